@@ -1,0 +1,138 @@
+package onnxgraph
+
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// Model is an ONNX model: a main graph, functions, the operator sets that they use, and metadata.
+type Model struct {
+	Graph     *Graph
+	Functions []*Function
+
+	proto *onnxpb.ModelProto // all that the package does not interpret
+	path  string             // the file it was read from, "" if none
+
+	names *names
+}
+
+// Function is an operator that the model defines itself.
+type Function struct {
+	Body  *Graph
+	proto *onnxpb.FunctionProto
+}
+
+// Name returns the name of the operator that the function defines.
+func (f *Function) Name() string { return f.proto.GetName() }
+
+// Domain returns the domain of the operator that the function defines.
+func (f *Function) Domain() string { return normalDomain(f.proto.GetDomain()) }
+
+// New returns a model with an empty graph, of the given IR version and version of ONNX's own operators.
+func New(name string, irVersion, opset int64) *Model {
+	m := &Model{
+		proto: &onnxpb.ModelProto{
+			IrVersion:    proto.Int64(irVersion),
+			ProducerName: proto.String("rcfreeze"),
+			OpsetImport:  []*onnxpb.OperatorSetIdProto{{Domain: proto.String(""), Version: proto.Int64(opset)}},
+		},
+		names: newNames(),
+	}
+	m.Graph = m.newGraph(&onnxpb.GraphProto{Name: proto.String(name)}, nil)
+	return m
+}
+
+func (m *Model) newGraph(p *onnxpb.GraphProto, owner *Node) *Graph {
+	return &Graph{proto: p, model: m, owner: owner, values: map[string]*Value{}}
+}
+
+// Path returns the file that the model was read from, "" if it was not read from one.
+func (m *Model) Path() string { return m.path }
+
+// IRVersion returns the version of the file format.
+func (m *Model) IRVersion() int64 { return m.proto.GetIrVersion() }
+
+// SetIRVersion sets the version of the file format.
+func (m *Model) SetIRVersion(v int64) { m.proto.IrVersion = proto.Int64(v) }
+
+// Opset returns the version of the operators of a domain ("" is ONNX's own), 0 if the model uses none.
+func (m *Model) Opset(domain string) int64 {
+	for _, o := range m.proto.OpsetImport {
+		if normalDomain(o.GetDomain()) == domain {
+			return o.GetVersion()
+		}
+	}
+	return 0
+}
+
+// SetOpset sets the version of the operators of a domain.
+func (m *Model) SetOpset(domain string, version int64) {
+	for _, o := range m.proto.OpsetImport {
+		if normalDomain(o.GetDomain()) == domain {
+			o.Version = proto.Int64(version)
+			return
+		}
+	}
+	m.proto.OpsetImport = append(m.proto.OpsetImport,
+		&onnxpb.OperatorSetIdProto{Domain: proto.String(domain), Version: proto.Int64(version)})
+}
+
+// Metadata returns what the model's metadata holds under key, "" if nothing.
+func (m *Model) Metadata(key string) string { return lookup(m.proto.MetadataProps, key) }
+
+// MetadataKeys returns the keys of the model's metadata in file order.
+func (m *Model) MetadataKeys() []string {
+	var keys []string
+	for _, e := range m.proto.MetadataProps {
+		keys = append(keys, e.GetKey())
+	}
+	return keys
+}
+
+// SetMetadata sets an entry of the model's metadata.
+func (m *Model) SetMetadata(key, value string) {
+	for _, e := range m.proto.MetadataProps {
+		if e.GetKey() == key {
+			e.Value = proto.String(value)
+			return
+		}
+	}
+	m.proto.MetadataProps = append(m.proto.MetadataProps,
+		&onnxpb.StringStringEntryProto{Key: proto.String(key), Value: proto.String(value)})
+}
+
+// RemoveMetadata removes an entry of the model's metadata, if there.
+func (m *Model) RemoveMetadata(key string) {
+	m.proto.MetadataProps = slices.DeleteFunc(m.proto.MetadataProps,
+		func(e *onnxpb.StringStringEntryProto) bool { return e.GetKey() == key })
+}
+
+// Graphs returns every graph of the model: the main graph, the bodies of operators, and the functions.
+func (m *Model) Graphs() []*Graph {
+	all := nested(m.Graph)
+	for _, f := range m.Functions {
+		all = append(all, nested(f.Body)...)
+	}
+	return all
+}
+
+func nested(g *Graph) []*Graph {
+	all := []*Graph{g}
+	for _, n := range g.nodes {
+		for _, body := range n.bodies() {
+			all = append(all, nested(body)...)
+		}
+	}
+	return all
+}
+
+func lookup(entries []*onnxpb.StringStringEntryProto, key string) string {
+	for _, e := range entries {
+		if e.GetKey() == key {
+			return e.GetValue()
+		}
+	}
+	return ""
+}

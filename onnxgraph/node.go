@@ -1,0 +1,144 @@
+package onnxgraph
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// Node is one operator call. Its inputs change only through its methods, so that the uses kept by
+// values cannot drift.
+type Node struct {
+	proto   *onnxpb.NodeProto // name, operator and all that the package does not interpret
+	graph   *Graph
+	inputs  []*Value // nil where an optional input is absent
+	outputs []*Value // nil where an optional output is absent
+	attrs   []Attribute
+}
+
+// Name returns the node's name; files may leave it empty.
+func (n *Node) Name() string { return n.proto.GetName() }
+
+// OpType returns the operator's name, such as "Conv".
+func (n *Node) OpType() string { return n.proto.GetOpType() }
+
+// Domain returns the operator's domain, "" for ONNX's own (which files also call "ai.onnx").
+func (n *Node) Domain() string { return normalDomain(n.proto.GetDomain()) }
+
+// Is reports whether the node calls the given operator of ONNX's own domain.
+func (n *Node) Is(opType string) bool { return n.OpType() == opType && n.Domain() == "" }
+
+// Graph returns the graph that the node is in.
+func (n *Node) Graph() *Graph { return n.graph }
+
+// Inputs returns the values that the node reads, nil where an optional one is absent; the caller must
+// not change the slice.
+func (n *Node) Inputs() []*Value { return n.inputs }
+
+// Input returns input number i, nil if it is absent.
+func (n *Node) Input(i int) *Value {
+	if i >= len(n.inputs) {
+		return nil
+	}
+	return n.inputs[i]
+}
+
+// Outputs returns the values that the node produces, nil where an optional one is absent; the caller
+// must not change the slice.
+func (n *Node) Outputs() []*Value { return n.outputs }
+
+// Output returns output number i, nil if it is absent.
+func (n *Node) Output(i int) *Value {
+	if i >= len(n.outputs) {
+		return nil
+	}
+	return n.outputs[i]
+}
+
+// SetInput makes v input number i, adding absent inputs before it if need be. A nil v makes it absent.
+func (n *Node) SetInput(i int, v *Value) {
+	for len(n.inputs) <= i {
+		n.inputs = append(n.inputs, nil)
+	}
+	if old := n.inputs[i]; old != nil {
+		old.removeUse(Use{n, i})
+	}
+	n.inputs[i] = v
+	if v != nil {
+		v.uses = append(v.uses, Use{n, i})
+	}
+	for len(n.inputs) > 0 && n.inputs[len(n.inputs)-1] == nil {
+		n.inputs = n.inputs[:len(n.inputs)-1]
+	}
+}
+
+// TakeOutput makes n the producer of the value that from produces as output number i; n's own output of
+// that number disappears and must be unused. Everything that reads the value, its name and its type
+// stay as they are: so a rewrite puts a new node in an old one's place.
+func (n *Node) TakeOutput(i int, from *Node) {
+	if own := n.outputs[i]; own != nil {
+		if own.IsUsed() {
+			panic(fmt.Sprintf("onnxgraph: node %s: output %q would be lost, and is used", n, own.name))
+		}
+		n.graph.forget(own)
+	}
+	v := from.outputs[i]
+	from.outputs[i] = nil
+	n.outputs[i] = v
+	v.producer = n
+}
+
+// Metadata returns the value that the node's metadata holds under key, "" if there is none.
+func (n *Node) Metadata(key string) string { return lookup(n.proto.MetadataProps, key) }
+
+// String describes the node for messages: its operator and its name, or its first output if it has none.
+func (n *Node) String() string {
+	name := n.Name()
+	if name == "" {
+		for _, v := range n.outputs {
+			if v != nil {
+				return fmt.Sprintf("%s -> %q", n.OpType(), v.name)
+			}
+		}
+	}
+	return fmt.Sprintf("%s %q", n.OpType(), name)
+}
+
+func (v *Value) removeUse(u Use) {
+	if i := slices.Index(v.uses, u); i >= 0 {
+		v.uses = slices.Delete(v.uses, i, i+1)
+	}
+}
+
+// ReplaceUses makes every node that reads old read v instead. Graph outputs stay as they are.
+func ReplaceUses(old, v *Value) {
+	for _, u := range old.Uses() {
+		u.Node.SetInput(u.Index, v)
+	}
+}
+
+// bodies returns the graphs that the node's attributes hold.
+func (n *Node) bodies() []*Graph {
+	var all []*Graph
+	for _, a := range n.attrs {
+		all = append(all, a.graphs...)
+	}
+	return all
+}
+
+func newNodeProto(opType, domain, name string) *onnxpb.NodeProto {
+	p := &onnxpb.NodeProto{OpType: proto.String(opType), Name: proto.String(name)}
+	if domain != "" {
+		p.Domain = proto.String(domain)
+	}
+	return p
+}
+
+func normalDomain(domain string) string {
+	if domain == "ai.onnx" {
+		return ""
+	}
+	return domain
+}

@@ -1,0 +1,89 @@
+package onnxgraph
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// conformanceModels is where Debian's libonnx-testdata puts ONNX's own test models.
+const conformanceModels = "/usr/share/libonnx-testdata"
+
+// TestRoundTrip loads and saves every model at hand: the result must be the same message, and the same
+// bytes where the source was written in canonical form.
+func TestRoundTrip(t *testing.T) {
+	canonical, all := 0, 0
+	for _, root := range []string{conformanceModels, os.Getenv("RCFREEZE_MODELS"), "../testdata"} {
+		for _, path := range modelFiles(t, root) {
+			all++
+			if roundTrip(t, path, func(m *Model) *Model { return m }) {
+				canonical++
+			}
+			roundTrip(t, path, (*Model).Clone)
+		}
+	}
+	if all == 0 {
+		t.Skip("no models here: install libonnx-testdata, or set RCFREEZE_MODELS")
+	}
+	t.Logf("%d models, of which %d are canonical and were saved byte for byte", all, canonical)
+}
+
+// roundTrip reports whether the bytes of the file are canonical.
+func roundTrip(t *testing.T, path string, through func(*Model) *Model) bool {
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Load(path)
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	want, got := &onnxpb.ModelProto{}, &onnxpb.ModelProto{}
+	if err := proto.Unmarshal(source, want); err != nil {
+		t.Fatal(err)
+	}
+	saved := marshal(t, through(m).assemble(func(t *Tensor, name *string) *onnxpb.TensorProto { return t.named(name) }))
+	if err := proto.Unmarshal(saved, got); err != nil {
+		t.Fatal(err)
+	}
+	if !proto.Equal(got, want) {
+		t.Errorf("%s: the saved model differs from the source", path)
+	}
+	canonical := bytes.Equal(source, marshal(t, want))
+	if canonical && !bytes.Equal(saved, source) {
+		t.Errorf("%s: the saved bytes differ from the source's", path)
+	}
+	return canonical
+}
+
+func marshal(t *testing.T, m proto.Message) []byte {
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func modelFiles(t *testing.T, root string) []string {
+	var paths []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if os.IsNotExist(err) {
+			return nil
+		}
+		if err == nil && strings.HasSuffix(path, ".onnx") {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}

@@ -1,0 +1,110 @@
+package onnxgraph
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Validate checks what every valid ONNX file has, and lists all faults: operator sets, cycles, tensors
+// whose data does not fit their dims, attributes given twice. Names were checked when the model was read,
+// and its own methods cannot break them.
+func (m *Model) Validate() error {
+	var faults []error
+	if m.Opset("") == 0 && m.usesOwnDomain() {
+		faults = append(faults, errors.New("no version given of the operator set \"\" (ai.onnx), which nodes use"))
+	}
+	for _, g := range m.Graphs() {
+		faults = append(faults, g.validate()...)
+	}
+	return errors.Join(faults...)
+}
+
+func (m *Model) usesOwnDomain() bool {
+	for _, n := range m.Graph.AllNodes() {
+		if n.Domain() == "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Graph) validate() []error {
+	var faults []error
+	if cyclic := sortNodes(g.nodes).cyclic; len(cyclic) > 0 {
+		faults = append(faults, fmt.Errorf("graph %q: nodes that depend on each other in a cycle: %s", g.Name(), describe(cyclic)))
+	}
+	for _, v := range g.initializers {
+		if v.constant != nil {
+			if err := v.constant.validate(); err != nil {
+				faults = append(faults, fmt.Errorf("initializer %q: %w", v.name, err))
+			}
+		}
+	}
+	for _, n := range g.nodes {
+		if n.OpType() == "" {
+			faults = append(faults, fmt.Errorf("node %s: no operator is named", n))
+		}
+		seen := map[string]bool{}
+		for _, a := range n.attrs {
+			if seen[a.Name()] {
+				faults = append(faults, fmt.Errorf("node %s: attribute %q is given twice", n, a.Name()))
+			}
+			seen[a.Name()] = true
+			if a.tensor != nil {
+				if err := a.tensor.validate(); err != nil {
+					faults = append(faults, fmt.Errorf("node %s: attribute %q: %w", n, a.Name(), err))
+				}
+			}
+		}
+	}
+	return faults
+}
+
+// validate checks that there are as many elements as the dims say, without reading external data.
+func (t *Tensor) validate() error {
+	n := t.Len()
+	if n < 0 {
+		return fmt.Errorf("dims %v: negative, or too many elements", t.Dims())
+	}
+	dtype := t.DType()
+	if _, known := dtypes[dtype]; !known || t.proto.Segment != nil {
+		return nil // of a newer schema, or a part of a tensor: kept as it is
+	}
+	if dtype == String {
+		return mismatch(t, int64(len(t.proto.StringData)), n, "strings")
+	}
+	need := dtype.byteSize(n)
+	switch {
+	case t.external != nil:
+		x, err := t.external.resolve()
+		if err != nil {
+			return err
+		}
+		return mismatch(t, x.length, need, "bytes of external data")
+	case t.proto.RawData != nil:
+		return mismatch(t, int64(len(t.proto.RawData)), need, "bytes")
+	}
+	return mismatch(t, int64(len(rawFromTypedField(t.proto))), need, "bytes")
+}
+
+func mismatch(t *Tensor, have, need int64, unit string) error {
+	if have == need {
+		return nil
+	}
+	return fmt.Errorf("%v of dims %v needs %d %s, has %d", t.DType(), t.Dims(), need, unit, have)
+}
+
+// describe lists the first few of the nodes.
+func describe(nodes []*Node) string {
+	const most = 8
+	var parts []string
+	for i, n := range nodes {
+		if i == most {
+			parts = append(parts, fmt.Sprintf("and %d more", len(nodes)-most))
+			break
+		}
+		parts = append(parts, n.String())
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,163 @@
+package onnxgraph
+
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// Value is an edge of a graph: a graph input, a constant, or an output of a node.
+//
+// Exactly one graph owns a value; nodes of graphs nested in the owner's may read it too.
+type Value struct {
+	name     string
+	graph    *Graph
+	producer *Node
+	constant *Tensor
+	sparse   *onnxpb.SparseTensorProto // the constant, if it is a sparse initializer
+	uses     []Use
+	outputOf int                      // the number of graph outputs that the value is
+	infos    []*onnxpb.ValueInfoProto // what inputs, outputs and value_info say of its type
+}
+
+// Use is one reading of a value: input number Index of Node.
+type Use struct {
+	Node  *Node
+	Index int
+}
+
+// Name returns the value's name, unique in its scope.
+func (v *Value) Name() string { return v.name }
+
+// Graph returns the graph that owns the value.
+func (v *Value) Graph() *Graph { return v.graph }
+
+// Producer returns the node that computes the value, nil for graph inputs and constants.
+func (v *Value) Producer() *Node { return v.producer }
+
+// Uses returns the readings of the value in all graphs, oldest first. A graph output is no use: see
+// IsOutput.
+func (v *Value) Uses() []Use { return slices.Clone(v.uses) }
+
+// Constant returns the data of an initializer, nil for other values. An initializer that is also a
+// graph input (common up to IR version 3) returns its default.
+func (v *Value) Constant() *Tensor { return v.constant }
+
+// SetConstant replaces the data of an initializer.
+func (v *Value) SetConstant(t *Tensor) { v.constant = t }
+
+// IsInput reports whether the value is an input of the graph that owns it.
+func (v *Value) IsInput() bool {
+	return slices.ContainsFunc(v.graph.inputs, func(t typed) bool { return t.value == v })
+}
+
+// IsOutput reports whether the value is an output of the graph that owns it or of a nested graph.
+func (v *Value) IsOutput() bool { return v.outputOf > 0 }
+
+// IsUsed reports whether a node reads the value or a graph has it as an output.
+func (v *Value) IsUsed() bool { return len(v.uses) > 0 || v.IsOutput() }
+
+// Dim is one dimension of a value's shape: a size, or a symbol, or neither if nothing is known.
+type Dim struct {
+	Size  int64  // -1 if unknown
+	Param string // the symbol, such as "batch", if any
+}
+
+// DType returns the declared element type, Undefined if none is known or the value is no tensor.
+func (v *Value) DType() DType {
+	if v.constant != nil {
+		return v.constant.DType()
+	}
+	for _, info := range v.infos {
+		if t := info.GetType().GetTensorType(); t != nil {
+			return DType(t.GetElemType())
+		}
+	}
+	return Undefined
+}
+
+// Shape returns the declared shape; ok is false if not even the rank is known.
+func (v *Value) Shape() (shape []Dim, ok bool) {
+	if v.constant != nil {
+		for _, d := range v.constant.Dims() {
+			shape = append(shape, Dim{Size: d})
+		}
+		return shape, true
+	}
+	for _, info := range v.infos {
+		if s := info.GetType().GetTensorType().GetShape(); s != nil {
+			for _, d := range s.GetDim() {
+				shape = append(shape, dimOf(d))
+			}
+			return shape, true
+		}
+	}
+	return nil, false
+}
+
+func dimOf(d *onnxpb.TensorShapeProto_Dimension) Dim {
+	if size, ok := d.GetValue().(*onnxpb.TensorShapeProto_Dimension_DimValue); ok {
+		return Dim{Size: size.DimValue}
+	}
+	return Dim{Size: -1, Param: d.GetDimParam()}
+}
+
+// StaticShape returns the declared shape; ok is false unless every dimension has a size.
+func (v *Value) StaticShape() (shape []int64, ok bool) {
+	dims, ok := v.Shape()
+	if !ok {
+		return nil, false
+	}
+	shape = make([]int64, len(dims))
+	for i, d := range dims {
+		if d.Size < 0 {
+			return nil, false
+		}
+		shape[i] = d.Size
+	}
+	return shape, true
+}
+
+// SetType declares the value a tensor of the given element type and shape, wherever the file speaks of it.
+func (v *Value) SetType(dtype DType, shape []Dim) {
+	if len(v.infos) == 0 {
+		v.graph.typed = append(v.graph.typed, v.addInfo(nil))
+	}
+	for _, info := range v.infos {
+		info.Type = tensorType(dtype, shape)
+	}
+}
+
+// addInfo makes a new entry for one of the lists of types.
+func (v *Value) addInfo(kind *onnxpb.TypeProto) typed {
+	info := &onnxpb.ValueInfoProto{Type: kind}
+	v.infos = append(v.infos, info)
+	return typed{v, info}
+}
+
+// Static returns the dims of a shape whose sizes are all known.
+func Static(shape ...int64) []Dim {
+	dims := make([]Dim, len(shape))
+	for i, s := range shape {
+		dims[i].Size = s
+	}
+	return dims
+}
+
+func tensorType(dtype DType, shape []Dim) *onnxpb.TypeProto {
+	s := &onnxpb.TensorShapeProto{}
+	for _, d := range shape {
+		p := &onnxpb.TensorShapeProto_Dimension{}
+		switch {
+		case d.Size >= 0:
+			p.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: d.Size}
+		case d.Param != "":
+			p.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: d.Param}
+		}
+		s.Dim = append(s.Dim, p)
+	}
+	return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{
+		ElemType: proto.Int32(int32(dtype)), Shape: s,
+	}}}
+}
