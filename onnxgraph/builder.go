@@ -1,37 +1,79 @@
 package onnxgraph
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
 
-// Builder adds nodes to a graph, one call per operator, and shares equal integer constants.
+	"google.golang.org/protobuf/proto"
+)
+
+// Builder adds nodes and constants to a graph, one call each. What it was asked for before, with the same
+// inputs and attributes, it returns again: so that independent parts of a program share what they both
+// compute.
 type Builder struct {
 	Graph *Graph
-	ints  map[string]*Value
+	built map[string][]*Value
 }
 
 // NewBuilder returns a builder that adds to g.
-func NewBuilder(g *Graph) *Builder { return &Builder{g, map[string]*Value{}} }
+func NewBuilder(g *Graph) *Builder { return &Builder{g, map[string][]*Value{}} }
 
-// Op adds a node with one output and returns that. A nil input is an absent one.
+// Op returns the value that an operator with one output computes from inputs; a nil input is an absent one.
 func (b *Builder) Op(opType string, inputs []*Value, attrs ...Attribute) *Value {
-	return b.Graph.AddNode(opType, inputs, attrs...).Output(0)
+	return b.Ops(opType, 1, inputs, attrs...)[0]
+}
+
+// Ops returns the values that an operator with several outputs computes from inputs.
+func (b *Builder) Ops(opType string, outputs int, inputs []*Value, attrs ...Attribute) []*Value {
+	return b.once(callKey(opType, outputs, inputs, attrs), func() []*Value {
+		return b.Graph.AddNodeOf("", opType, inputs, outputs, attrs...).Outputs()
+	})
 }
 
 // Ints returns a constant vector of integers, as operators take for axes, shapes and pads.
 func (b *Builder) Ints(v ...int64) *Value {
-	key := fmt.Sprint(v)
-	c := b.ints[key]
-	if c == nil || c.graph == nil {
-		c = b.Graph.AddConstant("ints", NewTensor([]int64{int64(len(v))}, append([]int64{}, v...)))
-		b.ints[key] = c
-	}
-	return c
+	return b.once(fmt.Sprint("ints", v), func() []*Value {
+		return []*Value{b.Graph.AddConstant("ints", NewTensor([]int64{int64(len(v))}, append([]int64{}, v...)))}
+	})[0]
 }
 
-// Scalar returns a constant without dims, of the given floating-point type.
-func (b *Builder) Scalar(dtype DType, v float64) (*Value, error) {
-	t, err := FromFloat64s(dtype, nil, []float64{v})
-	if err != nil {
-		return nil, err
+// Fill returns a constant of the given dims whose elements all are v; dtype must be a floating-point type.
+func (b *Builder) Fill(dtype DType, v float64, dims ...int64) *Value {
+	return b.once(fmt.Sprint("fill", dtype, dims, v), func() []*Value {
+		data := make([]float64, elementCount(dims))
+		for i := range data {
+			data[i] = v
+		}
+		t, err := FromFloat64s(dtype, dims, data)
+		if err != nil {
+			panic("onnxgraph: " + err.Error()) // the caller's mistake
+		}
+		return []*Value{b.Graph.AddConstant("fill", t)}
+	})[0]
+}
+
+// once returns what was made under key, unless it has been removed from the graph since.
+func (b *Builder) once(key string, make func() []*Value) []*Value {
+	if made, ok := b.built[key]; ok && made[0].graph == b.Graph {
+		return made
 	}
-	return b.Graph.AddConstant("scalar", t), nil
+	made := make()
+	b.built[key] = made
+	return made
+}
+
+func callKey(opType string, outputs int, inputs []*Value, attrs []Attribute) string {
+	var key strings.Builder
+	fmt.Fprint(&key, opType, outputs)
+	for _, v := range inputs {
+		fmt.Fprintf(&key, " %p", v)
+	}
+	for _, a := range attrs {
+		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(a.proto)
+		if err != nil {
+			panic("onnxgraph: " + err.Error())
+		}
+		key.Write(data)
+	}
+	return key.String()
 }

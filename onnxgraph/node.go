@@ -57,6 +57,18 @@ func (n *Node) Output(i int) *Value {
 	return n.outputs[i]
 }
 
+// NeedOutput returns output number i, adding it if the node does not produce it yet.
+func (n *Node) NeedOutput(i int) *Value {
+	for len(n.outputs) <= i {
+		n.outputs = append(n.outputs, nil)
+	}
+	if n.outputs[i] == nil {
+		n.outputs[i] = n.graph.newValue(fmt.Sprintf("%s_output_%d", n.Name(), i))
+		n.outputs[i].producer = n
+	}
+	return n.outputs[i]
+}
+
 // SetInput makes v input number i, adding absent inputs before it if need be. A nil v makes it absent.
 func (n *Node) SetInput(i int, v *Value) {
 	for len(n.inputs) <= i {
