@@ -27,6 +27,11 @@ func Float(name string, v float32) Attribute {
 	return attribute(name, onnxpb.AttributeProto_FLOAT, func(p *onnxpb.AttributeProto) { p.F = proto.Float32(v) })
 }
 
+// Floats returns an attribute that is a list of floating-point numbers.
+func Floats(name string, v ...float32) Attribute {
+	return attribute(name, onnxpb.AttributeProto_FLOATS, func(p *onnxpb.AttributeProto) { p.Floats = append([]float32(nil), v...) })
+}
+
 // Str returns a string attribute.
 func Str(name, v string) Attribute {
 	return attribute(name, onnxpb.AttributeProto_STRING, func(p *onnxpb.AttributeProto) { p.S = []byte(v) })

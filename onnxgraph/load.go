@@ -34,6 +34,23 @@ func Parse(data []byte, folder string) (*Model, error) {
 	return m, nil
 }
 
+// ParseTensor reads a tensor from the bytes of a file that holds one by itself, such as the inputs and
+// outputs that ONNX's test models come with.
+func ParseTensor(data []byte) (*Tensor, error) {
+	p := &onnxpb.TensorProto{}
+	if err := proto.Unmarshal(data, p); err != nil {
+		return nil, fmt.Errorf("parsing a tensor: not an ONNX tensor, or one that is cut short: %w", err)
+	}
+	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
+		return nil, errors.New("parsing a tensor: its data is in another file, which only a model can have")
+	}
+	t := &Tensor{proto: p}
+	if err := t.validate(); err != nil {
+		return nil, fmt.Errorf("parsing a tensor: %w", err)
+	}
+	return t, nil
+}
+
 func parse(data []byte, path string) (*Model, error) {
 	p := &onnxpb.ModelProto{}
 	if err := proto.Unmarshal(data, p); err != nil {

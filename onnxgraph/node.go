@@ -24,6 +24,19 @@ func (n *Node) Name() string { return n.proto.GetName() }
 // OpType returns the operator's name, such as "Conv".
 func (n *Node) OpType() string { return n.proto.GetOpType() }
 
+// Rename gives the node another name. It reports whether the name was free.
+func (n *Node) Rename(name string) bool {
+	if !n.graph.model.names.take(name) {
+		return false
+	}
+	n.proto.Name = proto.String(name)
+	return true
+}
+
+// SetOpType makes the node call another operator of the same domain; its name, inputs, outputs and
+// attributes stay.
+func (n *Node) SetOpType(opType string) { n.proto.OpType = proto.String(opType) }
+
 // Domain returns the operator's domain, "" for ONNX's own (which files also call "ai.onnx").
 func (n *Node) Domain() string { return normalDomain(n.proto.GetDomain()) }
 
@@ -100,6 +113,30 @@ func (n *Node) TakeOutput(i int, from *Node) {
 	from.outputs[i] = nil
 	n.outputs[i] = v
 	v.producer = n
+}
+
+// SwapOutput exchanges output number i of n with output number j of other: each node then produces what
+// the other did. So a new node comes between a value and the node that produced it so far.
+func (n *Node) SwapOutput(i int, other *Node, j int) {
+	v, w := n.outputs[i], other.outputs[j]
+	n.outputs[i], other.outputs[j] = w, v
+	v.producer, w.producer = other, n
+}
+
+// RemoveOutput makes output number i absent. It panics if something still uses it.
+func (n *Node) RemoveOutput(i int) {
+	v := n.Output(i)
+	if v == nil {
+		return
+	}
+	if v.IsUsed() {
+		panic(fmt.Sprintf("onnxgraph: node %s: removing output %q, which is used", n, v.name))
+	}
+	n.graph.forget(v)
+	n.outputs[i] = nil
+	for len(n.outputs) > 0 && n.outputs[len(n.outputs)-1] == nil {
+		n.outputs = n.outputs[:len(n.outputs)-1]
+	}
 }
 
 // Metadata returns the value that the node's metadata holds under key, "" if there is none.
