@@ -1,0 +1,62 @@
+package gradient
+
+import (
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// BatchStatistics emits the per-channel mean and biased variance of x, of shape [N, C, …], over the batch
+// and space, as [1, C, 1…]; centred is x - mean. The variance is that of the centred values, since
+// E[x²] - E[x]² loses all digits where the mean is large.
+func BatchStatistics(b *onnxgraph.Builder, x *onnxgraph.Value) (centred, mean, variance *onnxgraph.Value) {
+	shape, _ := x.StaticShape()
+	axes := b.Ints(append([]int64{0}, sequence(2, len(shape)-2)...)...)
+	average := func(v value) value { return b.Op("ReduceMean", []value{v, axes}, onnxgraph.Int("keepdims", 1)) }
+	mean = average(x)
+	centred = b.Op("Sub", []value{x, mean})
+	variance = average(b.Op("Mul", []value{centred, centred}))
+	return centred, mean, variance
+}
+
+// InverseDeviation emits 1/sqrt(variance + epsilon).
+func InverseDeviation(b *onnxgraph.Builder, dtype onnxgraph.DType, variance *onnxgraph.Value, epsilon float64) *onnxgraph.Value {
+	shifted := b.Op("Add", []value{variance, b.Fill(dtype, epsilon)})
+	return b.Op("Reciprocal", []value{b.Op("Sqrt", []value{shifted})})
+}
+
+// batchNormRule differentiates y = γ·(x - μ)·r + β with r = 1/sqrt(σ² + ε).
+//
+// With frozen statistics (inference) μ and σ² are constants:
+//
+//	dx = dy·γ·r    dγ = Σ dy·(x - μ)·r    dβ = Σ dy
+//
+// With those of the batch (training_mode), of M elements per channel, they depend on x (Ioffe & Szegedy
+// 2015, section 3):
+//
+//	dx = γ·r·(dy - dβ/M - (x - μ)·r·dγ/M)
+func batchNormRule(c *Call) []value {
+	x, gamma := c.in(0), c.in(1)
+	shape := c.shape(x)
+	perChannel := func(v value) value {
+		return c.reshape(v, append([]int64{1, shape[1]}, repeat(1, len(shape)-2)...)...)
+	}
+	axes := append([]int64{0}, sequence(2, len(shape)-2)...)
+	training := c.Node.Int("training_mode", 0) != 0
+	var centred, variance value
+	if training {
+		centred, _, variance = BatchStatistics(c.b, x)
+	} else {
+		centred, variance = c.sub(x, perChannel(c.in(3))), perChannel(c.in(4))
+	}
+	r := InverseDeviation(c.b, c.dtype(), variance, float64(c.Node.Float("epsilon", 1e-5)))
+	scale := c.mul(perChannel(gamma), r)
+	dbeta := c.sum(c.dy(), true, axes...)
+	dgamma := c.mul(c.sum(c.mul(c.dy(), centred), true, axes...), r)
+	dx := c.mul(c.dy(), scale)
+	if training {
+		m := float64(count(shape) / shape[1])
+		slope := c.scale(c.mul(scale, c.mul(r, dgamma)), -1/m)
+		shift := c.scale(c.mul(scale, dbeta), -1/m)
+		dx = c.add(dx, c.add(c.mul(centred, slope), shift))
+	}
+	return []value{dx, c.reshape(dgamma, shape[1]), c.reshape(dbeta, shape[1])}
+}

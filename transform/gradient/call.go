@@ -1,0 +1,185 @@
+package gradient
+
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Call is one node while it is differentiated: what a rule sees, and the means to emit nodes.
+type Call struct {
+	Node     *onnxgraph.Node
+	b        *onnxgraph.Builder
+	incoming []*onnxgraph.Value
+	on       map[*onnxgraph.Value]bool
+}
+
+type value = *onnxgraph.Value
+
+// dy returns the gradient of the node's first output.
+func (c *Call) dy() value { return c.incoming[0] }
+
+// x returns the node's first input.
+func (c *Call) x() value { return c.Node.Input(0) }
+
+// y returns the node's first output.
+func (c *Call) y() value { return c.Node.Output(0) }
+
+// in returns input i, nil if it is absent.
+func (c *Call) in(i int) value { return c.Node.Input(i) }
+
+// needs reports whether the gradient of input i is needed. Rules ask only where a gradient is dear or
+// where it changes nodes of the forward graph: what nothing reads is removed in the end.
+func (c *Call) needs(i int) bool { return c.on[c.Node.Input(i)] }
+
+// shape returns the static shape of a value of the forward graph.
+func (c *Call) shape(v value) []int64 {
+	shape, _ := v.StaticShape()
+	return shape
+}
+
+func (c *Call) rank(v value) int { return len(c.shape(v)) }
+
+// dtype returns the element type that the node computes in.
+func (c *Call) dtype() onnxgraph.DType { return c.y().DType() }
+
+func (c *Call) op(opType string, inputs []value, attrs ...onnxgraph.Attribute) value {
+	return c.b.Op(opType, inputs, attrs...)
+}
+
+func (c *Call) add(a, b value) value { return c.op("Add", []value{a, b}) }
+func (c *Call) sub(a, b value) value { return c.op("Sub", []value{a, b}) }
+func (c *Call) mul(a, b value) value { return c.op("Mul", []value{a, b}) }
+func (c *Call) div(a, b value) value { return c.op("Div", []value{a, b}) }
+func (c *Call) neg(a value) value    { return c.op("Neg", []value{a}) }
+
+// num returns v as a constant that broadcasts with anything.
+func (c *Call) num(v float64) value { return c.b.Fill(c.dtype(), v) }
+
+// scale returns a times a number.
+func (c *Call) scale(a value, v float64) value { return c.mul(a, c.num(v)) }
+
+// where returns a times 1 where the boolean condition holds, and times 0 elsewhere.
+func (c *Call) where(condition, a value) value {
+	return c.mul(a, c.op("Cast", []value{condition}, onnxgraph.Int("to", int64(c.dtype()))))
+}
+
+func (c *Call) compare(opType string, a, b value) value { return c.op(opType, []value{a, b}) }
+
+func (c *Call) reshape(a value, shape ...int64) value {
+	return c.op("Reshape", []value{a, c.b.Ints(shape...)})
+}
+
+func (c *Call) transpose(a value, perm ...int64) value {
+	if slices.IsSorted(perm) {
+		return a
+	}
+	return c.op("Transpose", []value{a}, onnxgraph.Ints("perm", perm...))
+}
+
+// sum adds up over axes; keep tells whether they stay as dimensions of size 1.
+func (c *Call) sum(a value, keep bool, axes ...int64) value {
+	if len(axes) == 0 {
+		return a
+	}
+	keepdims := int64(0)
+	if keep {
+		keepdims = 1
+	}
+	return c.op("ReduceSum", []value{a, c.b.Ints(axes...)}, onnxgraph.Int("keepdims", keepdims))
+}
+
+// expand repeats a along its dimensions of size 1 up to shape.
+func (c *Call) expand(a value, shape ...int64) value {
+	return c.op("Expand", []value{a, c.b.Ints(shape...)})
+}
+
+// pad adds zeros, or removes elements where a count is negative: first all counts before, then after.
+func (c *Call) pad(a value, before, after []int64) value {
+	pads := append(slices.Clone(before), after...)
+	if !slices.ContainsFunc(pads, func(p int64) bool { return p != 0 }) {
+		return a
+	}
+	return c.op("Pad", []value{a, c.b.Ints(pads...)})
+}
+
+// slice takes every step-th element from start up to end, which is exclusive, along each of the axes.
+func (c *Call) slice(a value, axes, start, end, step []int64) value {
+	return c.op("Slice", []value{a, c.b.Ints(start...), c.b.Ints(end...), c.b.Ints(axes...), c.b.Ints(step...)})
+}
+
+func (c *Call) concat(axis int64, parts ...value) value {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return c.op("Concat", parts, onnxgraph.Int("axis", axis))
+}
+
+// sumTo undoes broadcasting: d has shape from, to which a value of shape to was broadcast.
+func (c *Call) sumTo(d value, from, to []int64) value {
+	if slices.Equal(from, to) {
+		return d
+	}
+	lead := len(from) - len(to)
+	var axes []int64
+	for i := range from {
+		if i < lead || to[i-lead] == 1 && from[i] != 1 {
+			axes = append(axes, int64(i))
+		}
+	}
+	d = c.sum(d, true, axes...)
+	if lead > 0 {
+		d = c.reshape(d, to...)
+	}
+	return d
+}
+
+// axis returns an axis attribute as a number from 0 up.
+func (c *Call) axis(name string, otherwise int64, rank int) int64 {
+	a := c.Node.Int(name, otherwise)
+	if a < 0 {
+		a += int64(rank)
+	}
+	return a
+}
+
+// ints returns the values of a constant input of integers; ok is false if it is absent or not constant.
+func (c *Call) ints(i int) (list []int64, ok bool) {
+	v := c.in(i)
+	if v == nil || v.Constant() == nil {
+		return nil, false
+	}
+	list, err := v.Constant().Int64s()
+	return list, err == nil
+}
+
+// axesOf returns the axes of a reduction or Squeeze-like node from its input i, as numbers from 0 up; all
+// axes if the input is absent.
+func (c *Call) axesOf(i int) []int64 {
+	rank := c.rank(c.x())
+	axes, ok := c.ints(i)
+	if !ok || len(axes) == 0 {
+		axes = nil
+		for a := range rank {
+			axes = append(axes, int64(a))
+		}
+		return axes
+	}
+	for k, a := range axes {
+		if a < 0 {
+			axes[k] = a + int64(rank)
+		}
+	}
+	return axes
+}
+
+func repeat(v int64, n int) []int64 { return slices.Repeat([]int64{v}, n) }
+
+// sequence returns n numbers counting up from start.
+func sequence(start int64, n int) []int64 {
+	s := make([]int64, n)
+	for i := range s {
+		s[i] = start + int64(i)
+	}
+	return s
+}

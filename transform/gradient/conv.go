@@ -1,0 +1,233 @@
+package gradient
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// window is the geometry of a convolution or pooling over the spatial dimensions, all sizes in elements.
+type window struct {
+	in, out             []int64 // spatial size of input and output
+	kernel              []int64
+	stride, dilation    []int64
+	padBegin, padEnd    []int64
+	batch, channels     int64 // of the input
+	ceil                bool
+	countIncludePadding bool
+}
+
+// extent returns the input elements that a kernel of dilation d spans along dimension i.
+func (w window) extent(i int) int64 { return w.dilation[i]*(w.kernel[i]-1) + 1 }
+
+func (w window) rank() int { return len(w.in) }
+
+// windowOf reads the geometry of a Conv or pooling node from its attributes and static shapes.
+//
+// auto_pad follows the ONNX specification: SAME_UPPER and SAME_LOWER pad so that out = ceil(in/stride),
+// an odd element going to the end (UPPER) or the beginning (LOWER).
+func (c *Call) windowOf(kernel []int64) window {
+	in, out := c.shape(c.x()), c.shape(c.y())
+	n := c.Node
+	rank := len(in) - 2
+	orOnes := func(list []int64) []int64 {
+		if list == nil {
+			return repeat(1, rank)
+		}
+		return list
+	}
+	w := window{
+		in: in[2:], out: out[2:], kernel: kernel, batch: in[0], channels: in[1],
+		stride: orOnes(n.Ints("strides")), dilation: orOnes(n.Ints("dilations")),
+		padBegin: repeat(0, rank), padEnd: repeat(0, rank),
+		ceil: n.Int("ceil_mode", 0) != 0, countIncludePadding: n.Int("count_include_pad", 0) != 0,
+	}
+	if pads := n.Ints("pads"); pads != nil {
+		w.padBegin, w.padEnd = pads[:rank], pads[rank:]
+	}
+	mode := n.Str("auto_pad", "NOTSET")
+	if mode == "SAME_UPPER" || mode == "SAME_LOWER" {
+		for i := range rank {
+			total := max(0, (w.out[i]-1)*w.stride[i]+w.extent(i)-w.in[i])
+			small, large := total/2, total-total/2
+			if mode == "SAME_LOWER" {
+				small, large = large, small
+			}
+			w.padBegin[i], w.padEnd[i] = small, large
+		}
+	}
+	return w
+}
+
+func convOnly(c *Call) string {
+	if x := c.dtype(); x != onnxgraph.Float32 && x != onnxgraph.Float64 {
+		return fmt.Sprintf("Conv of %v cannot be trained: convert the model to float32", x)
+	}
+	return ""
+}
+
+// convRule: Y = Conv(X, W, B). Both gradients are correlations again:
+//
+//	dX[n,c,i]  = Σ over m,t with i = l·s + t·d - p of dY[n,m,l]·W[m,c,t]
+//	dW[m,c,t]  = Σ over n,l of dY[n,m,l]·X[n,c, l·s + t·d - p]
+//	dB[m]      = Σ over n,l of dY[n,m,l]
+//
+// with l the output position, t the kernel tap, s the stride, d the dilation and p the padding.
+func convRule(c *Call) []value {
+	w := c.windowOf(c.shape(c.in(1))[2:])
+	groups := c.Node.Int("group", 1)
+	d := make([]value, 3)
+	if c.needs(0) {
+		d[0] = c.convInput(w, groups)
+	}
+	if c.needs(1) {
+		d[1] = c.convWeight(w, groups)
+	}
+	if c.in(2) != nil {
+		d[2] = c.sum(c.dy(), false, append([]int64{0}, sequence(2, w.rank())...)...)
+	}
+	return d
+}
+
+// convInput returns dX. With stride 1 it is a convolution of dY with the kernel turned round and its
+// channels swapped, which is faster than ConvTranspose; a constant kernel is turned once, when the
+// session starts.
+func (c *Call) convInput(w window, groups int64) value {
+	if slices.ContainsFunc(w.stride, func(s int64) bool { return s != 1 }) {
+		return c.convInputStrided(w, groups)
+	}
+	before, after := make([]int64, w.rank()), make([]int64, w.rank())
+	for i := range before {
+		before[i] = w.extent(i) - 1 - w.padBegin[i]
+		after[i] = w.in[i] - (w.out[i] + before[i] - w.extent(i) + 1)
+	}
+	dy := c.dy()
+	if slices.Min(before) < 0 || slices.Min(after) < 0 { // padding wider than the kernel: its outputs are cut off
+		dy = c.padSpatial(dy, before, after)
+		before, after = repeat(0, w.rank()), repeat(0, w.rank())
+	}
+	return c.op("Conv", []value{dy, c.turned(w, groups)},
+		onnxgraph.Ints("kernel_shape", w.kernel...), onnxgraph.Ints("dilations", w.dilation...),
+		onnxgraph.Int("group", groups), onnxgraph.Ints("pads", append(before, after...)...))
+}
+
+// turned returns the kernel [M, C/g, k…] reversed along its spatial axes, as [C, M/g, k…].
+func (c *Call) turned(w window, groups int64) value {
+	weight, shape := c.in(1), c.shape(c.in(1))
+	if slices.ContainsFunc(w.kernel, func(k int64) bool { return k != 1 }) {
+		rank := w.rank()
+		weight = c.slice(weight, sequence(2, rank), repeat(-1, rank), repeat(smallestInt, rank), repeat(-1, rank))
+	}
+	m, cg, taps := shape[0]/groups, shape[1], count(w.kernel)
+	if m > 1 || cg > 1 {
+		weight = c.transpose(c.reshape(weight, groups, m, cg, taps), 0, 2, 1, 3)
+	}
+	return c.reshape(weight, append([]int64{groups * cg, m}, w.kernel...)...)
+}
+
+// convInputStrided returns dX by ConvTranspose without padding, cropped or padded afterwards: so no
+// provider meets asymmetric padding, which some do not support.
+func (c *Call) convInputStrided(w window, groups int64) value {
+	full := c.op("ConvTranspose", []value{c.dy(), c.in(1)},
+		onnxgraph.Ints("kernel_shape", w.kernel...), onnxgraph.Ints("dilations", w.dilation...),
+		onnxgraph.Ints("strides", w.stride...), onnxgraph.Int("group", groups))
+	before, after := make([]int64, w.rank()), make([]int64, w.rank())
+	for i := range before {
+		before[i] = -w.padBegin[i]
+		after[i] = w.in[i] + w.padBegin[i] - ((w.out[i]-1)*w.stride[i] + w.extent(i))
+	}
+	return c.padSpatial(full, before, after)
+}
+
+// padSpatial pads (or crops, where negative) the spatial dimensions of [N, C, …].
+func (c *Call) padSpatial(v value, before, after []int64) value {
+	return c.pad(v, append([]int64{0, 0}, before...), append([]int64{0, 0}, after...))
+}
+
+// convWeight returns dW as one batched matrix product over the output positions, summed over the batch.
+//
+// Taps are gathered by shifts. Where the first spatial dimension has stride 1, its taps shift dY instead
+// of X: then k×k taps need k + k shifted copies, not k·k, for the product of A = all row shifts of dY
+// and B = all column shifts of X has every pair.
+func (c *Call) convWeight(w window, groups int64) value {
+	m, cg := c.shape(c.in(1))[0]/groups, c.shape(c.in(1))[1]
+	rowShifts := int64(1)
+	positions := slices.Clone(w.out) // the grid of the contraction
+	var rows []value
+	if w.rank() > 1 && w.stride[0] == 1 && w.kernel[0] > 1 {
+		rowShifts, positions[0] = w.kernel[0], w.in[0]
+		for t := range w.kernel[0] {
+			rows = append(rows, c.rowShift(w, t))
+		}
+	} else {
+		rows = []value{c.dy()}
+	}
+	columns := c.columnShifts(w, rowShifts > 1)
+	columnShifts := int64(len(columns))
+	length := count(positions)
+	a := c.stack(rows, w.batch, groups, m, length)
+	b := c.stack(columns, w.batch, groups, cg, length)
+	product := c.sum(c.op("MatMul", []value{a, c.transpose(b, 0, 1, 3, 2)}), false, 0)
+	product = c.reshape(product, groups, rowShifts, m, columnShifts, cg)
+	return c.reshape(c.transpose(product, 0, 2, 4, 1, 3), append([]int64{groups * m, cg}, w.kernel...)...)
+}
+
+// rowShift places dY on the rows of X, so that row l of dY lies on the row of X that tap t reads for it.
+func (c *Call) rowShift(w window, t int64) value {
+	before, after := repeat(0, w.rank()), repeat(0, w.rank())
+	before[0] = t*w.dilation[0] - w.padBegin[0]
+	after[0] = w.in[0] - w.out[0] - before[0]
+	return c.padSpatial(c.dy(), before, after)
+}
+
+// columnShifts returns, for every tap of the kernel in row-major order, what of X it reads at each output
+// position. With rowsDone the first spatial dimension is left as it is, and has no taps.
+func (c *Call) columnShifts(w window, rowsDone bool) []value {
+	first := 0
+	if rowsDone {
+		first = 1
+	}
+	rank := w.rank()
+	// pad (or crop) so that every tap's range starts at t·dilation and lies inside
+	before, after := repeat(0, rank), repeat(0, rank)
+	for i := first; i < rank; i++ {
+		before[i] = w.padBegin[i]
+		after[i] = (w.out[i]-1)*w.stride[i] + w.extent(i) - w.in[i] - w.padBegin[i]
+	}
+	x := c.padSpatial(c.x(), before, after)
+	kernel := w.kernel[first:]
+	if count(kernel) == 1 && !slices.ContainsFunc(w.stride[first:], func(s int64) bool { return s != 1 }) {
+		return []value{x}
+	}
+	var shifts []value
+	tap := make([]int64, len(kernel))
+	for range count(kernel) {
+		start, end := make([]int64, len(kernel)), make([]int64, len(kernel))
+		for i, t := range tap {
+			start[i] = t * w.dilation[first+i]
+			end[i] = start[i] + (w.out[first+i]-1)*w.stride[first+i] + 1
+		}
+		shifts = append(shifts, c.slice(x, sequence(int64(2+first), len(kernel)), start, end, w.stride[first:]))
+		advance(tap, kernel)
+	}
+	return shifts
+}
+
+// advance moves an index to the next in row-major order.
+func advance(index, size []int64) {
+	for i := len(index) - 1; i >= 0; i-- {
+		if index[i]++; index[i] < size[i] {
+			return
+		}
+		index[i] = 0
+	}
+}
+
+// stack joins parts of shape [N, g·channels, …] to [N, g, parts·channels, length].
+func (c *Call) stack(parts []value, batch, groups, channels, length int64) value {
+	for i, p := range parts {
+		parts[i] = c.reshape(p, batch, groups, channels, length)
+	}
+	return c.concat(2, parts...)
+}

@@ -1,0 +1,197 @@
+package gradient
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Of adds to the builder's graph the nodes that compute the gradient of loss, which must have exactly one
+// element, by each of the wanted values of that graph. A wanted value that the loss does not depend on
+// has no entry in the result.
+//
+// The error is an *UnsupportedError if an operator between the wanted values and the loss has no rule;
+// then nothing was added.
+func Of(b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value) (map[*onnxgraph.Value]*onnxgraph.Value, error) {
+	path := between(wanted, loss)
+	if err := errors.Join(unsupported(path), untyped(path)); err != nil {
+		return nil, err
+	}
+	shape, ok := loss.StaticShape()
+	if !ok || count(shape) != 1 {
+		return nil, fmt.Errorf("differentiating %q: it must have exactly one element", loss.Name())
+	}
+	e := &engine{b: b, path: path, terms: map[*onnxgraph.Value][]*onnxgraph.Value{}}
+	e.terms[loss] = []*onnxgraph.Value{b.Fill(loss.DType(), 1, shape...)}
+	for _, n := range slices.Backward(path.nodes) {
+		if err := e.differentiate(n); err != nil {
+			return nil, err
+		}
+	}
+	gradients := map[*onnxgraph.Value]*onnxgraph.Value{}
+	for _, v := range wanted {
+		if len(e.terms[v]) > 0 {
+			gradients[v] = e.gradient(v)
+		}
+	}
+	return gradients, nil
+}
+
+// path is the part of a graph between the wanted values and the loss.
+type path struct {
+	nodes []*onnxgraph.Node         // in topological order
+	on    map[*onnxgraph.Value]bool // the wanted values and those that depend on them
+}
+
+// between returns the nodes that depend on a wanted value and that the loss depends on. Gradients do not
+// flow through operators that have no derivative.
+func between(wanted []*onnxgraph.Value, loss *onnxgraph.Value) path {
+	p := path{on: map[*onnxgraph.Value]bool{}}
+	for _, v := range wanted {
+		p.on[v] = true
+	}
+	var down []*onnxgraph.Node
+	for _, n := range loss.Graph().Sorted() {
+		if Rules[n.OpType()].Zero && n.Domain() == "" || !slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return p.on[v] }) {
+			continue
+		}
+		down = append(down, n)
+		for _, v := range n.Outputs() {
+			if v != nil {
+				p.on[v] = true
+			}
+		}
+	}
+	needed := map[*onnxgraph.Value]bool{loss: true}
+	for _, n := range slices.Backward(down) {
+		if slices.ContainsFunc(n.Outputs(), func(v *onnxgraph.Value) bool { return v != nil && needed[v] }) {
+			p.nodes = append(p.nodes, n)
+			for _, v := range n.Inputs() {
+				needed[v] = true
+			}
+		}
+	}
+	slices.Reverse(p.nodes)
+	return p
+}
+
+// UnsupportedError says that operators between what is wanted and the loss have no gradient rule.
+type UnsupportedError struct {
+	Nodes []*onnxgraph.Node
+}
+
+func (e *UnsupportedError) Error() string {
+	nodes := map[string][]string{}
+	var operators []string
+	for _, n := range e.Nodes {
+		op := n.OpType()
+		if n.Domain() != "" {
+			op = n.Domain() + "." + op
+		}
+		if nodes[op] == nil {
+			operators = append(operators, op)
+		}
+		nodes[op] = append(nodes[op], n.String())
+	}
+	var lines []string
+	for _, op := range operators {
+		lines = append(lines, fmt.Sprintf("%s (%s)", op, strings.Join(nodes[op], ", ")))
+	}
+	return "no gradient rule for operators between what trains and the loss: " + strings.Join(lines, "; ") +
+		"; train only what comes after them, or export the model without them"
+}
+
+func unsupported(p path) error {
+	var missing []*onnxgraph.Node
+	for _, n := range p.nodes {
+		if _, ok := Rules[n.OpType()]; !ok || n.Domain() != "" {
+			missing = append(missing, n)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return &UnsupportedError{missing}
+}
+
+func untyped(p path) error {
+	var faults []error
+	for _, n := range p.nodes {
+		for _, v := range append(slices.Clone(n.Inputs()), n.Output(0)) {
+			if v == nil {
+				continue
+			}
+			if _, ok := v.StaticShape(); !ok || v.DType() == onnxgraph.Undefined {
+				faults = append(faults, fmt.Errorf("differentiating node %s: value %q has no static shape and element type", n, v.Name()))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+type engine struct {
+	b     *onnxgraph.Builder
+	path  path
+	terms map[*onnxgraph.Value][]*onnxgraph.Value // per value, what its readers contribute to its gradient
+}
+
+// gradient adds up the terms of v's gradient.
+func (e *engine) gradient(v *onnxgraph.Value) *onnxgraph.Value {
+	terms := e.terms[v]
+	sum := terms[0]
+	for _, t := range terms[1:] {
+		sum = e.b.Op("Add", []*onnxgraph.Value{sum, t})
+	}
+	declare(sum, v)
+	e.terms[v] = []*onnxgraph.Value{sum}
+	return sum
+}
+
+// declare gives a gradient the type of the value that it belongs to.
+func declare(d, v *onnxgraph.Value) {
+	if d.Constant() == nil && d.Producer() != nil {
+		shape, _ := v.StaticShape()
+		d.SetType(v.DType(), onnxgraph.Static(shape...))
+	}
+}
+
+func (e *engine) differentiate(n *onnxgraph.Node) error {
+	c := &Call{Node: n, b: e.b, on: e.path.on}
+	for _, v := range n.Outputs() {
+		var d *onnxgraph.Value
+		if v != nil && len(e.terms[v]) > 0 {
+			d = e.gradient(v)
+		}
+		c.incoming = append(c.incoming, d)
+	}
+	if !slices.ContainsFunc(c.incoming, func(d *onnxgraph.Value) bool { return d != nil }) {
+		return nil
+	}
+	rule := Rules[n.OpType()]
+	if err := rule.check(c); err != nil {
+		return fmt.Errorf("differentiating node %s: %w", n, err)
+	}
+	for i, d := range rule.Backward(c) {
+		v := n.Input(i)
+		if d == nil || !e.path.on[v] {
+			continue
+		}
+		if rule.Broadcasts {
+			d = c.sumTo(d, c.shape(n.Output(0)), c.shape(v))
+		}
+		declare(d, v)
+		e.terms[v] = append(e.terms[v], d)
+	}
+	return nil
+}
+
+func count(shape []int64) int64 {
+	n := int64(1)
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
