@@ -14,7 +14,7 @@ func (m *Model) assemble(place placeTensor) *onnxpb.ModelProto {
 	m.proto.Graph = m.Graph.assemble(place)
 	m.proto.Functions = nil
 	for _, f := range m.Functions {
-		f.proto.Node = f.Body.assembleNodes(place)
+		f.proto.Node = append(f.Body.constantNodes(place), f.Body.assembleNodes(place)...)
 		m.proto.Functions = append(m.proto.Functions, f.proto)
 	}
 	return m.proto
@@ -56,6 +56,19 @@ func (g *Graph) assembleNodes(place placeTensor) []*onnxpb.NodeProto {
 			p.Attribute = append(p.Attribute, a.proto)
 		}
 		list = append(list, p)
+	}
+	return list
+}
+
+// constantNodes returns the initializers of a function as nodes, since a function cannot have initializers.
+func (g *Graph) constantNodes(place placeTensor) []*onnxpb.NodeProto {
+	var list []*onnxpb.NodeProto
+	for _, v := range g.initializers {
+		a := TensorAttr("value", v.constant)
+		a.assemble(place)
+		n := newNodeProto("Constant", "", "")
+		n.Output, n.Attribute = []string{v.name}, []*onnxpb.AttributeProto{a.proto}
+		list = append(list, n)
 	}
 	return list
 }

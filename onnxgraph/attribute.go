@@ -1,6 +1,8 @@
 package onnxgraph
 
 import (
+	"slices"
+
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
 )
@@ -98,6 +100,30 @@ func (n *Node) Tensor(name string) *Tensor {
 		return a.tensor
 	}
 	return nil
+}
+
+// constant returns what a Constant node holds, nil if that is no dense number or a function's parameter.
+func (n *Node) constant() *Tensor {
+	if len(n.attrs) != 1 || n.attrs[0].proto.GetRefAttrName() != "" {
+		return nil
+	}
+	switch a := n.attrs[0]; a.Name() {
+	case "value":
+		return a.tensor
+	case "value_float":
+		return NewScalar(a.proto.GetF())
+	case "value_floats":
+		return vector(a.proto.GetFloats())
+	case "value_int":
+		return NewScalar(a.proto.GetI())
+	case "value_ints":
+		return vector(a.proto.GetInts())
+	}
+	return nil
+}
+
+func vector[T Element](data []T) *Tensor {
+	return NewTensor([]int64{int64(len(data))}, slices.Clone(data))
 }
 
 // SetAttr sets attributes, each replacing the one of its name in place if there is one.

@@ -90,17 +90,27 @@ func (g *Graph) RemoveOutputs() {
 	g.outputs = nil
 }
 
-// AddConstant adds an initializer under a name derived from hint.
+// AddConstant adds an initializer under a name derived from hint. Files before IR version 4 want their
+// initializers among the inputs, which only a main graph can have freely: there it becomes one of those.
 func (g *Graph) AddConstant(hint string, t *Tensor) *Value {
+	if g.model.IRVersion() < 4 {
+		g = g.model.Graph
+	}
 	v := g.newValue(hint)
+	if g.model.IRVersion() < 4 {
+		g.inputs = append(g.inputs, v.addInfo(tensorType(t.DType(), Static(t.Dims()...))))
+	}
 	v.constant = t
 	g.initializers = append(g.initializers, v)
 	return v
 }
 
-// MakeInput turns an initializer into a graph input, which keeps its name, type and uses but not its data.
+// MakeInput turns a constant into a graph input, which keeps its name, type and uses but not its data.
 func (g *Graph) MakeInput(v *Value) {
-	t := v.constant
+	t := v.Constant()
+	if v.producer != nil {
+		g.MakeConstant(v, t)
+	}
 	g.initializers = slices.DeleteFunc(g.initializers, func(o *Value) bool { return o == v })
 	v.constant = nil
 	if !v.IsInput() {
@@ -149,12 +159,16 @@ func (g *Graph) AddNodeOf(domain, opType string, inputs []*Value, outputs int, a
 	return n
 }
 
+// Insert puts new nodes of the graph, which were just added at its end, before another node.
+func (g *Graph) Insert(before *Node, added ...*Node) {
+	g.nodes = g.nodes[:len(g.nodes)-len(added)]
+	g.nodes = slices.Insert(g.nodes, slices.Index(g.nodes, before), added...)
+}
+
 // Replace puts new nodes of the graph, which were just added at its end, where old is, and removes old.
 // Outputs of old that new nodes did not take must be unused.
 func (g *Graph) Replace(old *Node, added ...*Node) {
-	g.nodes = g.nodes[:len(g.nodes)-len(added)]
-	i := slices.Index(g.nodes, old)
-	g.nodes = slices.Insert(g.nodes, i, added...)
+	g.Insert(old, added...)
 	g.Remove(old)
 }
 
@@ -171,6 +185,7 @@ func (g *Graph) Remove(n *Node) {
 		}
 	}
 	n.unlink()
+	g.model.names.release(n.Name())
 	g.nodes = slices.DeleteFunc(g.nodes, func(o *Node) bool { return o == n })
 }
 
@@ -188,7 +203,7 @@ func (n *Node) unlink() {
 }
 
 // RemoveUnused removes those of the given values that nothing uses, with what computes them, as far up
-// as nothing else needs it. Graph inputs stay.
+// as nothing else needs it. Graph inputs stay, unless they are constants that an input may override.
 func RemoveUnused(values ...*Value) {
 	for _, v := range values {
 		if v == nil || v.graph == nil || v.IsUsed() {
@@ -201,7 +216,7 @@ func RemoveUnused(values ...*Value) {
 			inputs := slices.Clone(n.inputs)
 			n.graph.Remove(n)
 			RemoveUnused(inputs...)
-		} else if !v.IsInput() {
+		} else if !v.IsInput() || v.constant != nil {
 			v.graph.forget(v)
 		}
 	}
@@ -227,6 +242,7 @@ func (g *Graph) Rename(v *Value, name string) bool {
 	if !g.model.names.take(name) {
 		return false
 	}
+	g.model.names.release(v.name)
 	delete(g.values, v.name)
 	v.name = name
 	g.values[name] = v
@@ -235,8 +251,10 @@ func (g *Graph) Rename(v *Value, name string) bool {
 
 // forget drops a value that nothing uses.
 func (g *Graph) forget(v *Value) {
+	g.model.names.release(v.name)
 	delete(g.values, v.name)
 	v.graph = nil
+	g.inputs = slices.DeleteFunc(g.inputs, func(t typed) bool { return t.value == v })
 	g.initializers = slices.DeleteFunc(g.initializers, func(o *Value) bool { return o == v })
 	g.typed = slices.DeleteFunc(g.typed, func(t typed) bool { return t.value == v })
 }

@@ -180,7 +180,7 @@ func (l *linker) declare(g *Graph, name, kind string) *Value {
 		return v
 	}
 	g.values[name] = v
-	l.model.names.take(name)
+	l.model.names.add(name)
 	return v
 }
 
@@ -197,7 +197,7 @@ func (l *linker) nodes(g *Graph, list []*onnxpb.NodeProto, s *scope) {
 			n.outputs = append(n.outputs, v)
 		}
 		if p.GetName() != "" {
-			l.model.names.take(p.GetName())
+			l.model.names.add(p.GetName())
 		}
 		g.nodes = append(g.nodes, n)
 	}

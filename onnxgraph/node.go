@@ -29,6 +29,7 @@ func (n *Node) Rename(name string) bool {
 	if !n.graph.model.names.take(name) {
 		return false
 	}
+	n.graph.model.names.release(n.Name())
 	n.proto.Name = proto.String(name)
 	return true
 }

@@ -40,12 +40,23 @@ func (v *Value) Producer() *Node { return v.producer }
 // IsOutput.
 func (v *Value) Uses() []Use { return slices.Clone(v.uses) }
 
-// Constant returns the data of an initializer, nil for other values. An initializer that is also a
-// graph input (common up to IR version 3) returns its default.
-func (v *Value) Constant() *Tensor { return v.constant }
+// Constant returns the data of an initializer or of a Constant node's output, nil for other values. An
+// initializer that is also a graph input (common up to IR version 3) returns its default.
+func (v *Value) Constant() *Tensor {
+	if v.producer != nil && v.producer.Is("Constant") {
+		return v.producer.constant()
+	}
+	return v.constant
+}
 
-// SetConstant replaces the data of an initializer.
-func (v *Value) SetConstant(t *Tensor) { v.constant = t }
+// SetConstant replaces the data of a constant.
+func (v *Value) SetConstant(t *Tensor) {
+	if v.producer != nil && v.producer.Is("Constant") {
+		v.producer.attrs = []Attribute{TensorAttr("value", t)}
+		return
+	}
+	v.constant = t
+}
 
 // IsInput reports whether the value is an input of the graph that owns it.
 func (v *Value) IsInput() bool {
@@ -66,8 +77,8 @@ type Dim struct {
 
 // DType returns the declared element type, Undefined if none is known or the value is no tensor.
 func (v *Value) DType() DType {
-	if v.constant != nil {
-		return v.constant.DType()
+	if t := v.Constant(); t != nil {
+		return t.DType()
 	}
 	for _, info := range v.infos {
 		if t := info.GetType().GetTensorType(); t != nil {
@@ -79,8 +90,8 @@ func (v *Value) DType() DType {
 
 // Shape returns the declared shape; ok is false if not even the rank is known.
 func (v *Value) Shape() (shape []Dim, ok bool) {
-	if v.constant != nil {
-		for _, d := range v.constant.Dims() {
+	if t := v.Constant(); t != nil {
+		for _, d := range t.Dims() {
 			shape = append(shape, Dim{Size: d})
 		}
 		return shape, true
