@@ -76,9 +76,13 @@ func (g *Graph) AddInput(name string, dtype DType, shape []Dim) (*Value, error) 
 	return v, nil
 }
 
-// AddOutput makes v a graph output of the given type.
+// AddOutput makes v a graph output of the given type, without a type if dtype is Undefined.
 func (g *Graph) AddOutput(v *Value, dtype DType, shape []Dim) {
-	g.outputs = append(g.outputs, v.addInfo(tensorType(dtype, shape)))
+	var kind *onnxpb.TypeProto
+	if dtype != Undefined {
+		kind = tensorType(dtype, shape)
+	}
+	g.outputs = append(g.outputs, v.addInfo(kind))
 	v.outputOf++
 }
 
@@ -88,6 +92,23 @@ func (g *Graph) RemoveOutputs() {
 		o.value.outputOf--
 	}
 	g.outputs = nil
+}
+
+// ForgetShapes drops what the file says of the shapes of intermediate values and outputs; inputs and the
+// element types of outputs stay. It is for callers that change the shape of an input.
+func (g *Graph) ForgetShapes() {
+	for _, t := range g.typed {
+		if t.value != nil {
+			t.value.infos = slices.DeleteFunc(t.value.infos, func(i *onnxpb.ValueInfoProto) bool { return i == t.info })
+		}
+	}
+	g.typed = nil
+	for _, o := range g.outputs {
+		if kind := o.info.GetType().GetTensorType(); kind != nil && !o.value.IsInput() {
+			o.info.Type = &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
+				TensorType: &onnxpb.TypeProto_Tensor{ElemType: kind.ElemType}}}
+		}
+	}
 }
 
 // AddConstant adds an initializer under a name derived from hint. Files before IR version 4 want their
