@@ -1,0 +1,51 @@
+package ort
+
+import (
+	"fmt"
+
+	capi "github.com/yalue/onnxruntime_go"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// buffer is memory for one input or output, and the value of ONNX Runtime over it. Bindings do not keep
+// Go memory alive: who binds a buffer must hold it.
+type buffer struct {
+	port  Port
+	dims  []int64
+	raw   []byte
+	value capi.Value
+}
+
+// newPortBuffer returns a zeroed buffer for a port of certain shape.
+func newPortBuffer(p Port) (*buffer, error) {
+	return bufferOver(p, p.Shape, newBuffer(p.DType, p.Shape))
+}
+
+// newTensorBuffer returns a buffer for a port that holds a copy of t.
+func newTensorBuffer(p Port, t *onnxgraph.Tensor) (*buffer, error) {
+	content, err := t.Raw()
+	if err != nil {
+		return nil, err
+	}
+	raw := newBuffer(p.DType, t.Dims())
+	copy(raw, content)
+	return bufferOver(p, t.Dims(), raw)
+}
+
+func bufferOver(p Port, dims []int64, raw []byte) (*buffer, error) {
+	v, err := newValue(p.DType, dims, raw)
+	if err != nil {
+		return nil, fmt.Errorf("making room for %q: %w", p.Name, err)
+	}
+	return &buffer{p, dims, raw, v}, nil
+}
+
+// content returns the buffer's memory; a scalar lives in memory of the wrapper, so this is a copy.
+func (b *buffer) content() ([]byte, error) {
+	raw, err := valueBytes(b.port.DType, b.value)
+	if err != nil {
+		return nil, err
+	}
+	return raw[:byteCount(b.port.DType, b.dims)], nil
+}

@@ -1,0 +1,119 @@
+package ort
+
+import (
+	"fmt"
+
+	capi "github.com/yalue/onnxruntime_go"
+)
+
+// fetch runs the model and returns the values of outputs, at least the wanted ones; the caller destroys
+// them.
+//
+// ONNX Runtime allocates outputs, except where the wrapper could not take over what it allocates: types
+// that are no Go types, and scalars. An output of unknown rank counts as a scalar until a run shows that
+// it is none.
+func (s *Session) fetch(feeds []capi.Value, wanted []Port) ([]Port, []capi.Value, error) {
+	if len(s.inputs) == 0 { // the wrapper runs a model without inputs only through a binding
+		values, err := s.fetchBound(feeds, wanted)
+		return wanted, values, err
+	}
+	fetches := s.readableOutputs()
+	values, err := s.fetchAll(feeds, fetches)
+	if err != nil && s.learnRanks(feeds, fetches) {
+		values, err = s.fetchAll(feeds, fetches)
+	}
+	return fetches, values, err
+}
+
+// readableOutputs returns the outputs that the session was created to return.
+func (s *Session) readableOutputs() []Port {
+	var ports []Port
+	for _, p := range s.outputs {
+		if readable(p) == nil {
+			ports = append(ports, p)
+		}
+	}
+	return ports
+}
+
+func (s *Session) fetchAll(feeds []capi.Value, fetches []Port) ([]capi.Value, error) {
+	values := make([]capi.Value, len(fetches))
+	for i, p := range fetches {
+		_, isNative := natives[p.DType]
+		if isNative && !s.maybeScalar(p) || !p.isStatic() && len(p.Shape) > 0 {
+			continue // ONNX Runtime allocates it
+		}
+		v, err := newValue(p.DType, p.Shape, newBuffer(p.DType, p.Shape))
+		if err != nil {
+			destroy(values)
+			return nil, fmt.Errorf("making room for output %q: %w", p.Name, err)
+		}
+		values[i] = v
+	}
+	if err := s.core.Run(feeds, values); err != nil {
+		destroy(values)
+		return nil, err
+	}
+	return values, nil
+}
+
+// maybeScalar reports whether an output is to be read as a scalar.
+func (s *Session) maybeScalar(p Port) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(p.Shape) == 0 && !s.hasDims[p.Name]
+}
+
+// learnRanks finds out which outputs of unknown rank are no scalars, by running for each alone. It
+// reports whether there are any that were not known before.
+func (s *Session) learnRanks(feeds []capi.Value, fetches []Port) bool {
+	learned := false
+	for _, p := range fetches {
+		if !s.maybeScalar(p) {
+			continue
+		}
+		values, err := s.fetchBound(feeds, []Port{p})
+		destroy(values)
+		if err != nil {
+			s.mu.Lock()
+			s.hasDims[p.Name] = true
+			s.mu.Unlock()
+			learned = true
+		}
+	}
+	return learned
+}
+
+// fetchBound runs the model for the given outputs only, whose shapes must be certain.
+func (s *Session) fetchBound(feeds []capi.Value, fetches []Port) ([]capi.Value, error) {
+	binding, err := s.core.CreateIoBinding()
+	if err != nil {
+		return nil, err
+	}
+	defer binding.Destroy()
+	for i, p := range s.inputs {
+		if err := binding.BindInput(p.Name, feeds[i]); err != nil {
+			return nil, err
+		}
+	}
+	values := make([]capi.Value, len(fetches))
+	for i, p := range fetches {
+		if err == nil && len(p.Shape) > 0 && !p.isStatic() {
+			err = fmt.Errorf("output %q has the shape %v: a model without inputs needs fixed dims", p.Name, p.Shape)
+		}
+		if err == nil {
+			values[i], err = newValue(p.DType, p.Shape, newBuffer(p.DType, p.Shape))
+		}
+		if err == nil {
+			err = binding.BindOutput(p.Name, values[i])
+		}
+	}
+	if err == nil {
+		err = s.core.RunWithBinding(binding)
+	}
+	if err != nil {
+		destroy(values)
+		return nil, err
+	}
+	return values, nil
+}

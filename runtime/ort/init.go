@@ -1,0 +1,48 @@
+package ort
+
+import (
+	"fmt"
+	"os"
+	"sync"
+
+	capi "github.com/yalue/onnxruntime_go"
+)
+
+// initialised is the library of this process, nil until Init succeeds.
+var initialised struct {
+	sync.Mutex
+	library *Library
+}
+
+// Init finds the shared library as Find does and initialises ONNX Runtime, once per process: later
+// calls return the same Library, or an error if they name another file.
+func Init(explicit string) (*Library, error) {
+	initialised.Lock()
+	defer initialised.Unlock()
+	if lib := initialised.library; lib != nil && explicit == "" {
+		return lib, nil
+	}
+	found, err := Find(explicit)
+	if err != nil {
+		return nil, err
+	}
+	if lib := initialised.library; lib != nil {
+		if !sameFile(lib.Path, found.Path) {
+			return nil, fmt.Errorf("initialising ONNX Runtime: this process already uses %s and cannot change to %s", lib.Path, found.Path)
+		}
+		return lib, nil
+	}
+	capi.SetSharedLibraryPath(found.Path)
+	// ONNX Runtime logs what it also returns as an error; only what it cannot return may be printed.
+	if err := capi.InitializeEnvironment(capi.WithLogLevelFatal()); err != nil {
+		return nil, fmt.Errorf("initialising ONNX Runtime from %s: %w", found.Path, err)
+	}
+	initialised.library = found
+	return found, nil
+}
+
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}

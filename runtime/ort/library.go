@@ -1,0 +1,123 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// LibraryVariable is the environment variable that names the shared library's file, or its folder.
+const LibraryVariable = "RCFREEZE_ORT_LIB"
+
+// MinimumVersion is the oldest ONNX Runtime that serves the C API (24) that the Go wrapper asks for.
+// Newer libraries serve it too.
+const MinimumVersion = "1.24"
+
+// remedy tells how to get a library.
+const remedy = "run `make setup`, or download release " + MinimumVersion + " or newer of ONNX Runtime for this " +
+	"platform from https://github.com/microsoft/onnxruntime/releases, unpack it, and set " + LibraryVariable +
+	" to the library's file"
+
+// knownFaults has a row for each version that works but has a fault that users should know of.
+var knownFaults = map[string]string{
+	"1.30.0": "this version leaks memory when a run fails; another version is better for long training",
+}
+
+// Library is an ONNX Runtime shared library that was found and is recent enough.
+type Library struct {
+	Path    string `json:"path"`
+	FoundBy string `json:"found_by"` // which step of the search found it, in words
+	Version string `json:"version"`
+	Warning string `json:"warning,omitempty"` // a known fault of this version
+}
+
+// Find looks for the shared library without initialising it, in this order: the explicit path (the
+// --ort-lib flag; "" if not given), the environment variable RCFREEZE_ORT_LIB, the program's folder and
+// ../lib, the project's cache folder, the platform's library path variable, system folders.
+//
+// A path given by flag or variable is used or is an error, never skipped. When nothing usable is found,
+// the error lists every place searched, what was wrong with what was there, and the remedy.
+func Find(explicit string) (*Library, error) {
+	if explicit != "" {
+		return findNamed(explicit, "flag --ort-lib")
+	}
+	if path := os.Getenv(LibraryVariable); path != "" {
+		return findNamed(path, "environment variable "+LibraryVariable)
+	}
+	return findIn(places())
+}
+
+// findNamed checks the library that the user named, by its file or by the folder that holds it.
+func findNamed(path, foundBy string) (*Library, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("finding ONNX Runtime: %s: %w; correct or remove it, or %s", foundBy, err, remedy)
+	}
+	if info.IsDir() {
+		lib, err := findIn([]place{{foundBy, []string{path, filepath.Join(path, "lib")}}})
+		if err != nil {
+			return nil, fmt.Errorf("%s names a folder: %w", foundBy, err)
+		}
+		return lib, nil
+	}
+	lib, err := inspect(path, foundBy)
+	if err != nil {
+		return nil, fmt.Errorf("finding ONNX Runtime: %s: %w; %s", foundBy, err, remedy)
+	}
+	return lib, nil
+}
+
+// findIn returns the first usable library of the places.
+func findIn(places []place) (*Library, error) {
+	var searched []string
+	var unusable []error
+	for _, place := range places {
+		for _, folder := range place.folders {
+			searched = append(searched, fmt.Sprintf("%s (%s)", folder, place.how))
+			for _, file := range librariesIn(folder) {
+				lib, err := inspect(file, place.how)
+				if err == nil {
+					return lib, nil
+				}
+				unusable = append(unusable, err)
+			}
+		}
+	}
+	problem := fmt.Errorf("finding ONNX Runtime: no usable %s in any of these folders:\n  %s",
+		thisPlatform().names[0], strings.Join(searched, "\n  "))
+	return nil, errors.Join(append([]error{problem}, append(unusable, errors.New(remedy))...)...)
+}
+
+// inspect reads the version of the library in a file and checks it.
+func inspect(path, foundBy string) (*Library, error) {
+	// The loader takes a bare file name for one to search for.
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	version, err := readVersion(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a usable ONNX Runtime library: %w", path, err)
+	}
+	if err := checkVersion(version); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Library{Path: path, FoundBy: foundBy, Version: version, Warning: knownFaults[version]}, nil
+}
+
+// checkVersion compares a library's version, such as "1.24.3", with MinimumVersion.
+func checkVersion(version string) error {
+	var major, minor, needMajor, needMinor int
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
+		return fmt.Errorf("cannot understand its version %q", version)
+	}
+	if _, err := fmt.Sscanf(MinimumVersion, "%d.%d", &needMajor, &needMinor); err != nil {
+		return err
+	}
+	if major < needMajor || major == needMajor && minor < needMinor {
+		return fmt.Errorf("this is ONNX Runtime %s, which is too old: %s or newer is needed", version, MinimumVersion)
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	capi "github.com/yalue/onnxruntime_go"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Provider is an execution provider of ONNX Runtime: what runs the operators.
+type Provider string
+
+// The providers that sessions can run on, and Auto, which Select settles: CUDA where it is usable, else
+// CPU.
+const (
+	CPU  Provider = "cpu"
+	CUDA Provider = "cuda"
+	Auto Provider = "auto"
+)
+
+// ParseProvider returns the provider that a flag names: cpu, cuda or auto.
+func ParseProvider(name string) (Provider, error) {
+	switch p := Provider(name); p {
+	case CPU, CUDA, Auto:
+		return p, nil
+	}
+	return "", fmt.Errorf("unknown provider %q: use %s, %s or %s", name, CPU, CUDA, Auto)
+}
+
+// ProviderStatus says whether a provider can be had.
+type ProviderStatus struct {
+	Provider   Provider `json:"provider"`
+	CompiledIn bool     `json:"compiled_in"`      // the library has it
+	Usable     bool     `json:"usable"`           // a small model ran on it
+	Reason     string   `json:"reason,omitempty"` // why not, and what to do
+}
+
+// Select settles which provider to use, after Init, and says why. CUDA that cannot be used is an error
+// with cause and remedy; only Auto falls back to the CPU, and its reason then holds the cause.
+func Select(choice Provider) (p Provider, reason string, err error) {
+	if choice != CUDA && choice != Auto {
+		return choice, "as asked", nil
+	}
+	status := probe(CUDA)
+	switch {
+	case status.Usable && choice == Auto:
+		return CUDA, "a test model ran on the GPU", nil
+	case status.Usable:
+		return CUDA, "as asked", nil
+	case choice == Auto:
+		return CPU, "cuda cannot be used: " + status.Reason, nil
+	}
+	return "", "", fmt.Errorf("selecting provider cuda: %s; or use --provider cpu", status.Reason)
+}
+
+// probe finds out whether p can be had, by running a small model on it without fall back.
+func probe(p Provider) ProviderStatus {
+	status := ProviderStatus{Provider: p, CompiledIn: true}
+	if p == CUDA {
+		if err := compiledInCUDA(); err != nil {
+			status.CompiledIn, status.Reason = false, explainCUDA(err)
+			return status
+		}
+	}
+	if err := runProbe(p); err != nil {
+		status.Reason = err.Error()
+		if p == CUDA {
+			status.Reason = explainCUDA(err)
+		}
+		return status
+	}
+	status.Usable = true
+	return status
+}
+
+// compiledInCUDA returns nil if the library was built with the CUDA provider.
+func compiledInCUDA() error {
+	cuda, err := capi.NewCUDAProviderOptions()
+	if err != nil {
+		if strings.Contains(err.Error(), "not enabled in this build") {
+			return err
+		}
+		return nil // it is there, but something that it needs is not: the probe's run will say what
+	}
+	return cuda.Destroy()
+}
+
+// runProbe runs a convolution on p: it needs cuDNN too, which the provider loads late.
+func runProbe(p Provider) error {
+	model, err := probeModel()
+	if err != nil {
+		return err
+	}
+	session, err := OpenBytes(model, Options{Provider: p, IntraOpThreads: 1, noFallback: p != CPU})
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	image := []int64{1, 1, 3, 3}
+	outputs, err := session.Run(map[string]*onnxgraph.Tensor{
+		"x": onnxgraph.NewTensor(image, []float32{0, 0, 0, 0, 3, 0, 0, 0, 0}),
+	})
+	if err != nil {
+		return err
+	}
+	sum, err := outputs["y"].Float32s()
+	if err != nil {
+		return err
+	}
+	if sum[0] != 6 {
+		return fmt.Errorf("a test convolution gave %v instead of 6", sum[0])
+	}
+	return nil
+}
+
+// probeModel returns a 3×3 convolution whose weights are all 2.
+func probeModel() ([]byte, error) {
+	m := onnxgraph.New("probe", 8, 17)
+	x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(1, 1, 3, 3))
+	if err != nil {
+		return nil, err
+	}
+	w := m.Graph.AddConstant("w", onnxgraph.NewTensor([]int64{1, 1, 3, 3}, []float32{2, 2, 2, 2, 2, 2, 2, 2, 2}))
+	y := m.Graph.AddNode("Conv", []*onnxgraph.Value{x, w}).Output(0)
+	m.Graph.Rename(y, "y")
+	m.Graph.AddOutput(y, onnxgraph.Float32, onnxgraph.Static(1, 1, 1, 1))
+	return m.Bytes()
+}
+
+// providerFiles names the file beside the library that holds the CUDA provider.
+var providerFiles = map[string]string{
+	"linux":   "libonnxruntime_providers_cuda.so",
+	"windows": "onnxruntime_providers_cuda.dll",
+}
+
+// explainCUDA returns what keeps the CUDA provider from being used and what to do. ONNX Runtime does not
+// always say which library it misses; the system's loader does.
+func explainCUDA(cause error) string {
+	file, ok := providerFiles[runtime.GOOS]
+	if !ok {
+		return fmt.Sprintf("%v (there is no CUDA for %s)", cause, runtime.GOOS)
+	}
+	initialised.Lock()
+	library := initialised.library.Path
+	initialised.Unlock()
+	if target, err := filepath.EvalSymlinks(library); err == nil {
+		library = target
+	}
+	path := filepath.Join(filepath.Dir(library), file)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return fmt.Sprintf("%v (%s has no %s beside it): use the GPU package of the ONNX Runtime release "+
+			"(onnxruntime-<platform>-gpu), which needs an NVIDIA driver, CUDA 12 and cuDNN 9", cause, library, file)
+	}
+	if err := tryLoad(path); err != nil {
+		return fmt.Sprintf("%v (loading %s: %v): install what the loader misses (CUDA 12 and cuDNN 9), or add its folder to %s",
+			cause, path, err, thisPlatform().variable)
+	}
+	return fmt.Sprintf("%v: check with nvidia-smi that the NVIDIA driver is running and a GPU is free", cause)
+}

@@ -1,0 +1,175 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	capi "github.com/yalue/onnxruntime_go"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Port is an input or an output of a session.
+type Port struct {
+	Name  string
+	DType onnxgraph.DType
+	// Shape has -1 for a dim that the model leaves open. It is empty for a tensor without dims, and also
+	// where the model does not say how many dims there are: ONNX Runtime does not tell the two apart.
+	Shape []int64
+}
+
+// isStatic reports whether the port's shape is certain.
+func (p Port) isStatic() bool { return len(p.Shape) > 0 && !slices.Contains(p.Shape, -1) }
+
+// Session is a model that is ready to run. Runs may be concurrent; Close must come after them.
+type Session struct {
+	model   string // the file, for messages
+	inputs  []Port
+	outputs []Port
+	other   []string // outputs that are not tensors of numbers and cannot be read
+	core    *capi.DynamicAdvancedSession
+
+	rebind bool // values are copied to a device when they are bound, so changes need a new binding
+
+	mu      sync.Mutex
+	hasDims map[string]bool // outputs of unknown rank that turned out not to be scalars
+}
+
+// creating serialises the creation of sessions, since the signal handlers that are saved and restored
+// around it belong to the whole process.
+var creating sync.Mutex
+
+// Open makes a session of an ONNX file, after Init; external data is read from beside the file.
+func Open(path string, o Options) (*Session, error) {
+	return open(path, path, o)
+}
+
+// OpenBytes makes a session of the bytes of an ONNX file without external data. ONNX Runtime reads them
+// from a temporary file.
+func OpenBytes(model []byte, o Options) (*Session, error) {
+	file, err := os.CreateTemp("", "rcfreeze-*.onnx")
+	if err != nil {
+		return nil, fmt.Errorf("opening a session: %w", err)
+	}
+	defer os.Remove(file.Name())
+	_, err = file.Write(model)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, fmt.Errorf("opening a session: %w", err)
+	}
+	return open(file.Name(), "a model in memory", o)
+}
+
+// open makes a session of the file at path, which messages call name.
+func open(path, name string, o Options) (*Session, error) {
+	s, err := create(path, o)
+	if err != nil {
+		return nil, fmt.Errorf("opening a session of %s: %w", name, markOutOfMemory(err))
+	}
+	s.model = name
+	return s, nil
+}
+
+func create(path string, o Options) (*Session, error) {
+	if !capi.IsInitialized() {
+		return nil, errors.New("ONNX Runtime is not initialised: call Init first")
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	creating.Lock()
+	defer creating.Unlock()
+	defer saveSignalHandlers().restore()
+
+	s := &Session{rebind: o.Provider == CUDA, hasDims: map[string]bool{}}
+	if err := s.readPorts(path, o); err != nil {
+		return nil, err
+	}
+	options, err := o.build()
+	if err != nil {
+		return nil, err
+	}
+	defer options.Destroy()
+	s.core, err = capi.NewDynamicAdvancedSession(path, names(s.inputs), names(s.readableOutputs()), options)
+	return s, err
+}
+
+// readPorts asks ONNX Runtime for the model's inputs and outputs. The wrapper answers that only from a
+// session of its own, which is as light as one can be: nothing is optimized or profiled.
+func (s *Session) readPorts(path string, o Options) error {
+	o.DisableOptimization, o.IntraOpThreads, o.ProfilePrefix = true, 1, ""
+	options, err := o.build()
+	if err != nil {
+		return err
+	}
+	defer options.Destroy()
+	inputs, outputs, err := capi.GetInputOutputInfoWithOptions(path, options)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, info := range inputs {
+		port, ok := portOf(info)
+		if !ok {
+			problems = append(problems, fmt.Errorf("input %q is a %s: only tensors of numbers can be passed", info.Name, kindOf(info)))
+		}
+		s.inputs = append(s.inputs, port)
+	}
+	for _, info := range outputs {
+		if port, ok := portOf(info); ok {
+			s.outputs = append(s.outputs, port)
+		} else {
+			s.other = append(s.other, fmt.Sprintf("%q is a %s", info.Name, kindOf(info)))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// portOf returns a port; ok is false for what is not a tensor of numbers. The wrapper's numbers of
+// element types are ONNX's.
+func portOf(info capi.InputOutputInfo) (p Port, ok bool) {
+	p = Port{Name: info.Name, DType: onnxgraph.DType(info.DataType), Shape: info.Dimensions}
+	return p, info.OrtValueType == capi.ONNXTypeTensor && p.DType.Bits() > 0
+}
+
+func kindOf(info capi.InputOutputInfo) string {
+	if info.OrtValueType == capi.ONNXTypeTensor {
+		return fmt.Sprintf("tensor of %v", onnxgraph.DType(info.DataType))
+	}
+	return info.OrtValueType.String()
+}
+
+// Inputs returns what Run needs, in the model's order; the caller must not change it.
+func (s *Session) Inputs() []Port { return s.inputs }
+
+// Outputs returns what Run can return, in the model's order; the caller must not change it.
+func (s *Session) Outputs() []Port { return s.outputs }
+
+// Close frees the session; a second call does nothing.
+func (s *Session) Close() error {
+	if s.core == nil {
+		return nil
+	}
+	core := s.core
+	s.core = nil
+	return core.Destroy()
+}
+
+func names(ports []Port) []string {
+	out := make([]string, len(ports))
+	for i, p := range ports {
+		out[i] = p.Name
+	}
+	return out
+}
+
+// find returns the port of that name.
+func find(ports []Port, name string) (Port, bool) {
+	i := slices.IndexFunc(ports, func(p Port) bool { return p.Name == name })
+	if i < 0 {
+		return Port{}, false
+	}
+	return ports[i], true
+}

@@ -1,0 +1,99 @@
+package ort
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// InputData returns the memory of a plain input, in row-major order, to be filled before Step. It is the
+// same memory for the stepper's life, starts as zeros, and keeps what was written. T must be the input's
+// element type.
+func InputData[T onnxgraph.Element](s *Stepper, name string) ([]T, error) {
+	b := s.inputs[name]
+	if b == nil || s.constant[name] {
+		return nil, fmt.Errorf("filling input %q of %s: it is not a plain input", name, s.session.model)
+	}
+	return dataOf[T](b)
+}
+
+// OutputData returns what the last step gave for a plain output, in row-major order; the next step
+// overwrites it. T must be the output's element type.
+func OutputData[T onnxgraph.Element](s *Stepper, name string) ([]T, error) {
+	b := s.outputs[name]
+	if b == nil {
+		return nil, fmt.Errorf("reading output %q of %s: it is not a plain output", name, s.session.model)
+	}
+	return dataOf[T](b)
+}
+
+func dataOf[T onnxgraph.Element](b *buffer) ([]T, error) {
+	var zero T
+	if dtype := onnxgraph.NewScalar(zero).DType(); dtype != b.port.DType {
+		return nil, fmt.Errorf("using %q: it holds %s, not %v", b.port.Name, describe(b.port.DType, b.dims), dtype)
+	}
+	raw, err := b.content()
+	if err != nil {
+		return nil, err
+	}
+	return elementsOf[T](raw), nil
+}
+
+// State returns a copy of a state's current value; name is that of its input.
+func (s *Stepper) State(name string) (*onnxgraph.Tensor, error) {
+	st := s.states[name]
+	if st == nil {
+		return nil, fmt.Errorf("reading state %q of %s: there is no such state", name, s.session.model)
+	}
+	b := st.buffers[s.turn]
+	raw, err := b.content()
+	if err != nil {
+		return nil, err
+	}
+	return onnxgraph.NewRawTensor(b.port.DType, b.dims, bytes.Clone(raw)), nil
+}
+
+// States returns copies of all states, by the names of their inputs.
+func (s *Stepper) States() (map[string]*onnxgraph.Tensor, error) {
+	all := make(map[string]*onnxgraph.Tensor, len(s.states))
+	for name := range s.states {
+		t, err := s.State(name)
+		if err != nil {
+			return nil, err
+		}
+		all[name] = t
+	}
+	return all, nil
+}
+
+// SetStates makes copies of the given tensors the current values of the states of those names, as when a
+// run is resumed. States not named stay. If a tensor does not fit, the error lists all such, and no
+// state changes.
+func (s *Stepper) SetStates(tensors map[string]*onnxgraph.Tensor) error {
+	var ports []Port
+	contents := map[string][]byte{}
+	var problems []error
+	for _, name := range sortedKeys(tensors) {
+		st := s.states[name]
+		if st == nil {
+			problems = append(problems, fmt.Errorf("there is no state %q", name))
+			continue
+		}
+		ports = append(ports, st.buffers[0].port)
+		if t := tensors[name]; t != nil {
+			raw, err := t.Raw()
+			problems = append(problems, err)
+			contents[name] = raw
+		}
+	}
+	problems = append(problems, checkTensors(ports, tensors))
+	if err := errors.Join(problems...); err != nil {
+		return fmt.Errorf("setting states of %s: %w", s.session.model, err)
+	}
+	for name, raw := range contents {
+		copy(s.states[name].buffers[s.turn].raw, raw)
+	}
+	return nil
+}

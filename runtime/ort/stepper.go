@@ -1,0 +1,195 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	capi "github.com/yalue/onnxruntime_go"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Pair names one state of a step model: the input that takes its value before the step, and the output
+// that returns its value after.
+type Pair struct{ Input, Output string }
+
+// Stepper runs a model again and again, with the states that one step returns as the inputs of the
+// next, without copying them: every state has two buffers that take turns. It is not for concurrent use.
+type Stepper struct {
+	session  *Session
+	states   map[string]*state  // by input name
+	inputs   map[string]*buffer // plain inputs, and constants
+	outputs  map[string]*buffer // plain outputs
+	constant map[string]bool    // inputs that are never changed
+	bindings [2]*capi.IoBinding
+	turn     int // which binding runs next: the one that reads buffers[turn] of every state
+}
+
+// state is a value that a step renews: the binding of turn i reads buffers[i] and writes the other.
+type state struct {
+	output  string
+	buffers [2]*buffer
+}
+
+// NewStepper prepares steps of a session. Every pair's input starts with its tensor in initial. Other
+// inputs in initial are constants. All inputs that remain are plain: the caller fills their memory
+// (InputData) before each step. Plain outputs are read with OutputData.
+//
+// All shapes must be fixed, except those of constants. Scalars (no dims) can only be constants or plain
+// outputs: states and plain inputs need dims [1]. The error lists every input and output at fault.
+//
+// The session must stay open until the stepper is closed, and is the caller's to close.
+func NewStepper(session *Session, pairs []Pair, initial map[string]*onnxgraph.Tensor) (*Stepper, error) {
+	s := &Stepper{
+		session: session, states: map[string]*state{}, inputs: map[string]*buffer{},
+		outputs: map[string]*buffer{}, constant: map[string]bool{},
+	}
+	err := checkStep(session, pairs, initial)
+	if err == nil {
+		err = s.allocate(pairs, initial)
+	}
+	if err == nil {
+		err = s.bind()
+	}
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("preparing steps of %s: %w", session.model, markOutOfMemory(err))
+	}
+	return s, nil
+}
+
+// allocate makes the buffers.
+func (s *Stepper) allocate(pairs []Pair, initial map[string]*onnxgraph.Tensor) error {
+	var problems []error
+	checked := func(b *buffer, err error) *buffer {
+		problems = append(problems, err)
+		return b
+	}
+	paired := map[string]bool{}
+	for _, pair := range pairs {
+		p, _ := find(s.session.inputs, pair.Input)
+		paired[pair.Input], paired[pair.Output] = true, true
+		s.states[pair.Input] = &state{pair.Output, [2]*buffer{
+			checked(newTensorBuffer(p, initial[pair.Input])), checked(newPortBuffer(p)),
+		}}
+	}
+	for _, p := range s.session.inputs {
+		if t := initial[p.Name]; paired[p.Name] {
+			continue
+		} else if t != nil {
+			s.inputs[p.Name], s.constant[p.Name] = checked(newTensorBuffer(p, t)), true
+		} else {
+			s.inputs[p.Name] = checked(newPortBuffer(p))
+		}
+	}
+	for _, p := range s.session.outputs {
+		if !paired[p.Name] {
+			s.outputs[p.Name] = checked(newPortBuffer(p))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// bind makes the two bindings.
+func (s *Stepper) bind() error {
+	for turn := range s.bindings {
+		binding, err := s.session.core.CreateIoBinding()
+		if err != nil {
+			return err
+		}
+		s.bindings[turn] = binding
+		for name, b := range s.inputs {
+			if err := binding.BindInput(name, b.value); err != nil {
+				return fmt.Errorf("binding input %q: %w", name, err)
+			}
+		}
+		for name, b := range s.outputs {
+			if err := binding.BindOutput(name, b.value); err != nil {
+				return fmt.Errorf("binding output %q: %w", name, err)
+			}
+		}
+		for name, st := range s.states {
+			if err := binding.BindInput(name, st.buffers[turn].value); err != nil {
+				return fmt.Errorf("binding state %q: %w", name, err)
+			}
+			if err := binding.BindOutput(st.output, st.buffers[1-turn].value); err != nil {
+				return fmt.Errorf("binding state %q: %w", st.output, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Step runs the model once on the current states and plain inputs, and makes the states that it returns
+// the current ones. After an error the states are what they were before; plain outputs are undefined.
+func (s *Stepper) Step() error {
+	if s.bindings[s.turn] == nil || s.session.core == nil {
+		return fmt.Errorf("running a step of %s: the stepper or its session is closed", s.session.model)
+	}
+	err := s.refresh()
+	if err == nil {
+		err = s.session.core.RunWithBinding(s.bindings[s.turn])
+	}
+	runtime.KeepAlive(s)
+	if err != nil {
+		return fmt.Errorf("running a step of %s: %w", s.session.model, markOutOfMemory(err))
+	}
+	s.turn = 1 - s.turn
+	return nil
+}
+
+// refresh binds anew what changed since the last step, on a provider where binding an input copies it.
+func (s *Stepper) refresh() error {
+	if !s.session.rebind {
+		return nil
+	}
+	binding := s.bindings[s.turn]
+	for name, b := range s.inputs {
+		if s.constant[name] {
+			continue
+		}
+		if err := binding.BindInput(name, b.value); err != nil {
+			return fmt.Errorf("binding input %q: %w", name, err)
+		}
+	}
+	for name, st := range s.states {
+		if err := binding.BindInput(name, st.buffers[s.turn].value); err != nil {
+			return fmt.Errorf("binding state %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Close frees buffers and bindings; memory that InputData and OutputData returned is no longer used. A
+// second call does nothing.
+func (s *Stepper) Close() error {
+	var problems []error
+	for i, binding := range s.bindings {
+		if binding != nil {
+			problems = append(problems, binding.Destroy())
+			s.bindings[i] = nil
+		}
+	}
+	for _, b := range s.allBuffers() {
+		if b != nil {
+			problems = append(problems, b.value.Destroy())
+		}
+	}
+	s.states, s.inputs, s.outputs = nil, nil, nil
+	return errors.Join(problems...)
+}
+
+func (s *Stepper) allBuffers() []*buffer {
+	var all []*buffer
+	for _, b := range s.inputs {
+		all = append(all, b)
+	}
+	for _, b := range s.outputs {
+		all = append(all, b)
+	}
+	for _, st := range s.states {
+		all = append(all, st.buffers[:]...)
+	}
+	return all
+}
