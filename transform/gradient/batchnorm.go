@@ -41,7 +41,7 @@ func batchNormRule(c *Call) []value {
 	}
 	axes := append([]int64{0}, sequence(2, len(shape)-2)...)
 	training := c.Node.Int("training_mode", 0) != 0
-	var centred, variance value
+	var centred, variance value // per channel, of shape [1, C, 1…]
 	if training {
 		centred, _, variance = BatchStatistics(c.b, x)
 	} else {
@@ -59,4 +59,21 @@ func batchNormRule(c *Call) []value {
 		dx = c.add(dx, c.add(c.mul(centred, slope), shift))
 	}
 	return []value{dx, c.reshape(dgamma, shape[1]), c.reshape(dbeta, shape[1])}
+}
+
+// LowerBatchNorm replaces a BatchNormalization in training mode by ordinary operators, since not every
+// provider has that mode, and returns the batch's mean and biased variance as [1, C, 1…]. What the
+// gradient rule has emitted for the node is used again.
+func LowerBatchNorm(b *onnxgraph.Builder, n *onnxgraph.Node) (mean, variance *onnxgraph.Value) {
+	c := &Call{Node: n, b: b}
+	shape := c.shape(c.y())
+	perChannel := append([]int64{1, shape[1]}, repeat(1, len(shape)-2)...)
+	centred, mean, variance := BatchStatistics(b, c.x())
+	r := InverseDeviation(b, c.dtype(), variance, float64(n.Float("epsilon", 1e-5)))
+	scale := c.mul(c.reshape(c.in(1), perChannel...), r)
+	y := c.add(c.mul(centred, scale), c.reshape(c.in(2), perChannel...))
+	y.SetType(c.dtype(), onnxgraph.Static(shape...))
+	onnxgraph.ReplaceUses(c.y(), y)
+	n.Graph().Remove(n)
+	return mean, variance
 }

@@ -1,0 +1,84 @@
+package trainstep
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// flattenParameters replaces the initializers that train by pieces of one state vector, and returns the
+// vector.
+func (b *builder) flattenParameters() (*onnxgraph.Value, error) {
+	var values []*onnxgraph.Value
+	var faults []error
+	for _, name := range b.Trained {
+		v := b.Graph.Value(name)
+		switch {
+		case v == nil || v.Constant() == nil:
+			faults = append(faults, fmt.Errorf("parameter %q: no initializer of that name", name))
+		case v.DType() != onnxgraph.Float32:
+			faults = append(faults, fmt.Errorf("parameter %q: %v does not train, convert the model to float32", name, v.DType()))
+		default:
+			values = append(values, v)
+		}
+	}
+	if len(values) == 0 && len(faults) == 0 {
+		faults = append(faults, errors.New("nothing to train: no parameter is selected"))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	segments, initial, err := pack(values)
+	if err != nil {
+		return nil, err
+	}
+	b.step.Parameters = segments
+	vector, err := b.slot(ParametersSlot, initial)
+	if err != nil {
+		return nil, err
+	}
+	pieces := b.unpack(vector, segments)
+	for i, v := range values {
+		onnxgraph.ReplaceUses(v, pieces[i])
+	}
+	onnxgraph.RemoveUnused(values...)
+	return vector, nil
+}
+
+// pack lays the constants of values one behind the other.
+func pack(values []*onnxgraph.Value) ([]Segment, []float32, error) {
+	var segments []Segment
+	var all []float32
+	for _, v := range values {
+		data, err := v.Constant().Float32s()
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading %q: %w", v.Name(), err)
+		}
+		segments = append(segments, Segment{Name: v.Name(), Shape: v.Constant().Dims(), Offset: int64(len(all))})
+		all = append(all, data...)
+	}
+	return segments, all, nil
+}
+
+// unpack emits the pieces of a vector, each in its shape.
+func (b *builder) unpack(vector *onnxgraph.Value, segments []Segment) []*onnxgraph.Value {
+	flat := []*onnxgraph.Value{vector}
+	if len(segments) > 1 {
+		var sizes []int64
+		for _, s := range segments {
+			sizes = append(sizes, s.Len())
+		}
+		flat = b.Ops("Split", len(segments), []*onnxgraph.Value{vector, b.Ints(sizes...)}, onnxgraph.Int("axis", 0))
+	}
+	pieces := make([]*onnxgraph.Value, len(segments))
+	for i, s := range segments {
+		flat[i].SetType(onnxgraph.Float32, onnxgraph.Static(s.Len()))
+		pieces[i] = flat[i]
+		if len(s.Shape) != 1 {
+			pieces[i] = b.Op("Reshape", []*onnxgraph.Value{flat[i], b.Ints(s.Shape...)})
+			pieces[i].SetType(onnxgraph.Float32, onnxgraph.Static(s.Shape...))
+		}
+	}
+	return pieces
+}

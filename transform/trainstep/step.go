@@ -1,0 +1,204 @@
+package trainstep
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/gradient"
+)
+
+// Names of the step's inputs and outputs.
+const (
+	LabelsInput       = "step.labels"        // int64 [N], class numbers from 0 up
+	LearningRateInput = "step.learning_rate" // float32 [1]
+	LossOutput        = "step.loss"          // float32 [1], the mean over the batch
+	CorrectOutput     = "step.correct"       // float32 [1], how many samples the largest logit got right
+)
+
+// DropoutStreamInput, int64 [2], is there only with Dropout: the Add and Xor keys of a filterbank.Stream
+// that is another one in every step.
+const DropoutStreamInput = "step.dropout_stream"
+
+// Options says what trains and how.
+type Options struct {
+	// Trained names the initializers that train.
+	Trained        []string
+	LabelSmoothing float64
+	Optimizer      Optimizer
+	// ClipNorm bounds the norm of the whole gradient; 0 leaves it alone.
+	ClipNorm float64
+	// FreezeStatistics keeps BatchNormalization on its running statistics, as in inference.
+	FreezeStatistics bool
+}
+
+// Step is a training step.
+type Step struct {
+	Model      *onnxgraph.Model
+	Image      string // the name of the input that takes images
+	HasDropout bool   // DropoutStreamInput is there
+	// Parameters and Statistics say where each value of the source lies in the vectors of State.
+	Parameters []Segment
+	Statistics []Segment
+	State      []Slot
+}
+
+// Slot is a vector of state: what the step reads as Input is in the next step what it writes as Output.
+type Slot struct {
+	Input, Output string
+	Initial       *onnxgraph.Tensor
+}
+
+// The slots that every step has, and the one that it has if running statistics change.
+const (
+	ParametersSlot = "step.parameters"
+	StatisticsSlot = "step.statistics"
+)
+
+// Segment is the part of a state vector that holds one initializer of the source model.
+type Segment struct {
+	Name   string
+	Shape  []int64
+	Offset int64
+}
+
+// Len returns the number of elements.
+func (s Segment) Len() int64 {
+	n := int64(1)
+	for _, d := range s.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Build makes the training step of a model whose values all have static types, of operator set 18 or
+// later; the model is changed and becomes the step's. Its first output must be logits (or their
+// Softmax), one row per sample. Errors list all operators without a gradient, and all parameters that
+// cannot train.
+func Build(m *onnxgraph.Model, image string, o Options) (*Step, error) {
+	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), Options: o, step: &Step{Model: m, Image: image}}
+	if err := b.build(); err != nil {
+		return nil, fmt.Errorf("building the training step of %s: %w", m.Path(), err)
+	}
+	return b.step, nil
+}
+
+// builder is a Step in the making.
+type builder struct {
+	*onnxgraph.Builder
+	Options
+	step *Step
+}
+
+func (b *builder) build() error {
+	logits, err := b.logits()
+	if err != nil {
+		return err
+	}
+	parameters, err := b.flattenParameters()
+	if err != nil {
+		return err
+	}
+	if err := b.lowerDropout(); err != nil {
+		return err
+	}
+	norms := b.trainingNorms()
+	loss, err := b.loss(logits)
+	if err != nil {
+		return err
+	}
+	gradients, err := gradient.Of(b.Builder, loss, parameters)
+	if err != nil {
+		return err
+	}
+	if gradients[parameters] == nil {
+		return errors.New("the loss does not depend on anything that trains")
+	}
+	b.Graph.RemoveOutputs()
+	if err := b.output(loss, LossOutput, 1); err != nil {
+		return err
+	}
+	if err := b.correct(logits); err != nil {
+		return err
+	}
+	if err := b.optimizer(parameters, gradients[parameters]); err != nil {
+		return err
+	}
+	if err := b.updateStatistics(norms); err != nil {
+		return err
+	}
+	b.Graph.Prune()
+	return nil
+}
+
+// logits returns the first output, or what goes into it if it is a Softmax, as [N, classes].
+func (b *builder) logits() (*onnxgraph.Value, error) {
+	outputs := b.Graph.Outputs()
+	if len(outputs) == 0 {
+		return nil, errors.New("the model has no outputs")
+	}
+	v := outputs[0]
+	if n := v.Producer(); n != nil && (n.Is("Softmax") || n.Is("LogSoftmax")) {
+		v = n.Input(0)
+	}
+	shape, ok := v.StaticShape()
+	if !ok || len(shape) < 2 || v.DType() != onnxgraph.Float32 {
+		return nil, fmt.Errorf("output %q is %v %v: needs float32 logits of shape [N, classes]", v.Name(), v.DType(), shape)
+	}
+	classes := shape[1]
+	for _, d := range shape[2:] {
+		if d != 1 {
+			return nil, fmt.Errorf("output %q has shape %v: needs [N, classes]", v.Name(), shape)
+		}
+	}
+	if len(shape) > 2 {
+		v = b.Op("Reshape", []*onnxgraph.Value{v, b.Ints(shape[0], classes)})
+		v.SetType(onnxgraph.Float32, onnxgraph.Static(shape[0], classes))
+	}
+	return v, nil
+}
+
+// output makes v an output of n float32 elements under the given name.
+func (b *builder) output(v *onnxgraph.Value, name string, n int64) error {
+	if !b.Graph.Rename(v, name) {
+		return fmt.Errorf("naming output %q: the model has a value of that name", name)
+	}
+	b.Graph.AddOutput(v, onnxgraph.Float32, onnxgraph.Static(n))
+	return nil
+}
+
+// slot adds a state vector: it returns the value that the step reads.
+func (b *builder) slot(name string, initial []float32) (*onnxgraph.Value, error) {
+	n := int64(len(initial))
+	v, err := b.Graph.AddInput(name, onnxgraph.Float32, onnxgraph.Static(n))
+	if err != nil {
+		return nil, err
+	}
+	b.step.State = append(b.step.State, Slot{Input: name, Output: name + ".next", Initial: onnxgraph.NewTensor([]int64{n}, initial)})
+	return v, nil
+}
+
+// next makes v what the slot of the given name holds after the step.
+func (b *builder) next(slot *onnxgraph.Value, v *onnxgraph.Value) error {
+	shape, _ := slot.StaticShape()
+	return b.output(v, slot.Name()+".next", shape[0])
+}
+
+func (b *builder) num(v float64) *onnxgraph.Value { return b.Fill(onnxgraph.Float32, v, 1) }
+
+func (b *builder) binary(opType string, x, y *onnxgraph.Value) *onnxgraph.Value {
+	return b.Op(opType, []*onnxgraph.Value{x, y})
+}
+
+func (b *builder) add(x, y *onnxgraph.Value) *onnxgraph.Value { return b.binary("Add", x, y) }
+func (b *builder) sub(x, y *onnxgraph.Value) *onnxgraph.Value { return b.binary("Sub", x, y) }
+func (b *builder) mul(x, y *onnxgraph.Value) *onnxgraph.Value { return b.binary("Mul", x, y) }
+func (b *builder) div(x, y *onnxgraph.Value) *onnxgraph.Value { return b.binary("Div", x, y) }
+
+// scale returns v times a number, v itself if that is 1.
+func (b *builder) scale(v *onnxgraph.Value, factor float64) *onnxgraph.Value {
+	if factor == 1 {
+		return v
+	}
+	return b.mul(v, b.num(factor))
+}
