@@ -1,6 +1,7 @@
 package gradient
 
 import (
+	"math"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -30,7 +31,7 @@ func zero(dtype onnxgraph.DType) *onnxgraph.Tensor {
 // dY / (elements in the window) with ones.
 func averagePoolRule(c *Call) value {
 	w := c.windowOf(c.Node.Ints("kernel_shape"))
-	share := c.mul(c.dy(), c.b.Graph.AddConstant("window_share", w.shares(c.dtype())))
+	share := c.mul(c.dy(), c.b.Graph.AddConstant("window_share", w.shares(c.dtype(), c.b.Graph.Model().Opset(""))))
 	ones := c.b.Fill(c.dtype(), 1, append([]int64{w.channels, 1}, w.kernel...)...)
 	full := c.op("ConvTranspose", []value{share, ones},
 		onnxgraph.Ints("kernel_shape", w.kernel...), onnxgraph.Ints("dilations", w.dilation...),
@@ -44,14 +45,18 @@ func averagePoolRule(c *Call) value {
 }
 
 // shares returns 1/(number of elements averaged) per output position, as [1, 1, out…]. Padding counts if
-// the node says so, but never what ceil_mode reads beyond it.
-func (w window) shares(dtype onnxgraph.DType) *onnxgraph.Tensor {
+// the node says so. What ceil_mode reads beyond the padding does not, but before operator set 19 ONNX
+// Runtime counts it along with the padding.
+func (w window) shares(dtype onnxgraph.DType, opset int64) *onnxgraph.Tensor {
 	perDim := make([][]float64, w.rank())
 	for i := range perDim {
 		for l := range w.out[i] {
 			low, high := int64(0), w.in[i]
 			if w.countIncludePadding {
 				low, high = -w.padBegin[i], w.in[i]+w.padEnd[i]
+				if opset < 19 {
+					high = math.MaxInt64
+				}
 			}
 			n := 0.0
 			for t := range w.kernel[i] {
