@@ -1,0 +1,45 @@
+package secondopinion
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Difference is how far two outputs are apart.
+type Difference struct {
+	MaxAbs float64 // the largest |output - reference|
+	MaxRel float64 // MaxAbs over the largest |reference|
+}
+
+// Compare measures how far output is from reference, two tensors of the same dims. Both numbers are
+// infinite if either tensor has an element that is not finite. Different dims are an error.
+func Compare(output, reference *onnxgraph.Tensor) (Difference, error) {
+	if !slices.Equal(output.Dims(), reference.Dims()) {
+		return Difference{}, fmt.Errorf("comparing outputs: dims %v, the reference has %v", output.Dims(), reference.Dims())
+	}
+	got, err := output.Float64s()
+	if err != nil {
+		return Difference{}, fmt.Errorf("comparing outputs: %w", err)
+	}
+	want, err := reference.Float64s()
+	if err != nil {
+		return Difference{}, fmt.Errorf("comparing outputs: reference: %w", err)
+	}
+	var d Difference
+	largest := 0.0
+	for i := range want {
+		diff := math.Abs(got[i] - want[i])
+		if math.IsNaN(diff) || math.IsInf(diff, 0) {
+			return Difference{math.Inf(1), math.Inf(1)}, nil
+		}
+		d.MaxAbs = max(d.MaxAbs, diff)
+		largest = max(largest, math.Abs(want[i]))
+	}
+	if d.MaxAbs > 0 {
+		d.MaxRel = d.MaxAbs / largest // infinite for a reference of zeros
+	}
+	return d, nil
+}

@@ -1,0 +1,17 @@
+// Package secondopinion runs an exported model in a second engine, one that shares no code with ONNX
+// Runtime: onnx-go's backend gorgonnx, written in Go. Where both engines agree on a model's output, the
+// output is what the file says and not what one engine makes of it.
+//
+// The engine is small and has faults: it can end the process, and for some models its result is wrong
+// without an error. So it is asked only about models within a white list (see [Check]) of operators and
+// attributes for which its results were compared with those of ONNX Runtime, and it runs in a process of
+// its own, one per run, which reads the model afresh.
+//
+// That process is the calling program itself, started once more. The program's main function must begin
+// with [RunChildIfAsked], and the TestMain of a test that calls [Run] too:
+//
+//	func main() {
+//		secondopinion.RunChildIfAsked()
+//		...
+//	}
+package secondopinion
