@@ -17,8 +17,18 @@ type buffer struct {
 	value capi.Value
 }
 
-// newPortBuffer returns a zeroed buffer for a port of certain shape.
+// maxElements bounds what a model may declare, so that a damaged one is an error and no crash.
+const maxElements = 1 << 40
+
+// newPortBuffer returns a zeroed buffer for a port, whose shape must be certain.
 func newPortBuffer(p Port) (*buffer, error) {
+	n := int64(1)
+	for _, d := range p.Shape {
+		if d < 0 || d > 0 && n > maxElements/d {
+			return nil, fmt.Errorf("making room for %q: cannot hold %s", p.Name, describe(p.DType, p.Shape))
+		}
+		n *= d
+	}
 	return bufferOver(p, p.Shape, newBuffer(p.DType, p.Shape))
 }
 

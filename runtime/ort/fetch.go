@@ -1,10 +1,6 @@
 package ort
 
-import (
-	"fmt"
-
-	capi "github.com/yalue/onnxruntime_go"
-)
+import capi "github.com/yalue/onnxruntime_go"
 
 // fetch runs the model and returns the values of outputs, at least the wanted ones; the caller destroys
 // them.
@@ -43,12 +39,12 @@ func (s *Session) fetchAll(feeds []capi.Value, fetches []Port) ([]capi.Value, er
 		if isNative && !s.maybeScalar(p) || !p.isStatic() && len(p.Shape) > 0 {
 			continue // ONNX Runtime allocates it
 		}
-		v, err := newValue(p.DType, p.Shape, newBuffer(p.DType, p.Shape))
+		b, err := newPortBuffer(p)
 		if err != nil {
 			destroy(values)
-			return nil, fmt.Errorf("making room for output %q: %w", p.Name, err)
+			return nil, err
 		}
-		values[i] = v
+		values[i] = b.value
 	}
 	if err := s.core.Run(feeds, values); err != nil {
 		destroy(values)
@@ -96,22 +92,19 @@ func (s *Session) fetchBound(feeds []capi.Value, fetches []Port) ([]capi.Value, 
 			return nil, err
 		}
 	}
-	values := make([]capi.Value, len(fetches))
-	for i, p := range fetches {
-		if err == nil && len(p.Shape) > 0 && !p.isStatic() {
-			err = fmt.Errorf("output %q has the shape %v: a model without inputs needs fixed dims", p.Name, p.Shape)
-		}
+	values := make([]capi.Value, 0, len(fetches))
+	for _, p := range fetches {
+		b, err := newPortBuffer(p)
 		if err == nil {
-			values[i], err = newValue(p.DType, p.Shape, newBuffer(p.DType, p.Shape))
+			values = append(values, b.value)
+			err = binding.BindOutput(p.Name, b.value)
 		}
-		if err == nil {
-			err = binding.BindOutput(p.Name, values[i])
+		if err != nil {
+			destroy(values)
+			return nil, err
 		}
 	}
-	if err == nil {
-		err = s.core.RunWithBinding(binding)
-	}
-	if err != nil {
+	if err := s.core.RunWithBinding(binding); err != nil {
 		destroy(values)
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -13,6 +14,8 @@ var initialised struct {
 	sync.Mutex
 	library *Library
 }
+
+var errNotInitialised = errors.New("ONNX Runtime is not initialised: call Init first")
 
 // Init finds the shared library as Find does and initialises ONNX Runtime, once per process: later
 // calls return the same Library, or an error if they name another file.
@@ -39,6 +42,16 @@ func Init(explicit string) (*Library, error) {
 	}
 	initialised.library = found
 	return found, nil
+}
+
+// libraryPath returns the file of the library that Init initialised.
+func libraryPath() string {
+	initialised.Lock()
+	defer initialised.Unlock()
+	if initialised.library == nil {
+		return ""
+	}
+	return initialised.library.Path
 }
 
 func sameFile(a, b string) bool {

@@ -44,6 +44,9 @@ type ProviderStatus struct {
 // Select settles which provider to use, after Init, and says why. CUDA that cannot be used is an error
 // with cause and remedy; only Auto falls back to the CPU, and its reason then holds the cause.
 func Select(choice Provider) (p Provider, reason string, err error) {
+	if !capi.IsInitialized() {
+		return "", "", fmt.Errorf("selecting provider %s: %w", choice, errNotInitialised)
+	}
 	if choice != CUDA && choice != Auto {
 		return choice, "as asked", nil
 	}
@@ -64,14 +67,14 @@ func probe(p Provider) ProviderStatus {
 	status := ProviderStatus{Provider: p, CompiledIn: true}
 	if p == CUDA {
 		if err := compiledInCUDA(); err != nil {
-			status.CompiledIn, status.Reason = false, explainCUDA(err)
+			status.CompiledIn, status.Reason = false, explainCUDA(err, libraryPath())
 			return status
 		}
 	}
 	if err := runProbe(p); err != nil {
 		status.Reason = err.Error()
 		if p == CUDA {
-			status.Reason = explainCUDA(err)
+			status.Reason = explainCUDA(err, libraryPath())
 		}
 		return status
 	}
@@ -139,26 +142,23 @@ var providerFiles = map[string]string{
 	"windows": "onnxruntime_providers_cuda.dll",
 }
 
-// explainCUDA returns what keeps the CUDA provider from being used and what to do. ONNX Runtime does not
+// explainCUDA returns what keeps the CUDA provider of a library from being used and what to do. ONNX Runtime does not
 // always say which library it misses; the system's loader does.
-func explainCUDA(cause error) string {
+func explainCUDA(cause error, library string) string {
 	file, ok := providerFiles[runtime.GOOS]
 	if !ok {
 		return fmt.Sprintf("%v (there is no CUDA for %s)", cause, runtime.GOOS)
 	}
-	initialised.Lock()
-	library := initialised.library.Path
-	initialised.Unlock()
 	if target, err := filepath.EvalSymlinks(library); err == nil {
 		library = target
 	}
 	path := filepath.Join(filepath.Dir(library), file)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return fmt.Sprintf("%v (%s has no %s beside it): use the GPU package of the ONNX Runtime release "+
-			"(onnxruntime-<platform>-gpu), which needs an NVIDIA driver, CUDA 12 and cuDNN 9", cause, library, file)
+			"(onnxruntime-<platform>-gpu), and the CUDA and cuDNN that its release notes name", cause, library, file)
 	}
 	if err := tryLoad(path); err != nil {
-		return fmt.Sprintf("%v (loading %s: %v): install what the loader misses (CUDA 12 and cuDNN 9), or add its folder to %s",
+		return fmt.Sprintf("%v (loading %s: %v): install what the loader misses (CUDA and cuDNN as the release notes name them), or add its folder to %s",
 			cause, path, err, thisPlatform().variable)
 	}
 	return fmt.Sprintf("%v: check with nvidia-smi that the NVIDIA driver is running and a GPU is free", cause)

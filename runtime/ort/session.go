@@ -74,7 +74,7 @@ func open(path, name string, o Options) (*Session, error) {
 
 func create(path string, o Options) (*Session, error) {
 	if !capi.IsInitialized() {
-		return nil, errors.New("ONNX Runtime is not initialised: call Init first")
+		return nil, errNotInitialised
 	}
 	if _, err := os.Stat(path); err != nil {
 		return nil, err

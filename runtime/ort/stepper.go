@@ -66,16 +66,16 @@ func (s *Stepper) allocate(pairs []Pair, initial map[string]*onnxgraph.Tensor) e
 		problems = append(problems, err)
 		return b
 	}
-	paired := map[string]bool{}
+	written := map[string]bool{} // the outputs that are states
 	for _, pair := range pairs {
 		p, _ := find(s.session.inputs, pair.Input)
-		paired[pair.Input], paired[pair.Output] = true, true
+		written[pair.Output] = true
 		s.states[pair.Input] = &state{pair.Output, [2]*buffer{
 			checked(newTensorBuffer(p, initial[pair.Input])), checked(newPortBuffer(p)),
 		}}
 	}
 	for _, p := range s.session.inputs {
-		if t := initial[p.Name]; paired[p.Name] {
+		if t := initial[p.Name]; s.states[p.Name] != nil {
 			continue
 		} else if t != nil {
 			s.inputs[p.Name], s.constant[p.Name] = checked(newTensorBuffer(p, t)), true
@@ -84,7 +84,7 @@ func (s *Stepper) allocate(pairs []Pair, initial map[string]*onnxgraph.Tensor) e
 		}
 	}
 	for _, p := range s.session.outputs {
-		if !paired[p.Name] {
+		if !written[p.Name] {
 			s.outputs[p.Name] = checked(newPortBuffer(p))
 		}
 	}

@@ -1,0 +1,217 @@
+package ort_test
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+)
+
+var stepPairs = []ort.Pair{{Input: "w", Output: "w_new"}, {Input: "steps", Output: "steps_new"}, {Input: "kept", Output: "kept_new"}}
+
+// stepSession opens a model with the states w = w - rate·x, steps = steps + one and kept = kept, the
+// constant one, the plain inputs x, rate and index, and the plain outputs loss = Σ w·x (no dims) and
+// picked = w_new[index], which fails where index is out of range, after the states were written.
+func stepSession(t *testing.T) *ort.Session {
+	g := newGraph(t)
+	w, x := g.input("w", onnxgraph.Float32, 3), g.input("x", onnxgraph.Float32, 3)
+	rate, index := g.input("rate", onnxgraph.Float32, 1), g.input("index", onnxgraph.Int64, 1)
+	steps, one, kept := g.input("steps", onnxgraph.Int64, 1), g.input("one", onnxgraph.Int64), g.input("kept", onnxgraph.Float16, 1)
+	updated := g.op("Sub", w, g.op("Mul", rate, x))
+	loss := g.model.Graph.AddNode("ReduceSum", []*onnxgraph.Value{g.op("Mul", w, x)}, onnxgraph.Int("keepdims", 0)).Output(0)
+	picked := g.op("Gather", updated, index)
+	g.output("w_new", updated, onnxgraph.Float32, 3)
+	g.output("steps_new", g.op("Add", steps, one), onnxgraph.Int64, 1)
+	g.output("kept_new", g.op("Identity", kept), onnxgraph.Float16, 1)
+	g.output("loss", loss, onnxgraph.Float32)
+	g.output("picked", picked, onnxgraph.Float32, 1)
+	return g.open(ort.Options{IntraOpThreads: 1})
+}
+
+func stepInitial() tensors {
+	return tensors{
+		"w":     onnxgraph.NewTensor([]int64{3}, []float32{1, 2, 3}),
+		"steps": onnxgraph.NewTensor([]int64{1}, []int64{0}),
+		"kept":  onnxgraph.NewRawTensor(onnxgraph.Float16, []int64{1}, []byte{0, 0x3c}), // 1
+		"one":   onnxgraph.NewScalar[int64](1),
+	}
+}
+
+func newStepper(t *testing.T, s *ort.Session) *ort.Stepper {
+	t.Helper()
+	stepper, err := ort.NewStepper(s, stepPairs, stepInitial())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stepper.Close() })
+	return stepper
+}
+
+func fill[T onnxgraph.Element](t *testing.T, s *ort.Stepper, name string, data ...T) {
+	t.Helper()
+	buffer, err := ort.InputData[T](s, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(buffer, data)
+}
+
+func outputData[T onnxgraph.Element](t *testing.T, s *ort.Stepper, name string) []T {
+	t.Helper()
+	data, err := ort.OutputData[T](s, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func stateFloats(t *testing.T, s *ort.Stepper, name string) []float32 {
+	t.Helper()
+	x, err := s.State(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return floats(t, x)
+}
+
+// TestStepManyTimes compares with the same arithmetic in Go, collecting garbage all along: memory that
+// only ONNX Runtime points to would be reused.
+func TestStepManyTimes(t *testing.T) {
+	for _, bindEachStep := range []bool{false, true} {
+		t.Run(fmt.Sprintf("bindEachStep=%v", bindEachStep), func(t *testing.T) {
+			session := stepSession(t)
+			if bindEachStep {
+				session.BindEachStep()
+			}
+			s := newStepper(t, session)
+			w := []float32{1, 2, 3}
+			fill[float32](t, s, "rate", .5)
+			fill[int64](t, s, "index", 1)
+			for i := range 300 {
+				x := []float32{float32(i%3 - 1), float32(i % 2), 1}
+				fill(t, s, "x", x...)
+				if i%10 == 0 {
+					runtime.GC()
+					_ = slices.Repeat([]float32{99}, 1<<12)
+				}
+				if err := s.Step(); err != nil {
+					t.Fatal(err)
+				}
+				var loss float32
+				for j := range w {
+					loss += w[j] * x[j]
+					w[j] -= .5 * x[j]
+				}
+				wantFloats(t, "loss", outputData[float32](t, s, "loss"), loss)
+				wantFloats(t, "picked", outputData[float32](t, s, "picked"), w[1])
+				wantFloats(t, "w", stateFloats(t, s, "w"), w...)
+				wantFloats(t, "kept", stateFloats(t, s, "kept"), 1)
+			}
+			steps, err := s.State("steps")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := steps.Int64s(); !slices.Equal(got, []int64{300}) {
+				t.Errorf("steps = %v, want 300", got)
+			}
+		})
+	}
+}
+
+func TestFailedStepKeepsStates(t *testing.T) {
+	s := newStepper(t, stepSession(t))
+	fill[float32](t, s, "x", 1, 1, 1)
+	fill[float32](t, s, "rate", 1)
+	for range 2 { // from either buffer
+		before := stateFloats(t, s, "w")
+		fill[int64](t, s, "index", 99)
+		wantError(t, s.Step(), "running a step", "Gather")
+		wantFloats(t, "w after the failed step", stateFloats(t, s, "w"), before...)
+		fill[int64](t, s, "index", 0)
+		if err := s.Step(); err != nil {
+			t.Fatal(err)
+		}
+		wantFloats(t, "w", stateFloats(t, s, "w"), before[0]-1, before[1]-1, before[2]-1)
+	}
+}
+
+// TestSetStatesResumes continues in a second stepper what a first began.
+func TestSetStatesResumes(t *testing.T) {
+	session := stepSession(t)
+	a, b := newStepper(t, session), newStepper(t, session)
+	step := func(s *ort.Stepper) {
+		fill[float32](t, s, "x", 1, 2, 3)
+		fill[float32](t, s, "rate", .25)
+		if err := s.Step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step(a)
+	saved, err := a.States()
+	if err != nil {
+		t.Fatal(err)
+	}
+	step(a)
+	step(b) // so that the two are at different buffers
+	step(b)
+	if err := b.SetStates(saved); err != nil {
+		t.Fatal(err)
+	}
+	step(b)
+	wantFloats(t, "resumed w", stateFloats(t, b, "w"), stateFloats(t, a, "w")...)
+	wantFloats(t, "saved w", floats(t, saved["w"]), .75, 1.5, 2.25)
+}
+
+func TestSetStatesChangesAllOrNothing(t *testing.T) {
+	s := newStepper(t, stepSession(t))
+	err := s.SetStates(tensors{
+		"w":     onnxgraph.NewTensor([]int64{3}, []float32{7, 7, 7}),
+		"steps": onnxgraph.NewScalar[int64](1),
+		"one":   onnxgraph.NewScalar[int64](2),
+	})
+	wantError(t, err, `input "steps" needs int64[1], got int64[]`, `no state "one"`)
+	wantFloats(t, "w", stateFloats(t, s, "w"), 1, 2, 3)
+}
+
+func TestStepperDataIsTyped(t *testing.T) {
+	s := newStepper(t, stepSession(t))
+	_, err := ort.InputData[float64](s, "x")
+	wantError(t, err, "float32[3]", "float64")
+	_, err = ort.InputData[int64](s, "one")
+	wantError(t, err, "not a plain input")
+	_, err = ort.OutputData[float32](s, "w_new")
+	wantError(t, err, "not a plain output")
+	_, err = s.State("x")
+	wantError(t, err, `state "x"`)
+}
+
+func TestNewStepperListsAllProblems(t *testing.T) {
+	g := newGraph(t)
+	w, x, rate := g.input("w", onnxgraph.Float32, 2), g.input("x", onnxgraph.Float32, -1, 2), g.input("rate", onnxgraph.Float32)
+	u, v := g.input("u", onnxgraph.Float32, 2), g.input("v", onnxgraph.Float32, 2)
+	g.output("y", g.op("Sum", x, w, u, v, rate), onnxgraph.Float32, -1, 2)
+	g.output("w_new", g.op("Identity", w), onnxgraph.Float32, 2)
+	session := g.open(ort.Options{})
+	pairs := []ort.Pair{{"w", "w_new"}, {"u", "w_new"}, {"v", "y"}, {"m", "m_new"}}
+	_, err := ort.NewStepper(session, pairs, tensors{
+		"w": onnxgraph.NewTensor([]int64{1}, []float32{1}), "z": onnxgraph.NewScalar[int64](1),
+	})
+	wantError(t, err,
+		`state "u": its input or its output "w_new" is in two pairs`, `state "v" is float32[2], but its output "y" is float32[?,2]`,
+		`state "m": the model has no such input`, `input "x" is float32[?,2]`, `input "rate" is float32[]`,
+		`output "y" is float32[?,2]`, `input "w" needs float32[2], got float32[1]`, `input "u" is missing`, `input "v" is missing`,
+		`unknown input "z"`)
+}
+
+func TestStepAfterClose(t *testing.T) {
+	s := newStepper(t, stepSession(t))
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantError(t, s.Step(), "closed")
+}
