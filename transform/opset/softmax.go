@@ -1,0 +1,48 @@
+package opset
+
+import "github.com/rcfreeze/rcfreeze/onnxgraph"
+
+// softmaxAxis brings Softmax, LogSoftmax and Hardmax to version 13, which normalise along one dimension,
+// the last by default. Before, they normalised over all dimensions from axis (by default 1) on together,
+// which is the same where at most the dimension axis has a size other than 1.
+func softmaxAxis(n *onnxgraph.Node, t types) error {
+	axis := n.Int("axis", 1)
+	if alone(n.Input(0), t, axis) {
+		n.SetAttr(onnxgraph.Int("axis", axis))
+		return nil
+	}
+	g, x := n.Graph(), n.Input(0)
+	flat := g.AddNode("Flatten", []*onnxgraph.Value{x}, onnxgraph.Int("axis", axis))
+	shape := g.AddNode("Shape", []*onnxgraph.Value{x})
+	back := g.AddNode("Reshape", nil)
+	n.SetInput(0, flat.Output(0))
+	n.SetAttr(onnxgraph.Int("axis", -1))
+	n.SwapOutput(0, back, 0)
+	back.SetInput(0, n.Output(0))
+	back.SetInput(1, shape.Output(0))
+	return nil
+}
+
+// alone reports whether all dimensions of x behind axis are known to have size 1, or there are none.
+func alone(x *onnxgraph.Value, t types, axis int64) bool {
+	rank := int64(t.of(x).rank)
+	if axis == -1 || axis == rank-1 {
+		return true
+	}
+	shape, ok := x.Shape()
+	if !ok {
+		return false
+	}
+	if axis < 0 {
+		axis += rank
+	}
+	if axis < 0 || axis >= rank {
+		return false
+	}
+	for _, d := range shape[axis+1:] {
+		if d.Size != 1 {
+			return false
+		}
+	}
+	return true
+}
