@@ -13,9 +13,13 @@ import (
 
 // Model returns a copy of m that takes images of the given shape, [N, C, …]. Every tensor of its main graph
 // is declared with element type and static shape; Constant nodes are initializers, and shape arithmetic is
-// folded. The model is run once for that, on zeros. Init of package ort must have been called.
+// folded. The model is run once for that, on zeros. Where m is made for another batch size, the copy's
+// outputs are compared with its own. Init of package ort must have been called.
 func Model(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 	s, err := specialized(m.Clone(), shape)
+	if err == nil {
+		err = checkBatch(m, s, shape)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("fitting %s to input shape %v: %w", m.Path(), shape, err)
 	}

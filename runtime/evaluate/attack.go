@@ -1,0 +1,51 @@
+package evaluate
+
+import (
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// addRobust attacks a batch and counts what the model makes of it.
+func (e *Evaluator) addRobust(t *tally, batch *dataset.Batch) error {
+	if _, err := e.attack.run(batch.Images, batch.Labels); err != nil {
+		return err
+	}
+	gradient, err := ort.OutputData[float32](e.attack.stepper, trainstep.ImageGradientOutput)
+	if err != nil {
+		return err
+	}
+	adversarial := fgsm(batch.Images, gradient, e.set.Shape, e.options.Normalize, e.options.Epsilon)
+	logits, err := e.forward.run(adversarial, nil)
+	if err != nil {
+		return err
+	}
+	return t.add(logits, batch.Labels[:batch.Count], e.options.BatchSize)
+}
+
+// fgsm is the fast gradient sign method (Goodfellow et al. 2015) on pixels in [0, 1]:
+//
+//	x' = clip(x + ε·sign(∂loss/∂x), 0, 1)
+//
+// images and gradient are normalized, [N, C, H, W]; the sign of the gradient is that by the pixels, since
+// normalization divides by a positive number.
+func fgsm(images, gradient []float32, shape dataset.Shape, n dataset.Normalization, epsilon float64) []float32 {
+	out := make([]float32, len(images))
+	plane := shape.Height * shape.Width
+	for i, x := range images {
+		mean, std := 0.0, 1.0
+		if n.Std != nil {
+			c := i / plane % shape.Channels
+			mean, std = n.Mean[c], n.Std[c]
+		}
+		pixel := float64(x)*std + mean
+		switch {
+		case gradient[i] > 0:
+			pixel += epsilon
+		case gradient[i] < 0:
+			pixel -= epsilon
+		}
+		out[i] = float32((min(max(pixel, 0), 1) - mean) / std)
+	}
+	return out
+}

@@ -1,0 +1,58 @@
+package evaluate
+
+import (
+	"errors"
+	"math"
+)
+
+// tally adds up the samples measured so far.
+type tally struct {
+	samples, top1, top5 int
+	loss                float64
+}
+
+// add counts the first len(labels) rows of logits, which has batch rows.
+func (t *tally) add(logits []float32, labels []int64, batch int) error {
+	classes := len(logits) / batch
+	for i, label := range labels {
+		row := logits[i*classes : (i+1)*classes]
+		if label < 0 || int(label) >= classes {
+			return errors.New("evaluating: a label is outside the model's classes")
+		}
+		loss, rank := score(row, int(label))
+		if math.IsNaN(loss) {
+			return errors.New("evaluating: the model's outputs are not numbers (NaN): its weights or its input are damaged")
+		}
+		t.samples++
+		t.loss += loss
+		if rank < 1 {
+			t.top1++
+		}
+		if rank < 5 {
+			t.top5++
+		}
+	}
+	return nil
+}
+
+func (t *tally) result() Result {
+	n := float64(t.samples)
+	return Result{Samples: t.samples, Loss: t.loss / n, Top1: float64(t.top1) / n, Top5: float64(t.top5) / n}
+}
+
+// score returns the cross entropy of softmax(row) with the label, and how many classes come before the
+// label: those of a larger logit, and of an equal one and a lower number.
+func score(row []float32, label int) (loss float64, rank int) {
+	largest := row[0]
+	for i, v := range row {
+		largest = max(largest, v)
+		if v > row[label] || v == row[label] && i < label {
+			rank++
+		}
+	}
+	sum := 0.0
+	for _, v := range row {
+		sum += math.Exp(float64(v - largest))
+	}
+	return math.Log(sum) - float64(row[label]-largest), rank
+}

@@ -1,0 +1,42 @@
+package train
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Row is what is known of an epoch after it. Accuracies are shares from 0 to 1.
+type Row struct {
+	Epoch        int     `json:"epoch"` // from 1
+	LearningRate float64 `json:"lr"`    // of the epoch's last step
+	TrainLoss    float64 `json:"train_loss"`
+	TrainTop1    float64 `json:"train_top1"`
+	TestLoss     float64 `json:"test_loss"`
+	TestTop1     float64 `json:"test_top1"`
+	TestTop5     float64 `json:"test_top5"`
+	Seconds      float64 `json:"seconds"` // of training and measuring
+}
+
+// writeMetrics writes one line per epoch as comma-separated values.
+func writeMetrics(path string, history []Row) error {
+	err := onnxgraph.WriteFile(path, func(w io.Writer) error {
+		c := csv.NewWriter(w)
+		c.Write([]string{"epoch", "lr", "train_loss", "train_top1", "test_loss", "test_top1", "test_top5", "seconds"})
+		for _, r := range history {
+			line := []string{fmt.Sprint(r.Epoch)}
+			for _, v := range []float64{r.LearningRate, r.TrainLoss, r.TrainTop1, r.TestLoss, r.TestTop1, r.TestTop5} {
+				line = append(line, fmt.Sprintf("%.6g", v))
+			}
+			c.Write(append(line, fmt.Sprintf("%.1f", r.Seconds)))
+		}
+		c.Flush()
+		return c.Error()
+	})
+	if err != nil {
+		return fmt.Errorf("writing metrics: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// Recipe is all that decides the course of a training run, besides model and data. Two runs with equal
+// recipes give equal results.
+type Recipe struct {
+	Epochs         int     `json:"epochs"`
+	BatchSize      int     `json:"batch_size"`
+	Optimizer      string  `json:"optimizer"` // sgd or adamw
+	LearningRate   float64 `json:"lr"`
+	Schedule       string  `json:"schedule"`      // a name of Schedules
+	WarmupEpochs   float64 `json:"warmup_epochs"` // the rate rises linearly over these
+	StepEpochs     int     `json:"step_epochs"`   // schedule step: epochs between two drops
+	StepFactor     float64 `json:"step_factor"`   // schedule step: what a drop multiplies the rate with
+	Momentum       float64 `json:"momentum"`      // sgd
+	Nesterov       bool    `json:"nesterov"`      // sgd
+	WeightDecay    float64 `json:"weight_decay"`
+	LabelSmoothing float64 `json:"label_smoothing"`
+	ClipNorm       float64 `json:"clip_grad"` // 0 does not clip
+	Seed           uint64  `json:"seed"`
+	// FreezeStatistics keeps BatchNormalization on its running statistics.
+	FreezeStatistics bool     `json:"freeze_statistics"`
+	Augment          []string `json:"augment"`
+	Trained          []string `json:"trained"` // the initializers that train
+}
+
+// PaperRecipe returns the recipe for small images of Gavrikov & Keuper, arXiv 2301.11360, section 3,
+// without augmentation, which depends on the data set.
+func PaperRecipe() Recipe {
+	return Recipe{
+		Epochs: 75, BatchSize: 256, Optimizer: "sgd", LearningRate: 1e-2, Schedule: "cosine", StepEpochs: 30, StepFactor: 0.1,
+		Momentum: 0.9, Nesterov: true, WeightDecay: 1e-2, LabelSmoothing: 0.1,
+	}
+}
+
+// optimizers has one row per optimizer.
+var optimizers = map[string]func(Recipe) trainstep.Optimizer{
+	"sgd": func(r Recipe) trainstep.Optimizer {
+		return trainstep.SGD{Momentum: r.Momentum, Nesterov: r.Nesterov, WeightDecay: r.WeightDecay}
+	},
+	"adamw": func(r Recipe) trainstep.Optimizer {
+		return trainstep.AdamW{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: r.WeightDecay}
+	},
+}
+
+// Optimizers returns the names of the optimizers.
+func Optimizers() []string { return names(optimizers) }
+
+func names[T any](table map[string]T) []string {
+	var list []string
+	for name := range table {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Validate lists all settings that are out of range.
+func (r Recipe) Validate() error {
+	var faults []error
+	need := func(ok bool, name string, value any, what string) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("%s is %v: needs %s", name, value, what))
+		}
+	}
+	need(r.Epochs > 0, "epochs", r.Epochs, "at least 1")
+	need(r.BatchSize > 0, "batch size", r.BatchSize, "at least 1")
+	need(optimizers[r.Optimizer] != nil, "optimizer", r.Optimizer, strings.Join(Optimizers(), ", "))
+	need(schedules[r.Schedule] != nil, "schedule", r.Schedule, strings.Join(Schedules(), ", "))
+	need(r.LearningRate > 0, "learning rate", r.LearningRate, "more than 0")
+	need(r.WarmupEpochs >= 0, "warm-up", r.WarmupEpochs, "0 or more epochs")
+	need(r.Schedule != "step" || r.StepEpochs > 0, "epochs between drops of the learning rate", r.StepEpochs, "at least 1")
+	need(r.Momentum >= 0 && r.Momentum < 1, "momentum", r.Momentum, "0 up to 1")
+	need(!r.Nesterov || r.Momentum > 0, "momentum", r.Momentum, "more than 0 with Nesterov")
+	need(r.WeightDecay >= 0, "weight decay", r.WeightDecay, "0 or more")
+	need(r.LabelSmoothing >= 0 && r.LabelSmoothing < 1, "label smoothing", r.LabelSmoothing, "0 up to 1")
+	need(r.ClipNorm >= 0, "gradient norm bound", r.ClipNorm, "0 (none) or more")
+	return errors.Join(faults...)
+}
+
+func (r Recipe) stepOptions() trainstep.Options {
+	return trainstep.Options{
+		Trained: r.Trained, LabelSmoothing: r.LabelSmoothing, ClipNorm: r.ClipNorm,
+		Optimizer: optimizers[r.Optimizer](r), FreezeStatistics: r.FreezeStatistics,
+	}
+}

@@ -1,0 +1,387 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/transform/filterbank"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// Run is a training run before it starts. It starts with Do.
+type Run struct {
+	Model     *onnxgraph.Model // the source; it is not changed
+	Recipe    Recipe
+	Train     *dataset.Dataset
+	Test      *dataset.Dataset
+	Augment   []dataset.Augmentation // as Recipe.Augment names them
+	Normalize dataset.Normalization
+	Workers   int         // goroutines that make batches, 0 for one per core; never changes the result
+	Session   ort.Options // how the step runs
+	Folder    Folder      // for checkpoints and metrics
+	Resume    bool        // go on from the folder's last checkpoint
+	Keep      Keep
+	// Progress, if not nil, is called after every step; Measured after every epoch; Measuring while test
+	// images are run. They are called from the goroutine that runs Do.
+	Progress  func(Progress)
+	Measuring func(done, total int)
+	Measured  func(Row)
+}
+
+// Keep says whose weights a run returns.
+type Keep string
+
+// The choices: after the last epoch, or after the epoch with the best test accuracy.
+const (
+	KeepLast Keep = "last"
+	KeepBest Keep = "best"
+)
+
+// Progress says how far an epoch is.
+type Progress struct {
+	Epoch, Epochs int // Epoch from 1
+	Step, Steps   int // of the epoch, Step from 1
+	Loss          float64
+	LearningRate  float64
+}
+
+// Result is a finished run.
+type Result struct {
+	Model   *onnxgraph.Model // the source with what was trained
+	History []Row            // one row per epoch
+}
+
+// saveEvery is how much work a run that is killed can lose, at most, besides a step.
+const saveEvery = 5 * time.Minute
+
+// Do trains. When ctx is done it finishes the step, saves a checkpoint, and returns ctx's error. A loss
+// that is not finite is an error that names the step; the last checkpoint then is from before it.
+func (r *Run) Do(ctx context.Context) (*Result, error) {
+	if err := r.Recipe.Validate(); err != nil {
+		return nil, fmt.Errorf("checking the training settings: %w", err)
+	}
+	if err := r.Folder.prepare(r.Resume); err != nil {
+		return nil, err
+	}
+	t, err := newTrainer(r)
+	if err != nil {
+		return nil, err
+	}
+	result, err := t.run(ctx)
+	return result, errors.Join(err, t.close())
+}
+
+// trainer is a run while it runs.
+type trainer struct {
+	*Run
+	step      *trainstep.Step
+	session   *ort.Session
+	stepper   *ort.Stepper
+	evaluator *evaluate.Evaluator
+	loader    *dataset.Loader
+	at        checkpoint
+	saved     time.Time
+	started   time.Time // of the current epoch in this process
+}
+
+func newTrainer(r *Run) (t *trainer, err error) {
+	t = &trainer{Run: r, at: checkpoint{Recipe: r.Recipe}, saved: time.Now()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.close())
+		}
+	}()
+	if r.Resume {
+		c, err := loadCheckpoint(r.Folder.last())
+		if err != nil {
+			return t, err
+		}
+		if err := c.checkRecipe(r.Recipe); err != nil {
+			return t, err
+		}
+		c.Recipe = r.Recipe
+		t.at = *c
+	}
+	if t.loader, err = dataset.NewLoader(r.Train, dataset.LoaderOptions{
+		BatchSize: r.Recipe.BatchSize, Shuffle: true, DropLast: true, Workers: r.Workers, Seed: r.Recipe.Seed,
+		Augment: r.Augment, Normalize: r.Normalize,
+	}); err != nil {
+		return t, err
+	}
+	if t.loader.Steps() == 0 {
+		return t, fmt.Errorf("training on %s: %d images are less than one batch of %d: lower the batch size", r.Train.Path, r.Train.Len(), r.Recipe.BatchSize)
+	}
+	return t, t.open()
+}
+
+// open makes the sessions of the step and of the evaluation.
+func (t *trainer) open() error {
+	s := t.Train.Shape
+	shape := []int64{int64(t.Recipe.BatchSize), int64(s.Channels), int64(s.Height), int64(s.Width)}
+	fitted, image, err := Fit(t.Model, shape)
+	if err != nil {
+		return err
+	}
+	if t.step, err = trainstep.Build(fitted.Clone(), image, t.Recipe.stepOptions()); err != nil {
+		return err
+	}
+	data, err := t.step.Model.Bytes()
+	if err != nil {
+		return err
+	}
+	if t.session, err = ort.OpenBytes(data, t.Session); err != nil {
+		return fmt.Errorf("opening the training step: %w", err)
+	}
+	var pairs []ort.Pair
+	initial := map[string]*onnxgraph.Tensor{}
+	for _, slot := range t.step.State {
+		pairs = append(pairs, ort.Pair{Input: slot.Input, Output: slot.Output})
+		initial[slot.Input] = slot.Initial
+	}
+	if t.stepper, err = ort.NewStepper(t.session, pairs, initial); err != nil {
+		return err
+	}
+	if t.Resume {
+		if err := t.stepper.SetStates(t.at.states); err != nil {
+			return fmt.Errorf("resuming from %s: the checkpoint is of another model: %w", t.Folder.last(), err)
+		}
+	}
+	t.evaluator, err = evaluate.New(fitted, image, t.Test, evaluate.Options{
+		BatchSize: t.Recipe.BatchSize, Normalize: t.Normalize, Workers: t.Workers, Session: t.Session,
+		Parameters: t.step.Parameters, Statistics: t.step.Statistics,
+	})
+	return err
+}
+
+func (t *trainer) close() error {
+	var faults []error
+	if t.evaluator != nil {
+		faults = append(faults, t.evaluator.Close())
+	}
+	if t.stepper != nil {
+		faults = append(faults, t.stepper.Close())
+	}
+	if t.session != nil {
+		faults = append(faults, t.session.Close())
+	}
+	return errors.Join(faults...)
+}
+
+func (t *trainer) run(ctx context.Context) (*Result, error) {
+	for t.at.Position.Epoch < t.Recipe.Epochs {
+		if err := t.epoch(ctx); err != nil {
+			return nil, err
+		}
+	}
+	states, err := t.kept()
+	if err != nil {
+		return nil, err
+	}
+	trained := t.Model.Clone()
+	for slot, segments := range map[string][]trainstep.Segment{
+		trainstep.ParametersSlot: t.step.Parameters, trainstep.StatisticsSlot: t.step.Statistics,
+	} {
+		if err := writeBack(trained, segments, states[slot]); err != nil {
+			return nil, err
+		}
+	}
+	return &Result{Model: trained, History: t.at.History}, nil
+}
+
+// kept returns the state vectors that the run is to return.
+func (t *trainer) kept() (map[string]*onnxgraph.Tensor, error) {
+	if t.Keep == KeepBest {
+		c, err := loadCheckpoint(t.Folder.best())
+		if err != nil {
+			return nil, err
+		}
+		return c.states, nil
+	}
+	return t.stepper.States()
+}
+
+// epoch runs what is left of the current epoch, measures, and saves.
+func (t *trainer) epoch(ctx context.Context) error {
+	t.started = time.Now()
+	for batch, err := range t.loader.Batches(ctx, t.at.Position.Epoch, t.at.Position.Step) {
+		if err != nil {
+			return t.interrupted(ctx, err)
+		}
+		if err := t.doStep(batch); err != nil {
+			return err
+		}
+		if time.Since(t.saved) > saveEvery {
+			if err := t.save(); err != nil {
+				return err
+			}
+		}
+	}
+	result, err := t.measure(ctx)
+	if err != nil {
+		return t.interrupted(ctx, err)
+	}
+	p := t.at.Position
+	row := Row{
+		Epoch: p.Epoch + 1, LearningRate: t.Recipe.rate((p.Epoch+1)*t.loader.Steps()-1, t.loader.Steps()),
+		TrainLoss: p.LossSum / float64(t.loader.Steps()), TrainTop1: p.Correct / float64(p.Samples),
+		TestLoss: result.Loss, TestTop1: result.Top1, TestTop5: result.Top5, Seconds: time.Since(t.started).Seconds(),
+	}
+	t.at.History = append(t.at.History, row)
+	t.at.Position = position{Epoch: p.Epoch + 1}
+	better := len(t.at.History) == 1 || row.TestTop1 > t.at.Best
+	if better {
+		t.at.Best = row.TestTop1
+	}
+	if err := t.save(); err != nil {
+		return err
+	}
+	if better {
+		if err := t.at.save(t.Folder.best()); err != nil {
+			return err
+		}
+	}
+	if t.Measured != nil {
+		t.Measured(row)
+	}
+	return writeMetrics(t.Folder.metrics(), t.at.History)
+}
+
+// interrupted saves the run if it is stopped on purpose.
+func (t *trainer) interrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	if err := t.save(); err != nil {
+		return err
+	}
+	return fmt.Errorf("training was stopped in epoch %d after step %d; --resume goes on from there: %w",
+		t.at.Position.Epoch+1, t.at.Position.Step, context.Cause(ctx))
+}
+
+func (t *trainer) save() error {
+	states, err := t.stepper.States()
+	if err != nil {
+		return err
+	}
+	t.at.states = states
+	t.saved = time.Now()
+	return t.at.save(t.Folder.last())
+}
+
+// doStep trains on one batch.
+func (t *trainer) doStep(batch *dataset.Batch) error {
+	p := &t.at.Position
+	total := p.Epoch*t.loader.Steps() + p.Step
+	rate := t.Recipe.rate(total, t.loader.Steps())
+	if err := t.feed(batch, rate, total); err != nil {
+		return err
+	}
+	if err := t.stepper.Step(); err != nil {
+		return fmt.Errorf("epoch %d, step %d: %w", p.Epoch+1, p.Step+1, err)
+	}
+	loss, err := t.output(trainstep.LossOutput)
+	if err != nil {
+		return err
+	}
+	correct, err := t.output(trainstep.CorrectOutput)
+	if err != nil {
+		return err
+	}
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return fmt.Errorf("epoch %d, step %d: the loss is %v: training diverged; the last good checkpoint, if one was saved, is %s: lower the learning rate (now %g) or bound the gradient with --clip-grad",
+			p.Epoch+1, p.Step+1, loss, t.Folder.last(), rate)
+	}
+	p.Step++
+	p.LossSum += loss
+	p.Correct += correct
+	p.Samples += batch.Count
+	if t.Progress != nil {
+		t.Progress(Progress{Epoch: p.Epoch + 1, Epochs: t.Recipe.Epochs, Step: p.Step, Steps: t.loader.Steps(), Loss: loss, LearningRate: rate})
+	}
+	return nil
+}
+
+// feed fills the step's inputs.
+func (t *trainer) feed(batch *dataset.Batch, rate float64, step int) error {
+	if err := fill(t.stepper, t.step.Image, batch.Images); err != nil {
+		return err
+	}
+	if err := fill(t.stepper, trainstep.LabelsInput, batch.Labels); err != nil {
+		return err
+	}
+	if t.step.HasDropout {
+		s := filterbank.NewStream(t.Recipe.Seed, fmt.Sprintf("dropout/%d", step))
+		if err := fill(t.stepper, trainstep.DropoutStreamInput, []int64{int64(s.Add), int64(s.Xor)}); err != nil {
+			return err
+		}
+	}
+	return fill(t.stepper, trainstep.LearningRateInput, []float32{float32(rate)})
+}
+
+func fill[T onnxgraph.Element](s *ort.Stepper, name string, data []T) error {
+	memory, err := ort.InputData[T](s, name)
+	if err == nil {
+		copy(memory, data)
+	}
+	return err
+}
+
+func (t *trainer) output(name string) (float64, error) {
+	data, err := ort.OutputData[float32](t.stepper, name)
+	if err != nil {
+		return 0, err
+	}
+	return float64(data[0]), nil
+}
+
+func (t *trainer) measure(ctx context.Context) (evaluate.Result, error) {
+	vectors := map[string][]float32{}
+	for _, slot := range t.step.State {
+		if slot.Input != trainstep.ParametersSlot && slot.Input != trainstep.StatisticsSlot {
+			continue
+		}
+		state, err := t.stepper.State(slot.Input)
+		if err != nil {
+			return evaluate.Result{}, err
+		}
+		if vectors[slot.Input], err = state.Float32s(); err != nil {
+			return evaluate.Result{}, err
+		}
+	}
+	var progress func(int)
+	if t.Measuring != nil {
+		progress = func(done int) { t.Measuring(done, t.Test.Len()) }
+	}
+	return t.evaluator.Measure(ctx, vectors[trainstep.ParametersSlot], vectors[trainstep.StatisticsSlot], progress)
+}
+
+// writeBack stores the pieces of a state vector in the model's initializers.
+func writeBack(m *onnxgraph.Model, segments []trainstep.Segment, vector *onnxgraph.Tensor) error {
+	if len(segments) == 0 {
+		return nil
+	}
+	data, err := vector.Float32s()
+	if err != nil {
+		return err
+	}
+	for _, s := range segments {
+		v := m.Graph.Value(s.Name)
+		if v == nil {
+			return fmt.Errorf("storing what was trained: %s has no value %q", m.Path(), s.Name)
+		}
+		t := onnxgraph.NewTensor(s.Shape, data[s.Offset:s.Offset+s.Len()])
+		if v.Constant() != nil {
+			v.SetConstant(t)
+		} else {
+			m.Graph.MakeConstant(v, t) // the weight was a Constant node
+		}
+	}
+	return nil
+}

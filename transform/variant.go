@@ -1,0 +1,56 @@
+package transform
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Variant says which parameters of a model train: what the paper compares.
+type Variant string
+
+// The variants.
+const (
+	Baseline       Variant = "baseline"        // the source model, everything trains
+	FrozenBaseline Variant = "frozen-baseline" // the source model, spatial filters drawn anew and fixed
+	Frozen         Variant = "frozen"          // frozen blocks: banks are fixed
+	Learned        Variant = "learned"         // the same blocks, banks train too
+)
+
+// Variants returns all variants.
+func Variants() []Variant { return []Variant{Baseline, FrozenBaseline, Frozen, Learned} }
+
+// isSpatialFilter reports whether the parameter is the filters of a convolution whose kernel is larger than 1.
+func (p Parameter) isSpatialFilter() bool {
+	if p.Role != RoleWeight || !p.reading.Node.Is("Conv") {
+		return false
+	}
+	_, reason := readConv(p.reading.Node)
+	return reason == ""
+}
+
+// HasBlocks reports whether the variant is made by converting the source model.
+func (v Variant) HasBlocks() bool { return v == Frozen || v == Learned }
+
+// Trained returns the names of the constants of the main graph that train in the variant.
+func (v Variant) Trained(m *onnxgraph.Model) ([]string, error) {
+	if !slices.Contains(Variants(), v) {
+		return nil, fmt.Errorf("choosing what trains: no variant %q: there are %v", v, Variants())
+	}
+	parameters, err := Parameters(m)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, p := range parameters {
+		trains := p.Role.Trains() || p.Role == RoleBank && v == Learned
+		if v == FrozenBaseline && p.isSpatialFilter() {
+			trains = false
+		}
+		if trains && p.Value.Graph() == m.Graph {
+			names = append(names, p.Value.Name())
+		}
+	}
+	return names, nil
+}
