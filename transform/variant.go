@@ -21,15 +21,6 @@ const (
 // Variants returns all variants.
 func Variants() []Variant { return []Variant{Baseline, FrozenBaseline, Frozen, Learned} }
 
-// isSpatialFilter reports whether the parameter is the filters of a convolution whose kernel is larger than 1.
-func (p Parameter) isSpatialFilter() bool {
-	if p.Role != RoleWeight || !p.reading.Node.Is("Conv") {
-		return false
-	}
-	_, reason := readConv(p.reading.Node)
-	return reason == ""
-}
-
 // HasBlocks reports whether the variant is made by converting the source model.
 func (v Variant) HasBlocks() bool { return v == Frozen || v == Learned }
 
