@@ -185,12 +185,8 @@ func (t *trainer) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	trained := t.Model.Clone()
-	for slot, segments := range map[string][]trainstep.Segment{
-		trainstep.ParametersSlot: t.step.Parameters, trainstep.StatisticsSlot: t.step.Statistics,
-	} {
-		if err := writeBack(trained, segments, states[slot]); err != nil {
-			return nil, err
-		}
+	if err := store(trained, t.step, states); err != nil {
+		return nil, fmt.Errorf("storing what was trained: %w", err)
 	}
 	return &Result{Model: trained, History: t.at.History}, nil
 }
@@ -360,28 +356,4 @@ func (t *trainer) measure(ctx context.Context) (evaluate.Result, error) {
 		progress = func(done int) { t.Measuring(done, t.Test.Len()) }
 	}
 	return t.evaluator.Measure(ctx, vectors[trainstep.ParametersSlot], vectors[trainstep.StatisticsSlot], progress)
-}
-
-// writeBack stores the pieces of a state vector in the model's initializers.
-func writeBack(m *onnxgraph.Model, segments []trainstep.Segment, vector *onnxgraph.Tensor) error {
-	if len(segments) == 0 {
-		return nil
-	}
-	data, err := vector.Float32s()
-	if err != nil {
-		return err
-	}
-	for _, s := range segments {
-		v := m.Graph.Value(s.Name)
-		if v == nil {
-			return fmt.Errorf("storing what was trained: %s has no value %q", m.Path(), s.Name)
-		}
-		t := onnxgraph.NewTensor(s.Shape, data[s.Offset:s.Offset+s.Len()])
-		if v.Constant() != nil {
-			v.SetConstant(t)
-		} else {
-			m.Graph.MakeConstant(v, t) // the weight was a Constant node
-		}
-	}
-	return nil
 }

@@ -95,10 +95,10 @@ func followReshapes(g *onnxgraph.Graph, input *onnxgraph.Value, from, to int64) 
 		if !n.Is("Reshape") || !data[n.Input(0)] {
 			continue
 		}
-		target := constant(n.Input(1))
-		if target == nil {
+		if n.Input(1) == nil || n.Input(1).Constant() == nil {
 			continue
 		}
+		target := n.Input(1).Constant()
 		sizes, err := target.Int64s()
 		if err != nil || len(sizes) == 0 || sizes[0] != from {
 			continue
@@ -106,17 +106,4 @@ func followReshapes(g *onnxgraph.Graph, input *onnxgraph.Value, from, to int64) 
 		sizes[0] = to
 		n.SetInput(1, g.AddConstant(n.Name()+"_shape", onnxgraph.NewTensor(target.Dims(), sizes)))
 	}
-}
-
-// constant returns the tensor of an initializer or of a Constant node, nil for other values.
-func constant(v *onnxgraph.Value) *onnxgraph.Tensor {
-	switch {
-	case v == nil:
-		return nil
-	case v.Constant() != nil && !v.IsInput():
-		return v.Constant()
-	case v.Producer() != nil && v.Producer().Is("Constant"):
-		return v.Producer().Tensor("value")
-	}
-	return v.Constant()
 }

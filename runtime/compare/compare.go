@@ -1,0 +1,251 @@
+// Package compare trains variants of one model side by side and measures them: frozen and learned blocks,
+// over expansions and seeds, beside the source model.
+package compare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// Plan says what to compare. Every variant is trained with every seed, and those with blocks with every
+// expansion too.
+type Plan struct {
+	Model      *onnxgraph.Model // the source, without blocks; it is not changed
+	Variants   []transform.Variant
+	Expansions []int
+	Seeds      []uint64
+	Convert    transform.Options // of variants with blocks; Expansion and Seed are set per run
+	Reinit     bool              // start every run from scratch, not from the source's weights
+	Recipe     train.Recipe      // of every run; Trained and Seed are set per run
+	Train      *dataset.Dataset
+	Test       *dataset.Dataset
+	Augment    []dataset.Augmentation
+	Normalize  dataset.Normalization
+	Workers    int
+	Epsilon    float64 // of the FGSM attack, 0 measures none
+	Session    ort.Options
+	Folder     string // holds a folder per run, with its checkpoints, metrics and model
+	// Resume goes on with what is in Folder: finished runs are read back, one that was stopped goes on.
+	Resume bool
+	// Started, if not nil, is called before each run; the others are those of train.Run.
+	Started   func(name string, number, total int)
+	Progress  func(train.Progress)
+	Measuring func(done, total int)
+	Measured  func(train.Row)
+}
+
+// Row is one run and what came of it.
+type Row struct {
+	Variant    transform.Variant `json:"variant"`
+	Expansion  int               `json:"expansion"` // 0 without blocks
+	Seed       uint64            `json:"seed"`
+	Trained    int64             `json:"trained_parameters"`
+	Parameters int64             `json:"parameters"`          // of the model as trained
+	Deployed   int64             `json:"deployed_parameters"` // after merging; that of the model if it cannot be merged
+	evaluate.Result
+	Seconds float64 `json:"seconds"` // of training
+}
+
+// Do trains and measures all runs, in the order variant, expansion, seed. On an error the rows of the runs
+// that finished come with it.
+func (p *Plan) Do(ctx context.Context) ([]Row, error) {
+	runs, err := p.runs()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(p.Folder, 0o755); err != nil {
+		return nil, fmt.Errorf("making the comparison's folder: %w", err)
+	}
+	var rows []Row
+	for i, r := range runs {
+		if p.Started != nil {
+			p.Started(r.name(), i+1, len(runs))
+		}
+		row, err := p.one(ctx, r)
+		if err != nil {
+			return rows, fmt.Errorf("comparing: %s: %w", r.name(), err)
+		}
+		rows = append(rows, row)
+		if err := writeTable(filepath.Join(p.Folder, "comparison.csv"), rows); err != nil {
+			return rows, err
+		}
+	}
+	return rows, nil
+}
+
+// run names one training run of the plan.
+type run struct {
+	variant   transform.Variant
+	expansion int // 0 without blocks
+	seed      uint64
+}
+
+func (r run) name() string {
+	if r.expansion == 0 {
+		return fmt.Sprintf("%s-seed%d", r.variant, r.seed)
+	}
+	return fmt.Sprintf("%s-x%d-seed%d", r.variant, r.expansion, r.seed)
+}
+
+// runs returns the plan's runs. All settings are checked first: nothing is trained for a plan that fails
+// later.
+func (p *Plan) runs() ([]run, error) {
+	var runs []run
+	var faults []error
+	for _, v := range p.Variants {
+		expansions := []int{0}
+		if v.HasBlocks() {
+			expansions = p.Expansions
+		}
+		for _, e := range expansions {
+			for _, s := range p.Seeds {
+				r := run{v, e, s}
+				runs = append(runs, r)
+				if _, err := p.start(r); err != nil {
+					faults = append(faults, fmt.Errorf("%s: %w", r.name(), err))
+				}
+			}
+		}
+	}
+	if len(runs) == 0 {
+		faults = append(faults, errors.New("the plan is empty: give variants, seeds and, for blocks, expansions"))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("planning a comparison: %w", err)
+	}
+	return runs, nil
+}
+
+// start returns the model that a run starts from.
+func (p *Plan) start(r run) (*onnxgraph.Model, error) {
+	m := p.Model.Clone()
+	if r.variant.HasBlocks() {
+		o := p.Convert
+		o.Expansion, o.Seed = r.expansion, r.seed
+		if _, err := transform.Convert(m, o); err != nil {
+			return nil, err
+		}
+	}
+	if p.Reinit {
+		if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: r.seed}); err != nil {
+			return nil, err
+		}
+	} else if r.variant == transform.FrozenBaseline {
+		if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: r.seed, SpatialOnly: true}); err != nil {
+			return nil, err
+		}
+	}
+	_, err := r.variant.Trained(m)
+	return m, err
+}
+
+// one trains and measures one run, or reads back one that is done.
+func (p *Plan) one(ctx context.Context, r run) (Row, error) {
+	folder := filepath.Join(p.Folder, r.name())
+	if p.Resume {
+		if row, done, err := readRow(folder); done || err != nil {
+			return row, err
+		}
+	}
+	m, err := p.start(r)
+	if err != nil {
+		return Row{}, err
+	}
+	row := Row{Variant: r.variant, Expansion: r.expansion, Seed: r.seed}
+	recipe := p.Recipe
+	recipe.Seed = r.seed
+	if recipe.Trained, err = r.variant.Trained(m); err != nil {
+		return row, err
+	}
+	_, stopped := os.Stat(filepath.Join(folder, "last.ckpt"))
+	training := train.Run{
+		Model: m, Recipe: recipe, Train: p.Train, Test: p.Test, Augment: p.Augment, Normalize: p.Normalize,
+		Workers: p.Workers, Session: p.Session, Folder: train.Folder(folder), Resume: p.Resume && stopped == nil,
+		Keep: train.KeepLast, Progress: p.Progress, Measuring: p.Measuring, Measured: p.Measured,
+	}
+	result, err := training.Do(ctx)
+	if err != nil {
+		return row, err
+	}
+	for _, epoch := range result.History {
+		row.Seconds += epoch.Seconds
+	}
+	if err := p.finish(ctx, result.Model, &row, recipe.Trained); err != nil {
+		return row, err
+	}
+	if err := result.Model.Save(filepath.Join(folder, "model.onnx"), onnxgraph.ExternalAsRead); err != nil {
+		return row, err
+	}
+	return row, writeRow(folder, row)
+}
+
+// finish fills in what is measured on the trained model.
+func (p *Plan) finish(ctx context.Context, m *onnxgraph.Model, row *Row, trained []string) error {
+	var err error
+	names := map[string]bool{}
+	for _, name := range trained {
+		names[name] = true
+	}
+	if row.Parameters, row.Trained, err = count(m, names); err != nil {
+		return err
+	}
+	merged := m.Clone()
+	if _, err := transform.Merge(merged); err != nil {
+		return err
+	}
+	if row.Deployed, _, err = count(merged, nil); err != nil {
+		return err
+	}
+	row.Result, err = p.measure(ctx, m)
+	return err
+}
+
+func (p *Plan) measure(ctx context.Context, m *onnxgraph.Model) (evaluate.Result, error) {
+	s := p.Test.Shape
+	fitted, image, err := train.Fit(m, []int64{int64(p.Recipe.BatchSize), int64(s.Channels), int64(s.Height), int64(s.Width)})
+	if err != nil {
+		return evaluate.Result{}, err
+	}
+	e, err := evaluate.New(fitted, image, p.Test, evaluate.Options{
+		BatchSize: p.Recipe.BatchSize, Normalize: p.Normalize, Workers: p.Workers, Epsilon: p.Epsilon, Session: p.Session,
+	})
+	if err != nil {
+		return evaluate.Result{}, err
+	}
+	var progress func(int)
+	if p.Measuring != nil {
+		progress = func(done int) { p.Measuring(done, p.Test.Len()) }
+	}
+	result, err := e.Measure(ctx, nil, nil, progress)
+	return result, errors.Join(err, e.Close())
+}
+
+// count returns how many parameters the model has, running statistics apart, and how many of them are
+// among the named.
+func count(m *onnxgraph.Model, named map[string]bool) (all, among int64, err error) {
+	parameters, err := transform.Parameters(m)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, q := range parameters {
+		if !q.Role.Trains() && q.Role != transform.RoleBank {
+			continue
+		}
+		n := q.Value.Constant().Len()
+		all += n
+		if named[q.Value.Name()] {
+			among += n
+		}
+	}
+	return all, among, nil
+}

@@ -1,0 +1,148 @@
+// Package verify compares two models by running them: do they compute the same, and which is faster.
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+)
+
+// unknownSize stands for a dimension, other than the batch, that a model leaves open.
+const unknownSize = 64
+
+// Difference says how far one output of two models is apart.
+type Difference struct {
+	Output string  `json:"output"`
+	MaxAbs float64 `json:"max_abs"`
+	MaxRel float64 `json:"max_rel"` // MaxAbs over the largest absolute value of the reference's output
+}
+
+// Outputs runs both models on the same standard normal inputs, drawn from seed, and compares all outputs
+// of reference with those of the same names of other. batch is the size of a first dimension that the
+// models leave open. An output that is not finite in one and finite in the other differs by infinity.
+func Outputs(reference, other *onnxgraph.Model, batch int64, seed uint64) ([]Difference, error) {
+	a, err := open(reference, ort.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	b, err := open(other, ort.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	inputs, err := noise(a.Inputs(), batch, seed)
+	if err != nil {
+		return nil, fmt.Errorf("drawing inputs for %s: %w", reference.Path(), err)
+	}
+	want, err := a.Run(inputs)
+	if err != nil {
+		return nil, fmt.Errorf("running %s: %w", reference.Path(), err)
+	}
+	got, err := b.Run(inputs)
+	if err != nil {
+		return nil, fmt.Errorf("running %s: %w", other.Path(), err)
+	}
+	var differences []Difference
+	for _, port := range a.Outputs() {
+		d, err := difference(port.Name, want[port.Name], got[port.Name])
+		if err != nil {
+			return nil, err
+		}
+		differences = append(differences, d)
+	}
+	return differences, nil
+}
+
+func difference(name string, want, got *onnxgraph.Tensor) (Difference, error) {
+	d := Difference{Output: name}
+	if got == nil {
+		return d, fmt.Errorf("comparing outputs: the other model has no output %q", name)
+	}
+	if fmt.Sprint(want.Dims()) != fmt.Sprint(got.Dims()) {
+		return d, fmt.Errorf("comparing output %q: shapes %v and %v", name, want.Dims(), got.Dims())
+	}
+	w, err := want.Float64s()
+	if err != nil {
+		return d, fmt.Errorf("comparing output %q: %w", name, err)
+	}
+	g, err := got.Float64s()
+	if err != nil {
+		return d, fmt.Errorf("comparing output %q: %w", name, err)
+	}
+	largest := 0.0
+	for i := range w {
+		apart := math.Abs(w[i] - g[i])
+		switch {
+		case w[i] == g[i] || math.IsNaN(w[i]) && math.IsNaN(g[i]):
+			apart = 0 // equal infinities included
+		case math.IsNaN(apart):
+			apart = math.Inf(1)
+		}
+		d.MaxAbs = max(d.MaxAbs, apart)
+		if !math.IsInf(w[i], 0) && !math.IsNaN(w[i]) {
+			largest = max(largest, math.Abs(w[i]))
+		}
+	}
+	if d.MaxAbs > 0 {
+		d.MaxRel = d.MaxAbs / largest
+	}
+	return d, nil
+}
+
+// noise draws an input for every port: standard normal numbers, or zeros for integers, which as indices
+// are always in range.
+func noise(ports []ort.Port, batch int64, seed uint64) (map[string]*onnxgraph.Tensor, error) {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	inputs := map[string]*onnxgraph.Tensor{}
+	for _, p := range ports {
+		shape := make([]int64, len(p.Shape))
+		n := int64(1)
+		for i, d := range p.Shape {
+			if shape[i] = d; d < 0 {
+				shape[i] = unknownSize
+				if i == 0 {
+					shape[i] = batch
+				}
+			}
+			n *= shape[i]
+		}
+		if !p.DType.IsFloat() {
+			if p.DType.Bits() == 0 {
+				return nil, fmt.Errorf("input %q is %v, which has no random values", p.Name, p.DType)
+			}
+			inputs[p.Name] = onnxgraph.NewRawTensor(p.DType, shape, make([]byte, (n*int64(p.DType.Bits())+7)/8))
+			continue
+		}
+		data := make([]float64, n)
+		for i := range data {
+			data[i] = rng.NormFloat64()
+		}
+		t, err := onnxgraph.FromFloat64s(p.DType, shape, data)
+		if err != nil {
+			return nil, err
+		}
+		inputs[p.Name] = t
+	}
+	return inputs, nil
+}
+
+// open makes a session of a model as it is in memory, which may differ from its file.
+func open(m *onnxgraph.Model, o ort.Options) (*ort.Session, error) {
+	folder, err := os.MkdirTemp("", "rcfreeze-verify-*")
+	if err != nil {
+		return nil, err
+	}
+	path := folder + "/model.onnx"
+	err = m.Save(path, onnxgraph.ExternalAsRead)
+	var session *ort.Session
+	if err == nil {
+		session, err = ort.Open(path, o)
+	}
+	return session, errors.Join(err, os.RemoveAll(folder))
+}
