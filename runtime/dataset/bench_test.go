@@ -1,0 +1,38 @@
+package dataset
+
+import "testing"
+
+func BenchmarkLoader(b *testing.B) {
+	for name, augment := range map[string]string{"evaluation": "", "training": "pad-crop=4,flip=0.5"} {
+		b.Run(name, func(b *testing.B) {
+			const samples, batch = 4096, 128
+			d := numbered(samples, Shape{3, 32, 32})
+			d.read = inMemory(make([]uint8, samples*3072), 3072)
+			normalize, _ := NamedNormalization("cifar10")
+			l := mustLoad(b, d, LoaderOptions{BatchSize: batch, Shuffle: true, Workers: 1, Augment: mustAugment(b, augment), Normalize: normalize})
+			b.ReportAllocs()
+			images := 0
+			for epoch := 0; b.Loop(); epoch++ {
+				for _, err := range l.Batches(b.Context(), epoch, 0) {
+					if err != nil {
+						b.Fatal(err)
+					}
+					images += batch
+				}
+			}
+			b.ReportMetric(float64(images)/b.Elapsed().Seconds(), "images/s")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(images), "ns/image")
+		})
+	}
+}
+
+func BenchmarkResize(b *testing.B) {
+	r, err := newResampler(28, 28, 32, 32, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	src, dst := make([]uint8, 28*28), make([]uint8, 32*32)
+	for b.Loop() {
+		r.image(dst, src)
+	}
+}

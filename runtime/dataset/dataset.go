@@ -1,0 +1,67 @@
+package dataset
+
+import "fmt"
+
+// Shape is the shape of one image, [C, H, W].
+type Shape struct{ Channels, Height, Width int }
+
+// Size returns the number of elements of an image.
+func (s Shape) Size() int { return s.Channels * s.Height * s.Width }
+
+// String returns the shape as "3×32×32".
+func (s Shape) String() string {
+	return fmt.Sprintf("%d×%d×%d", s.Channels, s.Height, s.Width)
+}
+
+// plane returns the number of elements of one channel.
+func (s Shape) plane() int { return s.Height * s.Width }
+
+// Split names the part of a data set that trains or the part that measures.
+type Split string
+
+const (
+	Train Split = "train"
+	Test  Split = "test"
+)
+
+// Dataset is one split of a labelled image set. It does not change after [Open], and its methods may be
+// called from several goroutines.
+type Dataset struct {
+	Path    string   // the file or folder that holds the split
+	Format  string   // a name of [Formats]
+	Split   Split    // as asked
+	Single  bool     // the data set has no separate train and test splits: this is all of it
+	Classes []string // names in label order
+	Shape   Shape    // of every sample
+	Notes   []string // what was passed over or rounded, in sentences for the user
+
+	labels []int64
+	named  bool // the format names its classes; otherwise Classes are the numbers 0, 1, …
+	// read writes the pixels of sample i, planar and as long as Shape says, to dst.
+	read func(i int, dst []uint8) error
+	// sample names sample i in messages: its file, and its index there if the file holds several.
+	sample func(i int) string
+}
+
+// Len returns the number of samples.
+func (d *Dataset) Len() int { return len(d.labels) }
+
+// Label returns the label of sample i, an index into Classes.
+func (d *Dataset) Label(i int) int64 { return d.labels[i] }
+
+// Pixels writes sample i to dst, which must have Shape.Size() elements: planar [C, H, W], 0 to 255. The
+// error names the sample's file.
+func (d *Dataset) Pixels(i int, dst []uint8) error {
+	if err := d.read(i, dst); err != nil {
+		return fmt.Errorf("reading %s: %w", d.sample(i), err)
+	}
+	return nil
+}
+
+// inMemory returns a read function over the pixels of all samples, one after the other.
+func inMemory(pixels []uint8, size int) func(i int, dst []uint8) error {
+	return func(i int, dst []uint8) error {
+		copy(dst, pixels[i*size:][:size])
+		return nil
+	}
+}

@@ -1,0 +1,66 @@
+package dataset
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// findFiles returns the path of each wanted file in a folder. A wanted file is a list of names it may have,
+// the first one that exists is taken. The error lists all that are missing.
+func findFiles(folder string, wanted ...[]string) ([]string, error) {
+	paths := make([]string, len(wanted))
+	var missing []string
+	for i, names := range wanted {
+		if paths[i] = findFile(folder, names); paths[i] == "" {
+			missing = append(missing, names[0])
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("missing in %s: %s", folder, strings.Join(missing, ", "))
+	}
+	return paths, nil
+}
+
+func findFile(folder string, names []string) string {
+	for _, name := range names {
+		path := filepath.Join(folder, name)
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return path
+		}
+	}
+	return ""
+}
+
+// readExactly reads all of r, which must hold size bytes. Memory grows with what arrives, so a damaged
+// header that promises more than the file has costs nothing.
+func readExactly(r io.Reader, size int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, size+1))
+	switch got := int64(len(data)); {
+	case err != nil:
+		return nil, err
+	case got < size:
+		return nil, fmt.Errorf("the file is cut short: its header promises %d bytes of data, it has %d", size, got)
+	case got > size:
+		return nil, fmt.Errorf("the file is longer than the %d bytes of data that its header promises", size)
+	}
+	return data, nil
+}
+
+// maxElements bounds the elements of one array, far above any that fits in memory and far below overflow.
+const maxElements = 1 << 40
+
+// product returns the product of dims, or an error if a dim is not positive or the product is beyond
+// maxElements.
+func product(dims ...int64) (int64, error) {
+	n := int64(1)
+	for _, d := range dims {
+		if d <= 0 || d > maxElements/n {
+			return 0, fmt.Errorf("impossible dims %v", dims)
+		}
+		n *= d
+	}
+	return n, nil
+}

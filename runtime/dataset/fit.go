@@ -1,0 +1,57 @@
+package dataset
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// fitShape makes the samples what the model takes, or says why they are not.
+func (d *Dataset) fitShape(o Options) error {
+	want := o.Shape.or(d.Shape)
+	var problems []error
+	if want.Channels != d.Shape.Channels {
+		problems = append(problems, fmt.Errorf("the model takes %d-channel images, the data set has %d-channel images: "+
+			"use a model for %[2]d-channel images, or store %[1]d-channel images", want.Channels, d.Shape.Channels))
+	}
+	sameSize := want.Height == d.Shape.Height && want.Width == d.Shape.Width
+	if !sameSize && !o.Resize {
+		problems = append(problems, fmt.Errorf("the model takes images of %d×%d (height×width), the data set has %d×%d: "+
+			"ask for resizing (--resize), or use a model that takes %[3]d×%[4]d",
+			want.Height, want.Width, d.Shape.Height, d.Shape.Width))
+	}
+	if len(problems) > 0 || sameSize {
+		return errors.Join(problems...)
+	}
+	r, err := newResampler(d.Shape.Height, d.Shape.Width, want.Height, want.Width, o.ShortSide)
+	if err != nil {
+		return err
+	}
+	d.read = resized(d.read, d.Shape, r)
+	d.Shape = want
+	return nil
+}
+
+// or returns s with its zero components taken from other.
+func (s Shape) or(other Shape) Shape {
+	return Shape{
+		cmp.Or(s.Channels, other.Channels),
+		cmp.Or(s.Height, other.Height),
+		cmp.Or(s.Width, other.Width),
+	}
+}
+
+// resized returns a read function that scales what read gives, images of shape from.
+func resized(read func(int, []uint8) error, from Shape, r *resampler) func(int, []uint8) error {
+	buffers := sync.Pool{New: func() any { return new(make([]uint8, from.Size())) }}
+	return func(i int, dst []uint8) error {
+		src := buffers.Get().(*[]uint8)
+		defer buffers.Put(src)
+		if err := read(i, *src); err != nil {
+			return err
+		}
+		r.image(dst, *src)
+		return nil
+	}
+}

@@ -1,0 +1,182 @@
+package dataset
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// splitFolders are the names that the folder of a split may have, the first one present is taken.
+var splitFolders = map[Split][]string{
+	Train: {"train"},
+	Test:  {"test", "val", "validation"},
+}
+
+var imageEndings = []string{".png", ".jpg", ".jpeg"}
+
+func hasImageEnding(path string) bool {
+	return slices.Contains(imageEndings, strings.ToLower(filepath.Ext(path)))
+}
+
+// detectFolder looks for a first image one or two folders down: in a class folder, with or without a split.
+func detectFolder(path string) bool {
+	found := false
+	filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		relative, _ := filepath.Rel(path, p)
+		depth := strings.Count(filepath.ToSlash(relative), "/")
+		switch {
+		case err != nil, d.IsDir() && depth > 1:
+			return fs.SkipDir
+		case !d.IsDir() && depth >= 1 && hasImageEnding(p):
+			found = true
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return found
+}
+
+// openFolder opens an image folder. Labels are the positions of the training split's folders in string
+// order, as in torchvision; names that start with a dot are passed over.
+func openFolder(path string, o Options) (*Dataset, error) {
+	if err := checkFolderShape(o.Shape); err != nil {
+		return nil, err
+	}
+	folder, reference, err := chooseFolders(path, o.Split)
+	if err != nil {
+		return nil, err
+	}
+	classes, err := subfolders(reference)
+	if err != nil {
+		return nil, err
+	}
+	own, err := subfolders(folder)
+	if err != nil {
+		return nil, err
+	}
+	if extra := without(own, classes); len(extra) > 0 {
+		return nil, fmt.Errorf("%s has classes that the training split %s lacks: %s", folder, reference, strings.Join(extra, ", "))
+	}
+	d := &Dataset{Path: folder, Single: folder == path, Classes: classes, Shape: o.Shape, named: true}
+	if missing := without(classes, own); len(missing) > 0 {
+		d.Notes = append(d.Notes, fmt.Sprintf("%s has no images of %s", folder, strings.Join(missing, ", ")))
+	}
+	files, err := d.listFiles(own)
+	if err != nil {
+		return nil, err
+	}
+	d.sample = func(i int) string { return files[i] }
+	d.read = func(i int, dst []uint8) error { return readImage(files[i], d.Shape, o.ShortSide, dst) }
+	return d, nil
+}
+
+func checkFolderShape(s Shape) error {
+	if s.Channels != 1 && s.Channels != 3 {
+		return fmt.Errorf("images are read with 1 (grayscale) or 3 (RGB) channels, not %d: use a model with 1 or 3 input channels", s.Channels)
+	}
+	if s.Height <= 0 || s.Width <= 0 {
+		return fmt.Errorf("images in a folder have no common size: state the height and width that the model takes, got %d×%d", s.Height, s.Width)
+	}
+	return nil
+}
+
+// chooseFolders returns the folder that holds the split's classes, and the one that fixes the class order.
+// Both are path itself if there are no splits.
+func chooseFolders(path string, split Split) (folder, reference string, err error) {
+	train, test := splitFolder(path, Train), splitFolder(path, Test)
+	folder = map[Split]string{Train: train, Test: test}[split]
+	switch {
+	case train == "" && test == "":
+		return path, path, nil
+	case folder == "":
+		return "", "", fmt.Errorf("no %s split in %s: needs a folder named %s with class folders in it",
+			split, path, strings.Join(splitFolders[split], " or "))
+	case train == "":
+		return folder, folder, nil
+	}
+	return folder, train, nil
+}
+
+// splitFolder returns the folder of a split, empty if there is none. A split's folder has folders in it,
+// which tells it from a class that happens to be called "train".
+func splitFolder(path string, split Split) string {
+	for _, name := range splitFolders[split] {
+		folder := filepath.Join(path, name)
+		if inner, err := subfolders(folder); err == nil && len(inner) > 0 {
+			return folder
+		}
+	}
+	return ""
+}
+
+// subfolders returns the names of the folders in a folder, links to folders too, in string order.
+func subfolders(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		info, err := os.Stat(filepath.Join(folder, e.Name()))
+		if err == nil && info.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// listFiles returns the images of the given classes, class by class, and sets their labels. The error
+// lists all classes without one.
+func (d *Dataset) listFiles(classes []string) ([]string, error) {
+	var files, skipped, empty []string
+	for _, class := range classes {
+		folder := filepath.Join(d.Path, class)
+		images, others, err := filesBelow(folder)
+		if err != nil {
+			return nil, err
+		}
+		if len(images) == 0 {
+			empty = append(empty, folder)
+		}
+		files, skipped = append(files, images...), append(skipped, others...)
+		label := int64(slices.Index(d.Classes, class))
+		d.labels = append(d.labels, slices.Repeat([]int64{label}, len(images))...)
+	}
+	if len(empty) > 0 {
+		return nil, fmt.Errorf("class folders without a PNG or JPEG file (%s): %s; fill or remove them",
+			strings.Join(imageEndings, ", "), strings.Join(empty, ", "))
+	}
+	if len(skipped) > 0 {
+		d.Notes = append(d.Notes, fmt.Sprintf("passed over %d files that are not named as PNG or JPEG, the first is %s", len(skipped), skipped[0]))
+	}
+	return files, nil
+}
+
+// filesBelow returns the files in a folder and the folders in it, in string order.
+func filesBelow(folder string) (images, others []string, err error) {
+	// The separator makes WalkDir enter a folder that is a link.
+	err = filepath.WalkDir(folder+string(filepath.Separator), func(path string, d fs.DirEntry, err error) error {
+		switch hidden := strings.HasPrefix(d.Name(), "."); {
+		case err != nil:
+			return err
+		case d.IsDir() && hidden:
+			return fs.SkipDir
+		case d.IsDir() || hidden:
+		case hasImageEnding(path):
+			images = append(images, filepath.Clean(path))
+		default:
+			others = append(others, filepath.Clean(path))
+		}
+		return nil
+	})
+	return images, others, err
+}
+
+// without returns the elements of a that b lacks.
+func without(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
+}

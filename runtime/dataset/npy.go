@@ -1,0 +1,135 @@
+package dataset
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// array is a NumPy array in C order, its elements still as bytes.
+type array struct {
+	dtype element
+	dims  []int64
+	data  []byte
+}
+
+// element is a NumPy element type.
+type element struct {
+	name  string
+	size  int
+	whole bool // holds integers
+	value func(b []byte) float64
+}
+
+var little = binary.LittleEndian
+
+var elements = byName(
+	element{"|u1", 1, true, func(b []byte) float64 { return float64(b[0]) }},
+	element{"|i1", 1, true, func(b []byte) float64 { return float64(int8(b[0])) }},
+	element{"<u2", 2, true, func(b []byte) float64 { return float64(little.Uint16(b)) }},
+	element{"<i2", 2, true, func(b []byte) float64 { return float64(int16(little.Uint16(b))) }},
+	element{"<u4", 4, true, func(b []byte) float64 { return float64(little.Uint32(b)) }},
+	element{"<i4", 4, true, func(b []byte) float64 { return float64(int32(little.Uint32(b))) }},
+	element{"<u8", 8, true, func(b []byte) float64 { return float64(little.Uint64(b)) }},
+	element{"<i8", 8, true, func(b []byte) float64 { return float64(int64(little.Uint64(b))) }},
+	element{"<f4", 4, false, func(b []byte) float64 { return float64(math.Float32frombits(little.Uint32(b))) }},
+	element{"<f8", 8, false, func(b []byte) float64 { return math.Float64frombits(little.Uint64(b)) }},
+)
+
+func byName(list ...element) map[string]element {
+	m := map[string]element{}
+	for _, e := range list {
+		m[e.name] = e
+	}
+	return m
+}
+
+// at returns element i.
+func (a *array) at(i int) float64 { return a.dtype.value(a.data[i*a.dtype.size:]) }
+
+// readNPY reads a .npy stream: a magic string, the version, the length of the header, the header (a Python
+// dictionary) and the elements.
+func readNPY(r io.Reader) (*array, error) {
+	header, err := readNPYHeader(r)
+	if err != nil {
+		return nil, err
+	}
+	a, err := parseNPYHeader(header)
+	if err != nil {
+		return nil, err
+	}
+	n, err := product(a.dims...)
+	if err != nil {
+		return nil, err
+	}
+	a.data, err = readExactly(r, n*int64(a.dtype.size))
+	return a, err
+}
+
+func readNPYHeader(r io.Reader) (string, error) {
+	var start [8]byte
+	if _, err := io.ReadFull(r, start[:]); err != nil {
+		return "", fmt.Errorf("the header is cut short: %w", err)
+	}
+	if string(start[:6]) != "\x93NUMPY" {
+		return "", fmt.Errorf("not a NumPy array: it starts with %q", start[:6])
+	}
+	length := make([]byte, 4)
+	if start[6] == 1 {
+		length = length[:2]
+	}
+	if _, err := io.ReadFull(r, length); err != nil {
+		return "", fmt.Errorf("the header is cut short: %w", err)
+	}
+	size := uint32(little.Uint16(length))
+	if len(length) == 4 {
+		size = little.Uint32(length)
+	}
+	const most = 1 << 16
+	if size > most {
+		return "", fmt.Errorf("a header of %d bytes: the header of a plain array has less than %d", size, most)
+	}
+	header := make([]byte, size)
+	if _, err := io.ReadFull(r, header); err != nil {
+		return "", fmt.Errorf("the header is cut short: %w", err)
+	}
+	return string(header), nil
+}
+
+var (
+	npyDescr = regexp.MustCompile(`'descr'\s*:\s*'([^']*)'`)
+	npyOrder = regexp.MustCompile(`'fortran_order'\s*:\s*(True|False)`)
+	npyShape = regexp.MustCompile(`'shape'\s*:\s*\(([^)]*)\)`)
+)
+
+func parseNPYHeader(header string) (*array, error) {
+	descr, order, shape := npyDescr.FindStringSubmatch(header), npyOrder.FindStringSubmatch(header), npyShape.FindStringSubmatch(header)
+	if descr == nil || order == nil || shape == nil {
+		return nil, fmt.Errorf("the header %q does not describe a plain array", header)
+	}
+	if order[1] == "True" {
+		return nil, fmt.Errorf("elements are in Fortran order: save numpy.ascontiguousarray of the array")
+	}
+	dtype, ok := elements[descr[1]]
+	if !ok {
+		return nil, fmt.Errorf("elements of type %q: save the array as one of %s", descr[1], strings.Join(slices.Sorted(maps.Keys(elements)), ", "))
+	}
+	a := &array{dtype: dtype}
+	for text := range strings.SplitSeq(shape[1], ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue // after the comma of "(60000,)"
+		}
+		dim, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("shape (%s): %w", shape[1], err)
+		}
+		a.dims = append(a.dims, dim)
+	}
+	return a, nil
+}

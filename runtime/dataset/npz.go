@@ -1,0 +1,188 @@
+package dataset
+
+import (
+	"archive/zip"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// npzNames are the names that a split's arrays may have, {split} standing for train or test; without
+// {split} the file holds one split only.
+var npzNames = []struct{ images, labels string }{
+	{"x_{split}", "y_{split}"},
+	{"{split}_images", "{split}_labels"},
+	{"images", "labels"},
+}
+
+func detectNPZ(path string) bool { return strings.ToLower(filepath.Ext(path)) == ".npz" }
+
+// openNPZ opens a NumPy archive. Images are [N,H,W], [N,H,W,C] or [N,C,H,W]; see [channelAxis]. Labels are
+// [N] or [N,1].
+func openNPZ(path string, o Options) (*Dataset, error) {
+	archive, err := zip.OpenReader(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading it as a NumPy archive: %w", err)
+	}
+	defer archive.Close()
+	members := map[string]*zip.File{}
+	for _, f := range archive.File {
+		members[strings.TrimSuffix(f.Name, ".npy")] = f
+	}
+	imagesName, labelsName, err := chooseArrays(members, o.Split)
+	if err != nil {
+		return nil, err
+	}
+	images, err := readMember(members[imagesName])
+	if err != nil {
+		return nil, fmt.Errorf("reading array %s: %w", imagesName, err)
+	}
+	labels, err := readMember(members[labelsName])
+	if err != nil {
+		return nil, fmt.Errorf("reading array %s: %w", labelsName, err)
+	}
+	d := &Dataset{
+		Path:   path,
+		Single: imagesName == "images",
+		sample: func(i int) string { return fmt.Sprintf("%s, array %s, sample %d", path, imagesName, i) },
+	}
+	if err := d.setImages(images); err != nil {
+		return nil, fmt.Errorf("array %s: %w", imagesName, err)
+	}
+	if d.labels, err = integers(labels); err != nil {
+		return nil, fmt.Errorf("array %s: %w", labelsName, err)
+	}
+	if int64(len(d.labels)) != images.dims[0] {
+		return nil, fmt.Errorf("%d images in array %s, but %d labels in %s", images.dims[0], imagesName, len(d.labels), labelsName)
+	}
+	return d, nil
+}
+
+// chooseArrays returns the names of the arrays of images and labels of a split.
+func chooseArrays(members map[string]*zip.File, split Split) (images, labels string, err error) {
+	var wanted []string
+	for _, names := range npzNames {
+		images := strings.ReplaceAll(names.images, "{split}", string(split))
+		labels := strings.ReplaceAll(names.labels, "{split}", string(split))
+		if members[images] != nil && members[labels] != nil {
+			return images, labels, nil
+		}
+		wanted = append(wanted, images+" with "+labels)
+	}
+	var there []string
+	for name := range members {
+		there = append(there, name)
+	}
+	slices.Sort(there)
+	return "", "", fmt.Errorf("no arrays of the %s split: needs %s, has %s", split, strings.Join(wanted, ", or "), strings.Join(there, ", "))
+}
+
+func readMember(f *zip.File) (*array, error) {
+	r, err := f.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return readNPY(r)
+}
+
+// integers returns the elements of an array of shape [N] or [N,1].
+func integers(a *array) ([]int64, error) {
+	if len(a.dims) != 1 && !(len(a.dims) == 2 && a.dims[1] == 1) {
+		return nil, fmt.Errorf("labels have shape %v, needs [N] or [N 1] with the class numbers (of one-hot labels, save the argmax)", a.dims)
+	}
+	out := make([]int64, a.dims[0])
+	for i := range out {
+		v := a.at(i)
+		if v != math.Trunc(v) || math.Abs(v) > 1<<53 {
+			return nil, fmt.Errorf("label %d is %v, needs a class number", i, v)
+		}
+		out[i] = int64(v)
+	}
+	return out, nil
+}
+
+// setImages sets how pixels are read, and their shape.
+func (d *Dataset) setImages(a *array) error {
+	channels, err := channelAxis(a.dims)
+	if err != nil {
+		return err
+	}
+	pixels, exact, err := toBytes(a)
+	if err != nil {
+		return err
+	}
+	if !exact {
+		d.Notes = append(d.Notes, "images of real numbers were rounded to 256 levels")
+	}
+	switch dims := a.dims; channels {
+	case 0:
+		d.Shape = Shape{1, int(dims[1]), int(dims[2])}
+	case 1:
+		d.Shape = Shape{int(dims[1]), int(dims[2]), int(dims[3])}
+	case 3:
+		d.Shape = Shape{int(dims[3]), int(dims[1]), int(dims[2])}
+		pixels = channelsFirst(pixels, d.Shape)
+	}
+	d.read = inMemory(pixels, d.Shape.Size())
+	return nil
+}
+
+// channelAxis returns which axis of an array of images is that of the channels: of axes 1 and 3 the
+// shorter one, 0 if the array has three axes, [N,H,W].
+func channelAxis(dims []int64) (int, error) {
+	switch {
+	case len(dims) == 3:
+		return 0, nil
+	case len(dims) != 4:
+		return 0, fmt.Errorf("images have shape %v, needs [N H W], [N H W C] or [N C H W]", dims)
+	case dims[1] < dims[3]:
+		return 1, nil
+	case dims[3] < dims[1]:
+		return 3, nil
+	}
+	return 0, fmt.Errorf("images have shape %v: axes 1 and 3 are equally long, so either may be the channels; "+
+		"save one channel as [N H W], or more as one image folder", dims)
+}
+
+// toBytes returns elements as pixels from 0 to 255: integers as they are, real numbers from [0,1] times
+// 255, rounded. It tells whether the rounding was no more than that of a pixel stored as a real number.
+func toBytes(a *array) (pixels []uint8, exact bool, err error) {
+	if a.dtype.name == "|u1" {
+		return a.data, true, nil
+	}
+	scale, limits := 255.0, "real numbers in [0,1]: divide by their maximum, or save them as uint8"
+	if a.dtype.whole {
+		scale, limits = 1, "integers from 0 to 255"
+	}
+	exact = true
+	pixels = make([]uint8, len(a.data)/a.dtype.size)
+	perSample := len(pixels) / int(a.dims[0])
+	for i := range pixels {
+		v := a.at(i)
+		scaled := v * scale
+		if !(scaled >= 0 && scaled <= 255) {
+			return nil, false, fmt.Errorf("sample %d has the value %v, needs %s", i/perSample, v, limits)
+		}
+		rounded := math.Round(scaled)
+		exact = exact && math.Abs(rounded-scaled) < 1e-3
+		pixels[i] = uint8(rounded)
+	}
+	return pixels, exact, nil
+}
+
+// channelsFirst returns interleaved images [N,H,W,C] as planar ones [N,C,H,W].
+func channelsFirst(src []uint8, s Shape) []uint8 {
+	dst := make([]uint8, len(src))
+	for start := 0; start < len(src); start += s.Size() {
+		for c := range s.Channels {
+			plane := dst[start+c*s.plane():][:s.plane()]
+			for i := range plane {
+				plane[i] = src[start+i*s.Channels+c]
+			}
+		}
+	}
+	return dst
+}

@@ -1,0 +1,161 @@
+package dataset
+
+import (
+	"fmt"
+	"image/color"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// channelsOf interleaves planar bytes in reverse: element i of the result is that of [H,W,C] seen as [C,H,W].
+func channelsOf(data []byte, channels int) []byte {
+	var out []byte
+	for c := range channels {
+		for i := c; i < len(data); i += channels {
+			out = append(out, data[i])
+		}
+	}
+	return out
+}
+
+func TestOpen(t *testing.T) {
+	digits := numberNames(10)
+	cifarNames := strings.Fields("airplane automobile bird cat deer dog frog horse ship truck")
+	redPixels := slices.Concat(slices.Repeat([]byte{200}, 6), make([]byte, 12))
+	bluePixels := slices.Concat(make([]byte, 12), slices.Repeat([]byte{100}, 6))
+	pixels := map[int]string{2: "(2, 2, 3)", 3: "(2, 2, 3, 3)"}
+	tests := []struct {
+		name    string
+		write   func(t testing.TB, dir string) (path string)
+		options Options
+		format  string
+		classes []string
+		shape   Shape
+		labels  []int64
+		last    []byte // pixels of the last sample
+	}{
+		{"idx", func(t testing.TB, dir string) string {
+			writeIDX(t, dir, 4, 2, 3)
+			return dir
+		}, Options{Classes: 10}, "idx", digits, Shape{1, 2, 3}, []int64{0, 1, 2, 0}, counting(18, 6)},
+		{"idx, dotted and gzipped, classes from the labels", func(t testing.TB, dir string) string {
+			write(t, filepath.Join(dir, "t10k-images.idx3-ubyte.gz"), gzipped(idx(idxImages, []uint32{2, 2, 3}, counting(0, 12))))
+			write(t, filepath.Join(dir, "t10k-labels-idx1-ubyte.gz"), idx(idxLabels, []uint32{2}, []byte{5, 1})) // unpacked, the name kept
+			return dir
+		}, Options{Split: Test}, "idx", numberNames(6), Shape{1, 2, 3}, []int64{5, 1}, counting(6, 6)},
+		{"idx, resized", func(t testing.TB, dir string) string {
+			write(t, filepath.Join(dir, "train-images-idx3-ubyte"), idx(idxImages, []uint32{2, 1, 2}, []byte{9, 9, 0, 200}))
+			write(t, filepath.Join(dir, "train-labels-idx1-ubyte"), idx(idxLabels, []uint32{2}, []byte{0, 1}))
+			return dir
+		}, Options{Shape: Shape{0, 2, 4}, Resize: true}, "idx", digits[:2], Shape{1, 2, 4}, []int64{0, 1}, []byte{0, 50, 150, 200, 0, 50, 150, 200}},
+		{"cifar10 train", func(t testing.TB, dir string) string { writeCIFAR10(t, dir); return dir },
+			Options{Classes: 10, Shape: Shape{3, 32, 32}}, "cifar10", cifarNames, Shape{3, 32, 32}, []int64{0, 9, 1, 8, 2, 7, 3, 6, 4, 5}, counting(1, 3072)},
+		{"cifar10 test", func(t testing.TB, dir string) string { writeCIFAR10(t, dir); return dir },
+			Options{Split: Test}, "cifar10", cifarNames, Shape{3, 32, 32}, []int64{3}, counting(0, 3072)},
+		{"cifar100", func(t testing.TB, dir string) string { writeCIFAR100(t, dir); return dir },
+			Options{}, "cifar100", numberNames(100), Shape{3, 32, 32}, []int64{99, 5}, counting(1, 3072)},
+		{"npz [N,H,W]", func(t testing.TB, dir string) string {
+			path := filepath.Join(dir, "set.npz")
+			npz(t, path, map[string][]byte{"images": npy("|u1", pixels[2], counting(0, 12)), "labels": npy("<i8", "(2,)", slices.Concat([]byte{1}, make([]byte, 15)))})
+			return path
+		}, Options{}, "npz", []string{"0", "1"}, Shape{1, 2, 3}, []int64{1, 0}, counting(6, 6)},
+		{"npz of whole numbers in more bytes, [N,1] labels", func(t testing.TB, dir string) string {
+			path := filepath.Join(dir, "set.npz")
+			npz(t, path, map[string][]byte{"train_images": npy("<i2", "(1, 1, 2)", []byte{255, 0, 7, 0}), "train_labels": npy("|u1", "(1, 1)", []byte{4})})
+			return path
+		}, Options{Classes: 5}, "npz", numberNames(5), Shape{1, 1, 2}, []int64{4}, []byte{255, 7}},
+		{"npz by NumPy, [N,H,W,C]", func(testing.TB, string) string { return "testdata/numpy.npz" },
+			Options{Classes: 10}, "npz", digits, Shape{3, 5, 6}, []int64{0, 1, 2, 0}, channelsOf(counting(270, 90), 3)},
+		{"npz by NumPy, float32 [N,C,H,W]", func(testing.TB, string) string { return "testdata/numpy.npz" },
+			Options{Split: Test}, "npz", digits[:2], Shape{3, 5, 6}, []int64{0, 1}, counting(90, 90)},
+		{"image folder", func(t testing.TB, dir string) string { writeFolder(t, dir); return dir },
+			Options{Shape: Shape{3, 2, 3}}, "imagefolder", []string{"10", "9", "cat"}, Shape{3, 2, 3}, []int64{0, 1, 1, 2}, bluePixels},
+		{"image folder, test with the classes of train", func(t testing.TB, dir string) string { writeFolder(t, dir); return dir },
+			Options{Split: Test, Shape: Shape{3, 2, 3}, Classes: 3}, "imagefolder", []string{"10", "9", "cat"}, Shape{3, 2, 3}, []int64{0, 2}, redPixels},
+		{"image folder in gray, without splits, a class called train", func(t testing.TB, dir string) string {
+			write(t, filepath.Join(dir, "train/x.jpg"), jpegFile(t, plain(8, 8, color.Gray{90})))
+			write(t, filepath.Join(dir, "ship/x.jpeg"), jpegFile(t, plain(8, 8, color.Gray{40})))
+			write(t, filepath.Join(dir, ".cache/x.txt"), nil)
+			return dir
+		}, Options{Shape: Shape{1, 2, 2}}, "imagefolder", []string{"ship", "train"}, Shape{1, 2, 2}, []int64{0, 1}, []byte{90, 90, 90, 90}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			path := test.write(t, t.TempDir())
+			d := mustOpen(t, path, test.options)
+			if d.Format != test.format || !slices.Equal(d.Classes, test.classes) || d.Shape != test.shape {
+				t.Errorf("format %s, classes %v, shape %v; want %s, %v, %v", d.Format, d.Classes, d.Shape, test.format, test.classes, test.shape)
+			}
+			var labels []int64
+			for i := range d.Len() {
+				labels = append(labels, d.Label(i))
+			}
+			if !slices.Equal(labels, test.labels) {
+				t.Errorf("labels %v, want %v", labels, test.labels)
+			}
+			got := make([]byte, d.Shape.Size())
+			if err := d.Pixels(d.Len()-1, got); err != nil || !slices.Equal(got, test.last) {
+				t.Errorf("last sample %v, error %v; want %v", got[:min(20, len(got))], err, test.last[:min(20, len(test.last))])
+			}
+		})
+	}
+}
+
+func TestSingleAndNotes(t *testing.T) {
+	dir := t.TempDir()
+	writeFolder(t, dir)
+	write(t, filepath.Join(dir, "train/9/old.webp"), nil)
+	real := filepath.Join(dir, "real.npz")
+	npz(t, real, map[string][]byte{"images": npy("<f4", "(1, 1, 1)", []byte{0, 0, 0x80, 0x3e}), "labels": npy("|u1", "(1,)", []byte{0})}) // 0.25
+	tests := []struct {
+		path   string
+		split  Split
+		single bool
+		note   string
+	}{
+		{dir, Train, false, "passed over 1 files"},
+		{dir, Test, false, "val has no images of 9"},
+		{filepath.Join(dir, "val"), Train, true, ""},
+		{real, Test, true, "rounded to 256 levels"},
+		{"testdata/numpy.npz", Test, false, ""},
+	}
+	for _, test := range tests {
+		d := mustOpen(t, test.path, Options{Split: test.split, Shape: Shape{map[bool]int{true: 1, false: 3}[test.path == real], 0, 0}.or(Shape{0, 5, 6}), Resize: true})
+		if d.Single != test.single {
+			t.Errorf("%s %s: single %v, want %v", test.path, test.split, d.Single, test.single)
+		}
+		if notes := fmt.Sprint(d.Notes); (test.note == "") != (len(d.Notes) == 0) || !strings.Contains(notes, test.note) {
+			t.Errorf("%s %s: notes %s, want %q", test.path, test.split, notes, test.note)
+		}
+	}
+}
+
+// TestFashionMNIST reads the real data set where Debian's dataset-fashion-mnist is installed.
+func TestFashionMNIST(t *testing.T) {
+	const path = "/usr/share/datasets/fashion-mnist"
+	if !exists(path) {
+		t.Skip("needs Debian's package dataset-fashion-mnist")
+	}
+	for split, want := range map[Split]int{Train: 60000, Test: 10000} {
+		d := mustOpen(t, path, Options{Split: split, Classes: 10})
+		if d.Len() != want || d.Shape != (Shape{1, 28, 28}) {
+			t.Errorf("%s: %d samples of %v, want %d of 1×28×28", split, d.Len(), d.Shape, want)
+		}
+		counts := make([]int, 10)
+		for i := range d.Len() {
+			counts[d.Label(i)]++
+		}
+		if slices.Min(counts) != want/10 || slices.Max(counts) != want/10 {
+			t.Errorf("%s: samples per class %v, want %d each", split, counts, want/10)
+		}
+		if split == Train {
+			got, err := MeanStd(t.Context(), d, 0)
+			named, _ := NamedNormalization("fashion-mnist")
+			if err != nil || !near(got.Mean, named.Mean, 1e-4) || !near(got.Std, named.Std, 1e-4) {
+				t.Errorf("measured %v, error %v; the named normalization is %v", got, err, named)
+			}
+		}
+	}
+}
