@@ -1,0 +1,225 @@
+package architecture_test
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
+)
+
+func build(t *testing.T, name string, o architecture.Options) (*onnxgraph.Model, []byte) {
+	t.Helper()
+	m, err := architecture.New(name, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, data
+}
+
+// TestParameterCounts compares with counts made by hand. The first three are also what the literature has:
+// 272,474 with projection shortcuts, 61,706, and 14,728,266 less the 4,224 biases that torchvision's
+// convolutions have before BatchNorm.
+func TestParameterCounts(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		options architecture.Options
+		want    int64
+	}{
+		{"cifar-resnet", architecture.Options{}, 432 + 32 + // stem
+			6*2304 + 6*32 + // stage 1
+			4608 + 5*9216 + 6*64 + 512 + 64 + // stage 2
+			18432 + 5*36864 + 6*128 + 2048 + 128 + // stage 3
+			650},
+		{"lenet", architecture.Options{}, 150 + 6 + 2400 + 16 + 400*120 + 120 + 120*84 + 84 + 840 + 10},
+		{"vgg", architecture.Options{Depth: 16}, 14710464 + 2*4224 + 5130},
+		{"vgg", architecture.Options{Width: 8, Classes: 100}, 9*(3*8+8*16+16*32+32*32+32*64+3*64*64) + 2*(8+16+2*32+4*64) + 6500},
+		{"cifar-resnet", architecture.Options{Depth: 8, Width: 1, Classes: 2, Channels: 1}, 9 + 2 +
+			2*9 + 2*2 +
+			18 + 36 + 2*4 + 2 + 4 +
+			72 + 144 + 2*8 + 8 + 8 +
+			10},
+		{"lenet", architecture.Options{Width: 3, ImageHeight: 12, ImageWidth: 40}, 75 + 3 + 600 + 8 + 8*1*8*60 + 60 + 60*42 + 42 + 420 + 10},
+		{"lenet", architecture.Options{ImageHeight: 32, ImageWidth: 32}, 61706},
+	} {
+		m, _ := build(t, c.name, c.options)
+		var got int64
+		for _, v := range m.Graph.Initializers() {
+			if !strings.Contains(v.Name(), ".running_") {
+				got += v.Constant().Len()
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s %+v: %d parameters, want %d", c.name, c.options, got, c.want)
+		}
+	}
+}
+
+// TestRun runs every architecture, with usual and with odd options, for two batch sizes.
+func TestRun(t *testing.T) {
+	orttest.Init(t)
+	options := map[string][]architecture.Options{
+		"cifar-resnet": {{}, {Depth: 8, Width: 1, Channels: 1, ImageHeight: 4, ImageWidth: 33, Classes: 1}, {Depth: 14, ImageHeight: 224, ImageWidth: 7}},
+		"vgg":          {{Width: 4}, {Depth: 13, Width: 4, ImageHeight: 33, ImageWidth: 95}, {Depth: 16, Width: 3}, {Depth: 19, Width: 1, Channels: 5}},
+		"lenet":        {{}, {ImageHeight: 32, ImageWidth: 32, Channels: 3}, {ImageHeight: 12, ImageWidth: 13, Width: 9}, {ImageHeight: 31, ImageWidth: 64}},
+	}
+	for _, a := range architecture.All() {
+		if len(options[a.Name]) == 0 {
+			t.Errorf("%s has no test", a.Name)
+		}
+		for _, o := range options[a.Name] {
+			_, data := build(t, a.Name, o)
+			s, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
+			if err != nil {
+				t.Fatalf("%s %+v: %v", a.Name, o, err)
+			}
+			for _, batch := range []int64{1, 3} {
+				logits, differ := run(t, s, batch)
+				if batch > 1 && o.Width != 1 && !differ { // a network of width 1 may be dead
+					t.Errorf("%s %+v: different images have the same logits", a.Name, o)
+				}
+				classes := int64(o.Classes)
+				if classes == 0 {
+					classes = int64(a.Defaults.Classes)
+				}
+				if !slices.Equal(logits.Dims(), []int64{batch, classes}) {
+					t.Errorf("%s %+v: logits are %v, want %v", a.Name, o, logits.Dims(), []int64{batch, classes})
+				}
+			}
+			s.Close()
+		}
+	}
+}
+
+// run runs a session on different images. It returns the logits, and whether those of the first and the
+// last image differ.
+func run(t *testing.T, s *ort.Session, batch int64) (*onnxgraph.Tensor, bool) {
+	t.Helper()
+	dims := slices.Clone(s.Inputs()[0].Shape)
+	if dims[0] != -1 {
+		t.Fatalf("the batch size is fixed: %v", dims)
+	}
+	dims[0] = batch
+	data := make([]float32, batch*dims[1]*dims[2]*dims[3])
+	for i := range data {
+		data[i] = float32(math.Sin(1.7 * float64(i)))
+	}
+	outputs, err := s.Run(map[string]*onnxgraph.Tensor{"input": onnxgraph.NewTensor(dims, data)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logits, err := outputs["logits"].Float64s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range logits {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			t.Fatalf("logit %d is %v", i, v)
+		}
+	}
+	n := len(logits) / int(batch)
+	return outputs["logits"], !slices.Equal(logits[:n], logits[len(logits)-n:])
+}
+
+// TestInitialWeights checks bounds and spread of the initial values, and that they depend on the seed only.
+func TestInitialWeights(t *testing.T) {
+	m, first := build(t, "lenet", architecture.Options{Seed: 7})
+	for name, fanIn := range map[string]float64{"conv1.weight": 25, "conv2.weight": 150, "conv2.bias": 150, "fc1.weight": 400, "fc1.bias": 400, "fc3.weight": 84} {
+		data, err := m.Graph.Value(name).Constant().Float64s()
+		if err != nil {
+			t.Fatal(err)
+		}
+		bound := 1 / math.Sqrt(fanIn)
+		low, high, mean := slices.Min(data), slices.Max(data), 0.0
+		for _, v := range data {
+			mean += v / float64(len(data))
+		}
+		if low < -bound-1e-7 || high > bound+1e-7 || low > -0.8*bound || high < 0.8*bound || math.Abs(mean) > bound*3/math.Sqrt(3*float64(len(data))) {
+			t.Errorf("%s: from %v to %v, mean %v; want uniform in ±%v", name, low, high, mean, bound)
+		}
+	}
+	if _, again := build(t, "lenet", architecture.Options{Seed: 7}); !bytes.Equal(first, again) {
+		t.Error("equal options gave different models")
+	}
+	if _, other := build(t, "lenet", architecture.Options{Seed: 8}); bytes.Equal(first, other) {
+		t.Error("different seeds gave the same model")
+	}
+	r, _ := build(t, "cifar-resnet", architecture.Options{Depth: 8})
+	for name, want := range map[string]float64{"bn1.weight": 1, "bn1.bias": 0, "layer3.0.bn2.running_mean": 0, "layer2.0.downsample.1.running_var": 1} {
+		data, err := r.Graph.Value(name).Constant().Float64s()
+		if err != nil || slices.Min(data) != want || slices.Max(data) != want {
+			t.Errorf("%s: %v (%v), want all %v", name, data, err, want)
+		}
+	}
+}
+
+// TestNames checks that layers are called as in PyTorch, and read what they should.
+func TestNames(t *testing.T) {
+	m, _ := build(t, "cifar-resnet", architecture.Options{Depth: 8})
+	want := strings.Fields(`conv1 bn1 relu
+		layer1.0.conv1 layer1.0.bn1 layer1.0.relu1 layer1.0.conv2 layer1.0.bn2 layer1.0.add layer1.0.relu2
+		layer2.0.conv1 layer2.0.bn1 layer2.0.relu1 layer2.0.conv2 layer2.0.bn2 layer2.0.downsample.0 layer2.0.downsample.1 layer2.0.add layer2.0.relu2
+		layer3.0.conv1 layer3.0.bn1 layer3.0.relu1 layer3.0.conv2 layer3.0.bn2 layer3.0.downsample.0 layer3.0.downsample.1 layer3.0.add layer3.0.relu2
+		avgpool flatten fc`)
+	var got []string
+	for _, n := range m.Graph.Nodes() {
+		got = append(got, n.Name())
+		if n.Is("Conv") && n.Input(1).Name() != n.Name()+".weight" {
+			t.Errorf("%s reads the weight %q", n, n.Input(1).Name())
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("layers:\n%v\nwant:\n%v", got, want)
+	}
+	if m.Opset("") != 18 || m.IRVersion() != 8 {
+		t.Errorf("opset %d, IR version %d, want 18 and 8", m.Opset(""), m.IRVersion())
+	}
+	shape, _ := m.Graph.Inputs()[0].Shape()
+	if shape[0].Param != "batch" {
+		t.Errorf("input shape %v, want the first dimension to be called batch", shape)
+	}
+}
+
+func TestInvalidOptions(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		options architecture.Options
+		want    []string // one for each invalid option
+	}{
+		{"resnet", architecture.Options{}, []string{`"resnet"; choose one of cifar-resnet, vgg, lenet`}},
+		{"cifar-resnet", architecture.Options{Depth: 18}, []string{"depth is 18, needs 6n+2"}},
+		{"cifar-resnet", architecture.Options{Depth: 2, Width: -1, Classes: -2, Channels: -3, ImageHeight: 3, ImageWidth: 1 << 40},
+			[]string{"depth is 2,", "width is -1,", "classes is -2,", "channels is -3,", "height is 3, needs 4 to", "image width is 1099511627776,"}},
+		{"cifar-resnet", architecture.Options{Depth: 6*1e8 + 2}, []string{"up to 1202"}},
+		{"cifar-resnet", architecture.Options{Width: 1 << 40}, []string{"conv1.weight"}},
+		{"vgg", architecture.Options{Depth: 12, ImageHeight: 28, ImageWidth: 28}, []string{"11 or 13 or 16 or 19", "height is 28", "width is 28"}},
+		{"lenet", architecture.Options{Depth: 7, Width: 8, ImageHeight: 8}, []string{"depth is 7, needs 5", "width is 8, needs a multiple of 3", "height is 8, needs 12"}},
+		{"lenet", architecture.Options{Classes: 1 << 62}, []string{"fc3.weight"}},
+	} {
+		_, err := architecture.New(c.name, c.options)
+		if err == nil {
+			t.Errorf("%s %+v: no error", c.name, c.options)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s %+v: error %q lacks %q", c.name, c.options, err, want)
+			}
+		}
+		if lines := strings.Count(err.Error(), "\n") + 1; lines != len(c.want) {
+			t.Errorf("%s %+v: %d complaints, want %d: %v", c.name, c.options, lines, len(c.want), err)
+		}
+	}
+}
