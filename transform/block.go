@@ -1,0 +1,165 @@
+package transform
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Block is a frozen block in a model: x → BankConv → Between → PointwiseConv → y.
+type Block struct {
+	Name   string
+	Record Record
+
+	Bank      *onnxgraph.Value // the constant R that holds the bank: filters × channels × kernel
+	Pointwise *onnxgraph.Value // the constant P that holds the 1×1 convolution's weight
+
+	BankConv      *onnxgraph.Node
+	Between       []*onnxgraph.Node // in order; empty for None
+	PointwiseConv *onnxgraph.Node   // has the name, the bias and the output of the source's convolution
+
+	shape shape
+}
+
+// Rehash records the bank as it is now: to be called after a bank was trained, which Blocks would otherwise take for
+// damage.
+func (b *Block) Rehash(m *onnxgraph.Model) error {
+	sum, err := hash(b.Bank.Constant())
+	if err != nil {
+		return fmt.Errorf("recording the bank of block %q: %w", b.Name, err)
+	}
+	b.Record.BankHash = sum
+	return b.Record.save(m, b.Name)
+}
+
+// Blocks returns the model's frozen blocks in the order of their records. The error lists everything in which the model
+// differs from the records.
+func Blocks(m *onnxgraph.Model) ([]Block, error) {
+	var blocks []Block
+	var faults []error
+	for _, key := range m.MetadataKeys() {
+		name, ok := strings.CutPrefix(key, blockPrefix)
+		if !ok {
+			continue
+		}
+		b, err := findBlock(m, name, m.Metadata(key))
+		if err != nil {
+			faults = append(faults, fmt.Errorf("block %q: %w", name, err))
+		}
+		blocks = append(blocks, b)
+	}
+	if version := m.Metadata(versionKey); len(blocks) > 0 && version != recordVersion {
+		faults = []error{fmt.Errorf("the records have version %q, this program reads %q: use the release that wrote the file", version, recordVersion)}
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("reading the frozen blocks of the model %s: it differs from its own records, so another tool has changed it; use the file as rcfreeze wrote it, or convert the source model again: %w",
+			m.Path(), errors.Join(faults...))
+	}
+	return blocks, nil
+}
+
+// findBlock finds what a record speaks of.
+func findBlock(m *onnxgraph.Model, name, text string) (Block, error) {
+	b := Block{Name: name}
+	if err := json.Unmarshal([]byte(text), &b.Record); err != nil {
+		return b, fmt.Errorf("its record is no record: %w", err)
+	}
+	b.Bank, b.Pointwise = findConstant(m, b.Record.BankTensor), findConstant(m, b.Record.PointwiseTensor)
+	var missing []error
+	if b.Bank == nil {
+		missing = append(missing, fmt.Errorf("there is no constant %q, its bank", b.Record.BankTensor))
+	}
+	if b.Pointwise == nil {
+		missing = append(missing, fmt.Errorf("there is no constant %q, its pointwise weight", b.Record.PointwiseTensor))
+	}
+	if len(missing) > 0 {
+		return b, errors.Join(missing...)
+	}
+	if err := b.findNodes(); err != nil {
+		return b, err
+	}
+	return b, errors.Join(b.findShape(), b.checkHash())
+}
+
+func findConstant(m *onnxgraph.Model, name string) *onnxgraph.Value {
+	for _, g := range m.Graphs() {
+		if v := g.Value(name); v != nil && v.Constant() != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// findNodes walks from the bank to the 1×1 convolution.
+func (b *Block) findNodes() error {
+	operators, ok := betweenOperators[b.Record.Between]
+	if !ok {
+		return fmt.Errorf("its record has %q between the convolutions, which this program does not know", b.Record.Between)
+	}
+	b.BankConv = reader(b.Bank, 1, "Conv")
+	if b.BankConv == nil {
+		return fmt.Errorf("no Conv has %q as its weight", b.Bank.Name())
+	}
+	v := b.BankConv.Output(0)
+	if v.Name() != b.Record.BankOutput || b.BankConv.Input(2) != nil {
+		return fmt.Errorf("%s produces %q and has the bias %v, but the record says %q and none", b.BankConv, v.Name(), b.BankConv.Input(2) != nil, b.Record.BankOutput)
+	}
+	for _, operator := range operators {
+		n := reader(v, 0, operator)
+		if n == nil {
+			return fmt.Errorf("no %s reads %q", operator, v.Name())
+		}
+		b.Between = append(b.Between, n)
+		v = n.Output(0)
+	}
+	b.PointwiseConv = reader(v, 0, "Conv")
+	if b.PointwiseConv == nil || b.PointwiseConv.Input(1) != b.Pointwise {
+		return fmt.Errorf("no Conv reads %q and has %q as its weight", v.Name(), b.Pointwise.Name())
+	}
+	return nil
+}
+
+// reader returns the node that calls the operator and reads v as that input, nil if there is none.
+func reader(v *onnxgraph.Value, input int, operator string) *onnxgraph.Node {
+	for _, u := range v.Uses() {
+		if u.Index == input && u.Node.Is(operator) && u.Node.Output(0) != nil {
+			return u.Node
+		}
+	}
+	return nil
+}
+
+// findShape checks the tensors' dims against each other and the record.
+func (b *Block) findShape() error {
+	bank, pointwise := ints(b.Bank.Constant().Dims()), ints(b.Pointwise.Constant().Dims())
+	fault := fmt.Errorf("a bank of dims %v in %d groups and a pointwise weight of dims %v in %d groups make no block of layout %s and expansion %d",
+		bank, b.BankConv.Int("group", 1), pointwise, b.PointwiseConv.Int("group", 1), b.Record.Layout, b.Record.Expansion)
+	s := shape{layout: b.Record.Layout, expansion: b.Record.Expansion, groups: int(b.PointwiseConv.Int("group", 1))}
+	if len(bank) < 3 || len(pointwise) != len(bank) || s.groups < 1 || s.expansion < 1 {
+		return fault
+	}
+	s.out, s.in, s.kernel = pointwise[0]/s.groups, bank[1], bank[2:]
+	if s.layout == Depthwise {
+		s.in = bank[0] / s.groups / s.expansion
+	}
+	if !slices.Equal(bank, s.bankDims()) || !slices.Equal(pointwise, s.pointwiseDims()) || int(b.BankConv.Int("group", 1)) != s.bankGroups() {
+		return fault
+	}
+	b.shape = s
+	return nil
+}
+
+func (b *Block) checkHash() error {
+	sum, err := hash(b.Bank.Constant())
+	if err != nil {
+		return fmt.Errorf("its bank %q: %w", b.Bank.Name(), err)
+	}
+	if sum != b.Record.BankHash {
+		return fmt.Errorf("its bank %q is not the one that was recorded: the SHA-256 is %s, not %s", b.Bank.Name(), sum, b.Record.BankHash)
+	}
+	return nil
+}

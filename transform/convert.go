@@ -1,0 +1,118 @@
+package transform
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Convert turns the selected spatial convolutions of the model, in bodies and functions too, into frozen blocks, records
+// them in the model's metadata, and returns one row per convolution. An error lists all faults, and the model is
+// unchanged.
+//
+// The source's node becomes the 1×1 convolution: it keeps its name, its bias and its output. The bank's convolution, before
+// it, has the source's strides, dilations and pads. All is of the type of the source's weight.
+func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
+	o = o.withDefaults()
+	candidates, err := prepare(m, o)
+	if opset := m.Opset(""); err == nil && opset < oldestOpset {
+		err = fmt.Errorf("operator set %d is older than %d: %s", opset, oldestOpset, upgradeHint)
+	}
+	if err == nil {
+		err = buildAll(candidates, o, func(*candidate) {})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("converting to frozen blocks: %w", err)
+	}
+	for _, c := range candidates {
+		if c.row.Status == Converted {
+			if err := c.apply(m, o); err != nil {
+				return nil, fmt.Errorf("converting to frozen blocks: %w", err)
+			}
+		}
+	}
+	return rows(candidates), nil
+}
+
+// apply puts the block into the model.
+func (c *candidate) apply(m *onnxgraph.Model, o Options) error {
+	name, source := c.row.Node, c.conv.node
+	g, owner := source.Graph(), c.conv.weight.Graph()
+	sum, err := hash(c.bank)
+	if err != nil {
+		return err
+	}
+	bank := owner.AddConstant(name+".bank", c.bank)
+	pointwise := owner.AddConstant(name+".pointwise", c.pointwise)
+
+	conv := c.bankConv(bank)
+	added := []*onnxgraph.Node{conv}
+	v := conv.Output(0)
+	for _, operator := range betweenOperators[o.Between] {
+		n := betweenNode[operator](c, owner, v)
+		added = append(added, n)
+		v = n.Output(0)
+	}
+	for _, n := range added {
+		part := name + "/" + partNames[n.OpType()]
+		n.Rename(part)
+		g.Rename(n.Output(0), part+"_output") // if the name is taken, that which the graph chose stays
+	}
+	g.Insert(source, added...)
+
+	weight := source.Input(1)
+	source.SetInput(0, v)
+	source.SetInput(1, pointwise)
+	source.RemoveAttr("auto_pad", "dilations", "pads", "strides", "group")
+	source.SetAttr(onnxgraph.Ints("kernel_shape", pointwise.Constant().Dims()[2:]...), onnxgraph.Int("group", int64(c.groups)))
+	onnxgraph.RemoveUnused(weight)
+
+	return Record{Bank: o.Bank, Layout: o.Layout, Expansion: o.Expansion, Between: o.Between, Pointwise: o.Pointwise, Seed: o.Seed,
+		BankTensor: bank.Name(), BankOutput: conv.Output(0).Name(), PointwiseTensor: pointwise.Name(),
+		SourceWeight: c.conv.weight.Name(), BankHash: sum}.save(m, name)
+}
+
+// partNames are the names of a block's nodes, behind that of the block.
+var partNames = map[string]string{"Conv": "bank", "BatchNormalization": "norm", "Relu": "relu"}
+
+// bankConv adds the bank's convolution, which is the source's but for the filters and the bias.
+func (c *candidate) bankConv(bank *onnxgraph.Value) *onnxgraph.Node {
+	source := c.conv.node
+	conv := source.Graph().AddNode("Conv", []*onnxgraph.Value{source.Input(0), bank}, slices.Clone(source.Attributes())...)
+	conv.SetAttr(onnxgraph.Ints("kernel_shape", int64s(c.kernel...)...), onnxgraph.Int("group", int64(c.bankGroups())))
+	if c.begin != nil && !c.conv.hasSamePadding() {
+		conv.RemoveAttr("auto_pad")
+		conv.SetAttr(onnxgraph.Ints("pads", int64s(c.conv.pads...)...))
+	}
+	return conv
+}
+
+// betweenNode adds the nodes that may stand between the convolutions, by operator.
+var betweenNode = map[string]func(c *candidate, owner *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Node{
+	"Relu": func(c *candidate, _ *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Node {
+		return c.conv.node.Graph().AddNode("Relu", []*onnxgraph.Value{v})
+	},
+	"BatchNormalization": (*candidate).identityNorm,
+}
+
+// identityNorm adds a batch normalisation that, with the running statistics it starts with, changes nothing: the scale
+// makes up for epsilon.
+func (c *candidate) identityNorm(owner *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Node {
+	const epsilon = 1e-5
+	inputs := []*onnxgraph.Value{v}
+	for _, p := range []struct {
+		name string
+		fill float64
+	}{{"scale", math.Sqrt(1 + epsilon)}, {"shift", 0}, {"mean", 0}, {"var", 1}} {
+		maps := c.bankDims()[0]
+		t, err := onnxgraph.FromFloat64s(c.bank.DType(), int64s(maps), slices.Repeat([]float64{p.fill}, maps))
+		if err != nil {
+			panic("transform: " + err.Error()) // the bank, of the same type, was made before
+		}
+		inputs = append(inputs, owner.AddConstant(c.row.Node+".norm."+p.name, t))
+	}
+	return c.conv.node.Graph().AddNode("BatchNormalization", inputs,
+		onnxgraph.Float("epsilon", epsilon), onnxgraph.Float("momentum", 0.9))
+}

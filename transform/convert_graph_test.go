@@ -1,0 +1,210 @@
+package transform_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+)
+
+// TestWeightsThatAreKnownOrNot gives a convolution its weight in every way that files have.
+func TestWeightsThatAreKnownOrNot(t *testing.T) {
+	add := func(operator string, attrs ...onnxgraph.Attribute) func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
+		return func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
+			return g.AddNode(operator, []*onnxgraph.Value{w}, attrs...).Output(0)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		weight func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value
+		reason string // "" if known
+	}{
+		{"Constant", func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
+			return g.AddNode("Constant", nil, onnxgraph.TensorAttr("value", w.Constant())).Output(0)
+		}, ""},
+		{"Identity", add("Identity"), ""},
+		{"Cast", add("Cast", onnxgraph.Int("to", int64(onnxgraph.Float32))), ""},
+		{"computed", add("Tanh"), "computed by Tanh"},
+		{"quantized", add("DequantizeLinear"), "quantized"},
+		{"input", func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value { g.MakeInput(w); return w }, "graph input without data"},
+		{"integers", func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
+			return g.AddConstant("i", onnxgraph.NewTensor(w.Constant().Dims(), make([]int32, w.Constant().Len())))
+		}, "not floating-point"},
+		{"wrong kernel_shape", func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
+			g.Nodes()[0].SetAttr(onnxgraph.Ints("kernel_shape", 5, 5))
+			return w
+		}, "malformed"},
+		{"wrong group", func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
+			g.Nodes()[0].SetAttr(onnxgraph.Int("group", 0))
+			return w
+		}, "malformed"},
+		{"1×1", func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
+			return g.AddConstant("one", convcases.Draw(onnxgraph.Float32, 1, 4, 3, 1, 1))
+		}, "not spatial"},
+	} {
+		m := convcases.Cases[0].Model()
+		conv, w := m.Graph.Nodes()[0], m.Graph.Value(convcases.Weight)
+		conv.SetInput(1, c.weight(m.Graph, w))
+		report, err := transform.Convert(m, transform.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if known := report[0].Status == transform.Converted; known != (c.reason == "") || !strings.Contains(report[0].Reason, c.reason) {
+			t.Errorf("%s: got %+v, want the reason %q", c.name, report[0], c.reason)
+		}
+		if _, err := transform.Blocks(reloaded(t, m)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSharedWeight converts two convolutions that share a weight: each gets a block, and merging leaves the graph as it was.
+func TestSharedWeight(t *testing.T) {
+	c := convcases.Cases[0]
+	m := c.Model()
+	g := m.Graph
+	first := g.Nodes()[0]
+	second := g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), first.Input(1)}, onnxgraph.Ints("pads", 1, 1, 1, 1))
+	g.AddOutput(second.Output(0), onnxgraph.Float32, nil)
+	want := evaluate(t, m, c.Data())
+	report, err := transform.Convert(m, spanning(c, transform.Dense, transform.None))
+	if err != nil || len(report) != 2 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	if g.Value(convcases.Weight) != nil {
+		t.Error("the source's weight is still there, although nothing reads it")
+	}
+	if outcomes, err := transform.Merge(reloaded(t, m)); err != nil || len(outcomes) != 2 {
+		t.Errorf("%+v, %v", outcomes, err)
+	}
+	if d := difference(t, evaluate(t, m, c.Data()), want); d > 1e-5 {
+		t.Errorf("differs by %.2g", d)
+	}
+	m = c.Model()
+	m.Graph.AddOutput(m.Graph.Value(convcases.Weight), onnxgraph.Float32, nil)
+	if _, err := transform.Convert(m, transform.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if m.Graph.Value(convcases.Weight) == nil {
+		t.Error("the weight is gone, although it is a graph output")
+	}
+}
+
+// TestOldFormat keeps a file of IR version 3 as those must be: every initializer is an input.
+func TestOldFormat(t *testing.T) {
+	c := convcases.Cases[1]
+	m := c.Model()
+	m.SetIRVersion(3)
+	m.SetOpset("", 8)
+	for _, v := range slices.Clone(m.Graph.Initializers()) {
+		tensor := v.Constant()
+		onnxgraph.ReplaceUses(v, m.Graph.AddConstant(v.Name()+".as_input", tensor))
+		onnxgraph.RemoveUnused(v)
+	}
+	want := evaluate(t, m, c.Data())
+	if _, err := transform.Convert(m, spanning(c, transform.Depthwise, transform.BatchNorm)); err != nil {
+		t.Fatal(err)
+	}
+	check := func() {
+		t.Helper()
+		m = reloaded(t, m)
+		for _, v := range m.Graph.Initializers() {
+			if !v.IsInput() {
+				t.Errorf("initializer %q is no input", v.Name())
+			}
+		}
+		if n := len(m.Graph.Inputs()); n != len(m.Graph.Initializers())+1 {
+			t.Errorf("%d inputs for %d initializers and one true input", n, len(m.Graph.Initializers()))
+		}
+		if d := difference(t, evaluate(t, m, c.Data()), want); d > 1e-5 {
+			t.Errorf("differs by %.2g", d)
+		}
+	}
+	check()
+	if _, err := transform.Merge(m); err != nil {
+		t.Fatal(err)
+	}
+	check()
+}
+
+// TestNames keeps convolutions of the same name, or of none, apart.
+func TestNames(t *testing.T) {
+	m := convcases.Cases[0].Model()
+	g := m.Graph
+	w := g.Value(convcases.Weight)
+	for range 2 {
+		n := g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), w})
+		n.Rename("")
+		g.AddOutput(n.Output(0), onnxgraph.Float32, nil)
+	}
+	g.AddConstant("conv.bank", convcases.Draw(onnxgraph.Float32, 1, 1)) // a name that the block would have
+	if _, err := transform.Convert(m, transform.Options{Skip: []string{"none*"}}); err == nil {
+		t.Fatal("a pattern that matches nothing was accepted")
+	}
+	report, err := transform.Convert(m, transform.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{"": true}
+	for _, row := range report {
+		if seen[row.Node] {
+			t.Errorf("two blocks are called %q", row.Node)
+		}
+		seen[row.Node] = true
+	}
+	if blocks, err := transform.Blocks(reloaded(t, m)); err != nil || len(blocks) != 3 {
+		t.Errorf("%d blocks, %v", len(blocks), err)
+	}
+}
+
+// TestSelection takes convolutions by name and size.
+func TestSelection(t *testing.T) {
+	for _, c := range []struct {
+		o     transform.Options
+		taken bool
+	}{
+		{transform.Options{Include: []string{"c*"}}, true},
+		{transform.Options{Skip: []string{"*nv"}}, false},
+		{transform.Options{MinKernel: 3, MaxKernel: 3}, true},
+		{transform.Options{MinKernel: 4}, false},
+		{transform.Options{MaxKernel: 2}, false},
+	} {
+		report, err := transform.Plan(convcases.Cases[0].Model(), c.o)
+		if err != nil || (report[0].Status == transform.Converted) != c.taken {
+			t.Errorf("%+v: %+v, %v", c.o, report, err)
+		}
+	}
+}
+
+// TestTrainedResNet projects a trained ResNet-20: nine filters per kernel of nine span it, eight do not.
+func TestTrainedResNet(t *testing.T) {
+	path := filepath.Join(os.Getenv("RCFREEZE_MODELS"), "cifar10-resnet20-trained.onnx")
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("set RCFREEZE_MODELS to a folder with cifar10-resnet20-trained.onnx")
+	}
+	for _, layout := range []transform.Layout{transform.Dense, transform.Depthwise} {
+		for _, expansion := range []int{9, 8} {
+			m, err := onnxgraph.Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			report, err := transform.Plan(m, transform.Options{Layout: layout, Expansion: expansion})
+			if err != nil {
+				t.Fatal(err)
+			}
+			largest := 0.0
+			for _, row := range report {
+				largest = max(largest, row.Error)
+			}
+			t.Logf("%s, expansion %d: relative error up to %.2g", layout, expansion, largest)
+			if (largest < 1e-4) != (expansion == 9) { // what is left are float32 weights, which can be large for a square bank
+				t.Errorf("%s, expansion %d: relative error %.2g", layout, expansion, largest)
+			}
+		}
+	}
+}

@@ -1,0 +1,288 @@
+package transform_test
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+)
+
+// tolerance bounds the difference of a block and its source, relative to the largest output.
+var tolerance = map[onnxgraph.DType]float64{onnxgraph.Float16: 2e-2, onnxgraph.Float32: 1e-5, onnxgraph.Float64: 1e-12}
+
+// spanning returns options for a bank that spans all filters of the case. It has a few filters more than needed: the weights
+// for a square one may be large, and then their rounding shows.
+func spanning(c convcases.Case, layout transform.Layout, between transform.Between) transform.Options {
+	taps := 1
+	for _, k := range c.Kernel {
+		taps *= int(k)
+	}
+	o := transform.Options{Layout: layout, Between: between, Expansion: taps + 3, Seed: 5}
+	if layout == transform.Dense {
+		groups := max(int(c.Groups), 1)
+		perGroup := int(c.Filters) / groups
+		o.Expansion = taps*int(c.Input[1])/groups/perGroup + 4
+	}
+	return o
+}
+
+// TestBlocksEqualTheirSource converts each case with a bank that spans its filters, and merges it again.
+func TestBlocksEqualTheirSource(t *testing.T) {
+	for _, c := range convcases.Cases {
+		for _, layout := range []transform.Layout{transform.Dense, transform.Depthwise} {
+			for _, between := range []transform.Between{transform.None, transform.BatchNorm} {
+				t.Run(fmt.Sprintf("%s/%s/%s", c.Name, layout, between), func(t *testing.T) {
+					blockEqualsSource(t, c, spanning(c, layout, between))
+				})
+			}
+		}
+	}
+}
+
+func blockEqualsSource(t *testing.T, c convcases.Case, o transform.Options) {
+	m := c.Model()
+	bound := tolerance[m.Graph.Outputs()[0].DType()]
+	want := evaluate(t, m, c.Data())
+	operators, parameters, names := census(m)
+
+	report, err := transform.Convert(m, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report) != 1 || report[0].Status != transform.Converted || report[0].Error > bound {
+		t.Fatalf("report %+v", report)
+	}
+	m = reloaded(t, m)
+	if d := difference(t, evaluate(t, m, c.Data()), want); d > bound {
+		t.Errorf("the block differs from the source by %.2g", d)
+	}
+	blocks, err := transform.Blocks(m)
+	if err != nil || len(blocks) != 1 {
+		t.Fatalf("blocks after loading: %v, %v", blocks, err)
+	}
+	b := blocks[0]
+	if b.Name != convcases.Node || b.Bank.Constant().Len() != report[0].After.Bank || len(b.BankConv.Ints("kernel_shape")) != len(c.Kernel) {
+		t.Errorf("found the block %+v", b)
+	}
+	if b.PointwiseConv.Has("pads") || b.PointwiseConv.Has("strides") || b.PointwiseConv.Has("auto_pad") || b.PointwiseConv.Has("dilations") {
+		t.Error("the 1×1 convolution has what belongs to the bank's")
+	}
+
+	outcomes, err := transform.Merge(m)
+	if err != nil || len(outcomes) != 1 || outcomes[0].Status != transform.Merged {
+		t.Fatalf("merging: %+v, %v", outcomes, err)
+	}
+	m = reloaded(t, m)
+	if d := difference(t, evaluate(t, m, c.Data()), want); d > bound {
+		t.Errorf("the merged convolution differs from the source by %.2g", d)
+	}
+	mergedOperators, mergedParameters, mergedNames := census(m)
+	if !maps.Equal(mergedOperators, operators) || mergedParameters != parameters || !maps.Equal(mergedNames, names) {
+		t.Errorf("merged: %v with %d parameters %v; source: %v with %d parameters %v", mergedOperators, mergedParameters, mergedNames, operators, parameters, names)
+	}
+	if m.Graph.Nodes()[0].Name() != convcases.Node || len(m.MetadataKeys()) != 0 {
+		t.Errorf("the node is called %q; the metadata still has %v", m.Graph.Nodes()[0].Name(), m.MetadataKeys())
+	}
+}
+
+// TestBlocksOnRuntime compares block and merged convolution with the naive reference on ONNX Runtime, with a batch
+// normalisation that does something.
+func TestBlocksOnRuntime(t *testing.T) {
+	orttest.Init(t)
+	for _, c := range convcases.Cases {
+		if c.DType == onnxgraph.Float64 {
+			continue // ONNX Runtime has no such Conv for CPUs
+		}
+		for _, layout := range []transform.Layout{transform.Dense, transform.Depthwise} {
+			t.Run(fmt.Sprintf("%s/%s", c.Name, layout), func(t *testing.T) {
+				m := c.Model()
+				o := spanning(c, layout, transform.BatchNorm)
+				o.Pointwise = transform.Random
+				if _, err := transform.Convert(m, o); err != nil {
+					t.Fatal(err)
+				}
+				disturbNorm(t, m)
+				bound := tolerance[m.Graph.Outputs()[0].DType()]
+				want := evaluate(t, m, c.Data())
+				if d := difference(t, execute(t, m, c.Data()), want); d > bound {
+					t.Errorf("ONNX Runtime's block differs from the reference by %.2g", d)
+				}
+				if _, err := transform.Merge(m); err != nil {
+					t.Fatal(err)
+				}
+				if d := difference(t, execute(t, m, c.Data()), want); d > bound {
+					t.Errorf("the merged convolution differs from the block by %.2g", d)
+				}
+			})
+		}
+	}
+}
+
+// disturbNorm gives the batch normalisations of a model statistics and parameters as after training.
+func disturbNorm(t *testing.T, m *onnxgraph.Model) {
+	t.Helper()
+	for _, n := range m.Graph.Nodes() {
+		for i := 1; n.Is("BatchNormalization") && i <= 4; i++ {
+			old := n.Input(i).Constant()
+			data, err := convcases.Draw(old.DType(), uint64(i), old.Dims()...).Float64s()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for j := range data {
+				if i == 1 || i == 4 {
+					data[j] = data[j]/2 + 1
+				}
+			}
+			drawn, err := onnxgraph.FromFloat64s(old.DType(), old.Dims(), data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.Input(i).SetConstant(drawn)
+		}
+	}
+}
+
+func execute(t *testing.T, m *onnxgraph.Model, x *onnxgraph.Tensor) convcases.Array {
+	t.Helper()
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	out, err := s.Run(map[string]*onnxgraph.Tensor{convcases.X: x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return convcases.ArrayOf(out[convcases.Y])
+}
+
+// TestKernelSize changes the kernel's extent: a larger one holds the source's filters as they are.
+func TestKernelSize(t *testing.T) {
+	for _, c := range convcases.Cases {
+		for _, k := range []int{3, 4, 5} {
+			t.Run(fmt.Sprintf("%s/%d", c.Name, k), func(t *testing.T) {
+				m := c.Model()
+				want := evaluate(t, m, c.Data())
+				bound := 5 * tolerance[m.Graph.Outputs()[0].DType()]
+				wide := c
+				wide.Kernel = nil
+				grows := true
+				for _, old := range c.Kernel {
+					wide.Kernel = append(wide.Kernel, int64(k))
+					grows = grows && int(old) <= k
+				}
+				o := spanning(wide, transform.Depthwise, transform.None)
+				o.KernelSize = k
+				report, err := transform.Convert(m, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if report[0].Status == transform.Skipped {
+					if c.AutoPad == "" && grows {
+						t.Errorf("skipped: %s", report[0].Reason)
+					}
+					return
+				}
+				got := evaluate(t, m, c.Data())
+				if d := difference(t, got, want); grows && d > bound {
+					t.Errorf("differs from the source by %.2g", d)
+				}
+				if fmt.Sprint(got.Dims) != fmt.Sprint(want.Dims) {
+					t.Errorf("the output has dims %v, the source's %v", got.Dims, want.Dims)
+				}
+			})
+		}
+	}
+}
+
+// TestPointwise checks how the 1×1 convolution starts other than by projection.
+func TestPointwise(t *testing.T) {
+	c := convcases.Cases[4]
+	for _, between := range []transform.Between{transform.None, transform.ReLU, transform.BatchNorm, transform.BatchNormReLU} {
+		m := c.Model()
+		report, err := transform.Convert(m, transform.Options{Pointwise: transform.Identity, Between: between})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report[0].Error != 0 || report[0].After.Bank != report[0].Before.Trainable-c.Filters {
+			t.Errorf("identity, %s: report %+v", between, report[0])
+		}
+		m = c.Model()
+		if _, err = transform.Convert(m, transform.Options{Pointwise: transform.Random, Between: between, Expansion: 4}); err != nil {
+			t.Fatal(err)
+		}
+		blocks, err := transform.Blocks(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, _ := blocks[0].Pointwise.Constant().Float64s()
+		largest := 0.0
+		for _, v := range p {
+			largest = max(largest, v, -v)
+		}
+		if a := 1 / 3.4641; largest > a || largest < 0.8*a { // 3 filters per group × 4 = 12 maps
+			t.Errorf("random, %s: the largest of %d weights is %v, the bound %v", between, len(p), largest, a)
+		}
+	}
+	_, err := transform.Convert(c.Model(), transform.Options{Between: transform.ReLU})
+	if err == nil || !strings.Contains(err.Error(), "random") {
+		t.Errorf("projecting across a ReLU: %v", err)
+	}
+}
+
+// TestBankDependsOnSeedAndName gives two models the same bank if seed and block name are the same.
+func TestBankDependsOnSeedAndName(t *testing.T) {
+	hash := func(c convcases.Case, seed uint64) string {
+		m := c.Model()
+		if _, err := transform.Convert(m, transform.Options{Seed: seed}); err != nil {
+			t.Fatal(err)
+		}
+		blocks, err := transform.Blocks(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return blocks[0].Record.BankHash
+	}
+	plain, bias := convcases.Cases[0], convcases.Cases[1]
+	if hash(plain, 1) != hash(bias, 1) || hash(plain, 1) == hash(plain, 2) {
+		t.Error("the bank depends on something else than seed, name and shape, or not on the seed")
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	_, err := transform.Plan(convcases.Cases[0].Model(), transform.Options{
+		Bank: "b", Layout: "l", Between: "w", Expansion: -1, KernelSize: 1, MinKernel: 5, MaxKernel: 3, Include: []string{"[", "x*"},
+	})
+	for _, part := range []string{`bank "b"`, `layout "l"`, `between "w"`, "expansion -1", "kernel size 1", "kernel sizes from 5 to 3", `pattern "["`} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("error %v, want it to name %s", err, part)
+		}
+	}
+	_, err = transform.Plan(convcases.Cases[0].Model(), transform.Options{Include: []string{"x*", "c*"}, Skip: []string{"y"}})
+	if err == nil || !strings.Contains(err.Error(), `"x*"`) || !strings.Contains(err.Error(), `"y"`) || strings.Contains(err.Error(), `"c*"`) {
+		t.Errorf("patterns that match nothing: %v", err)
+	}
+}
+
+// TestOldOpset refuses what this package would not write correctly.
+func TestOldOpset(t *testing.T) {
+	c := convcases.Cases[0]
+	c.Opset = 6
+	report, err := transform.Plan(c.Model(), transform.Options{})
+	if err != nil || report[0].Status != transform.Skipped {
+		t.Errorf("planning: %+v, %v", report, err)
+	}
+	if _, err := transform.Convert(c.Model(), transform.Options{}); err == nil || !strings.Contains(err.Error(), "operator set 6") {
+		t.Errorf("converting: %v", err)
+	}
+}

@@ -1,0 +1,155 @@
+package transform
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// FoldBatchNorm takes every batch normalisation that directly follows a Conv, ConvTranspose or Gemm into the weight and
+// the bias of that: W' = scale·W, b' = scale·b + shift along the output's channels. It returns one row per
+// BatchNormalization node. Weights that other nodes read too stay as they were for those. An error means that the model
+// differs from its records.
+func FoldBatchNorm(m *onnxgraph.Model) ([]Outcome, error) {
+	blocks, err := Blocks(m)
+	if err != nil {
+		return nil, fmt.Errorf("folding batch normalisations: %w", err)
+	}
+	banks := map[*onnxgraph.Node]bool{}
+	for _, b := range blocks {
+		banks[b.BankConv] = true
+	}
+	var outcomes []Outcome
+	for _, g := range m.Graphs() {
+		for _, n := range g.Nodes() {
+			if !n.Is("BatchNormalization") {
+				continue
+			}
+			outcome := outcomeOf(n)
+			outcome.Status = Folded
+			if reason := foldNorm(n, banks); reason != "" {
+				outcome.skip(reason)
+			}
+			outcomes = append(outcomes, outcome)
+		}
+	}
+	return outcomes, nil
+}
+
+// foldable maps each operator that a normalisation can be folded into to how its weight, of the given dims, is laid out:
+// the number of output channels, and that to which element i belongs.
+var foldable = map[string]func(n *onnxgraph.Node, dims []int) (channels int, of func(i int) int){
+	"Conv": func(_ *onnxgraph.Node, dims []int) (int, func(int) int) { // out × in/groups × kernel
+		return dims[0], func(i int) int { return i / product(dims[1:]) }
+	},
+	"ConvTranspose": func(n *onnxgraph.Node, dims []int) (int, func(int) int) { // in × out/groups × kernel
+		groups := max(1, int(n.Int("group", 1)))
+		return dims[1] * groups, func(i int) int {
+			in, out := i/product(dims[1:]), i/product(dims[2:])%dims[1]
+			return in*groups/dims[0]*dims[1] + out
+		}
+	},
+	"Gemm": func(n *onnxgraph.Node, dims []int) (int, func(int) int) { // in × out, or transposed
+		if n.Int("transB", 0) != 0 {
+			return dims[0], func(i int) int { return i / dims[1] }
+		}
+		return dims[1], func(i int) int { return i % dims[1] }
+	},
+}
+
+// foldNorm folds one normalisation, or says why it cannot be.
+func foldNorm(norm *onnxgraph.Node, banks map[*onnxgraph.Node]bool) (reason string) {
+	x := norm.Input(0)
+	if x == nil || x.Producer() == nil {
+		return "nothing computes what it reads"
+	}
+	n := x.Producer()
+	layout, known := foldable[n.OpType()]
+	switch {
+	case !known || n.Domain() != "":
+		return fmt.Sprintf("it follows %s, which has no weight to take it", n)
+	case banks[n]:
+		return "it follows the bank of a frozen block: merge the block first"
+	case len(x.Uses()) > 1 || x.IsOutput():
+		return fmt.Sprintf("%q, which it reads, is used elsewhere too", x.Name())
+	case n.Graph() != norm.Graph():
+		return fmt.Sprintf("it follows %s of another graph", n)
+	}
+	a, reason := readNorm(norm)
+	if reason != "" {
+		return reason
+	}
+	weight, bias, reason := a.fold(n, layout)
+	if reason != "" {
+		return fmt.Sprintf("it follows %s: %s", n, reason)
+	}
+	setInput(n, 1, weight, nameOf(n)+".weight")
+	setInput(n, 2, bias, nameOf(n)+".bias")
+	if n.Is("Gemm") {
+		n.RemoveAttr("beta") // the new bias has it
+	}
+	statistics := slices.Clone(norm.Inputs()[1:])
+	norm.SetInput(0, nil)
+	n.TakeOutput(0, norm)
+	norm.Graph().Remove(norm)
+	onnxgraph.RemoveUnused(statistics...)
+	return ""
+}
+
+// fold returns the weight and the bias of n followed by the map.
+func (a affine) fold(n *onnxgraph.Node, layout func(*onnxgraph.Node, []int) (int, func(int) int)) (weight, bias *onnxgraph.Tensor, reason string) {
+	_, t, reason := resolve(n.Input(1))
+	if reason != "" {
+		return nil, nil, "its weight " + reason
+	}
+	w, err := t.Float64s()
+	if err != nil {
+		return nil, nil, err.Error()
+	}
+	dims := ints(t.Dims())
+	if len(dims) < 2 || len(w) == 0 {
+		return nil, nil, fmt.Sprintf("malformed: its weight has dims %v", dims)
+	}
+	channels, of := layout(n, dims)
+	if channels != len(a.scale) {
+		return nil, nil, fmt.Sprintf("malformed: it has %d output channels, the normalisation %d", channels, len(a.scale))
+	}
+	b, reason := biasOf(n, channels)
+	if reason != "" {
+		return nil, nil, reason
+	}
+	for i := range w {
+		w[i] *= a.scale[of(i)]
+	}
+	for c := range b {
+		b[c] = b[c]*a.scale[c] + a.shift[c]
+	}
+	if weight, err = onnxgraph.FromFloat64s(t.DType(), t.Dims(), w); err == nil {
+		bias, err = onnxgraph.FromFloat64s(t.DType(), int64s(channels), b)
+	}
+	if err != nil {
+		return nil, nil, err.Error()
+	}
+	return weight, bias, ""
+}
+
+// biasOf returns what n adds to each output channel. Only Gemm has a factor beta, and a bias that may be broadcast.
+func biasOf(n *onnxgraph.Node, channels int) ([]float64, string) {
+	bias := make([]float64, channels)
+	if n.Input(2) == nil {
+		return bias, ""
+	}
+	data, reason := numbers(n.Input(2))
+	if reason != "" {
+		return nil, "its bias " + reason
+	}
+	dims, _ := n.Input(2).Shape()
+	if last := len(dims) - 1; len(data) != 1 && (len(data) != channels || dims != nil && int(dims[last].Size) != channels) {
+		return nil, fmt.Sprintf("its bias is not one number for each of the %d channels", channels)
+	}
+	for c := range bias {
+		bias[c] = float64(n.Float("beta", 1)) * data[c%len(data)]
+	}
+	return bias, ""
+}

@@ -1,0 +1,169 @@
+package transform_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+)
+
+// cases returns the case of that name.
+func cases(name string) convcases.Case {
+	for _, c := range convcases.Cases {
+		if c.Name == name {
+			return c
+		}
+	}
+	panic("no case is called " + name)
+}
+
+// addNorm puts a batch normalisation behind the model's node, in front of its output.
+func addNorm(m *onnxgraph.Model, channels int64) *onnxgraph.Node {
+	g := m.Graph
+	n := g.Nodes()[0]
+	dtype := g.Outputs()[0].DType()
+	inputs := []*onnxgraph.Value{n.Output(0)}
+	for _, name := range []string{"scale", "shift", "mean", "var"} {
+		ones := make([]float64, channels)
+		for i := range ones {
+			ones[i] = 1
+		}
+		t, err := onnxgraph.FromFloat64s(dtype, []int64{channels}, ones)
+		if err != nil {
+			panic(err)
+		}
+		inputs = append(inputs, g.AddConstant("norm."+name, t))
+	}
+	norm := g.AddNode("BatchNormalization", nil, onnxgraph.Float("epsilon", 1e-3))
+	norm.SwapOutput(0, n, 0)
+	inputs[0] = n.Output(0)
+	for i, v := range inputs {
+		norm.SetInput(i, v)
+	}
+	return norm
+}
+
+// TestFoldBatchNorm folds into each convolution, and compares with the naive reference.
+func TestFoldBatchNorm(t *testing.T) {
+	for _, c := range convcases.Cases {
+		m := c.Model()
+		addNorm(m, c.Filters)
+		disturbNorm(t, m)
+		bound := tolerance[m.Graph.Outputs()[0].DType()]
+		want := evaluate(t, m, c.Data())
+		outcomes, err := transform.FoldBatchNorm(m)
+		if err != nil || len(outcomes) != 1 || outcomes[0].Status != transform.Folded {
+			t.Fatalf("%s: %+v, %v", c.Name, outcomes, err)
+		}
+		m = reloaded(t, m)
+		operators, _, names := census(m)
+		if operators["Conv"] != 1 || len(operators) != 1 || len(names) != 2 || !names[convcases.Weight] || !names[convcases.Bias] {
+			t.Errorf("%s: %v and %v are left", c.Name, operators, names)
+		}
+		if d := difference(t, evaluate(t, m, c.Data()), want); d > bound {
+			t.Errorf("%s: differs by %.2g", c.Name, d)
+		}
+	}
+}
+
+// TestFoldIntoOtherOperators folds into a ConvTranspose and a Gemm, and compares on ONNX Runtime.
+func TestFoldIntoOtherOperators(t *testing.T) {
+	orttest.Init(t)
+	for _, c := range []struct {
+		operator string
+		x, w, b  []int64
+		channels int64
+		attrs    []onnxgraph.Attribute
+	}{
+		{"ConvTranspose", []int64{1, 4, 5, 5}, []int64{4, 3, 3, 3}, nil, 3, nil},
+		{"ConvTranspose", []int64{1, 4, 5, 5}, []int64{4, 3, 3, 3}, []int64{6}, 6, []onnxgraph.Attribute{onnxgraph.Int("group", 2)}},
+		{"Gemm", []int64{2, 4}, []int64{4, 5}, []int64{5}, 5, []onnxgraph.Attribute{onnxgraph.Float("beta", 0.5), onnxgraph.Float("alpha", 2)}},
+		{"Gemm", []int64{2, 4}, []int64{5, 4}, []int64{1, 5}, 5, []onnxgraph.Attribute{onnxgraph.Int("transB", 1)}},
+		{"Gemm", []int64{2, 4}, []int64{5, 4}, []int64{1}, 5, []onnxgraph.Attribute{onnxgraph.Int("transB", 1)}},
+	} {
+		t.Run(fmt.Sprintf("%s %v", c.operator, c.b), func(t *testing.T) {
+			m := onnxgraph.New("m", 8, 18)
+			x, err := m.Graph.AddInput(convcases.X, onnxgraph.Float32, onnxgraph.Static(c.x...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			inputs := []*onnxgraph.Value{x, m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, c.w...))}
+			if c.b != nil {
+				inputs = append(inputs, m.Graph.AddConstant("b", convcases.Draw(onnxgraph.Float32, 2, c.b...)))
+			}
+			n := m.Graph.AddNode(c.operator, inputs, c.attrs...)
+			m.Graph.Rename(n.Output(0), convcases.Y)
+			shape := []onnxgraph.Dim{{Size: c.x[0]}, {Size: c.channels}}
+			for range c.x[2:] {
+				shape = append(shape, onnxgraph.Dim{Size: -1})
+			}
+			m.Graph.AddOutput(n.Output(0), onnxgraph.Float32, shape)
+			addNorm(m, c.channels)
+			disturbNorm(t, m)
+			data := convcases.Draw(onnxgraph.Float32, 3, c.x...)
+			want := execute(t, m, data)
+			if outcomes, err := transform.FoldBatchNorm(m); err != nil || outcomes[0].Status != transform.Folded {
+				t.Fatalf("%+v, %v", outcomes, err)
+			}
+			if d := difference(t, execute(t, m, data), want); d > 1e-5 {
+				t.Errorf("differs by %.2g", d)
+			}
+		})
+	}
+}
+
+// TestFoldRefuses leaves alone what must not be folded, and says why.
+func TestFoldRefuses(t *testing.T) {
+	conv := func(m *onnxgraph.Model) *onnxgraph.Node { return m.Graph.Nodes()[0] }
+	for reason, change := range map[string]func(m *onnxgraph.Model, norm *onnxgraph.Node){
+		"used elsewhere": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			m.Graph.AddOutput(conv(m).Output(0), onnxgraph.Float32, nil)
+		},
+		"training mode":     func(m *onnxgraph.Model, norm *onnxgraph.Node) { norm.SetAttr(onnxgraph.Int("training_mode", 1)) },
+		"puts out":          func(m *onnxgraph.Model, norm *onnxgraph.Node) { norm.NeedOutput(1) },
+		"spatial":           func(m *onnxgraph.Model, norm *onnxgraph.Node) { norm.SetAttr(onnxgraph.Int("spatial", 0)) },
+		"graph input":       func(m *onnxgraph.Model, norm *onnxgraph.Node) { m.Graph.MakeInput(norm.Input(4)) },
+		"no weight to take": func(m *onnxgraph.Model, norm *onnxgraph.Node) { conv(m).SetOpType("MaxPool") },
+		"its weight":        func(m *onnxgraph.Model, norm *onnxgraph.Node) { m.Graph.MakeInput(conv(m).Input(1)) },
+		"5 output channels": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			conv(m).SetInput(1, m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 5, 3, 3, 3)))
+		},
+		"nothing computes": func(m *onnxgraph.Model, norm *onnxgraph.Node) { norm.SetInput(0, m.Graph.Value(convcases.X)) },
+		"one number for each": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			conv(m).SetInput(2, m.Graph.AddConstant("b", convcases.Draw(onnxgraph.Float32, 1, 3)))
+		},
+	} {
+		m := cases("plain").Model()
+		change(m, addNorm(m, 4))
+		outcomes, err := transform.FoldBatchNorm(m)
+		if err != nil || len(outcomes) != 1 || outcomes[0].Status != transform.Skipped || !strings.Contains(outcomes[0].Reason, reason) {
+			t.Errorf("want it skipped for %q, got %+v, %v", reason, outcomes, err)
+		}
+	}
+}
+
+// TestFoldSharedWeight folds two normalisations behind convolutions that share a weight: each takes a copy.
+func TestFoldSharedWeight(t *testing.T) {
+	c := cases("bias")
+	m := c.Model()
+	first := m.Graph.Nodes()[0]
+	addNorm(m, c.Filters)
+	disturbNorm(t, m)
+	second := m.Graph.AddNode("Conv", first.Inputs())
+	m.Graph.AddOutput(second.Output(0), onnxgraph.Float32, nil)
+	want := evaluate(t, m, c.Data())
+	plain := evaluateOutput(t, m, c.Data(), 1)
+	if _, err := transform.FoldBatchNorm(m); err != nil {
+		t.Fatal(err)
+	}
+	if d := difference(t, evaluate(t, m, c.Data()), want); d > 1e-5 {
+		t.Errorf("the folded convolution differs by %.2g", d)
+	}
+	if d := difference(t, evaluateOutput(t, m, c.Data(), 1), plain); d != 0 {
+		t.Errorf("the other convolution changed by %.2g", d)
+	}
+}

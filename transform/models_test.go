@@ -1,0 +1,118 @@
+package transform_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// modelFiles returns the ONNX files in the folder that RCFREEZE_MODELS names.
+func modelFiles(t *testing.T) []string {
+	t.Helper()
+	folder := os.Getenv("RCFREEZE_MODELS")
+	if folder == "" {
+		t.Skip("set RCFREEZE_MODELS to a folder of ONNX files to try them all")
+	}
+	paths, err := filepath.Glob(filepath.Join(folder, "*.onnx"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no ONNX files in %s: %v", folder, err)
+	}
+	return paths
+}
+
+// TestModels converts and merges every model at hand, in several ways: the merged model must have the operators, and the
+// constants' names and sizes, of the source.
+func TestModels(t *testing.T) {
+	for _, path := range modelFiles(t) {
+		for name, o := range map[string]transform.Options{
+			"dense":     {Pointwise: transform.Random},
+			"depthwise": {Pointwise: transform.Random, Layout: transform.Depthwise, Expansion: 2, Between: transform.BatchNorm},
+			"identity":  {Pointwise: transform.Identity},
+		} {
+			t.Run(filepath.Base(path)+"/"+name, func(t *testing.T) { convertAndMerge(t, path, o) })
+		}
+	}
+}
+
+func convertAndMerge(t *testing.T, path string, o transform.Options) {
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	operators, parameters, _ := census(m)
+	plan, err := transform.Plan(m, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := transform.Convert(m, o)
+	if err != nil {
+		t.Log(err)
+		return
+	}
+	converted := 0
+	for i, row := range report {
+		if row.Status == transform.Converted {
+			converted++
+		}
+		if row.Status != plan[i].Status || row.Error != plan[i].Error || row.After != plan[i].After {
+			t.Errorf("the plan said %+v, the conversion %+v", plan[i], row)
+		}
+		if row.Status == transform.Skipped && row.Reason == "" {
+			t.Errorf("skipped without a reason: %+v", row)
+		}
+	}
+	m = reloaded(t, m)
+	blocks, err := transform.Blocks(m)
+	if err != nil || len(blocks) != converted {
+		t.Fatalf("%d blocks for %d conversions, %v", len(blocks), converted, err)
+	}
+	weights := map[string]bool{}
+	for _, b := range blocks {
+		weights[b.Record.SourceWeight] = true
+	}
+	outcomes, err := transform.Merge(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range outcomes {
+		if row.Status != transform.Merged {
+			t.Errorf("not merged: %+v", row)
+		}
+	}
+	m = reloaded(t, m)
+	mergedOperators, mergedParameters, _ := census(m)
+	shared := len(weights) < converted // each convolution has a weight of its own afterwards
+	if !maps.Equal(mergedOperators, operators) || mergedParameters != parameters && !shared {
+		t.Errorf("merged: %v with %d parameters; source: %v with %d", mergedOperators, mergedParameters, operators, parameters)
+	}
+}
+
+// TestParametersOfModels draws the parameters of every model at hand anew.
+func TestParametersOfModels(t *testing.T) {
+	for _, path := range modelFiles(t) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			m, err := onnxgraph.Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parameters, err := transform.Parameters(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts, numbers := map[transform.Role]int{}, map[transform.Role]int64{}
+			for _, p := range parameters {
+				counts[p.Role]++
+				numbers[p.Role] += p.Value.Constant().Len()
+			}
+			t.Logf("constants %v, numbers %v", counts, numbers)
+			drawn, err := transform.Reinit(m, transform.ReinitOptions{Seed: 1})
+			if err != nil || len(drawn) != len(parameters)-counts[transform.RoleConstant] {
+				t.Errorf("drew %d, %v", len(drawn), err)
+			}
+		})
+	}
+}

@@ -1,0 +1,162 @@
+package transform
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/transform/filterbank"
+)
+
+// Layout says to which channels the filters of a bank are applied.
+type Layout string
+
+const (
+	Dense     Layout = "dense"     // every bank filter sees all input channels of its group
+	Depthwise Layout = "depthwise" // every input channel has bank filters of its own
+)
+
+// Between says what stands between the bank's convolution and the 1×1 convolution.
+type Between string
+
+const (
+	None          Between = "none"
+	ReLU          Between = "relu"
+	BatchNorm     Between = "batchnorm"
+	BatchNormReLU Between = "batchnorm-relu"
+)
+
+// Pointwise says how the weights of the 1×1 convolution start.
+type Pointwise string
+
+const (
+	Project  Pointwise = "project"  // the combined filters come as close to the source's as the bank allows
+	Random   Pointwise = "random"   // uniform in ±1/√fan_in
+	Identity Pointwise = "identity" // the bank is the source's filters, which the 1×1 convolution passes on
+)
+
+// sourceBank is what a record calls the bank of Identity, which is not one of filterbank's.
+const sourceBank = "source"
+
+// betweenOperators is the chain of operators that each kind of Between stands for.
+var betweenOperators = map[Between][]string{
+	None:          nil,
+	ReLU:          {"Relu"},
+	BatchNorm:     {"BatchNormalization"},
+	BatchNormReLU: {"BatchNormalization", "Relu"},
+}
+
+func (b Between) isLinear() bool { return !slices.Contains(betweenOperators[b], "Relu") }
+
+// Options says which convolutions Convert rewrites, and how. The zero value is the default block: a dense
+// kaiming-uniform bank of as many filters as the source has, nothing between, projected.
+type Options struct {
+	Bank      string    // a name that filterbank knows; "" is filterbank.Default
+	Layout    Layout    // "" is Dense
+	Expansion int       // Dense: bank filters per source filter; Depthwise: bank filters per input channel; 0 is 1
+	Between   Between   // "" is None
+	Pointwise Pointwise // "" is Project
+	Seed      uint64
+
+	// KernelSize replaces every kernel by one of that extent along all axes, 0 keeps it. The output's size stays;
+	// the source's filters are centred in the new kernel.
+	KernelSize int
+
+	Include, Skip []string // patterns of path.Match on block names: which convolutions to take (all if empty), and which not
+	MinKernel     int      // convolutions whose largest kernel extent is below are not taken
+	MaxKernel     int      // nor those above, 0 is no limit
+}
+
+func (o Options) withDefaults() Options {
+	if o.Pointwise == "" {
+		o.Pointwise = Project
+	}
+	if o.Bank == "" {
+		o.Bank = filterbank.Default
+		if o.Pointwise == Identity {
+			o.Bank = sourceBank
+		}
+	}
+	if o.Layout == "" {
+		o.Layout = Dense
+	}
+	if o.Expansion == 0 {
+		o.Expansion = 1
+	}
+	if o.Between == "" {
+		o.Between = None
+	}
+	return o
+}
+
+// check lists everything that is wrong with o, which has its defaults.
+func (o Options) check() error {
+	var faults []error
+	demand := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	_, known := betweenOperators[o.Between]
+	demand(known, "between %q: choose none, relu, batchnorm or batchnorm-relu", o.Between)
+	demand(o.Layout == Dense || o.Layout == Depthwise, "layout %q: choose dense or depthwise", o.Layout)
+	demand(o.Expansion > 0 && o.Expansion <= 1<<20, "expansion %d: must be from 1 to %d", o.Expansion, 1<<20)
+	demand(o.KernelSize == 0 || o.KernelSize > 1, "kernel size %d: must be 2 or more, or 0 to keep the source's", o.KernelSize)
+	demand(o.MinKernel >= 0 && o.MaxKernel >= 0 && (o.MaxKernel == 0 || o.MinKernel <= o.MaxKernel),
+		"kernel sizes from %d to %d: no kernel can be selected", o.MinKernel, o.MaxKernel)
+	switch o.Pointwise {
+	case Identity:
+		demand(o.Bank == sourceBank, "bank %q: with pointwise identity the bank is the source's own filters; name none, or choose another pointwise", o.Bank)
+		demand(o.Layout == Dense && o.Expansion == 1, "layout %s, expansion %d: pointwise identity needs dense and 1", o.Layout, o.Expansion)
+	case Project:
+		demand(o.Between.isLinear(), "between %s: with a ReLU the block is not linear, so that nothing can be projected on it; choose pointwise random", o.Between)
+		fallthrough
+	case Random:
+		demand(slices.Contains(filterbank.Names(), o.Bank), "bank %q: choose one of %s", o.Bank, strings.Join(filterbank.Names(), ", "))
+	default:
+		demand(false, "pointwise %q: choose project, random or identity", o.Pointwise)
+	}
+	for _, pattern := range slices.Concat(o.Include, o.Skip) {
+		_, err := path.Match(pattern, "")
+		demand(err == nil, "pattern %q: not a pattern of names, such as \"layer1.*\": %w", pattern, err)
+	}
+	return errors.Join(faults...)
+}
+
+// unmatched returns an error for each pattern that matches none of the names.
+func (o Options) unmatched(names []string) error {
+	var faults []error
+	for _, pattern := range slices.Concat(o.Include, o.Skip) {
+		if !slices.ContainsFunc(names, func(name string) bool { return matches(pattern, name) }) {
+			faults = append(faults, fmt.Errorf("pattern %q matches no convolution; the model has %s", pattern, strings.Join(names, ", ")))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// reasonAgainst says why the convolution of that name and kernel is not selected, "" if it is.
+func (o Options) reasonAgainst(name string, kernel []int) string {
+	match := func(pattern string) bool { return matches(pattern, name) }
+	largest := slices.Max(kernel)
+	switch {
+	case len(o.Include) > 0 && !slices.ContainsFunc(o.Include, match):
+		return "not selected: no pattern to include matches its name"
+	case slices.ContainsFunc(o.Skip, match):
+		return "not selected: a pattern to skip matches its name"
+	case largest < o.MinKernel:
+		return fmt.Sprintf("not selected: its kernel is smaller than %d", o.MinKernel)
+	case o.MaxKernel > 0 && largest > o.MaxKernel:
+		return fmt.Sprintf("not selected: its kernel is larger than %d", o.MaxKernel)
+	}
+	return ""
+}
+
+// matches reports whether a pattern, which has been checked, matches a name. A "/" is no border, since ONNX names are no
+// paths, although some exporters put slashes into them.
+func matches(pattern, name string) bool {
+	noBorder := strings.NewReplacer("/", "\x00")
+	ok, _ := path.Match(noBorder.Replace(pattern), noBorder.Replace(name))
+	return ok
+}

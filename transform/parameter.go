@@ -1,0 +1,113 @@
+package transform
+
+import (
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Role is what a parameter does in the network.
+type Role string
+
+const (
+	RoleWeight      Role = "weight"
+	RoleBias        Role = "bias"
+	RoleNormScale   Role = "norm-scale"
+	RoleNormShift   Role = "norm-shift"
+	RoleRunningMean Role = "running-mean" // a statistic: follows the data, has no gradient
+	RoleRunningVar  Role = "running-var"  // likewise
+	RoleBank        Role = "bank"         // of a frozen block: trains only if asked to
+	RoleConstant    Role = "constant"     // never trains
+)
+
+// Trains reports whether a network's training changes parameters of that role by their gradient.
+func (r Role) Trains() bool {
+	return r == RoleWeight || r == RoleBias || r == RoleNormScale || r == RoleNormShift
+}
+
+// Parameter is a floating-point constant of a model with the role that its readers give it.
+type Parameter struct {
+	Value *onnxgraph.Value // an initializer, or what a Constant node puts out
+	Role  Role
+
+	reading onnxgraph.Use // the input of an operator that gives the role
+}
+
+// readings says which inputs of which operators are parameters.
+var readings = map[string][]Role{
+	"Conv":                  {"", RoleWeight, RoleBias},
+	"ConvTranspose":         {"", RoleWeight, RoleBias},
+	"Gemm":                  {RoleWeight, RoleWeight, RoleBias},
+	"MatMul":                {RoleWeight, RoleWeight},
+	"LSTM":                  {"", RoleWeight, RoleWeight, RoleBias, "", "", "", RoleWeight},
+	"GRU":                   {"", RoleWeight, RoleWeight, RoleBias},
+	"RNN":                   {"", RoleWeight, RoleWeight, RoleBias},
+	"PRelu":                 {"", RoleWeight},
+	"BatchNormalization":    {"", RoleNormScale, RoleNormShift, RoleRunningMean, RoleRunningVar},
+	"InstanceNormalization": {"", RoleNormScale, RoleNormShift},
+	"GroupNormalization":    {"", RoleNormScale, RoleNormShift},
+	"LayerNormalization":    {"", RoleNormScale, RoleNormShift},
+	"Mul":                   {RoleNormScale, RoleNormScale}, // if behind a weight, see isElementwise
+	"Add":                   {RoleBias, RoleBias},           // likewise
+}
+
+// isElementwise reports whether the operator's constants train only if they come behind a weight and are vectors: else
+// they are the normalisation of the network's input, or part of a formula such as that of HardSwish.
+func isElementwise(n *onnxgraph.Node) bool { return n.OpType() == "Mul" || n.OpType() == "Add" }
+
+// rank orders the roles for a constant that several nodes read: the first counts.
+var rank = []Role{RoleBank, RoleWeight, RoleBias, RoleNormScale, RoleNormShift, RoleRunningMean, RoleRunningVar, RoleConstant}
+
+// Parameters returns every floating-point constant of the model with its role, in the order of the graphs and their
+// initializers, then of Constant nodes. A constant that reaches an operator through nodes which compute from constants
+// only, such as Identity, Transpose, or those of a weight standardisation, has the role of what they compute. An error
+// means that the model differs from its records of blocks.
+func Parameters(m *onnxgraph.Model) ([]Parameter, error) {
+	blocks, err := Blocks(m)
+	if err != nil {
+		return nil, fmt.Errorf("listing the parameters: %w", err)
+	}
+	f := newFinder()
+	for _, g := range m.Graphs() {
+		for _, n := range g.Sorted() {
+			f.read(n)
+		}
+	}
+	for _, b := range blocks {
+		f.note(b.Bank, RoleBank, onnxgraph.Use{Node: b.BankConv, Index: 1})
+	}
+	var list []Parameter
+	for _, g := range m.Graphs() {
+		for _, v := range constants(g) {
+			if v.Constant() == nil || !v.DType().IsFloat() {
+				continue
+			}
+			p, ok := f.found[v]
+			if !ok {
+				p = Parameter{Value: v, Role: RoleConstant}
+			}
+			list = append(list, p)
+		}
+	}
+	return list, nil
+}
+
+// constants returns the graph's initializers and what its Constant nodes put out.
+func constants(g *onnxgraph.Graph) []*onnxgraph.Value {
+	list := append([]*onnxgraph.Value(nil), g.Initializers()...)
+	for _, n := range g.Nodes() {
+		if n.Is("Constant") {
+			list = append(list, n.Output(0))
+		}
+	}
+	return list
+}
+
+// isSpatialFilter reports whether the parameter is the weight of a convolution with a kernel larger than 1.
+func (p Parameter) isSpatialFilter() bool {
+	if p.Role != RoleWeight || !p.reading.Node.Is("Conv") {
+		return false
+	}
+	_, reason := readConv(p.reading.Node)
+	return reason == ""
+}

@@ -1,0 +1,150 @@
+package transform_test
+
+import (
+	"maps"
+	"math"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// network is x → Sub → Conv (standardised weight) → BatchNormalization → Add → PRelu → MatMul → Add → HardSwish by hand, with a
+// second BatchNormalization that shares constants with the first.
+func network() *onnxgraph.Model {
+	m := onnxgraph.New("network", 8, 18)
+	g := m.Graph
+	x, _ := g.AddInput("x", onnxgraph.Float32, onnxgraph.Static(1, 3, 8, 8))
+	constant := func(name string, fill float32, dims ...int64) *onnxgraph.Value {
+		data := []float32{}
+		for range onnxgraph.NewTensor(dims, make([]float32, count(dims))).Len() {
+			data = append(data, fill)
+		}
+		return g.AddConstant(name, onnxgraph.NewTensor(dims, data))
+	}
+	op := func(operator string, inputs ...*onnxgraph.Value) *onnxgraph.Value {
+		return g.AddNode(operator, inputs).Output(0)
+	}
+
+	scaled := op("Mul", x, constant("input scale", 2, 3, 1, 1))
+	filters := constant("filters", 1, 16, 3, 3, 3)
+	centred := op("Sub", filters, op("ReduceMean", filters))
+	y := op("Conv", scaled, op("Mul", centred, constant("gain", 1, 16, 1, 1, 1)))
+	ones, zeros := constant("ones", 1, 16), constant("zeros", 0, 16)
+	for range 2 {
+		y = op("BatchNormalization", y, op("Identity", ones), op("Identity", zeros), op("Identity", zeros), op("Identity", ones))
+	}
+	y = op("Add", y, constant("channel bias", 1, 16, 1, 1))
+	y = op("PRelu", y, constant("slope", 1, 16, 1, 1))
+	y = op("MatMul", op("GlobalAveragePool", y), constant("head", 1, 16, 10))
+	y = op("Add", y, constant("head bias", 1, 10))
+	y = op("Mul", y, constant("half", 0.5))
+	g.AddOutput(y, onnxgraph.Float32, nil)
+	return m
+}
+
+func count(dims []int64) int64 {
+	n := int64(1)
+	for _, d := range dims {
+		n *= d
+	}
+	return n
+}
+
+func rolesOf(t *testing.T, m *onnxgraph.Model) map[string]transform.Role {
+	t.Helper()
+	parameters, err := transform.Parameters(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roles := map[string]transform.Role{}
+	for _, p := range parameters {
+		roles[p.Value.Name()] = p.Role
+	}
+	return roles
+}
+
+func TestParameters(t *testing.T) {
+	m := network()
+	want := map[string]transform.Role{
+		"input scale": "constant", "filters": "weight", "gain": "weight", "ones": "norm-scale", "zeros": "norm-shift",
+		"channel bias": "bias", "slope": "weight", "head": "weight", "head bias": "bias", "half": "constant",
+	}
+	if got := rolesOf(t, m); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if n := transform.Separate(m); n != 6 {
+		t.Errorf("separated %d constants: 8 readings of 2 constants need 6 more", n)
+	}
+	counts := map[transform.Role]int{}
+	for _, role := range rolesOf(t, m) {
+		counts[role]++
+	}
+	for _, role := range []transform.Role{"norm-scale", "norm-shift", "running-mean", "running-var"} {
+		if counts[role] != 2 {
+			t.Errorf("after separating: %d constants of role %s, want 2", counts[role], role)
+		}
+	}
+}
+
+// TestReinit checks bounds and spread of what is drawn.
+func TestReinit(t *testing.T) {
+	m := network()
+	transform.Separate(m)
+	if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: 3}); err != nil {
+		t.Fatal(err)
+	}
+	for name, bound := range map[string]float64{
+		"filters": 1 / math.Sqrt(27), "head": 0.25, "head bias": 0.25,
+	} {
+		data, _ := m.Graph.Value(name).Constant().Float64s()
+		largest, sum := 0.0, 0.0
+		for _, v := range data {
+			largest, sum = max(largest, math.Abs(v)), sum+v
+		}
+		if largest > bound || largest < 0.7*bound || math.Abs(sum/float64(len(data))) > bound/2 {
+			t.Errorf("%s: the largest of %d numbers is %v, the bound %v, the mean %v", name, len(data), largest, bound, sum/float64(len(data)))
+		}
+	}
+	parameters, err := transform.Parameters(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill := map[transform.Role]float64{"norm-scale": 1, "norm-shift": 0, "running-mean": 0, "running-var": 1}
+	for _, p := range parameters {
+		data, _ := p.Value.Constant().Float64s()
+		if want, ok := fill[p.Role]; ok && (data[0] != want || data[len(data)-1] != want) {
+			t.Errorf("%s of role %s is %v, want %v", p.Value.Name(), p.Role, data[0], want)
+		}
+	}
+	if data, _ := m.Graph.Value("slope").Constant().Float64s(); data[0] != 0.25 {
+		t.Errorf("slope %v", data[0])
+	}
+}
+
+// TestReinitCovers checks which parameters each option draws.
+func TestReinitCovers(t *testing.T) {
+	for _, c := range []struct {
+		o    transform.ReinitOptions
+		want int // of bank, pointwise weight and bias
+	}{
+		{transform.ReinitOptions{}, 2},
+		{transform.ReinitOptions{Banks: true}, 3},
+		{transform.ReinitOptions{SpatialOnly: true}, 0},
+		{transform.ReinitOptions{SpatialOnly: true, Banks: true}, 1},
+	} {
+		m := converted(t, cases("bias"), transform.Options{Pointwise: transform.Identity})
+		drawn, err := transform.Reinit(m, c.o)
+		if err != nil || len(drawn) != c.want {
+			t.Errorf("%+v: drew %d parameters, want %d, %v", c.o, len(drawn), c.want, err)
+		}
+		if _, err := transform.Blocks(reloaded(t, m)); err != nil {
+			t.Error(err)
+		}
+	}
+	m := cases("bias").Model()
+	drawn, err := transform.Reinit(m, transform.ReinitOptions{SpatialOnly: true})
+	if err != nil || len(drawn) != 1 || drawn[0].Value.Name() != "conv.weight" {
+		t.Errorf("spatial filters of a source model: %v, %v", drawn, err)
+	}
+}

@@ -1,0 +1,66 @@
+package transform
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// The keys of a model's metadata under which blocks are recorded.
+const (
+	versionKey  = "rcfreeze.version"
+	blockPrefix = "rcfreeze.block." // followed by the block's name; the value is a Record as JSON
+)
+
+// recordVersion is that of the records' form.
+const recordVersion = "1"
+
+// Record is what a file says of a frozen block, so that later sessions find it again.
+type Record struct {
+	Bank      string    `json:"bank"` // a name that filterbank knows, or "source": the source's own filters
+	Layout    Layout    `json:"layout"`
+	Expansion int       `json:"expansion"`
+	Between   Between   `json:"between"`
+	Pointwise Pointwise `json:"pointwise"`
+	Seed      uint64    `json:"seed"`
+
+	BankTensor      string `json:"bank_tensor"`      // name of the constant that holds the bank
+	BankOutput      string `json:"bank_output"`      // name of what the bank's convolution produces
+	PointwiseTensor string `json:"pointwise_tensor"` // name of the constant that holds the 1×1 convolution's weight
+	SourceWeight    string `json:"source_weight"`    // name of the weight that the source had, and a merged convolution has again
+	BankHash        string `json:"bank_sha256"`      // of the bank's little-endian bytes
+}
+
+// save records the block of that name in the model's metadata.
+func (r Record) save(m *onnxgraph.Model, name string) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("recording block %q: %w", name, err)
+	}
+	m.SetMetadata(versionKey, recordVersion)
+	m.SetMetadata(blockPrefix+name, string(text))
+	return nil
+}
+
+// forget removes the record of a block, and the version if it was the last record.
+func forget(m *onnxgraph.Model, name string) {
+	m.RemoveMetadata(blockPrefix + name)
+	if !slices.ContainsFunc(m.MetadataKeys(), func(key string) bool { return strings.HasPrefix(key, blockPrefix) }) {
+		m.RemoveMetadata(versionKey)
+	}
+}
+
+// hash returns the SHA-256 of a tensor's little-endian bytes in hexadecimal digits.
+func hash(t *onnxgraph.Tensor) (string, error) {
+	raw, err := t.Raw()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:]), nil
+}

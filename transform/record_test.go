@@ -1,0 +1,119 @@
+package transform_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+)
+
+// converted returns a case as a frozen block.
+func converted(t *testing.T, c convcases.Case, o transform.Options) *onnxgraph.Model {
+	t.Helper()
+	m := c.Model()
+	if _, err := transform.Convert(m, o); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestTouchedFile changes a converted model as other tools might: each change must be noticed, and named.
+func TestTouchedFile(t *testing.T) {
+	bank := func(m *onnxgraph.Model) *onnxgraph.Value { return m.Graph.Value("conv.bank") }
+	for _, c := range []struct {
+		name  string
+		touch func(m *onnxgraph.Model)
+		want  string
+	}{
+		{"bank changed", func(m *onnxgraph.Model) {
+			bank(m).SetConstant(convcases.Draw(onnxgraph.Float32, 9, bank(m).Constant().Dims()...))
+		}, "SHA-256"},
+		{"constants renamed", func(m *onnxgraph.Model) {
+			m.Graph.Rename(bank(m), "a")
+			m.Graph.Rename(m.Graph.Value("conv.pointwise"), "b")
+		}, "no constant \"conv.bank\", its bank\n"},
+		{"normalisation removed", func(m *onnxgraph.Model) {
+			norm := m.Graph.Nodes()[1]
+			onnxgraph.ReplaceUses(norm.Output(0), norm.Input(0))
+			m.Graph.Remove(norm)
+		}, "no BatchNormalization reads"},
+		{"bias added to the bank", func(m *onnxgraph.Model) {
+			m.Graph.Nodes()[0].SetInput(2, m.Graph.AddConstant("b", convcases.Draw(onnxgraph.Float32, 9, 4)))
+		}, "bias"},
+		{"pointwise weight of another layer", func(m *onnxgraph.Model) {
+			p := m.Graph.Value("conv.pointwise")
+			m.Graph.Nodes()[2].SetInput(1, m.Graph.AddConstant("other", p.Constant()))
+		}, "has \"conv.pointwise\" as its weight"},
+		{"pointwise weight of other dims", func(m *onnxgraph.Model) {
+			m.Graph.Value("conv.pointwise").SetConstant(convcases.Draw(onnxgraph.Float32, 9, 4, 3, 1, 1))
+		}, "make no block"},
+		{"no record", func(m *onnxgraph.Model) { m.SetMetadata("rcfreeze.block.conv", "{") }, "is no record"},
+		{"newer version", func(m *onnxgraph.Model) { m.SetMetadata("rcfreeze.version", "99") }, "version \"99\""},
+	} {
+		m := converted(t, convcases.Cases[0], transform.Options{Between: transform.BatchNorm})
+		if _, err := transform.Blocks(m); err != nil {
+			t.Fatal(err)
+		}
+		c.touch(m)
+		m = reloaded(t, m)
+		_, err := transform.Blocks(m)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "another tool") {
+			t.Errorf("%s: got the error %v, want it to say %q", c.name, err, c.want)
+		}
+		if _, err := transform.Merge(m); err == nil {
+			t.Errorf("%s: merged all the same", c.name)
+		}
+	}
+}
+
+// TestRehash trains a bank and records it.
+func TestRehash(t *testing.T) {
+	m := converted(t, convcases.Cases[0], transform.Options{})
+	blocks, err := transform.Blocks(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := blocks[0]
+	b.Bank.SetConstant(convcases.Draw(onnxgraph.Float32, 9, b.Bank.Constant().Dims()...))
+	if err := b.Rehash(m); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := transform.Blocks(reloaded(t, m)); err != nil {
+		t.Errorf("after recording the bank anew: %v", err)
+	}
+}
+
+// TestConvertTwice leaves blocks alone, and tells what they are.
+func TestConvertTwice(t *testing.T) {
+	m := converted(t, convcases.Cases[0], transform.Options{})
+	report, err := transform.Convert(m, transform.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range report {
+		if row.Status != transform.Skipped || !strings.Contains(row.Reason, `frozen block "conv"`) {
+			t.Errorf("converting a second time: %+v", row)
+		}
+	}
+}
+
+// TestMergeKeepsWhatIsUsed does not merge a block whose inside is used elsewhere, nor one with a ReLU.
+func TestMergeKeepsWhatIsUsed(t *testing.T) {
+	for reason, m := range map[string]*onnxgraph.Model{
+		"ReLU":           converted(t, convcases.Cases[0], transform.Options{Pointwise: transform.Random, Between: transform.ReLU}),
+		"used elsewhere": converted(t, convcases.Cases[0], transform.Options{}),
+	} {
+		if reason == "used elsewhere" {
+			m.Graph.AddOutput(m.Graph.Nodes()[0].Output(0), onnxgraph.Float32, nil)
+		}
+		outcomes, err := transform.Merge(m)
+		if err != nil || outcomes[0].Status != transform.Skipped || !strings.Contains(outcomes[0].Reason, reason) {
+			t.Errorf("want skipped for %s, got %+v, %v", reason, outcomes, err)
+		}
+		if _, err := transform.Blocks(reloaded(t, m)); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package transform
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/filterbank"
+)
+
+// ReinitOptions says what Reinit draws anew.
+type ReinitOptions struct {
+	Seed        uint64
+	Banks       bool // the banks of blocks too, which then are recorded as they come out
+	SpatialOnly bool // nothing but the filters of convolutions whose kernel is larger than 1
+}
+
+// Reinit gives the model the parameters that PyTorch's layers start with:
+//
+//	weights and biases        uniform in ±1/√fan_in (Kaiming uniform with a = √5), PRelu's slope 0.25
+//	normalisations            scale 1, shift 0, running mean 0, running variance 1
+//
+// Numbers depend on the seed and the constant's name. It returns the parameters that it gave new values.
+func Reinit(m *onnxgraph.Model, o ReinitOptions) ([]Parameter, error) {
+	all, err := Parameters(m)
+	if err != nil {
+		return nil, fmt.Errorf("drawing new parameters: %w", err)
+	}
+	blocks, err := Blocks(m)
+	if err != nil {
+		return nil, fmt.Errorf("drawing new parameters: %w", err)
+	}
+	all = slices.DeleteFunc(all, func(p Parameter) bool { return !o.covers(p) })
+	tensors := make([]*onnxgraph.Tensor, len(all))
+	for i, p := range all {
+		old := p.Value.Constant()
+		if tensors[i], err = onnxgraph.FromFloat64s(old.DType(), old.Dims(), p.initial(o.Seed, int(old.Len()))); err != nil {
+			return nil, fmt.Errorf("drawing new parameters: constant %q: %w", p.Value.Name(), err)
+		}
+	}
+	for i, p := range all {
+		p.Value.SetConstant(tensors[i])
+	}
+	for i := range blocks {
+		if err := blocks[i].Rehash(m); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// covers reports whether the parameter is to be drawn anew.
+func (o ReinitOptions) covers(p Parameter) bool {
+	switch {
+	case p.Role == RoleConstant:
+		return false
+	case p.Role == RoleBank:
+		return o.Banks
+	case o.SpatialOnly:
+		return p.isSpatialFilter()
+	}
+	return true
+}
+
+// initial returns count numbers for the parameter to start with.
+func (p Parameter) initial(seed uint64, count int) []float64 {
+	bound := 0.0
+	switch p.Role {
+	case RoleNormScale, RoleRunningVar:
+		return slices.Repeat([]float64{1}, count)
+	case RoleWeight, RoleBank, RoleBias:
+		if p.reading.Node.Is("PRelu") {
+			return slices.Repeat([]float64{0.25}, count)
+		}
+		if fan := p.fanIn(); fan > 0 { // else it is not known, and 0 is safe
+			bound = 1 / math.Sqrt(float64(fan))
+		}
+	}
+	data := make([]float64, count)
+	random := filterbank.NewStream(seed, p.Value.Name())
+	for i := range data {
+		data[i] = bound * (2*float64(random.Uniform(uint32(i))) - 1)
+	}
+	return data
+}
+
+// fanIns says, by operator, how many inputs one output of a layer with a weight of the given dims sums up. The weight is
+// the operator's input number index.
+var fanIns = map[string]func(n *onnxgraph.Node, index int, dims []int) int{
+	"Conv":          func(_ *onnxgraph.Node, _ int, dims []int) int { return product(dims[1:]) },
+	"ConvTranspose": func(_ *onnxgraph.Node, _ int, dims []int) int { return product(dims[1:]) }, // as PyTorch counts
+	"Gemm": func(n *onnxgraph.Node, index int, dims []int) int {
+		axis := 1 - index
+		if n.Int([]string{"transA", "transB"}[index], 0) != 0 {
+			axis = index
+		}
+		return dims[axis]
+	},
+	"MatMul": func(_ *onnxgraph.Node, index int, dims []int) int { return dims[len(dims)-1-index] },
+	"LSTM":   hiddenSize,
+	"GRU":    hiddenSize,
+	"RNN":    hiddenSize,
+}
+
+// hiddenSize is what PyTorch's recurrent layers take in the place of the fan-in.
+func hiddenSize(n *onnxgraph.Node, _ int, _ []int) int { return int(n.Int("hidden_size", 0)) }
+
+// fanIn returns the fan-in of the layer that reads the parameter, 0 if unknown.
+func (p Parameter) fanIn() int {
+	n, index := p.reading.Node, min(p.reading.Index, 1) // the bias goes by the weight, input 1
+	if n.Is("Add") {                                    // the bias of a layer without one of its own
+		other := n.Input(1 - index)
+		if other == nil {
+			return 0
+		}
+		n, index = other.Producer(), 1
+	}
+	if n == nil || fanIns[n.OpType()] == nil || n.Input(index) == nil {
+		return 0
+	}
+	dims := dimsOf(n.Input(index))
+	if dims == nil && p.Role != RoleBias {
+		dims = ints(p.Value.Constant().Dims())
+	}
+	if len(dims) < 2 {
+		return 0
+	}
+	return fanIns[n.OpType()](n, index, dims)
+}
+
+// dimsOf returns the dims of what v holds, nil if they are not known.
+func dimsOf(v *onnxgraph.Value) []int {
+	if v == nil {
+		return nil
+	}
+	if _, t, reason := resolve(v); reason == "" {
+		return ints(t.Dims())
+	}
+	if shape, ok := v.StaticShape(); ok {
+		return ints(shape)
+	}
+	if n := v.Producer(); n != nil && n.Is("Transpose") {
+		dims := dimsOf(n.Input(0))
+		moved := slices.Clone(dims)
+		for i, axis := range n.Ints("perm") {
+			if i < len(moved) && axis >= 0 && int(axis) < len(dims) {
+				moved[i] = dims[axis]
+			}
+		}
+		if !n.Has("perm") {
+			slices.Reverse(moved)
+		}
+		return moved
+	}
+	return nil
+}

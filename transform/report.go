@@ -1,0 +1,93 @@
+package transform
+
+import "github.com/rcfreeze/rcfreeze/onnxgraph"
+
+// Status is what a pass did with a node.
+type Status string
+
+const (
+	Converted Status = "converted" // or would be, in a plan
+	Merged    Status = "merged"
+	Folded    Status = "folded"
+	Skipped   Status = "skipped"
+)
+
+// Outcome is what a pass did with a node.
+type Outcome struct {
+	Node   string `json:"node"`  // its name or, without one, its output's
+	Graph  string `json:"graph"` // the graph it is in
+	Status Status `json:"status"`
+	Reason string `json:"reason,omitempty"` // why it was skipped
+}
+
+// skip notes that the node was skipped.
+func (o *Outcome) skip(reason string) { o.Status, o.Reason = Skipped, reason }
+
+// Cost is what a convolution or a block holds and computes.
+type Cost struct {
+	Trainable int64 `json:"trainable"`      // parameters that train in a frozen block, or in the source
+	Bank      int64 `json:"bank"`           // parameters of the fixed bank
+	MACs      int64 `json:"macs,omitempty"` // multiply-accumulates for one example, 0 if the model does not say the output's size
+}
+
+// Conversion is the row of a report on one convolution.
+type Conversion struct {
+	Outcome
+	Operator  string `json:"operator"`
+	Kernel    []int  `json:"kernel,omitempty"`
+	NewKernel []int  `json:"new_kernel,omitempty"` // if it changes
+	Strides   []int  `json:"strides,omitempty"`
+	Groups    int    `json:"groups"`
+	In        int    `json:"in_channels,omitempty"`
+	Out       int    `json:"out_channels,omitempty"`
+	Expansion int    `json:"expansion,omitempty"`
+	Before    Cost   `json:"before"`
+	After     Cost   `json:"after"` // as Before if skipped
+
+	// Error is ‖W - P·R‖ / ‖W‖ for the source's filters W and the block's combined filters: what a projection lost.
+	// It is 0 for skipped convolutions, and where P is drawn it only says how far the block is from the source.
+	Error float64 `json:"relative_error"`
+}
+
+// describe fills in what is known of a convolution.
+func (r *Conversion) describe(c convolution) {
+	r.Kernel, r.Strides, r.Groups, r.In, r.Out = c.kernel, c.strides, c.groups, c.in, c.out
+	if c.out == 0 {
+		return // the weight is not known
+	}
+	weights := int64(c.out) * int64(c.in/c.groups) * int64(product(c.kernel))
+	r.Before = Cost{Trainable: weights + biasCount(c), MACs: weights * positions(c.node.Output(0))}
+	r.After = r.Before
+}
+
+func biasCount(c convolution) int64 {
+	if c.node.Input(2) == nil {
+		return 0
+	}
+	return int64(c.out)
+}
+
+// positions returns the number of places at which the filters that make v are applied in one example, 0 if unknown.
+func positions(v *onnxgraph.Value) int64 {
+	dims, ok := v.Shape()
+	if !ok || len(dims) < 3 {
+		return 0
+	}
+	count := int64(1)
+	for _, d := range dims[2:] {
+		count *= max(d.Size, 0)
+	}
+	return count
+}
+
+// nameOf returns the node's name or, without one, that of its output.
+func nameOf(n *onnxgraph.Node) string {
+	if n.Name() == "" && n.Output(0) != nil {
+		return n.Output(0).Name()
+	}
+	return n.Name()
+}
+
+func outcomeOf(n *onnxgraph.Node) Outcome {
+	return Outcome{Node: nameOf(n), Graph: n.Graph().Name()}
+}

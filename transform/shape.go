@@ -1,0 +1,112 @@
+package transform
+
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/transform/projection"
+)
+
+// shape is what the sizes of a block follow from. The source has groups·out filters of in channels.
+type shape struct {
+	layout    Layout
+	expansion int
+	groups    int
+	out, in   int // per group
+	kernel    []int
+}
+
+// mapsPerGroup is the number of bank filters that the 1×1 convolution mixes in each group.
+func (s shape) mapsPerGroup() int {
+	if s.layout == Depthwise {
+		return s.in * s.expansion
+	}
+	return s.out * s.expansion
+}
+
+// bankDims are those of the bank: filters × channels that one filter sees × kernel.
+func (s shape) bankDims() []int {
+	channels := s.in
+	if s.layout == Depthwise {
+		channels = 1
+	}
+	return append([]int{s.groups * s.mapsPerGroup(), channels}, s.kernel...)
+}
+
+// bankGroups is the number of groups of the bank's convolution.
+func (s shape) bankGroups() int {
+	if s.layout == Depthwise {
+		return s.groups * s.in
+	}
+	return s.groups
+}
+
+// pointwiseDims are those of the 1×1 convolution's weight: filters × maps per group × 1 along each axis.
+func (s shape) pointwiseDims() []int {
+	return append([]int{s.groups * s.out, s.mapsPerGroup()}, slices.Repeat([]int{1}, len(s.kernel))...)
+}
+
+// sourceDims are those of the filters that the block is equal to.
+func (s shape) sourceDims() []int {
+	return append([]int{s.groups * s.out, s.in}, s.kernel...)
+}
+
+// project returns the pointwise weights whose combined filters come closest to w.
+func (s shape) project(w, bank []float64) ([]float64, error) {
+	taps := product(s.kernel)
+	if s.layout == Dense {
+		p, _, err := projection.ProjectGroups(w, bank, s.groups, s.out, s.mapsPerGroup(), s.in*taps)
+		return p, err
+	}
+	var all []float64
+	for g := range s.groups {
+		p, _, err := projection.ProjectChannels(group(w, g, s.groups), group(bank, g, s.groups), s.in, s.out, s.expansion, taps)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p...)
+	}
+	return all, nil
+}
+
+// combine returns the combined filters W = P·R.
+func (s shape) combine(p, bank []float64) ([]float64, error) {
+	taps := product(s.kernel)
+	if s.layout == Dense {
+		return projection.CombineGroups(p, bank, s.groups, s.out, s.mapsPerGroup(), s.in*taps)
+	}
+	var all []float64
+	for g := range s.groups {
+		w, err := projection.CombineChannels(group(p, g, s.groups), group(bank, g, s.groups), s.in, s.out, s.expansion, taps)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, w...)
+	}
+	return all, nil
+}
+
+// group returns part g of data that consists of that many equal parts.
+func group(data []float64, g, groups int) []float64 {
+	size := len(data) / groups
+	return data[g*size : (g+1)*size]
+}
+
+// identity returns the pointwise weights that pass each bank filter on; there are as many as source filters.
+func (s shape) identity() []float64 {
+	p := make([]float64, product(s.pointwiseDims()))
+	for o := range s.groups * s.out {
+		p[o*s.out+o%s.out] = 1
+	}
+	return p
+}
+
+// workspace estimates the bytes that the projection needs at its peak.
+func (s shape) workspace() int64 {
+	j, n := float64(s.mapsPerGroup()), float64(s.in*product(s.kernel))
+	if s.layout == Depthwise {
+		j, n = float64(s.expansion), float64(product(s.kernel))
+	}
+	numbers := 4*float64(product(s.sourceDims())) + 3*float64(product(s.bankDims())) + 3*float64(product(s.pointwiseDims())) +
+		3*min(j, n)*min(j, n)
+	return int64(8 * numbers)
+}
