@@ -27,9 +27,11 @@ type Recipe struct {
 	ClipNorm       float64 `json:"clip_grad"` // 0 does not clip
 	Seed           uint64  `json:"seed"`
 	// FreezeStatistics keeps BatchNormalization on its running statistics.
-	FreezeStatistics bool     `json:"freeze_statistics"`
-	Augment          []string `json:"augment"`
-	Trained          []string `json:"trained"` // the initializers that train
+	FreezeStatistics bool `json:"freeze_statistics"`
+	// BlockForm decides how the step computes frozen blocks; the forms agree but for rounding.
+	BlockForm trainstep.BlockForm `json:"block_form"`
+	Augment   []string            `json:"augment"`
+	Trained   []string            `json:"trained"` // the initializers that train
 }
 
 // PaperRecipe returns the recipe for small images of Gavrikov & Keuper, arXiv 2301.11360, section 3,
@@ -89,6 +91,6 @@ func (r Recipe) Validate() error {
 func (r Recipe) stepOptions() trainstep.Options {
 	return trainstep.Options{
 		Trained: r.Trained, LabelSmoothing: r.LabelSmoothing, ClipNorm: r.ClipNorm,
-		Optimizer: optimizers[r.Optimizer](r), FreezeStatistics: r.FreezeStatistics,
+		Optimizer: optimizers[r.Optimizer](r), FreezeStatistics: r.FreezeStatistics, BlockForm: r.BlockForm,
 	}
 }

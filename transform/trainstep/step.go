@@ -30,6 +30,7 @@ type Options struct {
 	ClipNorm float64
 	// FreezeStatistics keeps BatchNormalization on its running statistics, as in inference.
 	FreezeStatistics bool
+	BlockForm        BlockForm // "" is AutoForm
 }
 
 // Step is a training step.
@@ -93,6 +94,9 @@ type builder struct {
 func (b *builder) build() error {
 	logits, err := b.logits()
 	if err != nil {
+		return err
+	}
+	if err := b.foldBlocks(); err != nil {
 		return err
 	}
 	parameters, err := b.flattenParameters()

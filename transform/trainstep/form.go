@@ -1,0 +1,104 @@
+package trainstep
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// BlockForm says how a training step computes frozen blocks.
+type BlockForm string
+
+const (
+	// TwoConv runs the bank's convolution and the 1×1 convolution, as the file has them. Its cost grows with
+	// the expansion, but no gradient of spatial filters is needed.
+	TwoConv BlockForm = "two-conv"
+	// Folded computes the combined filters W = P·R in the graph, and runs one convolution. Its cost hardly
+	// grows with the expansion. Blocks with something between their convolutions stay as they are.
+	Folded BlockForm = "folded"
+	// AutoForm is TwoConv for blocks with no more bank filters than source filters, and Folded for others.
+	AutoForm BlockForm = "auto"
+)
+
+// BlockForms returns all forms.
+func BlockForms() []BlockForm { return []BlockForm{AutoForm, TwoConv, Folded} }
+
+// foldBlocks brings the model's blocks into the form that the options ask for.
+func (b *builder) foldBlocks() error {
+	switch b.BlockForm {
+	case TwoConv:
+		return nil
+	case "", AutoForm, Folded:
+	default:
+		return fmt.Errorf("no block form %q: there are %v", b.BlockForm, BlockForms())
+	}
+	blocks, err := transform.Blocks(b.step.Model)
+	if err != nil {
+		return err
+	}
+	for _, block := range blocks {
+		cheaper := block.Bank.Constant().Dims()[0] > block.Pointwise.Constant().Dims()[0]
+		if block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph && (cheaper || b.BlockForm == Folded) {
+			b.fold(block)
+		}
+	}
+	return nil
+}
+
+// fold replaces a block by one convolution with the combined filters.
+func (b *builder) fold(block transform.Block) {
+	bank, pointwise := block.BankConv, block.PointwiseConv
+	inputs := []*onnxgraph.Value{bank.Input(0), b.combined(block)}
+	if bias := pointwise.Input(2); bias != nil {
+		inputs = append(inputs, bias)
+	}
+	attrs := append(slices.Clone(bank.Attributes()), onnxgraph.Int("group", pointwise.Int("group", 1)))
+	conv := b.Graph.AddNode("Conv", inputs)
+	conv.SetAttr(attrs...) // the later of two attributes of a name counts
+	conv.TakeOutput(0, pointwise)
+	b.Graph.Remove(pointwise)
+	b.Graph.Remove(bank)
+}
+
+// combined emits W = P·R, of the dims of the source's filters. With M filters in g groups, C input channels
+// per group and K taps per kernel:
+//
+//	dense      P [g, M/g, J] · R [g, J, C·K]               J bank filters per group
+//	depthwise  P [g, C, M/g, m] · R [g, C, m, K]           m bank filters per input channel
+func (b *builder) combined(block transform.Block) *onnxgraph.Value {
+	bank, pointwise := block.Bank.Constant().Dims(), block.Pointwise.Constant().Dims()
+	groups := block.PointwiseConv.Int("group", 1)
+	filters, perGroup := pointwise[0]/groups, bank[0]/groups
+	kernel := bank[2:]
+	taps := Segment{Shape: kernel}.Len()
+	if block.Record.Layout == transform.Depthwise {
+		m := int64(block.Record.Expansion)
+		channels := perGroup / m
+		p := b.typed("Transpose", b.reshaped(block.Pointwise, groups, filters, channels, m), []int64{groups, channels, filters, m}, onnxgraph.Ints("perm", 0, 2, 1, 3))
+		product := b.product(p, b.reshaped(block.Bank, groups, channels, m, taps), groups, channels, filters, taps)
+		product = b.typed("Transpose", product, []int64{groups, filters, channels, taps}, onnxgraph.Ints("perm", 0, 2, 1, 3))
+		return b.reshaped(product, append([]int64{pointwise[0], channels}, kernel...)...)
+	}
+	product := b.product(b.reshaped(block.Pointwise, groups, filters, perGroup), b.reshaped(block.Bank, groups, perGroup, bank[1]*taps), groups, filters, bank[1]*taps)
+	return b.reshaped(product, append([]int64{pointwise[0], bank[1]}, kernel...)...)
+}
+
+func (b *builder) reshaped(v *onnxgraph.Value, shape ...int64) *onnxgraph.Value {
+	r := b.Op("Reshape", []*onnxgraph.Value{v, b.Ints(shape...)})
+	r.SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
+	return r
+}
+
+func (b *builder) typed(opType string, v *onnxgraph.Value, shape []int64, attrs ...onnxgraph.Attribute) *onnxgraph.Value {
+	r := b.Op(opType, []*onnxgraph.Value{v}, attrs...)
+	r.SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
+	return r
+}
+
+func (b *builder) product(p, r *onnxgraph.Value, shape ...int64) *onnxgraph.Value {
+	v := b.binary("MatMul", p, r)
+	v.SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
+	return v
+}
