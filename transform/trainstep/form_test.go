@@ -1,0 +1,76 @@
+package trainstep_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// TestBlockFormsAgree takes a step in both forms of every kind of block, frozen and learned: loss and
+// gradient must be the same but for rounding.
+func TestBlockFormsAgree(t *testing.T) {
+	for _, c := range convcases.Cases {
+		if c.DType != onnxgraph.Undefined || c.Opset != 0 && c.Opset < 18 {
+			continue // training is in float32, after an upgrade
+		}
+		for _, o := range []transform.Options{
+			{Expansion: 1, Pointwise: transform.Random},
+			{Expansion: 3, Pointwise: transform.Random},
+			{Expansion: 4, Pointwise: transform.Random, Layout: transform.Depthwise},
+		} {
+			for _, variant := range []transform.Variant{transform.Frozen, transform.Learned} {
+				t.Run(fmt.Sprintf("%s/%s-%d/%s", c.Name, o.Layout, o.Expansion, variant), func(t *testing.T) {
+					compareForms(t, c, o, variant)
+				})
+			}
+		}
+	}
+}
+
+func compareForms(t *testing.T, c convcases.Case, o transform.Options, variant transform.Variant) {
+	m := c.Model()
+	g := m.Graph
+	y := g.Value(convcases.Y)
+	g.RemoveOutputs()
+	g.AddOutput(g.AddNode("GlobalAveragePool", []*onnxgraph.Value{y}).Output(0), onnxgraph.Float32, nil)
+	g.Rename(g.Value(convcases.X), "image")
+	if _, err := transform.Convert(m, o); err != nil {
+		t.Fatal(err)
+	}
+	trained, err := variant.Trained(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, err := c.Data().Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := make([]int64, c.Input[0])
+	for i := range labels {
+		labels[i] = int64(i+1) % c.Filters
+	}
+	var losses []float64
+	var gradients [][]float64
+	var nodes []int
+	for _, form := range []trainstep.BlockForm{trainstep.TwoConv, trainstep.Folded} {
+		r := newRunner(t, m, c.Input, trainstep.Options{Trained: trained, Optimizer: trainstep.SGD{}, BlockForm: form})
+		loss, gradient := r.gradient(images, labels)
+		losses, gradients = append(losses, loss), append(gradients, gradient)
+		convs := 0
+		for _, n := range r.step.Model.Graph.Nodes() {
+			if n.Is("Conv") {
+				convs++
+			}
+		}
+		nodes = append(nodes, convs)
+	}
+	if nodes[1] >= nodes[0] {
+		t.Errorf("the folded step has %d convolutions, the other %d", nodes[1], nodes[0])
+	}
+	near(t, "loss", losses[1:], losses[:1], 1e-5)
+	near(t, "gradient", gradients[1], gradients[0], 1e-4)
+}
