@@ -49,9 +49,9 @@ func (b *builder) updateStatistics(norms []*onnxgraph.Node) error {
 			if v.Constant() == nil || slices.Contains(running, v) {
 				return fmt.Errorf("node %s: running statistics %q are computed, or shared with another node: train with frozen statistics", n, v.Name())
 			}
+			running = append(running, v)
 			keep = append(keep, slices.Repeat([]float32{n.Float("momentum", 0.9)}, int(channels))...)
 		}
-		running = append(running, mean, variance)
 		batchMean, batchVariance := gradient.LowerBatchNorm(b.Builder, n)
 		unbiased := elements / max(elements-1, 1)
 		for _, v := range []*onnxgraph.Value{batchMean, b.scale(batchVariance, unbiased)} {

@@ -141,10 +141,7 @@ func (b *builder) logits() (*onnxgraph.Value, error) {
 	if len(outputs) == 0 {
 		return nil, errors.New("the model has no outputs")
 	}
-	v := outputs[0]
-	if n := v.Producer(); n != nil && (n.Is("Softmax") || n.Is("LogSoftmax")) {
-		v = n.Input(0)
-	}
+	v := beforeSoftmax(outputs[0])
 	shape, ok := v.StaticShape()
 	if !ok || len(shape) < 2 || v.DType() != onnxgraph.Float32 {
 		return nil, fmt.Errorf("output %q is %v %v: needs float32 logits of shape [N, classes]", v.Name(), v.DType(), shape)
@@ -160,6 +157,20 @@ func (b *builder) logits() (*onnxgraph.Value, error) {
 		v.SetType(onnxgraph.Float32, onnxgraph.Static(shape[0], classes))
 	}
 	return v, nil
+}
+
+// beforeSoftmax returns what goes into the Softmax that v comes from, perhaps in another shape, or v.
+func beforeSoftmax(v *onnxgraph.Value) *onnxgraph.Value {
+	for n := v.Producer(); n != nil && n.Domain() == ""; n = n.Input(0).Producer() {
+		switch n.OpType() {
+		case "Softmax", "LogSoftmax":
+			return n.Input(0)
+		case "Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze": // elements stay in order
+		default:
+			return v
+		}
+	}
+	return v
 }
 
 // output makes v an output of n float32 elements under the given name.
