@@ -1,0 +1,167 @@
+package trainstep_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/gradient"
+	"github.com/rcfreeze/rcfreeze/transform/opset"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// TestEndings trains nets that end in different ways but mean the same.
+func TestEndings(t *testing.T) {
+	type values = []*onnxgraph.Value
+	sizes := func(n *net, v ...int64) *onnxgraph.Value {
+		return n.model.Graph.AddConstant("sizes", onnxgraph.NewTensor([]int64{int64(len(v))}, v))
+	}
+	rank4 := func(n *net, v *onnxgraph.Value) *onnxgraph.Value {
+		return n.op("Reshape", values{v, sizes(n, 0, -1, 1, 1)})
+	}
+	cases := []struct {
+		name  string
+		opset int64
+		end   func(n *net, v *onnxgraph.Value) *onnxgraph.Value
+	}{
+		{"logits", 18, func(n *net, v *onnxgraph.Value) *onnxgraph.Value { return v }},
+		{"softmax", 18, func(n *net, v *onnxgraph.Value) *onnxgraph.Value { return n.op("Softmax", values{v}) }},
+		{"log softmax", 18, func(n *net, v *onnxgraph.Value) *onnxgraph.Value {
+			return n.op("LogSoftmax", values{v}, onnxgraph.Int("axis", 1))
+		}},
+		{"rank 4", 18, rank4},
+		{"softmax of rank 4", 18, func(n *net, v *onnxgraph.Value) *onnxgraph.Value {
+			return n.op("Softmax", values{rank4(n, v)}, onnxgraph.Int("axis", 1))
+		}},
+		{"flattened softmax", 18, func(n *net, v *onnxgraph.Value) *onnxgraph.Value {
+			return n.op("Flatten", values{n.op("Softmax", values{rank4(n, v)}, onnxgraph.Int("axis", 1))})
+		}},
+		{"softmax of rank 4, old form", 12, func(n *net, v *onnxgraph.Value) *onnxgraph.Value {
+			return n.op("Softmax", values{rank4(n, v)})
+		}},
+		{"identity", 18, func(n *net, v *onnxgraph.Value) *onnxgraph.Value {
+			return n.op("Identity", values{n.op("Softmax", values{v})})
+		}},
+	}
+	var want []float64
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			n := newNet(t, 3, 4)
+			n.model.SetOpset("", c.opset)
+			n.output(c.end(n, n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})))
+			if err := opset.Upgrade(n.model, 18); err != nil {
+				t.Fatal(err)
+			}
+			r := newRunner(t, n.model, n.shape, trainstep.Options{Trained: []string{"w"}, Optimizer: trainstep.SGD{}})
+			loss, g := r.gradient(n.data(6))
+			got := append(g, loss)
+			if want == nil {
+				want = got
+			}
+			near(t, "gradient and loss", got, want, 1e-6)
+		})
+	}
+}
+
+// TestFaults checks that an error lists everything of its kind.
+func TestFaults(t *testing.T) {
+	type values = []*onnxgraph.Value
+	plain := func() *net {
+		n := newNet(t, 3, 4)
+		half := n.model.Graph.AddConstant("half", onnxgraph.NewRawTensor(onnxgraph.Float16, []int64{1}, []byte{0, 0x3c}))
+		cast := n.op("Cast", values{half}, onnxgraph.Int("to", int64(onnxgraph.Float32)))
+		n.output(n.op("Mul", values{n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)}), cast}))
+		return n
+	}
+	unknown := func() *net {
+		n := newNet(t, 3, 4)
+		x := n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})
+		n.output(n.op("Erf", values{n.op("Softsign", values{n.op("Erf", values{x})})}))
+		return n
+	}
+	unconnected := func() *net {
+		n := newNet(t, 3, 4)
+		n.output(n.op("Mul", values{n.image, n.parameter("other", 0, 1, 4)}))
+		n.output(n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})) // not the first output
+		return n
+	}
+	images := func() *net {
+		n := newNet(t, 3, 4, 2, 2)
+		n.output(n.op("Mul", values{n.image, n.parameter("w", 0, 1, 2)}))
+		return n
+	}
+	cases := []struct {
+		name    string
+		net     *net
+		trained []string
+		want    []string
+	}{
+		{"parameters", plain(), []string{"w", "nowhere", "half", "elsewhere"}, []string{
+			`parameter "nowhere": no initializer of that name`, `parameter "elsewhere"`, `parameter "half": float16 does not train`}},
+		{"nothing", plain(), nil, []string{"nothing to train: no parameter is selected"}},
+		{"no gradient", unknown(), []string{"w"}, []string{"Erf (", "Softsign ("}},
+		{"unconnected", unconnected(), []string{"w"}, []string{"does not depend on anything that trains"}},
+		{"no logits", images(), []string{"w"}, []string{"has shape [3 4 2 2]: needs [N, classes]"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := trainstep.Build(fit(t, c.net.model, c.net.shape), "image", trainstep.Options{Trained: c.trained, Optimizer: trainstep.SGD{}})
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got error %q, want one with %q", err, want)
+				}
+			}
+			var unsupported *gradient.UnsupportedError
+			if c.name == "no gradient" && (!errors.As(err, &unsupported) || len(unsupported.Nodes) != 3) {
+				t.Errorf("got error %v, want an UnsupportedError of 3 nodes", err)
+			}
+		})
+	}
+}
+
+// TestSharedStatistics checks that norms which share running statistics are refused.
+func TestSharedStatistics(t *testing.T) {
+	cases := []struct {
+		name   string
+		inputs [2][4]string
+	}{
+		{"between two norms", [2][4]string{{"s1", "t1", "m1", "v1"}, {"s2", "t2", "m1", "v2"}}},
+		{"within a norm", [2][4]string{{"s1", "t1", "v1", "v1"}, {"s2", "t2", "m2", "v2"}}},
+		{"with a parameter", [2][4]string{{"s1", "t1", "m1", "v1"}, {"s2", "t2", "m2", "s1"}}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			n := newNet(t, 3, 4)
+			x := n.image
+			for _, names := range c.inputs {
+				inputs := []*onnxgraph.Value{x}
+				for _, name := range names {
+					v := n.model.Graph.Value(name)
+					if v == nil {
+						v = n.parameter(name, 1, 0.1, 4)
+					}
+					inputs = append(inputs, v)
+				}
+				x = n.op("BatchNormalization", inputs)
+			}
+			n.output(x)
+			_, err := trainstep.Build(fit(t, n.model, n.shape), "image", trainstep.Options{Trained: []string{"s1", "s2"}, Optimizer: trainstep.SGD{}})
+			if err == nil || !strings.Contains(err.Error(), "computed, or shared") {
+				t.Errorf("got error %v, want one that names the sharing", err)
+			}
+		})
+	}
+}
+
+func floats(t *testing.T, tensor *onnxgraph.Tensor) []float32 {
+	t.Helper()
+	data, err := tensor.Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

@@ -1,0 +1,173 @@
+package trainstep_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+const (
+	classes = 5
+	epsilon = 1e-3
+)
+
+// residualNames are the parameters of residualNet that can train.
+var residualNames = []string{"w1", "n1.scale", "n1.shift", "w2", "n2.scale", "n2.shift", "b3", "w3", "fc", "fc.bias"}
+
+// residualNet is a net with normalisation, a value that two nodes read, a stride, and both kinds of pooling.
+func residualNet(t *testing.T) *net {
+	n := newNet(t, 4, 3, 8, 8)
+	pads, eps := onnxgraph.Ints("pads", 1, 1, 1, 1), onnxgraph.Float("epsilon", epsilon)
+	conv := func(x *onnxgraph.Value, name string, out, in int64, attrs ...onnxgraph.Attribute) *onnxgraph.Value {
+		return n.op("Conv", []*onnxgraph.Value{x, n.parameter(name, 0, 0.3, out, in, 3, 3)}, append(attrs, pads)...)
+	}
+	one := func(v *onnxgraph.Value) []*onnxgraph.Value { return []*onnxgraph.Value{v} }
+
+	first := n.op("Relu", one(n.norm("n1", conv(n.image, "w1", 4, 3), 4, eps, onnxgraph.Float("momentum", 0.8))))
+	second := n.norm("n2", conv(first, "w2", 4, 4), 4, eps)
+	joined := n.op("Relu", one(n.op("Add", []*onnxgraph.Value{second, first})))
+	third := n.op("Conv", []*onnxgraph.Value{joined, n.parameter("w3", 0, 0.3, 6, 4, 3, 3), n.parameter("b3", 0, 0.3, 6)},
+		pads, onnxgraph.Ints("strides", 2, 2))
+	pooled := n.op("MaxPool", one(n.op("Relu", one(third))), onnxgraph.Ints("kernel_shape", 2, 2), onnxgraph.Ints("strides", 2, 2))
+	flat := n.op("Flatten", one(n.op("GlobalAveragePool", one(pooled))))
+	n.output(n.op("Gemm", []*onnxgraph.Value{flat, n.parameter("fc", 0, 0.5, classes, 6), n.parameter("fc.bias", 0, 0.5, classes)},
+		onnxgraph.Int("transB", 1)))
+	return n
+}
+
+// residualReference computes the loss of residualNet in float64. Norms use the statistics that are given,
+// or, if nil, those of the batch, which it returns too.
+func residualReference(p map[string][]float64, images []float64, labels []int64, smoothing float64, given map[string][]float64) (loss float64, used map[string][]float64) {
+	used = map[string][]float64{}
+	norm := func(x maps, name string) maps {
+		mean, variance := x.statistics()
+		if given != nil {
+			mean, variance = given[name+".mean"], given[name+".var"]
+		}
+		used[name+".mean"], used[name+".var"] = mean, variance
+		return x.normalize(p[name+".scale"], p[name+".shift"], mean, variance, float64(float32(epsilon)))
+	}
+	x := maps{4, 3, 8, 8, images}
+	first := norm(x.conv(p["w1"], 1), "n1").relu()
+	joined := norm(first.conv(p["w2"], 1), "n2").add(first).relu()
+	third := joined.conv(p["w3"], 2).perElement(func(v float64, c int) float64 { return v + p["b3"][c] })
+	logits := third.relu().maxPool().linear(p["fc"], p["fc.bias"])
+	return crossEntropy(logits, labels, smoothing), used
+}
+
+// constants returns the initializers by name.
+func (n *net) constants() map[string][]float64 {
+	all := map[string][]float64{}
+	for _, v := range n.model.Graph.Initializers() {
+		data, err := v.Constant().Float64s()
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		all[v.Name()] = slices.Clone(data)
+	}
+	return all
+}
+
+// TestGradient compares loss and gradient, element by element, with central differences of a naive
+// float64 reference.
+func TestGradient(t *testing.T) {
+	cases := []struct {
+		name      string
+		trained   []string
+		smoothing float64
+		frozen    bool // running statistics
+	}{
+		{"everything", residualNames, 0.1, false},
+		{"frozen statistics", []string{"w2", "n1.scale", "n2.shift", "b3"}, 0.1, true},
+		{"no smoothing", []string{"fc", "b3"}, 0, false},
+		{"one parameter", []string{"n1.scale"}, 0.1, false},
+		{"frozen filters", []string{"fc", "n1.shift", "n2.scale"}, 0.1, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			n := residualNet(t)
+			images, labels := n.data(classes)
+			r := newRunner(t, n.model, n.shape, trainstep.Options{
+				Trained: c.trained, LabelSmoothing: c.smoothing, FreezeStatistics: c.frozen, Optimizer: trainstep.SGD{},
+			})
+			loss, gradient := r.gradient(images, labels)
+
+			p := n.constants()
+			var given map[string][]float64
+			if c.frozen {
+				given = p
+			}
+			reference := func() float64 {
+				loss, _ := residualReference(p, widen(images), labels, c.smoothing, given)
+				return loss
+			}
+			near(t, "loss", []float64{loss}, []float64{reference()}, 1e-5)
+			for _, name := range c.trained {
+				const h = 1e-6
+				want := make([]float64, len(p[name]))
+				for i, v := range p[name] {
+					p[name][i] = v + h
+					above := reference()
+					p[name][i] = v - h
+					want[i] = (above - reference()) / (2 * h)
+					p[name][i] = v
+				}
+				near(t, "gradient of "+name, piece(t, r.step.Parameters, gradient, name), want, 1e-4)
+			}
+			if got := len(r.step.Parameters); got != len(c.trained) {
+				t.Errorf("%d parameters train, want %d", got, len(c.trained))
+			}
+			if hasStatistics := len(r.step.Statistics) > 0; hasStatistics == c.frozen {
+				t.Errorf("running statistics move: %v, want %v", hasStatistics, !c.frozen)
+			}
+		})
+	}
+}
+
+// TestStatistics compares running statistics after three steps with the documented formula.
+func TestStatistics(t *testing.T) {
+	n := residualNet(t)
+	r := newRunner(t, n.model, n.shape, trainstep.Options{Trained: residualNames, Optimizer: trainstep.SGD{}})
+	p := n.constants()
+	momentum := map[string]float64{"n1": 0.8, "n2": 0.9} // n2 has ONNX's default
+	elements := 4.0 * 8 * 8
+	for range 3 {
+		for _, s := range r.step.Parameters { // the step's own, so that only statistics are compared
+			p[s.Name] = widen(piece(t, r.step.Parameters, r.state(trainstep.ParametersSlot), s.Name))
+		}
+		images, labels := n.data(classes)
+		_, used := residualReference(p, widen(images), labels, 0, nil)
+		r.run(images, labels, 0.1)
+		for _, norm := range []string{"n1", "n2"} {
+			for i, m := range used[norm+".mean"] {
+				k := momentum[norm]
+				p[norm+".mean"][i] = k*p[norm+".mean"][i] + (1-k)*m
+				p[norm+".var"][i] = k*p[norm+".var"][i] + (1-k)*used[norm+".var"][i]*elements/(elements-1)
+			}
+			for _, name := range []string{norm + ".mean", norm + ".var"} {
+				near(t, name, piece(t, r.step.Statistics, r.state(trainstep.StatisticsSlot), name), p[name], 1e-5)
+			}
+		}
+	}
+}
+
+// TestCorrect compares the number of right answers with that of the logits.
+func TestCorrect(t *testing.T) {
+	n := newNet(t, 6, 3)
+	n.output(n.op("Mul", []*onnxgraph.Value{n.image, n.parameter("w", 1, 0, 3)}))
+	r := newRunner(t, n.model, n.shape, trainstep.Options{Trained: []string{"w"}, Optimizer: trainstep.SGD{}})
+	images := []float32{
+		3, 1, 2,
+		1, 3, 2,
+		1, 2, 3,
+		3, 1, 2,
+		1, 3, 2,
+		2, 2, 1, // equal logits: the first counts
+	}
+	r.run(images, []int64{0, 1, 2, 1, 0, 0}, 0.1)
+	if got := r.output(trainstep.CorrectOutput)[0]; got != 4 {
+		t.Errorf("%v right answers, want 4", got)
+	}
+}
