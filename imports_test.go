@@ -1,0 +1,123 @@
+// Package rcfreeze_test holds what is tested of the repository as a whole.
+package rcfreeze_test
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+const module = "github.com/rcfreeze/rcfreeze/"
+
+// mayImport has a row for each room, a top folder with Go code: the rooms that its packages may import, which
+// are never above its own. Tests may import any.
+var mayImport = map[string][]string{
+	"onnxgraph": {"onnxgraph"},
+	"transform": {"onnxgraph", "transform"},
+	"runtime":   {"onnxgraph", "transform", "runtime"},
+	"cmd":       {"onnxgraph", "transform", "runtime", "cmd"},
+}
+
+func TestImportsRunDownwards(t *testing.T) {
+	faults, imports, err := upwardImports(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range faults {
+		t.Error(fault)
+	}
+	if imports < 10 {
+		t.Errorf("saw %d imports of one package of ours by another: the test looks in the wrong place", imports)
+	}
+}
+
+func TestUpwardImportsAreFound(t *testing.T) {
+	file := func(imported string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte("package p\nimport _ \"" + imported + "\"\n")}
+	}
+	faults, imports, err := upwardImports(fstest.MapFS{
+		"onnxgraph/a.go":        file(module + "transform/opset"),
+		"transform/opset/a.go":  file(module + "onnxgraph"),
+		"transform/b.go":        file(module + "runtime/ort"),
+		"transform/b_test.go":   file(module + "runtime/ort"),
+		"runtime/c.go":          file(module + "cmd/rcfreeze"),
+		"common/d.go":           file("fmt"),
+		"runtime/testdata/e.go": file(module + "cmd/rcfreeze"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"common/d.go: common is no room",
+		"onnxgraph/a.go: onnxgraph may not import transform/opset",
+		"runtime/c.go: runtime may not import cmd/rcfreeze",
+		"transform/b.go: transform may not import runtime/ort",
+	}
+	if !slices.Equal(faults, want) || imports != 4 {
+		t.Errorf("found %q in %d imports, want %q in 4", faults, imports, want)
+	}
+}
+
+// upwardImports returns what in a source tree breaks mayImport, and the number of imports that it looked at. It
+// reads every Go file, whichever system it is for.
+func upwardImports(tree fs.FS) (faults []string, imports int, err error) {
+	err = fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == "testdata" || name != "." && strings.HasPrefix(entry.Name(), ".")) {
+			return fs.SkipDir
+		}
+		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		room, _, _ := strings.Cut(name, "/")
+		allowed, known := mayImport[room]
+		if !known {
+			faults = append(faults, fmt.Sprintf("%s: %s is no room", name, room))
+		}
+		ours, err := importsOfOurs(tree, name)
+		if err != nil {
+			return err
+		}
+		for _, imported := range ours {
+			imports++
+			if other, _, _ := strings.Cut(imported, "/"); known && !slices.Contains(allowed, other) {
+				faults = append(faults, fmt.Sprintf("%s: %s may not import %s", name, room, imported))
+			}
+		}
+		return nil
+	})
+	return faults, imports, err
+}
+
+// importsOfOurs returns the packages of this module that a file imports, by their folders.
+func importsOfOurs(tree fs.FS, name string) ([]string, error) {
+	source, err := fs.ReadFile(tree, name)
+	if err != nil {
+		return nil, err
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ImportsOnly)
+	if err != nil {
+		return nil, err
+	}
+	var ours []string
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if folder, ok := strings.CutPrefix(imported, module); ok {
+			ours = append(ours, folder)
+		}
+	}
+	return ours, nil
+}
