@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/filterbank"
+	"github.com/spf13/pflag"
+)
+
+// conversionFlags say which convolutions become frozen blocks, and of which kind.
+type conversionFlags struct{ options transform.Options }
+
+func (f *conversionFlags) add(flags *pflag.FlagSet) {
+	o := &f.options
+	flags.StringVar(&o.Bank, "bank", "", "where the filters of the bank come from: "+strings.Join(filterbank.Names(), ", ")+
+		" (default "+filterbank.Default+", or with --pointwise identity the source's own filters)")
+	flags.StringVar((*string)(&o.Layout), "layout", string(transform.Dense),
+		"what a bank filter sees: dense (all input channels), depthwise (one)")
+	flags.IntVarP(&o.Expansion, "expansion", "E", 1, "bank filters per source filter, or per input channel with --layout depthwise")
+	flags.StringVar((*string)(&o.Between), "between", string(transform.None),
+		"what stands between bank and 1×1 convolution: none, relu, batchnorm, batchnorm-relu")
+	flags.StringVar((*string)(&o.Pointwise), "pointwise", string(transform.Project),
+		"how the 1×1 convolution starts: project (closest to the source), random, identity (the bank is the source's filters)")
+	flags.IntVar(&o.KernelSize, "kernel-size", 0, "replace every kernel by one of this size (0 keeps it)")
+	flags.StringArrayVar(&o.Include, "include", nil, "convert only convolutions with a name like this, such as 'layer1.*' (repeatable)")
+	flags.StringArrayVar(&o.Skip, "skip", nil, "leave out convolutions with a name like this (repeatable)")
+	flags.IntVar(&o.MinKernel, "min-kernel", 0, "leave out convolutions with a smaller kernel")
+	flags.IntVar(&o.MaxKernel, "max-kernel", 0, "leave out convolutions with a larger kernel (0: no limit)")
+	flags.Uint64Var(&o.Seed, "seed", 0, "seed of the banks and of random 1×1 convolutions")
+}
+
+// conversions prints what a conversion did or would do, one row per convolution.
+func (p *printer) conversions(list []transform.Conversion) {
+	var rows []table.Row
+	for _, c := range list {
+		kernel := product(c.Kernel)
+		if c.NewKernel != nil {
+			kernel += " to " + product(c.NewKernel)
+		}
+		outcome, lost := string(c.Status), number("")
+		switch c.Status {
+		case transform.Skipped:
+			outcome += ": " + c.Reason
+		case transform.Converted:
+			lost = decimal(c.Error)
+		}
+		rows = append(rows, table.Row{c.Node, kernel, product(c.Strides), count(c.Groups), fmt.Sprintf("%d→%d", c.In, c.Out),
+			count(c.Before.Trainable), known(c.Before.MACs), count(c.After.Trainable), count(c.After.Bank), lost, outcome})
+	}
+	p.table(table.Row{"convolution", "kernel", "stride", "groups", "channels", "parameters", "MACs", "trainable after", "in the bank", "relative error", "outcome"}, rows)
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/spf13/cobra"
+)
+
+// convertCommand rewrites a model into frozen blocks.
+type convertCommand struct {
+	*printer
+	conversion conversionFlags
+	output     outputFlags
+	reinit     bool
+}
+
+// convertResult is what convert prints as JSON.
+type convertResult struct {
+	Model        string                 `json:"model"`
+	Output       string                 `json:"output"`
+	Converted    int                    `json:"converted"`
+	Before       parameterCount         `json:"parameters_before"`
+	After        parameterCount         `json:"parameters_after"`
+	Convolutions []transform.Conversion `json:"convolutions"`
+}
+
+func newConvert(p *printer) *cobra.Command {
+	c := convertCommand{printer: p}
+	cmd := &cobra.Command{
+		Use:   "convert MODEL -o OUT",
+		Short: "Rewrite spatial convolutions into frozen blocks",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(_ *cobra.Command, args []string) error { return c.run(args[0]) },
+	}
+	c.output.add(cmd)
+	c.conversion.add(cmd.Flags())
+	cmd.Flags().BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew, to train from scratch")
+	return cmd
+}
+
+func (c *convertCommand) run(path string) error {
+	if err := c.output.check(); err != nil {
+		return err
+	}
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		return err
+	}
+	result := convertResult{Model: path, Output: c.output.path}
+	if result.Before, err = countParameters(m); err != nil {
+		return err
+	}
+	if result.Convolutions, err = transform.Convert(m, c.conversion.options); err != nil {
+		return err
+	}
+	for _, row := range result.Convolutions {
+		if row.Status == transform.Converted {
+			result.Converted++
+		}
+	}
+	if result.Converted == 0 {
+		return fmt.Errorf("converting %s: none of its %d convolutions becomes a frozen block: `rcfreeze inspect` with the same flags says why",
+			path, len(result.Convolutions))
+	}
+	if c.reinit {
+		if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: c.conversion.options.Seed}); err != nil {
+			return err
+		}
+	}
+	if result.After, err = countParameters(m); err != nil {
+		return err
+	}
+	if err := c.output.save(m); err != nil {
+		return err
+	}
+	return c.result(result, func() {
+		c.conversions(result.Convolutions)
+		c.facts(
+			[2]string{"before", result.Before.String()},
+			[2]string{"after", result.After.String()},
+			[2]string{"written", fmt.Sprintf("%s, %d frozen blocks", result.Output, result.Converted)},
+		)
+	})
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/transform/batch"
+	"github.com/spf13/cobra"
+)
+
+// dataFlags say which images to read, and how.
+type dataFlags struct {
+	path      string
+	format    string
+	resize    bool
+	shortSide int
+	normalize string
+	mean, std []float64
+	workers   int
+}
+
+func (f *dataFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.path, "data", "", "the data set: a folder or file")
+	cmd.MarkFlagRequired("data")
+	flags.StringVar(&f.format, "format", "auto", "format of the data set: auto, "+strings.Join(dataset.Formats(), ", "))
+	flags.BoolVar(&f.resize, "resize", false, "scale images of another size to the model's")
+	flags.IntVar(&f.shortSide, "short-side", 0, "scale the shorter side to this before the middle is cut out (0: what just covers the model's size)")
+	flags.StringVar(&f.normalize, "normalize", "", "mean and standard deviation of a known data set: "+strings.Join(dataset.Normalizations(), ", ")+
+		", or none (default: what the model records, else those of the data set)")
+	flags.Float64SliceVar(&f.mean, "mean", nil, "mean per channel, of pixels from 0 to 1, such as 0.4914,0.4822,0.4465")
+	flags.Float64SliceVar(&f.std, "std", nil, "standard deviation per channel, likewise")
+	flags.IntVarP(&f.workers, "workers", "j", 0, "goroutines that read images (0: one per core)")
+}
+
+// open opens a split of the data set for a model, and tells what was noteworthy.
+func (f *dataFlags) open(p *printer, m *onnxgraph.Model, split dataset.Split) (*dataset.Dataset, error) {
+	shape, err := imageShape(m)
+	if err != nil {
+		return nil, err
+	}
+	d, err := dataset.Open(f.path, dataset.Options{
+		Format: f.format, Split: split, Shape: shape, Classes: classes(m), Resize: f.resize, ShortSide: f.shortSide,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range d.Notes {
+		p.say("%s: %s", d.Path, note)
+	}
+	if d.Single {
+		p.say("%s: the data set has no separate splits: all of it serves as %s", d.Path, split)
+	}
+	return d, nil
+}
+
+// imageShape returns the shape of the images that the model takes, with 0 for what it leaves open.
+func imageShape(m *onnxgraph.Model) (dataset.Shape, error) {
+	input, err := batch.Input(m)
+	if err != nil {
+		return dataset.Shape{}, err
+	}
+	dims, ok := input.Shape()
+	if !ok {
+		return dataset.Shape{}, nil
+	}
+	if len(dims) != 4 {
+		return dataset.Shape{}, fmt.Errorf("reading the input %q of %s: it has %d dims, needs 4: batch, channels, height, width", input.Name(), m.Path(), len(dims))
+	}
+	size := func(i int) int { return int(max(dims[i].Size, 0)) }
+	return dataset.Shape{Channels: size(1), Height: size(2), Width: size(3)}, nil
+}
+
+// classes returns the number of classes that the model tells apart, 0 if it does not say.
+func classes(m *onnxgraph.Model) int {
+	for _, v := range m.Graph.Outputs() {
+		if dims, ok := v.Shape(); ok && len(dims) == 2 {
+			return int(max(dims[1].Size, 0))
+		}
+	}
+	return 0
+}
+
+// formatNormalizations are the normalizations of formats that hold one data set only.
+var formatNormalizations = map[string]string{"cifar10": "cifar10", "cifar100": "cifar100"}
+
+// measuredImages bounds the images over which mean and standard deviation are measured.
+const measuredImages = 10000
+
+// normalization settles how images are normalized: by flag, else as the model records, else by what is
+// known or measured of the training images. Only the last two are told.
+func (f *dataFlags) normalization(ctx context.Context, p *printer, m *onnxgraph.Model, train func() (*dataset.Dataset, error)) (dataset.Normalization, error) {
+	given := f.mean != nil || f.std != nil
+	switch {
+	case given && f.normalize != "":
+		return dataset.Normalization{}, errors.New("--normalize and --mean, --std: give one or the other")
+	case given:
+		return dataset.Normalization{Mean: f.mean, Std: f.std}, nil
+	case f.normalize == "none":
+		return dataset.Normalization{}, nil
+	case f.normalize != "":
+		return dataset.NamedNormalization(f.normalize)
+	}
+	if n, ok, err := recordedNormalization(m); ok || err != nil {
+		return n, err
+	}
+	images, err := train()
+	if err != nil {
+		return dataset.Normalization{}, err
+	}
+	if name, ok := formatNormalizations[images.Format]; ok {
+		p.say("normalizing as %s; --mean and --std choose otherwise", name)
+		return dataset.NamedNormalization(name)
+	}
+	n, err := dataset.MeanStd(ctx, images, measuredImages)
+	if err == nil {
+		p.say("normalizing by mean %.4f and standard deviation %.4f, measured on the training images; --mean and --std choose otherwise", n.Mean, n.Std)
+	}
+	return n, err
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/spf13/cobra"
+)
+
+func newDoctor(p *printer) *cobra.Command {
+	var f runtimeFlags
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Tell which ONNX Runtime and providers are here, and how to get them",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return p.doctor(ort.Diagnose(f.library)) },
+	}
+	f.addLibrary(cmd.Flags())
+	return cmd
+}
+
+// doctor prints a diagnosis; without a usable library it is an error.
+func (p *printer) doctor(d ort.Diagnosis) error {
+	if err := p.result(d, func() { p.diagnosis(d) }); err != nil {
+		return err
+	}
+	if d.Library == nil {
+		return errors.New(d.Problem)
+	}
+	return nil
+}
+
+func (p *printer) diagnosis(d ort.Diagnosis) {
+	facts := [][2]string{{"needs", "ONNX Runtime " + d.NeededVersion + " or newer"}, {"CPU threads", fmt.Sprint(d.CPUThreads)}}
+	if d.Library == nil {
+		p.facts(append(facts, [2]string{"library", "none"})...)
+		return
+	}
+	facts = append(facts, [2]string{"library", d.Library.Path}, [2]string{"version", d.Library.Version}, [2]string{"found by", d.Library.FoundBy})
+	if d.Library.Warning != "" {
+		facts = append(facts, [2]string{"warning", d.Library.Warning})
+	}
+	p.facts(facts...)
+	yes := map[bool]string{true: "yes", false: "no"}
+	var rows []table.Row
+	for _, s := range d.Providers {
+		rows = append(rows, table.Row{string(s.Provider), yes[s.CompiledIn], yes[s.Usable], s.Reason})
+	}
+	p.table(table.Row{"provider", "in the library", "usable", "reason"}, rows)
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/spf13/cobra"
+)
+
+// evalCommand measures a model on a data set.
+type evalCommand struct {
+	*printer
+	data      dataFlags
+	runtime   runtimeFlags
+	split     string
+	batchSize int
+	epsilon   fraction
+}
+
+// evalResult is what eval prints as JSON.
+type evalResult struct {
+	Model     string        `json:"model"`
+	Data      string        `json:"data"`
+	Split     string        `json:"split"`
+	Normalize normalization `json:"normalize"`
+	Epsilon   float64       `json:"epsilon,omitempty"`
+	evaluate.Result
+}
+
+func newEval(p *printer) *cobra.Command {
+	c := evalCommand{printer: p}
+	cmd := &cobra.Command{
+		Use:   "eval MODEL --data PATH",
+		Short: "Measure loss, top-1, top-5 and robust accuracy",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+	}
+	c.data.add(cmd)
+	c.runtime.add(cmd.Flags())
+	cmd.Flags().StringVar(&c.split, "split", string(dataset.Test), "which part of the data set: test, train")
+	cmd.Flags().IntVarP(&c.batchSize, "batch-size", "b", 128, "images at a time")
+	addEpsilon(cmd, &c.epsilon)
+	return cmd
+}
+
+func addEpsilon(cmd *cobra.Command, epsilon *fraction) {
+	cmd.Flags().Var(epsilon, "epsilon", "size of the FGSM attack for robust accuracy, of pixels from 0 to 1, such as 1/255 (0: no attack)")
+}
+
+func (c *evalCommand) run(ctx context.Context, path string) error {
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		return err
+	}
+	o := evaluate.Options{BatchSize: c.batchSize, Workers: c.data.workers, Epsilon: float64(c.epsilon)}
+	if o.BatchSize < 1 {
+		return fmt.Errorf("--batch-size %d: needs at least 1", o.BatchSize)
+	}
+	if o.Session, err = c.runtime.start(c.printer); err != nil {
+		return err
+	}
+	set, err := c.data.open(c.printer, m, dataset.Split(c.split))
+	if err != nil {
+		return err
+	}
+	o.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) {
+		if set.Single || set.Split == dataset.Train {
+			return set, nil
+		}
+		return c.data.open(c.printer, m, dataset.Train)
+	})
+	if err != nil {
+		return err
+	}
+	measured, err := measure(ctx, c.progress(), m, set, o)
+	if err != nil {
+		return fmt.Errorf("measuring %s: %w", path, err)
+	}
+	r := evalResult{Model: path, Data: c.data.path, Split: c.split, Normalize: normalization(o.Normalize), Epsilon: o.Epsilon, Result: measured}
+	return c.result(r, func() { c.facts(measuredFacts(measured, o.Epsilon)...) })
+}
+
+// measure runs a model over a data set.
+func measure(ctx context.Context, bar *progress, m *onnxgraph.Model, set *dataset.Dataset, o evaluate.Options) (r evaluate.Result, err error) {
+	fitted, image, err := train.Fit(m, []int64{int64(o.BatchSize), int64(set.Shape.Channels), int64(set.Shape.Height), int64(set.Shape.Width)})
+	if err != nil {
+		return r, err
+	}
+	e, err := evaluate.New(fitted, image, set, o)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	defer bar.clear()
+	return e.Measure(ctx, nil, nil, func(done int) { bar.show("measuring", done, set.Len(), "images") })
+}
+
+func measuredFacts(r evaluate.Result, epsilon float64) [][2]string {
+	facts := [][2]string{
+		{"images", string(count(r.Samples))},
+		{"loss", fmt.Sprintf("%.4f", r.Loss)},
+		{"top-1", string(percent(r.Top1))},
+		{"top-5", string(percent(r.Top5))},
+	}
+	if r.RobustTop1 != nil {
+		facts = append(facts, [2]string{"robust top-1", fmt.Sprintf("%s (FGSM, epsilon %.3g)", percent(*r.RobustTop1), epsilon)})
+	}
+	return facts
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/spf13/cobra"
+)
+
+// inspectCommand tells what is in a model.
+type inspectCommand struct {
+	*printer
+	conversion conversionFlags
+}
+
+// inspectResult is what inspect prints as JSON.
+type inspectResult struct {
+	Model        string                 `json:"model"`
+	IRVersion    int64                  `json:"ir_version"`
+	Opsets       map[string]int64       `json:"opsets"` // by domain, "" is ONNX's own
+	Inputs       []port                 `json:"inputs"`
+	Outputs      []port                 `json:"outputs"`
+	Parameters   parameterCount         `json:"parameters"`
+	Operators    map[string]int         `json:"operators"` // nodes by operator, those of nested graphs too
+	Convolutions []transform.Conversion `json:"convolutions"`
+	Blocks       []blockFacts           `json:"blocks"` // whose banks are as recorded
+}
+
+// port is an input or output of a model.
+type port struct {
+	Name  string   `json:"name"`
+	DType string   `json:"dtype"`
+	Shape []string `json:"shape"` // sizes and symbols, "?" for what is not known
+}
+
+// blockFacts is a frozen block that the model records.
+type blockFacts struct {
+	Name string `json:"name"`
+	transform.Record
+}
+
+func newInspect(p *printer) *cobra.Command {
+	c := inspectCommand{printer: p}
+	cmd := &cobra.Command{
+		Use:   "inspect MODEL",
+		Short: "Tell what is in a model and what convert would rewrite",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(_ *cobra.Command, args []string) error { return c.run(args[0]) },
+	}
+	c.conversion.add(cmd.Flags())
+	return cmd
+}
+
+func (c *inspectCommand) run(path string) error {
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		return err
+	}
+	r := inspectResult{
+		Model: path, IRVersion: m.IRVersion(), Opsets: opsets(m), Operators: operators(m), Blocks: []blockFacts{},
+		Inputs: ports(slices.DeleteFunc(slices.Clone(m.Graph.Inputs()), hasDefault)), Outputs: ports(m.Graph.Outputs()),
+	}
+	if r.Parameters, err = countParameters(m); err != nil {
+		return err
+	}
+	if r.Convolutions, err = transform.Plan(m, c.conversion.options); err != nil {
+		return err
+	}
+	blocks, err := transform.Blocks(m)
+	if err != nil {
+		return err
+	}
+	for _, b := range blocks {
+		r.Blocks = append(r.Blocks, blockFacts{b.Name, b.Record})
+	}
+	return c.result(r, func() { c.print(r) })
+}
+
+func hasDefault(v *onnxgraph.Value) bool { return v.Constant() != nil }
+
+func ports(values []*onnxgraph.Value) []port {
+	list := []port{}
+	for _, v := range values {
+		dims, ok := v.Shape()
+		p := port{Name: v.Name(), DType: v.DType().String(), Shape: []string{}}
+		if !ok {
+			p.Shape = []string{"?"}
+		}
+		for _, d := range dims {
+			text := cmp.Or(d.Param, "?")
+			if d.Size >= 0 {
+				text = fmt.Sprint(d.Size)
+			}
+			p.Shape = append(p.Shape, text)
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+func opsets(m *onnxgraph.Model) map[string]int64 {
+	versions := map[string]int64{"": m.Opset("")}
+	for _, g := range m.Graphs() {
+		for _, n := range g.Nodes() {
+			versions[n.Domain()] = m.Opset(n.Domain())
+		}
+	}
+	return versions
+}
+
+// operators counts the nodes of all graphs by operator.
+func operators(m *onnxgraph.Model) map[string]int {
+	counts := map[string]int{}
+	for _, g := range m.Graphs() {
+		for _, n := range g.Nodes() {
+			counts[operatorName(n)]++
+		}
+	}
+	return counts
+}
+
+func operatorName(n *onnxgraph.Node) string {
+	if n.Domain() == "" {
+		return n.OpType()
+	}
+	return n.Domain() + "." + n.OpType()
+}
+
+func (c *inspectCommand) print(r inspectResult) {
+	facts := [][2]string{{"file", r.Model}, {"IR version", fmt.Sprint(r.IRVersion)}}
+	for _, domain := range slices.Sorted(maps.Keys(r.Opsets)) {
+		facts = append(facts, [2]string{"operators of " + cmp.Or(domain, "ai.onnx"), fmt.Sprint("version ", r.Opsets[domain])})
+	}
+	for _, p := range r.Inputs {
+		facts = append(facts, [2]string{"input", p.String()})
+	}
+	for _, p := range r.Outputs {
+		facts = append(facts, [2]string{"output", p.String()})
+	}
+	facts = append(facts, [2]string{"parameters", r.Parameters.String()}, [2]string{"nodes", operatorList(r.Operators)})
+	c.facts(facts...)
+	c.conversions(r.Convolutions)
+	if len(r.Blocks) == 0 {
+		return
+	}
+	var rows []table.Row
+	for _, b := range r.Blocks {
+		rows = append(rows, table.Row{b.Name, b.Bank, string(b.Layout), count(b.Expansion), string(b.Between), string(b.Pointwise), number(fmt.Sprint(b.Seed)), "as recorded"})
+	}
+	c.table(table.Row{"frozen block", "bank", "layout", "expansion", "between", "pointwise", "seed", "bank's SHA-256"}, rows)
+}
+
+func (p port) String() string {
+	return fmt.Sprintf("%s: %s [%s]", p.Name, p.DType, strings.Join(p.Shape, ", "))
+}
+
+// operatorList writes counts by operator, the most frequent first.
+func operatorList(counts map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%d %s", counts[name], name)
+	}
+	return strings.Join(names, ", ")
+}

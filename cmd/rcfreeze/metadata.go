@@ -1,0 +1,46 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+)
+
+// The keys of a model's metadata that say how it was trained.
+const (
+	normalizeKey = "rcfreeze.normalize" // a normalization as JSON
+	classesKey   = "rcfreeze.classes"   // the names of the classes in label order, as a JSON list
+)
+
+// normalization is a dataset.Normalization as JSON, in a model's metadata and in results.
+type normalization struct {
+	Mean []float64 `json:"mean"`
+	Std  []float64 `json:"std"`
+}
+
+// describe records in the model how its images were normalized and what its outputs mean.
+func describe(m *onnxgraph.Model, n dataset.Normalization, classes []string) error {
+	for key, value := range map[string]any{normalizeKey: normalization(n), classesKey: classes} {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("recording %s: %w", key, err)
+		}
+		m.SetMetadata(key, string(text))
+	}
+	return nil
+}
+
+// recordedNormalization returns what describe recorded; ok is false if nothing is.
+func recordedNormalization(m *onnxgraph.Model) (n dataset.Normalization, ok bool, err error) {
+	text := m.Metadata(normalizeKey)
+	if text == "" {
+		return n, false, nil
+	}
+	var recorded normalization
+	if err := json.Unmarshal([]byte(text), &recorded); err != nil {
+		return n, false, fmt.Errorf("reading the normalization that %s records: %w: give --mean and --std", m.Path(), err)
+	}
+	return dataset.Normalization(recorded), true, nil
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/spf13/cobra"
+)
+
+// newCommand builds a reference architecture.
+type newCommand struct {
+	*printer
+	output  outputFlags
+	options architecture.Options
+	input   string
+}
+
+// newResult is what new prints as JSON.
+type newResult struct {
+	Architecture string         `json:"architecture"`
+	Output       string         `json:"output"`
+	Parameters   parameterCount `json:"parameters"`
+}
+
+func newNew(p *printer) *cobra.Command {
+	c := newCommand{printer: p}
+	cmd := &cobra.Command{
+		Use:       "new ARCHITECTURE -o OUT",
+		Short:     "Build a reference architecture as ONNX, to train from scratch",
+		Long:      "Build a reference architecture as ONNX, to train from scratch.\n\nThe architectures:\n" + architectureList(),
+		Args:      cobra.ExactArgs(1),
+		ValidArgs: architecture.Names(),
+		RunE:      func(_ *cobra.Command, args []string) error { return c.run(args[0]) },
+	}
+	c.output.add(cmd)
+	flags := cmd.Flags()
+	flags.IntVar(&c.options.Depth, "depth", 0, "layers (0: the architecture's default)")
+	flags.IntVar(&c.options.Width, "width", 0, "filters of the first stage (0: the architecture's default)")
+	flags.IntVar(&c.options.Classes, "classes", 0, "outputs (0: the architecture's default)")
+	flags.StringVar(&c.input, "input", "", "shape of the images as channels x height x width, such as 3x32x32 (default: the architecture's)")
+	flags.Uint64Var(&c.options.Seed, "seed", 0, "seed of the weights")
+	return cmd
+}
+
+func architectureList() string {
+	var b strings.Builder
+	for _, a := range architecture.All() {
+		d := a.Defaults
+		fmt.Fprintf(&b, "  %-14s %s; default depth %d, width %d, classes %d, input %dx%dx%d\n",
+			a.Name, a.Doc, d.Depth, d.Width, d.Classes, d.Channels, d.ImageHeight, d.ImageWidth)
+	}
+	return b.String()
+}
+
+func (c *newCommand) run(name string) error {
+	if err := c.output.check(); err != nil {
+		return err
+	}
+	if c.input != "" {
+		o := &c.options
+		var rest string
+		n, _ := fmt.Sscanf(c.input+" .", "%dx%dx%d %s", &o.Channels, &o.ImageHeight, &o.ImageWidth, &rest)
+		if n != 4 || rest != "." || min(o.Channels, o.ImageHeight, o.ImageWidth) < 1 {
+			return fmt.Errorf("--input %q: needs channels x height x width, such as 3x32x32", c.input)
+		}
+	}
+	m, err := architecture.New(name, c.options)
+	if err != nil {
+		return err
+	}
+	r := newResult{Architecture: name, Output: c.output.path}
+	if r.Parameters, err = countParameters(m); err != nil {
+		return err
+	}
+	if err := c.output.save(m); err != nil {
+		return err
+	}
+	return c.result(r, func() {
+		c.facts([2]string{"parameters", r.Parameters.String()}, [2]string{"written", r.Output})
+	})
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// sayEvery is how often progress is told where no bar can be drawn.
+const sayEvery = 10 * time.Second
+
+// progress shows how far long work is: as a bar on a terminal, else as a line now and then.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	bar      *progressbar.ProgressBar // of the current task, nil if none is shown
+	task     string
+	said     time.Time
+}
+
+func (p *printer) progress() *progress {
+	f, ok := p.stderr.(*os.File)
+	return &progress{w: p.stderr, terminal: ok && term.IsTerminal(int(f.Fd())), said: time.Now()}
+}
+
+// show tells that done of total pieces of a task are done.
+func (p *progress) show(task string, done, total int, details string) {
+	if !p.terminal {
+		if time.Since(p.said) >= sayEvery {
+			p.said = time.Now()
+			fmt.Fprintf(p.w, "%s: %d/%d %s\n", task, done, total, details)
+		}
+		return
+	}
+	if p.bar == nil || p.task != task {
+		p.clear()
+		p.task = task
+		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(p.w), progressbar.OptionShowCount(),
+			progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+	}
+	p.bar.Describe(task + " " + details)
+	p.bar.Set(done)
+}
+
+// clear takes the bar off the terminal, so that text can be written.
+func (p *progress) clear() {
+	if p.bar != nil {
+		p.bar.Clear()
+		p.bar = nil
+	}
+}

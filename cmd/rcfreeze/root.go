@@ -1,0 +1,62 @@
+package main
+
+import (
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// subcommands makes every subcommand, in the order in which help lists them.
+var subcommands = []func(*printer) *cobra.Command{
+	newNew, newInspect, newConvert, newTrain, newEval, newDoctor,
+}
+
+func newRoot(p *printer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "rcfreeze",
+		Short: "Frozen random convolutions for ONNX models",
+		Long: `rcfreeze turns the spatial convolutions of an ONNX model into frozen blocks (a fixed random filter bank
+and a trainable 1×1 convolution), trains them on stock ONNX Runtime, compares them with the original,
+and merges them back into plain convolutions.
+
+Results go to standard output: tables, or with --json one JSON document. All else goes to standard error.`,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentFlags().BoolVar(&p.json, "json", false, "print the result as one JSON document")
+	root.SetGlobalNormalizationFunc(flagName)
+	for _, make := range subcommands {
+		root.AddCommand(make(p))
+	}
+	return root
+}
+
+// aliases are other names of flags, as other training programs call them.
+var aliases = map[string]string{
+	"opt":       "optimizer",
+	"sched":     "scheduler",
+	"smoothing": "label-smoothing",
+}
+
+// flagName returns the name of the flag that the user means.
+func flagName(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	name = strings.ReplaceAll(name, "_", "-")
+	if long, ok := aliases[name]; ok {
+		name = long
+	}
+	return pflag.NormalizedName(name)
+}
+
+// version returns the module's version that the program was built from.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/spf13/pflag"
+)
+
+// runtimeFlags say which ONNX Runtime runs a model, and on what.
+type runtimeFlags struct {
+	library  string
+	provider string
+	options  ort.Options
+}
+
+func (f *runtimeFlags) add(flags *pflag.FlagSet) {
+	f.addLibrary(flags)
+	flags.StringVar(&f.provider, "provider", string(ort.CPU), "what runs the operators: cpu, cuda, auto")
+	flags.IntVar(&f.options.DeviceID, "device", 0, "number of the GPU, for cuda")
+	flags.BoolVar(&f.options.TF32, "tf32", false, "let cuda round the inputs of products to 10 bits of mantissa: faster")
+	flags.IntVar(&f.options.IntraOpThreads, "threads", 0, "threads of an operator (0: one per core)")
+}
+
+func (f *runtimeFlags) addLibrary(flags *pflag.FlagSet) {
+	flags.StringVar(&f.library, "ort-lib", "", "the ONNX Runtime library or its folder (default: $"+ort.LibraryVariable+", then usual places)")
+}
+
+// start initialises ONNX Runtime and returns how sessions are to run.
+func (f *runtimeFlags) start(p *printer) (ort.Options, error) {
+	choice, err := ort.ParseProvider(f.provider)
+	if err != nil {
+		return ort.Options{}, err
+	}
+	library, err := ort.Init(f.library)
+	if err != nil {
+		return ort.Options{}, err
+	}
+	if library.Warning != "" {
+		p.say("%s: %s", library.Path, library.Warning)
+	}
+	o := f.options
+	var reason string
+	if o.Provider, reason, err = ort.Select(choice); err != nil {
+		return ort.Options{}, err
+	}
+	if choice == ort.Auto {
+		p.say("provider %s: %s", o.Provider, reason)
+	}
+	return o, nil
+}

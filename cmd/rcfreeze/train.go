@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/spf13/cobra"
+)
+
+// trainCommand trains a model.
+type trainCommand struct {
+	*printer
+	output  outputFlags
+	data    dataFlags
+	recipe  recipeFlags
+	runtime runtimeFlags
+	variant string
+	reinit  bool
+	resume  bool
+	keep    string
+	folder  string
+	epsilon fraction
+}
+
+// trainResult is what train prints as JSON.
+type trainResult struct {
+	Model     string          `json:"model"`
+	Output    string          `json:"output"`
+	Folder    string          `json:"run_dir"`
+	Data      string          `json:"data"`
+	Variant   string          `json:"variant"`
+	Recipe    train.Recipe    `json:"recipe"`
+	Normalize normalization   `json:"normalize"`
+	Epsilon   float64         `json:"epsilon,omitempty"`
+	Result    evaluate.Result `json:"result"` // of the model that was written
+	History   []train.Row     `json:"history"`
+}
+
+func newTrain(p *printer) *cobra.Command {
+	c := trainCommand{printer: p}
+	cmd := &cobra.Command{
+		Use:   "train MODEL -o OUT --data PATH",
+		Short: "Fine-tune a model, or train it from scratch with --reinit",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+	}
+	c.output.add(cmd)
+	c.data.add(cmd)
+	c.recipe.add(cmd.Flags())
+	c.runtime.add(cmd.Flags())
+	flags := cmd.Flags()
+	flags.StringVar(&c.variant, "variant", "", fmt.Sprintf("what trains: %s (default frozen if the model has frozen blocks, else baseline)", variantList()))
+	flags.BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew first: train from scratch")
+	flags.BoolVar(&c.resume, "resume", false, "go on from the last checkpoint in the run's folder")
+	flags.StringVar(&c.keep, "keep", string(train.KeepLast), "whose weights to write: last (epoch) or best (test accuracy)")
+	flags.StringVar(&c.folder, "run-dir", "", "folder for checkpoints and metrics.csv (default: the output's name with .run)")
+	addEpsilon(cmd, &c.epsilon)
+	return cmd
+}
+
+func variantList() string {
+	var names []string
+	for _, v := range transform.Variants() {
+		names = append(names, string(v))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (c *trainCommand) run(ctx context.Context, path string) error {
+	if err := c.output.check(); err != nil {
+		return err
+	}
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		return err
+	}
+	variant, err := chooseVariant(m, transform.Variant(c.variant))
+	if err != nil {
+		return err
+	}
+	run, err := c.prepare(ctx, m, variant)
+	if err != nil {
+		return err
+	}
+	c.announce(path, variant, run)
+	trained, err := run.Do(ctx)
+	if err != nil {
+		return fmt.Errorf("training %s: %w", path, err)
+	}
+	if err := describe(trained.Model, run.Normalize, run.Train.Classes); err != nil {
+		return err
+	}
+	if err := c.output.save(trained.Model); err != nil {
+		return fmt.Errorf("%w; the weights are in %s: --resume writes them again", err, run.Folder)
+	}
+	r := trainResult{
+		Model: path, Output: c.output.path, Folder: string(run.Folder), Data: c.data.path, Variant: string(variant), Recipe: run.Recipe,
+		Normalize: normalization(run.Normalize), Epsilon: float64(c.epsilon), History: trained.History,
+	}
+	r.Result, err = measure(ctx, c.progress(), trained.Model, run.Test, evaluate.Options{
+		BatchSize: run.Recipe.BatchSize, Normalize: run.Normalize, Workers: run.Workers, Epsilon: r.Epsilon, Session: run.Session,
+	})
+	if err != nil {
+		return fmt.Errorf("measuring %s: %w", c.output.path, err)
+	}
+	return c.result(r, func() {
+		c.facts(append(measuredFacts(r.Result, r.Epsilon), [2]string{"written", r.Output}, [2]string{"checkpoints", r.Folder})...)
+	})
+}
+
+// chooseVariant returns the variant asked for, or that which fits the model, if it fits the model.
+func chooseVariant(m *onnxgraph.Model, asked transform.Variant) (transform.Variant, error) {
+	blocks, err := transform.Blocks(m)
+	if err != nil {
+		return "", err
+	}
+	switch has := len(blocks) > 0; {
+	case asked == "" && has:
+		return transform.Frozen, nil
+	case asked == "":
+		return transform.Baseline, nil
+	case asked.HasBlocks() && !has:
+		return "", fmt.Errorf("--variant %s: %s has no frozen blocks: make them with `rcfreeze convert` first", asked, m.Path())
+	case !asked.HasBlocks() && has:
+		return "", fmt.Errorf("--variant %s: %s has frozen blocks: train the source model, or choose frozen or learned", asked, m.Path())
+	}
+	return asked, nil
+}
+
+// prepare gathers all that a run needs.
+func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant transform.Variant) (*train.Run, error) {
+	run := &train.Run{Model: m, Workers: c.data.workers, Resume: c.resume, Keep: train.Keep(c.keep), Folder: train.Folder(c.folder)}
+	if run.Keep != train.KeepLast && run.Keep != train.KeepBest {
+		return nil, fmt.Errorf("--keep %q: choose last or best", c.keep)
+	}
+	if run.Folder == "" {
+		run.Folder = train.Folder(strings.TrimSuffix(c.output.path, ".onnx") + ".run")
+	}
+	var err error
+	if run.Session, err = c.runtime.start(c.printer); err != nil {
+		return nil, err
+	}
+	if run.Train, err = c.data.open(c.printer, m, dataset.Train); err != nil {
+		return nil, err
+	}
+	if run.Test, err = c.data.open(c.printer, m, dataset.Test); err != nil {
+		return nil, err
+	}
+	if run.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) { return run.Train, nil }); err != nil {
+		return nil, err
+	}
+	if run.Recipe, run.Augment, err = c.recipe.settle(run.Train.Format, c.reinit); err != nil {
+		return nil, err
+	}
+	if run.Recipe.Trained, err = variant.Trained(m); err != nil {
+		return nil, err
+	}
+	if len(run.Recipe.Trained) == 0 {
+		return nil, errors.New("training " + m.Path() + ": it has no parameter that trains")
+	}
+	watch(c.progress(), run)
+	return run, c.draw(m, variant, run.Recipe.Seed)
+}
+
+// draw gives the model new parameters where the variant or the user asks for it.
+func (c *trainCommand) draw(m *onnxgraph.Model, variant transform.Variant, seed uint64) error {
+	if !c.reinit && variant != transform.FrozenBaseline {
+		return nil
+	}
+	_, err := transform.Reinit(m, transform.ReinitOptions{Seed: seed, Banks: variant == transform.Learned, SpatialOnly: !c.reinit})
+	return err
+}
+
+// announce tells the settings of a run in one line.
+func (c *trainCommand) announce(path string, variant transform.Variant, run *train.Run) {
+	r := run.Recipe
+	augment := strings.Join(r.Augment, ",")
+	if augment == "" {
+		augment = "none"
+	}
+	c.say("training %s as %s on %d images of %v: epochs %d, batch size %d, %s, lr %g (%s), momentum %g, weight decay %g, label smoothing %g, augmentation %s, seed %d, provider %s",
+		path, variant, run.Train.Len(), run.Train.Shape, r.Epochs, r.BatchSize, r.Optimizer, r.LearningRate, r.Schedule, r.Momentum, r.WeightDecay, r.LabelSmoothing,
+		augment, r.Seed, run.Session.Provider)
+}
