@@ -27,16 +27,16 @@ func Model(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 }
 
 func specialized(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
+	own, isOther := otherBatch(m, shape)
 	if err := batch.SetInputShape(m, shape); err != nil {
 		return nil, err
 	}
-	for _, v := range m.Graph.Inputs() {
-		if v.Constant() != nil {
-			m.Graph.MakeConstant(v, v.Constant()) // a default that nobody overrides
-		}
-	}
+	makeDefaultsConstant(m)
 	static := dataIndependent(m.Graph)
 	results, err := runAll(m, shape)
+	if err != nil && isOther {
+		return nil, fmt.Errorf("the model is made for a batch of %d and fails with %d: %s: %w", own, shape[0], dynamicBatch, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +50,17 @@ func specialized(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 	}
 	m.Graph.Prune()
 	return m, nil
+}
+
+// makeDefaultsConstant removes inputs that have a default, which nobody overrides; IR versions before 4 want
+// every initializer among the inputs.
+func makeDefaultsConstant(m *onnxgraph.Model) {
+	for _, v := range m.Graph.Inputs() {
+		if v.Constant() != nil {
+			m.Graph.MakeConstant(v, v.Constant())
+		}
+	}
+	m.SetIRVersion(max(m.IRVersion(), 4))
 }
 
 // runAll runs the model on zeros and returns every value that a node of the main graph produces.

@@ -14,19 +14,35 @@ import (
 // largest output: above what the order of float32 sums explains.
 const batchTolerance = 1e-3
 
+// dynamicBatch is what the user can do where the batch size cannot be changed.
+const dynamicBatch = "export it with a dynamic batch size"
+
+// otherBatch returns the batch size that a model is made for, if it is fixed and not that of shape.
+func otherBatch(m *onnxgraph.Model, shape []int64) (own int64, isOther bool) {
+	input, err := batch.Input(m)
+	if err != nil {
+		return 0, false
+	}
+	declared, ok := input.Shape()
+	if !ok || declared[0].Size < 1 || declared[0].Size == shape[0] {
+		return 0, false
+	}
+	return declared[0].Size, true
+}
+
 // checkBatch compares the outputs of fitted for a batch of noise with those of the source, which is made
 // for another batch size, for the first and the last of its images.
 func checkBatch(source, fitted *onnxgraph.Model, shape []int64) error {
+	own, isOther := otherBatch(source, shape)
+	if !isOther {
+		return nil
+	}
 	input, err := batch.Input(source)
 	if err != nil {
 		return err
 	}
 	if input.DType() != onnxgraph.Float32 {
 		return nil // only float32 models are trained or measured
-	}
-	declared, ok := input.Shape()
-	if !ok || declared[0].Size < 1 || declared[0].Size == shape[0] {
-		return nil
 	}
 	size := int64(1)
 	for _, d := range shape[1:] {
@@ -41,7 +57,6 @@ func checkBatch(source, fitted *onnxgraph.Model, shape []int64) error {
 	if err != nil {
 		return err
 	}
-	own := declared[0].Size
 	rows := int64(len(all)) / shape[0]
 	for _, i := range []int64{0, shape[0] - 1} {
 		repeated := make([]float32, 0, own*size)
@@ -53,7 +68,7 @@ func checkBatch(source, fitted *onnxgraph.Model, shape []int64) error {
 			return err
 		}
 		if int64(len(single)) != own*rows || !near(all[i*rows:(i+1)*rows], single[:rows]) {
-			return fmt.Errorf("the model is made for a batch of %d and gives other outputs with %d: export it with a dynamic batch size", own, shape[0])
+			return fmt.Errorf("the model is made for a batch of %d and gives other outputs with %d: %s", own, shape[0], dynamicBatch)
 		}
 	}
 	return nil
