@@ -1,0 +1,145 @@
+package batch_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/batch"
+)
+
+type input struct {
+	name  string
+	shape []onnxgraph.Dim
+}
+
+func newModel(t *testing.T, inputs ...input) *onnxgraph.Model {
+	t.Helper()
+	m := onnxgraph.New("net", 8, 18)
+	for _, in := range inputs {
+		if _, err := m.Graph.AddInput(in.name, onnxgraph.Float32, in.shape); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+func open(param string, sizes ...int64) []onnxgraph.Dim {
+	return append([]onnxgraph.Dim{{Size: -1, Param: param}}, onnxgraph.Static(sizes...)...)
+}
+
+func TestInputShape(t *testing.T) {
+	cases := []struct {
+		name     string
+		declared []onnxgraph.Dim
+		shape    []int64
+		want     []string // parts of the error, none if there is none
+	}{
+		{"open batch", open("batch", 3, 8, 8), []int64{5, 3, 8, 8}, nil},
+		{"nameless batch", open("", 3, 8, 8), []int64{5, 3, 8, 8}, nil},
+		{"fixed batch", onnxgraph.Static(1, 3, 8, 8), []int64{5, 3, 8, 8}, nil},
+		{"all open", []onnxgraph.Dim{{Size: -1}, {Size: -1}, {Size: -1}, {Size: -1}}, []int64{5, 3, 8, 8}, nil},
+		{"other height", open("batch", 3, 8, 9), []int64{5, 3, 7, 9}, []string{`"images"`, "[batch 3 8 9]", "[5 3 7 9]"}},
+		{"other channels", open("", 1, 8, 8), []int64{5, 3, 8, 8}, []string{"[? 1 8 8]", "[5 3 8 8]"}},
+		{"other rank", open("batch", 192), []int64{5, 3, 8, 8}, []string{"[batch 192]", "[5 3 8 8]"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			m := newModel(t, input{"images", c.declared})
+			err := batch.SetInputShape(m, c.shape)
+			if (err == nil) != (c.want == nil) {
+				t.Fatalf("got error %v, want one with %q", err, c.want)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got error %q, want one with %q", err, want)
+				}
+			}
+			if shape, ok := m.Graph.Inputs()[0].StaticShape(); err == nil && !(ok && slices.Equal(shape, c.shape)) {
+				t.Errorf("the input's shape is %v, want %v", shape, c.shape)
+			}
+		})
+	}
+}
+
+func TestInput(t *testing.T) {
+	image := input{"images", open("batch", 3, 8, 8)}
+	cases := []struct {
+		name   string
+		inputs []input
+		want   string
+	}{
+		{"none", nil, "has 0 inputs"},
+		{"two", []input{image, {"scale", onnxgraph.Static(1)}}, `has 2 inputs ["images" "scale"], needs exactly 1`},
+		{"vector", []input{{"images", onnxgraph.Static(3)}}, `input "images" has rank 1`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := batch.Input(newModel(t, c.inputs...)); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+	t.Run("defaults", func(t *testing.T) {
+		m := onnxgraph.New("net", 3, 9) // before IR version 4 initializers are inputs too
+		m.Graph.AddConstant("w", onnxgraph.NewScalar[float32](1))
+		want, err := m.Graph.AddInput("images", onnxgraph.Float32, image.shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := batch.Input(m); got != want || err != nil {
+			t.Errorf("got %v, %v: want the input without a default", got, err)
+		}
+	})
+}
+
+// TestReshapes checks which Reshape targets follow the batch size from 2 to 5.
+func TestReshapes(t *testing.T) {
+	cases := []struct {
+		name     string
+		constant bool // the target is a Constant node's
+		data     bool // what is reshaped depends on the images
+		target   []int64
+		want     []int64
+	}{
+		{"batch", false, true, []int64{2, 192}, []int64{5, 192}},
+		{"batch and rest", false, true, []int64{2, -1}, []int64{5, -1}},
+		{"Constant node", true, true, []int64{2, 192}, []int64{5, 192}},
+		{"open batch", false, true, []int64{-1, 192}, []int64{-1, 192}},
+		{"other first size", false, true, []int64{3, -1}, []int64{3, -1}},
+		{"weight", false, false, []int64{2, 96}, []int64{2, 96}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			m := newModel(t, input{"images", onnxgraph.Static(2, 3, 8, 8)})
+			g := m.Graph
+			tensor := onnxgraph.NewTensor([]int64{2}, c.target)
+			var target *onnxgraph.Value
+			if c.constant {
+				target = g.AddNode("Constant", nil, onnxgraph.TensorAttr("value", tensor)).Output(0)
+			} else {
+				target = g.AddConstant("target", tensor)
+			}
+			data := g.AddNode("Relu", []*onnxgraph.Value{g.Value("images")}).Output(0)
+			if !c.data {
+				data = g.AddConstant("weight", onnxgraph.NewTensor([]int64{192}, make([]float32, 192)))
+			}
+			reshape := g.AddNode("Reshape", []*onnxgraph.Value{data, target})
+			other := g.AddNode("Expand", []*onnxgraph.Value{g.AddConstant("one", onnxgraph.NewScalar[float32](1)), target})
+			g.AddOutput(reshape.Output(0), onnxgraph.Float32, onnxgraph.Static(2, 192))
+			if err := batch.SetInputShape(m, []int64{5, 3, 8, 8}); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := reshape.Input(1).Constant().Int64s(); err != nil || !slices.Equal(got, c.want) {
+				t.Errorf("the target is %v (%v), want %v", got, err, c.want)
+			}
+			if got, _ := other.Input(1).Constant().Int64s(); !slices.Equal(got, c.target) {
+				t.Errorf("another reader of the target sees %v, want %v", got, c.target)
+			}
+			if _, ok := reshape.Output(0).Shape(); ok {
+				t.Error("the output's old shape is still declared")
+			}
+		})
+	}
+}
