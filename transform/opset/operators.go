@@ -45,9 +45,13 @@ func splitInputToAttr(n *onnxgraph.Node, _ types) error {
 	if sizes == nil {
 		return errors.New("its sizes are computed, but must be constant")
 	}
-	v, err := sizes.Int64s()
+	numbers, err := sizes.Float64s() // of the element type of the data
 	if err != nil {
 		return err
+	}
+	v := make([]int64, len(numbers))
+	for i, size := range numbers {
+		v[i] = int64(size)
 	}
 	n.SetAttr(onnxgraph.Ints("split", v...))
 	n.SetInput(1, nil)
