@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -14,12 +13,18 @@ import (
 type conversionFlags struct{ options transform.Options }
 
 func (f *conversionFlags) add(flags *pflag.FlagSet) {
+	f.addKind(flags)
+	flags.IntVarP(&f.options.Expansion, "expansion", "E", 1, "bank filters per source filter, or per input channel with --layout depthwise")
+	flags.Uint64Var(&f.options.Seed, "seed", 0, "seed of the banks and of random 1×1 convolutions")
+}
+
+// addKind adds all flags but those in which the runs of a comparison differ.
+func (f *conversionFlags) addKind(flags *pflag.FlagSet) {
 	o := &f.options
 	flags.StringVar(&o.Bank, "bank", "", "where the filters of the bank come from: "+strings.Join(filterbank.Names(), ", ")+
 		" (default "+filterbank.Default+", or with --pointwise identity the source's own filters)")
 	flags.StringVar((*string)(&o.Layout), "layout", string(transform.Dense),
 		"what a bank filter sees: dense (all input channels), depthwise (one)")
-	flags.IntVarP(&o.Expansion, "expansion", "E", 1, "bank filters per source filter, or per input channel with --layout depthwise")
 	flags.StringVar((*string)(&o.Between), "between", string(transform.None),
 		"what stands between bank and 1×1 convolution: none, relu, batchnorm, batchnorm-relu")
 	flags.StringVar((*string)(&o.Pointwise), "pointwise", string(transform.Project),
@@ -29,7 +34,6 @@ func (f *conversionFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.Skip, "skip", nil, "leave out convolutions with a name like this (repeatable)")
 	flags.IntVar(&o.MinKernel, "min-kernel", 0, "leave out convolutions with a smaller kernel")
 	flags.IntVar(&o.MaxKernel, "max-kernel", 0, "leave out convolutions with a larger kernel (0: no limit)")
-	flags.Uint64Var(&o.Seed, "seed", 0, "seed of the banks and of random 1×1 convolutions")
 }
 
 // conversions prints what a conversion did or would do, one row per convolution.
@@ -47,8 +51,8 @@ func (p *printer) conversions(list []transform.Conversion) {
 		case transform.Converted:
 			lost = decimal(c.Error)
 		}
-		rows = append(rows, table.Row{c.Node, kernel, product(c.Strides), count(c.Groups), fmt.Sprintf("%d→%d", c.In, c.Out),
-			count(c.Before.Trainable), known(c.Before.MACs), count(c.After.Trainable), count(c.After.Bank), lost, outcome})
+		rows = append(rows, table.Row{c.Node, kernel, product(c.Strides), known(int64(c.Groups)), known(int64(c.In)) + "→" + known(int64(c.Out)),
+			known(c.Before.Trainable + c.Before.Bank), known(c.Before.MACs), count(c.After.Trainable), count(c.After.Bank), lost, outcome})
 	}
 	p.table(table.Row{"convolution", "kernel", "stride", "groups", "channels", "parameters", "MACs", "trainable after", "in the bank", "relative error", "outcome"}, rows)
 }

@@ -58,6 +58,14 @@ func (f *dataFlags) open(p *printer, m *onnxgraph.Model, split dataset.Split) (*
 	return d, nil
 }
 
+// both opens the images that train and those that measure.
+func (f *dataFlags) both(p *printer, m *onnxgraph.Model) (train, test *dataset.Dataset, err error) {
+	if train, err = f.open(p, m, dataset.Train); err == nil {
+		test, err = f.open(p, m, dataset.Test)
+	}
+	return train, test, err
+}
+
 // imageShape returns the shape of the images that the model takes, with 0 for what it leaves open.
 func imageShape(m *onnxgraph.Model) (dataset.Shape, error) {
 	input, err := batch.Input(m)
@@ -88,8 +96,8 @@ func classes(m *onnxgraph.Model) int {
 // formatNormalizations are the normalizations of formats that hold one data set only.
 var formatNormalizations = map[string]string{"cifar10": "cifar10", "cifar100": "cifar100"}
 
-// measuredImages bounds the images over which mean and standard deviation are measured.
-const measuredImages = 10000
+// measuredFiles bounds the image files that are decoded to measure mean and standard deviation.
+const measuredFiles = 10000
 
 // normalization settles how images are normalized: by flag, else as the model records, else by what is
 // known or measured of the training images. Only the last two are told.
@@ -116,7 +124,11 @@ func (f *dataFlags) normalization(ctx context.Context, p *printer, m *onnxgraph.
 		p.say("normalizing as %s; --mean and --std choose otherwise", name)
 		return dataset.NamedNormalization(name)
 	}
-	n, err := dataset.MeanStd(ctx, images, measuredImages)
+	limit := 0
+	if images.Format == "imagefolder" {
+		limit = measuredFiles
+	}
+	n, err := dataset.MeanStd(ctx, images, limit)
 	if err == nil {
 		p.say("normalizing by mean %.4f and standard deviation %.4f, measured on the training images; --mean and --std choose otherwise", n.Mean, n.Std)
 	}

@@ -17,6 +17,7 @@ import (
 type inspectCommand struct {
 	*printer
 	conversion conversionFlags
+	runtime    runtimeFlags
 }
 
 // inspectResult is what inspect prints as JSON.
@@ -54,6 +55,7 @@ func newInspect(p *printer) *cobra.Command {
 		RunE:  func(_ *cobra.Command, args []string) error { return c.run(args[0]) },
 	}
 	c.conversion.add(cmd.Flags())
+	c.runtime.addLibrary(cmd.Flags())
 	return cmd
 }
 
@@ -69,7 +71,7 @@ func (c *inspectCommand) run(path string) error {
 	if r.Parameters, err = countParameters(m); err != nil {
 		return err
 	}
-	if r.Convolutions, err = transform.Plan(m, c.conversion.options); err != nil {
+	if r.Convolutions, err = c.plan(m); err != nil {
 		return err
 	}
 	blocks, err := transform.Blocks(m)
@@ -80,6 +82,19 @@ func (c *inspectCommand) run(path string) error {
 		r.Blocks = append(r.Blocks, blockFacts{b.Name, b.Record})
 	}
 	return c.result(r, func() { c.print(r) })
+}
+
+// plan returns what convert would do, with the cost of every convolution if it can be known.
+func (c *inspectCommand) plan(m *onnxgraph.Model) ([]transform.Conversion, error) {
+	planned, err := transform.Plan(m, c.conversion.options)
+	if err != nil || !slices.ContainsFunc(planned, func(row transform.Conversion) bool { return row.Before.MACs == 0 }) {
+		return planned, err
+	}
+	if err := inferShapes(m, c.runtime.library); err != nil {
+		c.say("MACs of some convolutions are not known: the model does not say its shapes, and ONNX Runtime cannot tell them: %v", err)
+		return planned, nil
+	}
+	return transform.Plan(m, c.conversion.options)
 }
 
 func hasDefault(v *onnxgraph.Value) bool { return v.Constant() != nil }

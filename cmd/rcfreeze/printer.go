@@ -32,8 +32,10 @@ func (p *printer) result(document any, human func()) error {
 // say writes one line of talk.
 func (p *printer) say(format string, args ...any) { fmt.Fprintf(p.stderr, format+"\n", args...) }
 
-// table prints rows under a header; columns of numbers are to be right-aligned by their caller's choice of
-// type: integers and floats are, text is not.
+// textWidth is how wide a column of a table may be: longer text is wrapped.
+const textWidth = 72
+
+// table prints rows under a header. Columns that hold nothing but numbers are aligned to the right.
 func (p *printer) table(header table.Row, rows []table.Row) {
 	t := table.NewWriter()
 	style := table.StyleLight
@@ -43,9 +45,11 @@ func (p *printer) table(header table.Row, rows []table.Row) {
 	t.AppendRows(rows)
 	var columns []table.ColumnConfig
 	for i := range header {
+		c := table.ColumnConfig{Number: i + 1, WidthMax: textWidth, WidthMaxEnforcer: text.WrapSoft}
 		if isNumeric(rows, i) {
-			columns = append(columns, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+			c.Align, c.AlignHeader = text.AlignRight, text.AlignRight
 		}
+		columns = append(columns, c)
 	}
 	t.SetColumnConfigs(columns)
 	fmt.Fprintln(p.stdout, t.Render())

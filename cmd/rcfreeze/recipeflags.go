@@ -41,15 +41,18 @@ func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&r.StepEpochs, "step-epochs", paper.StepEpochs, "epochs between two drops, for --scheduler step")
 	flags.Float64Var(&r.StepFactor, "step-factor", paper.StepFactor, "what a drop multiplies the learning rate with")
 	flags.Float64Var(&r.ClipNorm, "clip-grad", paper.ClipNorm, "bound on the norm of the gradient (0: none)")
-	flags.Uint64Var(&r.Seed, "seed", paper.Seed, "seed of the order of images, augmentation, dropout and --reinit")
 	flags.StringVar(&f.augment, "augment", "auto", "augmentation such as pad-crop=4,flip=0.5, or none (auto: that for cifar10 and cifar100, none for others)")
 	flags.StringVar(&f.batchNorm, "batchnorm", "train", "train (statistics of the batch) or eval (keep running statistics)")
+}
+
+func (f *recipeFlags) addSeed(flags *pflag.FlagSet) {
+	flags.Uint64Var(&f.recipe.Seed, "seed", f.recipe.Seed, "seed of the order of images, augmentation, dropout and --reinit")
 }
 
 // formatAugmentations are the augmentations that --augment auto takes.
 var formatAugmentations = map[string]string{"cifar10": "pad-crop=4,flip=0.5", "cifar100": "pad-crop=4,flip=0.5"}
 
-// settle returns the recipe for a data set of the given format.
+// settle returns the recipe, and the augmentation that it names, for a data set of the given format.
 func (f *recipeFlags) settle(format string, fromScratch bool) (train.Recipe, []dataset.Augmentation, error) {
 	r, paper := f.recipe, train.PaperRecipe()
 	if fromScratch && !f.flags.Changed("epochs") {

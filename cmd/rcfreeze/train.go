@@ -54,6 +54,7 @@ func newTrain(p *printer) *cobra.Command {
 	c.output.add(cmd)
 	c.data.add(cmd)
 	c.recipe.add(cmd.Flags())
+	c.recipe.addSeed(cmd.Flags())
 	c.runtime.add(cmd.Flags())
 	flags := cmd.Flags()
 	flags.StringVar(&c.variant, "variant", "", fmt.Sprintf("what trains: %s (default frozen if the model has frozen blocks, else baseline)", variantList()))
@@ -147,10 +148,7 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 	if run.Session, err = c.runtime.start(c.printer); err != nil {
 		return nil, err
 	}
-	if run.Train, err = c.data.open(c.printer, m, dataset.Train); err != nil {
-		return nil, err
-	}
-	if run.Test, err = c.data.open(c.printer, m, dataset.Test); err != nil {
+	if run.Train, run.Test, err = c.data.both(c.printer, m); err != nil {
 		return nil, err
 	}
 	if run.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) { return run.Train, nil }); err != nil {
@@ -165,7 +163,9 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 	if len(run.Recipe.Trained) == 0 {
 		return nil, errors.New("training " + m.Path() + ": it has no parameter that trains")
 	}
-	watch(c.progress(), run)
+	w := &watcher{progress: c.progress(), epochs: run.Recipe.Epochs, batchSize: run.Recipe.BatchSize}
+	w.restart()
+	run.Progress, run.Measuring, run.Measured = w.step, w.measuring, w.measured
 	return run, c.draw(m, variant, run.Recipe.Seed)
 }
 

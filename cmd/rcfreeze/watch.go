@@ -10,22 +10,16 @@ import (
 // watcher shows how a training run goes.
 type watcher struct {
 	*progress
-	run     *train.Run
-	started time.Time     // of the epoch, in this process
-	trained time.Duration // since then, until the last step
-	steps   int           // done since then
+	epochs, batchSize int
+	started           time.Time     // of the epoch, in this process
+	trained           time.Duration // since then, until the last step
+	steps             int           // done since then
 }
 
-// watch makes a run show its progress.
-func watch(p *progress, run *train.Run) {
-	w := &watcher{progress: p, run: run, started: time.Now()}
-	run.Progress, run.Measuring, run.Measured = w.step, w.measuring, w.measured
-}
+// restart is to be called before a run, and after every epoch.
+func (w *watcher) restart() { w.started, w.trained, w.steps = time.Now(), 0, 0 }
 
 func (w *watcher) step(p train.Progress) {
-	if w.steps == 0 && w.trained == 0 && p.Step > 0 {
-		w.said = time.Now() // the time to open sessions is no step's
-	}
 	w.steps++
 	w.trained = time.Since(w.started)
 	w.show(fmt.Sprintf("epoch %d/%d", p.Epoch, p.Epochs), p.Step, p.Steps, fmt.Sprintf("loss %.4f lr %.3g", p.Loss, p.LearningRate))
@@ -36,8 +30,8 @@ func (w *watcher) measuring(done, total int) { w.show("measuring", done, total, 
 // measured writes the line of an epoch.
 func (w *watcher) measured(r train.Row) {
 	w.clear()
-	speed := float64(w.steps*w.run.Recipe.BatchSize) / w.trained.Seconds()
+	speed := float64(w.steps*w.batchSize) / w.trained.Seconds()
 	fmt.Fprintf(w.w, "epoch %d/%d: lr %.3g, train loss %.4f, train top-1 %s, test loss %.4f, top-1 %s, top-5 %s, %.1f s, %.0f images/s\n",
-		r.Epoch, w.run.Recipe.Epochs, r.LearningRate, r.TrainLoss, percent(r.TrainTop1), r.TestLoss, percent(r.TestTop1), percent(r.TestTop5), r.Seconds, speed)
-	w.started, w.trained, w.steps = time.Now(), 0, 0
+		r.Epoch, w.epochs, r.LearningRate, r.TrainLoss, percent(r.TrainTop1), r.TestLoss, percent(r.TestTop1), percent(r.TestTop5), r.Seconds, speed)
+	w.restart()
 }

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/compare"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/spf13/cobra"
+)
+
+// compareCommand trains variants of a model side by side.
+type compareCommand struct {
+	*printer
+	folder     string
+	variants   []string
+	expansions []int
+	seeds      []uint
+	data       dataFlags
+	recipe     recipeFlags
+	conversion conversionFlags
+	runtime    runtimeFlags
+	reinit     bool
+	resume     bool
+	epsilon    fraction
+}
+
+// compareResult is what compare prints as JSON.
+type compareResult struct {
+	Model     string            `json:"model"`
+	Folder    string            `json:"output"`
+	Data      string            `json:"data"`
+	Recipe    train.Recipe      `json:"recipe"`
+	Normalize normalization     `json:"normalize"`
+	Epsilon   float64           `json:"epsilon,omitempty"`
+	Summary   []compare.Summary `json:"summary"`
+	Runs      []compare.Row     `json:"runs"`
+}
+
+func newCompare(p *printer) *cobra.Command {
+	c := compareCommand{printer: p}
+	cmd := &cobra.Command{
+		Use:   "compare MODEL --data PATH -o FOLDER",
+		Short: "Train and measure variants × expansions × seeds side by side",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&c.folder, "output", "o", "", "the folder for the table, and for checkpoints and model of each run")
+	cmd.MarkFlagRequired("output")
+	flags.StringSliceVar(&c.variants, "variants", []string{"baseline", "frozen", "learned"}, "what to train, of "+variantList())
+	flags.IntSliceVarP(&c.expansions, "expansions", "E", []int{1}, "expansions of the variants with frozen blocks, such as 1,8,64")
+	flags.UintSliceVar(&c.seeds, "seeds", []uint{0}, "seeds of the runs, such as 0,1,2,3")
+	c.data.add(cmd)
+	c.recipe.add(flags)
+	c.conversion.addKind(flags)
+	c.runtime.add(flags)
+	flags.BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew first: train from scratch")
+	flags.BoolVar(&c.resume, "resume", false, "go on with what is in the folder: keep finished runs, continue one that was stopped")
+	addEpsilon(cmd, &c.epsilon)
+	return cmd
+}
+
+func (c *compareCommand) run(ctx context.Context, path string) error {
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		return err
+	}
+	if _, err := chooseVariant(m, transform.Baseline); err != nil {
+		return err
+	}
+	plan, err := c.plan(ctx, m)
+	if err != nil {
+		return err
+	}
+	rows, err := plan.Do(ctx)
+	if err != nil {
+		if len(rows) > 0 {
+			err = fmt.Errorf("%w; %d finished runs are in %s: --resume keeps them", err, len(rows), c.folder)
+		}
+		return err
+	}
+	r := compareResult{
+		Model: path, Folder: c.folder, Data: c.data.path, Recipe: plan.Recipe, Normalize: normalization(plan.Normalize),
+		Epsilon: plan.Epsilon, Summary: compare.Summarize(rows), Runs: rows,
+	}
+	return c.result(r, func() { c.print(r) })
+}
+
+// plan gathers all that a comparison needs.
+func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare.Plan, error) {
+	plan := &compare.Plan{
+		Model: m, Expansions: c.expansions, Convert: c.conversion.options, Reinit: c.reinit, Workers: c.data.workers,
+		Epsilon: float64(c.epsilon), Folder: c.folder, Resume: c.resume,
+	}
+	for _, v := range c.variants {
+		plan.Variants = append(plan.Variants, transform.Variant(v))
+	}
+	for _, s := range c.seeds {
+		plan.Seeds = append(plan.Seeds, uint64(s))
+	}
+	var err error
+	if plan.Session, err = c.runtime.start(c.printer); err != nil {
+		return nil, err
+	}
+	if plan.Train, plan.Test, err = c.data.both(c.printer, m); err != nil {
+		return nil, err
+	}
+	if plan.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) { return plan.Train, nil }); err != nil {
+		return nil, err
+	}
+	if plan.Recipe, plan.Augment, err = c.recipe.settle(plan.Train.Format, c.reinit); err != nil {
+		return nil, err
+	}
+	if err := plan.Recipe.Validate(); err != nil {
+		return nil, fmt.Errorf("checking the training settings: %w", err)
+	}
+	w := &watcher{progress: c.progress(), batchSize: plan.Recipe.BatchSize, epochs: plan.Recipe.Epochs}
+	plan.Started = func(name string, number, total int) {
+		w.clear()
+		c.say("run %d/%d: %s", number, total, name)
+		w.restart()
+	}
+	plan.Progress, plan.Measuring, plan.Measured = w.step, w.measuring, w.measured
+	return plan, nil
+}
+
+func (c *compareCommand) print(r compareResult) {
+	header := table.Row{"variant", "expansion", "trained", "parameters", "deployed", "seeds", "top-1", "top-5", "loss"}
+	if r.Epsilon > 0 {
+		header = append(header, "robust top-1")
+	}
+	var rows []table.Row
+	for _, s := range r.Summary {
+		expansion := number("")
+		if s.Variant.HasBlocks() {
+			expansion = count(s.Expansion)
+		}
+		row := table.Row{string(s.Variant), expansion, count(s.Trained), count(s.Parameters), count(s.Deployed), count(s.Seeds),
+			spread(s.Top1, s.Top1Std, s.Seeds), percent(s.Top5), number(fmt.Sprintf("%.4f", s.Loss))}
+		if s.Robust != nil && s.RobustStd != nil {
+			row = append(row, spread(*s.Robust, *s.RobustStd, s.Seeds))
+		}
+		rows = append(rows, append(row, number(fmt.Sprintf("%.1f", s.Seconds))))
+	}
+	c.table(append(header, "seconds per run"), rows)
+	c.facts([2]string{"written", filepath.Join(r.Folder, "comparison.csv")})
+}
+
+// spread writes a mean share with its standard deviation over seeds, if there are several.
+func spread(mean, std float64, seeds int) number {
+	if seeds < 2 {
+		return percent(mean)
+	}
+	return number(fmt.Sprintf("%.2f ± %.2f %%", 100*mean, 100*std))
+}

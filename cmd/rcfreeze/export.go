@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
+	"github.com/rcfreeze/rcfreeze/runtime/verify"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/spf13/cobra"
+)
+
+// exportCommand makes the model to deploy.
+type exportCommand struct {
+	*printer
+	output    outputFlags
+	runtime   runtimeFlags
+	source    string
+	fold      bool
+	skip      bool // the verification
+	second    bool
+	time      bool
+	batch     int64
+	runs      int
+	tolerance float64
+}
+
+// exportResult is what export prints as JSON.
+type exportResult struct {
+	Model         string                    `json:"model"`
+	Output        string                    `json:"output"`
+	Merged        []transform.Outcome       `json:"merged"` // one per frozen block
+	Folded        []transform.Outcome       `json:"folded"` // one per batch normalisation
+	Tolerance     float64                   `json:"tolerance"`
+	Differences   []verify.Difference       `json:"differences,omitempty"`    // of the outputs, of what was written from the model
+	SecondOpinion *secondopinion.Difference `json:"second_opinion,omitempty"` // of the second engine's output from ONNX Runtime's
+	Models        []modelFacts              `json:"models"`                   // the source, if given, the model, what was written
+}
+
+func newExport(p *printer) *cobra.Command {
+	c := exportCommand{printer: p}
+	cmd := &cobra.Command{
+		Use:   "export MODEL -o OUT",
+		Short: "Merge frozen blocks and fold BatchNorm for deployment, and verify",
+		Long: `Merge every frozen block into one plain convolution, fold batch normalisation into the convolutions before
+it, and write the model only if it computes what it did before.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+	}
+	c.output.add(cmd)
+	c.runtime.add(cmd.Flags())
+	flags := cmd.Flags()
+	flags.StringVar(&c.source, "source", "", "the model that was converted, to compare size and speed with")
+	flags.BoolVar(&c.fold, "fold-batchnorm", true, "fold batch normalisation into the convolutions before it")
+	flags.BoolVar(&c.skip, "no-verify", false, "do not run the models to compare their outputs")
+	flags.Float64Var(&c.tolerance, "tolerance", 1e-4, "how far outputs may be apart, relative to the largest")
+	flags.BoolVar(&c.second, "second-opinion", false, "run what is written in a second engine too, and compare")
+	flags.BoolVar(&c.time, "time", false, "time the models, in turn")
+	flags.Int64Var(&c.batch, "verify-batch", 8, "images at a time, to verify and to time")
+	flags.IntVar(&c.runs, "time-runs", 20, "how often each model is timed")
+	return cmd
+}
+
+func (c *exportCommand) run(ctx context.Context, path string) error {
+	if err := errors.Join(c.output.check(), c.check()); err != nil {
+		return err
+	}
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		return err
+	}
+	deployed := m.Clone()
+	r := exportResult{Model: path, Output: c.output.path, Tolerance: c.tolerance}
+	if r.Merged, err = transform.Merge(deployed); err != nil {
+		return err
+	}
+	if c.fold {
+		if r.Folded, err = transform.FoldBatchNorm(deployed); err != nil {
+			return err
+		}
+	}
+	models := []*onnxgraph.Model{m, deployed}
+	names := []string{"as trained", "exported"}
+	if c.source != "" {
+		source, err := onnxgraph.Load(c.source)
+		if err != nil {
+			return err
+		}
+		models, names = append([]*onnxgraph.Model{source}, models...), append([]string{"source"}, names...)
+	}
+	if r.Models, err = describeModels(names, models); err != nil {
+		return err
+	}
+	if err := c.execute(ctx, &r, m, deployed, models); err != nil {
+		return err
+	}
+	if err := c.output.save(deployed); err != nil {
+		return err
+	}
+	return c.result(r, func() { c.print(r) })
+}
+
+// check lists what is wrong with the numbers among the flags.
+func (c *exportCommand) check() error {
+	var faults []error
+	if c.batch < 1 || c.runs < 1 {
+		faults = append(faults, fmt.Errorf("--verify-batch %d, --time-runs %d: need at least 1", c.batch, c.runs))
+	}
+	if !(c.tolerance >= 0) {
+		faults = append(faults, fmt.Errorf("--tolerance %g: needs 0 or more", c.tolerance))
+	}
+	return errors.Join(faults...)
+}
+
+// execute does all that needs ONNX Runtime. An error means that the model is not to be written.
+func (c *exportCommand) execute(ctx context.Context, r *exportResult, m, deployed *onnxgraph.Model, models []*onnxgraph.Model) error {
+	if c.skip && !c.second && !c.time {
+		return nil
+	}
+	options, err := c.runtime.start(c.printer)
+	if err != nil {
+		return fmt.Errorf("verifying the export of %s, which --no-verify leaves out: %w", r.Model, err)
+	}
+	if !c.skip {
+		if r.Differences, err = verify.Outputs(m, deployed, c.batch, 0); err != nil {
+			return fmt.Errorf("verifying the export of %s: %w", r.Model, err)
+		}
+		if err := c.judge(r); err != nil {
+			return err
+		}
+	}
+	if c.second {
+		d, err := verify.SecondOpinion(ctx, deployed, c.batch, 0)
+		if err != nil {
+			return fmt.Errorf("verifying the export of %s in a second engine, which is done for --second-opinion only: %w", r.Model, err)
+		}
+		if r.SecondOpinion = &d; !(d.MaxRel <= c.tolerance) {
+			return fmt.Errorf("verifying the export of %s: ONNX Runtime and the second engine differ by %.3g, relative to the largest output, more than --tolerance %g: nothing was written",
+				r.Model, d.MaxRel, c.tolerance)
+		}
+	}
+	if !c.time {
+		return nil
+	}
+	timings, err := verify.Latency(ctx, models, c.batch, c.runs, options)
+	if err != nil {
+		return fmt.Errorf("timing the export of %s: %w", r.Model, err)
+	}
+	for i := range timings {
+		r.Models[i].Latency = &timings[i]
+	}
+	return nil
+}
+
+// judge returns an error that lists the outputs which are too far apart.
+func (c *exportCommand) judge(r *exportResult) error {
+	var faults []error
+	for _, d := range r.Differences {
+		if !(d.MaxRel <= c.tolerance) {
+			faults = append(faults, fmt.Errorf("output %q differs by %.3g, relative to its largest value, more than --tolerance %g", d.Output, d.MaxRel, c.tolerance))
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("verifying the export of %s: it does not compute what the model did, and nothing was written: %w", r.Model, errors.Join(faults...))
+}
