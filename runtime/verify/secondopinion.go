@@ -1,0 +1,67 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform/batch"
+)
+
+// SecondOpinion runs a model with one input and one output on standard normal inputs, drawn from seed, on
+// ONNX Runtime and in a second engine, and says how far the second is from the first. The second engine
+// gets the model with its shape arithmetic folded. size is that of a first dimension that the model leaves
+// open. An error is (by errors.As) a *secondopinion.Unavailable if the second engine cannot run the model.
+func SecondOpinion(ctx context.Context, m *onnxgraph.Model, size int64, seed uint64) (secondopinion.Difference, error) {
+	var d secondopinion.Difference
+	input, err := batch.Input(m)
+	if err != nil {
+		return d, err
+	}
+	session, err := open(m, ort.Options{})
+	if err != nil {
+		return d, err
+	}
+	defer session.Close()
+	inputs, err := noise(session.Inputs(), size, seed)
+	if err != nil {
+		return d, fmt.Errorf("drawing inputs for %s: %w", m.Path(), err)
+	}
+	want, err := session.Run(inputs)
+	if err != nil {
+		return d, fmt.Errorf("running %s: %w", m.Path(), err)
+	}
+	got, err := runSecond(ctx, m, inputs[input.Name()])
+	if err != nil {
+		return d, err
+	}
+	return secondopinion.Compare(got, want[session.Outputs()[0].Name])
+}
+
+// runSecond runs a model in the second engine.
+func runSecond(ctx context.Context, m *onnxgraph.Model, image *onnxgraph.Tensor) (*onnxgraph.Tensor, error) {
+	fitted, err := specialize.Model(m, image.Dims())
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp("", "rcfreeze-verify-*")
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(folder, "model.onnx")
+	if err = fitted.Save(path, onnxgraph.ExternalNone); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	output, err := secondopinion.Run(ctx, path, image)
+	var unavailable *secondopinion.Unavailable
+	if errors.As(err, &unavailable) {
+		err = fmt.Errorf("%s: %w", m.Path(), unavailable) // without the temporary file's name
+	}
+	return output, errors.Join(err, os.RemoveAll(folder))
+}
