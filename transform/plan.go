@@ -54,10 +54,12 @@ func prepare(m *onnxgraph.Model, o Options) ([]*candidate, error) {
 		return nil, err
 	}
 	inBlock := map[*onnxgraph.Node]string{}
+	isBank := map[*onnxgraph.Node]bool{}
 	taken := map[string]bool{}
 	for _, b := range blocks {
 		inBlock[b.BankConv] = fmt.Sprintf("the bank of frozen block %q", b.Name)
 		inBlock[b.PointwiseConv] = fmt.Sprintf("the 1×1 convolution of frozen block %q", b.Name)
+		isBank[b.BankConv] = true
 		taken[b.Name] = true
 	}
 	var candidates []*candidate
@@ -73,6 +75,12 @@ func prepare(m *onnxgraph.Model, o Options) ([]*candidate, error) {
 			case other:
 				c.row.skip(reason)
 			case block != "":
+				c.conv, _ = readConv(n)
+				c.row.describe(c.conv)
+				if cost := c.row.Before; isBank[n] {
+					c.row.Before = Cost{Bank: cost.Trainable, MACs: cost.MACs}
+					c.row.After = c.row.Before
+				}
 				c.row.skip("it is " + block)
 			default:
 				c.row.Node = blockName(n, taken)
