@@ -1,0 +1,102 @@
+package filterbank
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Default is the name of the bank that is used when none is asked for.
+const Default = "kaiming-uniform"
+
+// Bank is one kind of filter bank.
+type Bank struct {
+	Name string // what Generate is called with
+	Doc  string // one line for lists and help texts
+
+	generate func(Stream, Spec) []float32
+}
+
+// banks lists every kind of bank. A new kind is a new row.
+var banks = []Bank{
+	{Default, "uniform in ±1/√fan_in, PyTorch's default for a new convolution", kaimingUniform},
+	{"kaiming-normal", "normal with standard deviation √(2/fan_in), He initialisation", kaimingNormal},
+	{"orthogonal", "random filters that are orthonormal within each group", orthogonal},
+}
+
+// Banks returns every kind of bank, the default one first.
+func Banks() []Bank { return append([]Bank(nil), banks...) }
+
+// Names returns the names of all kinds of bank, the default one first.
+func Names() []string {
+	names := make([]string, len(banks))
+	for i, b := range banks {
+		names[i] = b.Name
+	}
+	return names
+}
+
+// Spec says which numbers a bank is made of and what shape it has.
+type Spec struct {
+	Seed    uint64
+	Stream  string // name of the random stream, by custom that of the block; equal names give equal banks
+	Filters int    // number of filters J, of all groups together
+	Shape   []int  // of one filter: channels per group, then the kernel, for example [16, 3, 3]
+	Groups  int    // groups of the convolution; divides Filters
+}
+
+// fanIn is the number of weights of one filter.
+func (s Spec) fanIn() int {
+	n := 1
+	for _, d := range s.Shape {
+		n *= d
+	}
+	return n
+}
+
+// maxElements is the length of a Stream, and so of the largest bank.
+const maxElements = 1 << 32
+
+// check reports everything that is wrong with s.
+func (s Spec) check() error {
+	var errs []error
+	if s.Filters < 1 {
+		errs = append(errs, fmt.Errorf("number of filters is %d, needs 1 or more", s.Filters))
+	}
+	if s.Groups < 1 {
+		errs = append(errs, fmt.Errorf("number of groups is %d, needs 1 or more", s.Groups))
+	} else if s.Filters%s.Groups != 0 {
+		errs = append(errs, fmt.Errorf("%d filters do not divide into %d groups", s.Filters, s.Groups))
+	}
+	if len(s.Shape) == 0 {
+		errs = append(errs, errors.New("filter shape is empty, needs the channels per group and the kernel"))
+	}
+	elements := float64(s.Filters)
+	for _, d := range s.Shape {
+		if d < 1 {
+			errs = append(errs, fmt.Errorf("filter shape %v has the dimension %d, needs 1 or more", s.Shape, d))
+		}
+		elements *= float64(d)
+	}
+	if len(errs) == 0 && elements > maxElements {
+		errs = append(errs, fmt.Errorf("%d filters of shape %v have %.3g weights, more than the %d of one random stream",
+			s.Filters, s.Shape, elements, int64(maxElements)))
+	}
+	return errors.Join(errs...)
+}
+
+// Generate returns the named bank as J × shape numbers in row-major order, which is the layout of an ONNX Conv's weight.
+// The same name and spec give the same bits on every platform. It fails if no bank has that name or spec makes no sense.
+func Generate(name string, spec Spec) ([]float32, error) {
+	for _, b := range banks {
+		if b.Name != name {
+			continue
+		}
+		if err := spec.check(); err != nil {
+			return nil, fmt.Errorf("generating bank %s for %q: %w", name, spec.Stream, err)
+		}
+		return b.generate(NewStream(spec.Seed, spec.Stream), spec), nil
+	}
+	return nil, fmt.Errorf("generating bank for %q: no bank is named %q; choose one of %s",
+		spec.Stream, name, strings.Join(Names(), ", "))
+}

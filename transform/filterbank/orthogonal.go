@@ -1,0 +1,114 @@
+package filterbank
+
+import (
+	"math"
+	"runtime"
+	"sync"
+)
+
+// orthogonal draws one normal matrix [filters of the group × weights of a filter] per group and makes it
+// orthonormal: its rows where there are no more rows than columns, its columns otherwise. This is the orthogonal
+// factor of the QR decomposition with the signs that make R's diagonal positive (Saxe et al., "Exact solutions to the
+// nonlinear dynamics of learning in deep linear neural networks", 2013), which Gram-Schmidt yields directly, and
+// here with the same bits on every platform.
+func orthogonal(random Stream, spec Spec) []float32 {
+	rows, columns := spec.Filters/spec.Groups, spec.fanIn()
+	bank := make([]float32, spec.Filters*columns)
+	for g := range spec.Groups {
+		start := g * rows * columns
+		vectors := normalVectors(random, start, rows, columns)
+		orthonormalize(vectors)
+		for i := range rows {
+			for j := range columns {
+				v, k := orient(i, j, rows, columns)
+				bank[start+i*columns+j] = float32(vectors[v][k])
+			}
+		}
+	}
+	return bank
+}
+
+// orient maps element (i, j) of a matrix to element k of vector v: the vectors are the shorter of rows and columns.
+func orient(i, j, rows, columns int) (v, k int) {
+	if rows <= columns {
+		return i, j
+	}
+	return j, i
+}
+
+// normalVectors draws a rows × columns matrix from index start of the stream on and returns it as vectors.
+func normalVectors(random Stream, start, rows, columns int) [][]float64 {
+	vectors := make([][]float64, min(rows, columns))
+	for v := range vectors {
+		vectors[v] = make([]float64, max(rows, columns))
+	}
+	for i := range rows {
+		for j := range columns {
+			v, k := orient(i, j, rows, columns)
+			vectors[v][k] = random.normal(uint32(start + i*columns + j))
+		}
+	}
+	return vectors
+}
+
+// gramSchmidtPanel is how many finished vectors are taken out of the later ones in one go: few enough to stay in the
+// processor's cache.
+const gramSchmidtPanel = 16
+
+// orthonormalize is the modified Gram-Schmidt process, in place and panel by panel. Each later vector meets the
+// finished ones in order, whichever thread does it, so the result does not depend on the number of threads.
+func orthonormalize(vectors [][]float64) {
+	for len(vectors) > 0 {
+		panel := vectors[:min(gramSchmidtPanel, len(vectors))]
+		for i, v := range panel {
+			project(v, panel[:i])
+			norm := math.Sqrt(dot(v, v))
+			for k := range v {
+				v[k] /= norm
+			}
+		}
+		vectors = vectors[len(panel):]
+		eachInParallel(vectors, func(v []float64) { project(v, panel) })
+	}
+}
+
+// project takes the components along the given orthonormal vectors out of v.
+func project(v []float64, orthonormal [][]float64) {
+	for _, q := range orthonormal {
+		q = q[:len(v)]
+		d := dot(q, v)
+		for k := range v {
+			v[k] -= float64(d * q[k])
+		}
+	}
+}
+
+// dot returns the inner product, summed in an order that does not depend on the processor.
+func dot(a, b []float64) float64 {
+	var s0, s1, s2, s3 float64
+	for len(a) >= 4 && len(b) >= 4 {
+		s0 += float64(a[0] * b[0])
+		s1 += float64(a[1] * b[1])
+		s2 += float64(a[2] * b[2])
+		s3 += float64(a[3] * b[3])
+		a, b = a[4:], b[4:]
+	}
+	for k := range a {
+		s0 += float64(a[k] * b[k])
+	}
+	return s0 + s1 + (s2 + s3)
+}
+
+// eachInParallel calls f with every vector, on all cores.
+func eachInParallel(vectors [][]float64, f func([]float64)) {
+	workers := min(runtime.GOMAXPROCS(0), len(vectors))
+	var group sync.WaitGroup
+	for w := range workers {
+		group.Go(func() {
+			for i := w; i < len(vectors); i += workers {
+				f(vectors[i])
+			}
+		})
+	}
+	group.Wait()
+}

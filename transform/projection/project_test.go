@@ -1,0 +1,170 @@
+package projection
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+)
+
+func TestProjectAgainstNaive(t *testing.T) {
+	for _, c := range []struct{ o, j, n int }{
+		{1, 1, 1}, {1, 1, 9}, {1, 9, 1}, {3, 2, 5}, {3, 5, 2}, {16, 16, 144}, {8, 130, 144}, {8, 160, 144}, {5, 300, 140}, {10, 64, 27},
+	} {
+		w, r := random(c.o*c.n, 1), random(c.j*c.n, 2)
+		p, relative, err := Project(w, r, c.o, c.j, c.n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := difference(p, naive(w, r, c.o, c.j, c.n)); d > 1e-10 {
+			t.Errorf("%+v: differs from the naive solution by %.3g", c, d)
+		}
+		if want := difference(product(p, r, c.o, c.j, c.n), w); math.Abs(relative-want) > 1e-13 {
+			t.Errorf("%+v: relative error is given as %.15g, is %.15g", c, relative, want)
+		}
+		if spans := c.j >= c.n; spans != (relative < 1e-12) {
+			t.Errorf("%+v: relative error is %.3g", c, relative)
+		}
+	}
+}
+
+// TestProjectRecovers has filters that are combinations of the bank's: the error must vanish, and the combination must come
+// back.
+func TestProjectRecovers(t *testing.T) {
+	const o, j, n = 12, 40, 90
+	want, r := random(o*j, 3), random(j*n, 4)
+	p, relative, err := Project(product(want, r, o, j, n), r, o, j, n)
+	if err != nil || relative > 1e-14 || difference(p, want) > 1e-13 {
+		t.Errorf("relative error %.3g, P off by %.3g, %v", relative, difference(p, want), err)
+	}
+}
+
+// TestProjectBadlyConditioned runs through every number of refinements and beyond what the Gram matrix can do.
+func TestProjectBadlyConditioned(t *testing.T) {
+	const o, n = 10, 48
+	for _, condition := range []float64{1, 10, 1e3, 1e5, 1e6, 1e8, 1e10, 1e12} {
+		for _, j := range []int{24, 48, 96} {
+			r := stretched(j, n, condition)
+			inside := product(random(o*j, 7), r, o, j, n)
+			if _, relative, err := Project(inside, r, o, j, n); err != nil || relative > 1e-12 {
+				t.Errorf("condition %g, j = %d: relative error %.3g for filters that the bank spans, %v", condition, j, relative, err)
+			}
+			w := random(o*n, 8)
+			p, relative, err := Project(w, r, o, j, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if j >= n && condition <= 1e3 && relative > 1e-12 {
+				t.Errorf("condition %g, j = %d: relative error %.3g", condition, j, relative)
+			}
+			checkOptimal(t, w, r, p, o, j, n, 1e-13*max(1, 1e-3*length(p)/length(w)))
+		}
+	}
+}
+
+// checkOptimal checks that the residual is orthogonal to the bank: the gradient -2·(W - P·R)·Rᵀ is zero relative to ‖W‖·‖R‖.
+func checkOptimal(t *testing.T, w, r, p []float64, o, j, n int, tolerance float64) {
+	t.Helper()
+	rest := product(p, r, o, j, n)
+	for i := range rest {
+		rest[i] = w[i] - rest[i]
+	}
+	gradient := length(product(rest, flip(r, j, n), o, n, j)) / (length(w) * length(r))
+	if gradient > tolerance {
+		t.Errorf("gradient is %.3g, want at most %.3g", gradient, tolerance)
+	}
+}
+
+// TestProjectWithoutFullRank has banks that repeat a few filters and zeros: the smallest solution gives zero weights to
+// the zeros and equal weights to equal filters.
+func TestProjectWithoutFullRank(t *testing.T) {
+	const o, n, zero = 6, 20, -1
+	for name, filters := range map[string][]int{ // which of some random filters each filter of the bank is
+		"duplicates":                     {0, 1, 2, 3, 1, 4, 1},
+		"a zero":                         {0, 1, 2, zero, 3},
+		"both":                           {zero, 0, 0, 1, zero},
+		"both, more filters than inputs": {0, 1, 2, 3, 0, 1, 2, 3, zero, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3},
+		"only zeros":                     {zero, zero},
+	} {
+		j := len(filters)
+		r, distinct := make([]float64, j*n), random(5*n, 9)
+		for f, d := range filters {
+			if d != zero {
+				copy(r[f*n:(f+1)*n], distinct[d*n:])
+			}
+		}
+		w := random(o*n, 10)
+		p, relative, err := Project(w, r, o, j, n)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if want := difference(product(p, r, o, j, n), w); math.Abs(relative-want) > 1e-13 {
+			t.Errorf("%s: relative error is given as %.15g, is %.15g", name, relative, want)
+		}
+		for i := range p {
+			f, d := i%j, filters[i%j]
+			if d == zero && p[i] != 0 {
+				t.Errorf("%s: the zero filter %d has the weight %g", name, f, p[i])
+			}
+			if twin := i - f + slices.Index(filters, d); d != zero && math.Abs(p[i]-p[twin]) > 1e-13 {
+				t.Errorf("%s: filter %d has the weight %g, its twin has %g", name, f, p[i], p[twin])
+			}
+		}
+		if length(r) == 0 {
+			continue
+		}
+		checkOptimal(t, w, r, p, o, j, n, 1e-14)
+		inside := product(random(o*j, 11), r, o, j, n)
+		if _, relative, err := Project(inside, r, o, j, n); err != nil || relative > 1e-12 {
+			t.Errorf("%s: relative error %.3g for filters that the bank spans, %v", name, relative, err)
+		}
+	}
+}
+
+// TestProjectExtremes has numbers at the edges, the ones whose squares leave the range of a float64 included.
+func TestProjectExtremes(t *testing.T) {
+	const o, j, n = 3, 4, 7
+	for _, c := range []struct {
+		name            string
+		wScale, rScale  float64
+		relative, error bool // whether a relative error between 0 and 1 is due, or an error
+	}{
+		{"zero filters", 0, 1, false, false},
+		{"large bank", 1, 1e200, true, false},
+		{"small bank", 1, 1e-200, true, false},
+		{"large filters", 1e200, 1, true, false},
+		{"small filters", 1e-200, 1, true, false},
+		{"quotient too large", 1e200, 1e-200, false, true},
+		{"infinite filters", math.Inf(1), 1, false, true},
+		{"undefined bank", 1, math.NaN(), false, true},
+	} {
+		w, r := random(o*n, 12), random(j*n, 13)
+		for i := range w {
+			w[i] *= c.wScale
+		}
+		for i := range r {
+			r[i] *= c.rScale
+		}
+		_, relative, err := Project(w, r, o, j, n)
+		if (err != nil) != c.error {
+			t.Errorf("%s: error %v", c.name, err)
+		}
+		if (relative > 0 && relative < 1) != c.relative || !c.relative && relative != 0 {
+			t.Errorf("%s: relative error %g", c.name, relative)
+		}
+	}
+}
+
+// BenchmarkProject times the largest 3×3 layers of ResNet-50 and, last, a small layer with a large expansion.
+func BenchmarkProject(b *testing.B) {
+	for _, c := range []struct{ o, j, n int }{{256, 256, 2304}, {512, 512, 4608}, {64, 8192, 576}} {
+		b.Run(fmt.Sprintf("%dx%d over %d", c.o, c.n, c.j), func(b *testing.B) {
+			w, r := random(c.o*c.n, 1), random(c.j*c.n, 2)
+			for b.Loop() {
+				if _, _, err := Project(w, r, c.o, c.j, c.n); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
