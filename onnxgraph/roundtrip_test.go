@@ -49,7 +49,7 @@ func roundTrip(t *testing.T, path string, through func(*Model) *Model) bool {
 	if err := proto.Unmarshal(source, want); err != nil {
 		t.Fatal(err)
 	}
-	saved := marshal(t, through(m).assemble(func(t *Tensor, name *string) *onnxpb.TensorProto { return t.named(name) }))
+	saved := marshal(t, through(m).assemble(asItIs))
 	if err := proto.Unmarshal(saved, got); err != nil {
 		t.Fatal(err)
 	}
@@ -87,3 +87,6 @@ func modelFiles(t *testing.T, root string) []string {
 	}
 	return paths
 }
+
+// asItIs stores a tensor in the form in which it was read.
+func asItIs(t *Tensor, name *string) *onnxpb.TensorProto { return t.named(name) }

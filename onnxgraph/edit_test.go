@@ -1,0 +1,123 @@
+package onnxgraph
+
+import (
+	"math"
+	"testing"
+)
+
+// chain returns a graph x → Relu → a → Neg → y and its nodes.
+func chain(t *testing.T) (m *Model, relu, neg *Node) {
+	t.Helper()
+	m = New("chain", 8, 18)
+	x, err := m.Graph.AddInput("x", Float32, Static(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	relu = m.Graph.AddNode("Relu", []*Value{x})
+	neg = m.Graph.AddNode("Neg", []*Value{relu.Output(0)})
+	m.Graph.AddOutput(neg.Output(0), Float32, Static(2))
+	return m, relu, neg
+}
+
+// TestReplaceNode puts a node in another's place: the output keeps its identity, name and readers.
+func TestReplaceNode(t *testing.T) {
+	m, relu, neg := chain(t)
+	a := relu.Output(0)
+	name := a.Name()
+	abs := m.Graph.AddNode("Abs", []*Value{relu.Input(0)})
+	abs.TakeOutput(0, relu)
+	m.Graph.Replace(relu, abs)
+	if neg.Input(0) != a || a.Producer() != abs || a.Name() != name || m.Graph.Nodes()[0] != abs {
+		t.Errorf("the reader has input %v, produced by %v", neg.Input(0).Name(), a.Producer())
+	}
+	if uses := m.Graph.Inputs()[0].Uses(); len(uses) != 1 || uses[0].Node != abs {
+		t.Errorf("the input has uses %v, want one by Abs", uses)
+	}
+}
+
+// TestRemoveUnusedStops removes what nothing needs, and no more: constants and nodes with other readers stay.
+func TestRemoveUnusedStops(t *testing.T) {
+	m, relu, _ := chain(t)
+	c := m.Graph.AddConstant("c", NewScalar(float32(1)))
+	sum := m.Graph.AddNode("Add", []*Value{relu.Output(0), c})
+	shared := m.Graph.AddNode("Exp", []*Value{sum.Output(0)})
+	RemoveUnused(sum.Output(0))
+	if len(m.Graph.Nodes()) != 4 {
+		t.Fatal("a value with a reader was removed")
+	}
+	RemoveUnused(shared.Output(0))
+	if n := len(m.Graph.Nodes()); n != 2 || m.Graph.Value("c") != nil {
+		t.Errorf("%d nodes are left, want Relu and Neg; constant: %v", n, m.Graph.Value("c"))
+	}
+}
+
+// TestSortedKeepsOrder sorts a list that is in order, and one that is not.
+func TestSortedKeepsOrder(t *testing.T) {
+	m, relu, neg := chain(t)
+	if s := m.Graph.Sorted(); s[0] != relu || s[1] != neg {
+		t.Error("a sorted list changed")
+	}
+	m.Graph.nodes[0], m.Graph.nodes[1] = neg, relu
+	if s := m.Graph.Sorted(); s[0] != relu || s[1] != neg {
+		t.Error("an unsorted list stayed")
+	}
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err = Parse(data, "."); err != nil || m.Graph.Nodes()[0].OpType() != "Relu" {
+		t.Errorf("the saved list is not sorted: %v", err)
+	}
+}
+
+// TestBuilderShares asks a builder twice for the same: it adds it once, until it is removed.
+func TestBuilderShares(t *testing.T) {
+	m, relu, _ := chain(t)
+	b := NewBuilder(m.Graph)
+	x := relu.Output(0)
+	first := b.Op("Elu", []*Value{x}, Float("alpha", 2))
+	if b.Op("Elu", []*Value{x}, Float("alpha", 2)) != first || b.Ints(1, 2) != b.Ints(1, 2) || b.Fill(Float32, 1, 3) != b.Fill(Float32, 1, 3) {
+		t.Error("the same was added twice")
+	}
+	if b.Op("Elu", []*Value{x}, Float("alpha", 3)) == first || b.Fill(Float32, 1, 3) == b.Fill(Float64, 1, 3) {
+		t.Error("different calls share a value")
+	}
+	RemoveUnused(first)
+	if again := b.Op("Elu", []*Value{x}, Float("alpha", 2)); again == first {
+		t.Error("a removed value was returned")
+	}
+}
+
+// TestHalfFloats converts every 16-bit number to float64 and back, and rounds half-way cases to even.
+func TestHalfFloats(t *testing.T) {
+	for bits := range 1 << 16 {
+		h := uint16(bits)
+		if v := float64FromFloat16(h); !math.IsNaN(v) && float16FromFloat64(v) != h {
+			t.Fatalf("float16 %#04x is %g and comes back as %#04x", h, v, float16FromFloat64(v))
+		}
+		if v := float64FromBFloat16(h); !math.IsNaN(v) && bfloat16FromFloat64(v) != h {
+			t.Fatalf("bfloat16 %#04x is %g and comes back as %#04x", h, v, bfloat16FromFloat64(v))
+		}
+	}
+	for _, c := range []struct {
+		v     float64
+		f, bf uint16
+	}{
+		{1 + 1.0/2048, 0x3c00, 0x3f80},         // half-way in float16: to even
+		{1 + 3.0/2048, 0x3c02, 0x3f80},         // likewise, upwards
+		{1 + 1.0/256, 0x3c04, 0x3f80},          // half-way in bfloat16
+		{1 + 1.0/256 + 1e-12, 0x3c04, 0x3f81},  // above half-way by less than float32 sees
+		{65519.99, 0x7bff, 0x4780},             // rounds down to the largest float16
+		{65520, 0x7c00, 0x4780},                // half-way to infinity
+		{-math.Ldexp(1, -25), 0x8000, 0xb300},  // half the smallest float16: to even, zero
+		{math.Ldexp(1.5, -25), 0x0001, 0x3340}, // above it
+		{math.Inf(-1), 0xfc00, 0xff80},
+	} {
+		if f, bf := float16FromFloat64(c.v), bfloat16FromFloat64(c.v); f != c.f || bf != c.bf {
+			t.Errorf("%g is %#04x and %#04x, want %#04x and %#04x", c.v, f, bf, c.f, c.bf)
+		}
+	}
+	if v := float64FromFloat16(float16FromFloat64(math.NaN())); !math.IsNaN(v) {
+		t.Error("NaN was lost")
+	}
+}
