@@ -129,6 +129,7 @@ func (p *Plan) runs() ([]run, error) {
 // start returns the model that a run starts from.
 func (p *Plan) start(r run) (*onnxgraph.Model, error) {
 	m := p.Model.Clone()
+	transform.Separate(m)
 	if r.variant.HasBlocks() {
 		o := p.Convert
 		o.Expansion, o.Seed = r.expansion, r.seed

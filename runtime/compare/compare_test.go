@@ -1,0 +1,169 @@
+package compare_test
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/compare"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
+)
+
+func newPlan(t *testing.T) *compare.Plan {
+	t.Helper()
+	orttest.Init(t)
+	m, err := architecture.New("cifar-resnet", architecture.Options{
+		Depth: 8, Width: 4, Classes: datasettest.Classes, Channels: 1, ImageHeight: datasettest.Side, ImageWidth: datasettest.Side,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipe := train.PaperRecipe()
+	recipe.Epochs, recipe.BatchSize = 1, 16
+	p := &compare.Plan{
+		Model: m, Variants: transform.Variants(), Expansions: []int{1, 2}, Seeds: []uint64{0, 1},
+		Convert: transform.Options{Pointwise: transform.Random}, Recipe: recipe, Epsilon: 1.0 / 255,
+		Normalize: dataset.Normalization{Mean: []float64{0.3}, Std: []float64{0.2}},
+		Session:   ort.Options{IntraOpThreads: 1}, Folder: filepath.Join(t.TempDir(), "comparison"),
+	}
+	p.Train, p.Test = datasettest.OpenCorners(t, 64, 20)
+	return p
+}
+
+// TestAllVariants compares everything with everything: which parameters each variant trains, stores and
+// deploys follows from the architecture.
+func TestAllVariants(t *testing.T) {
+	p := newPlan(t)
+	rows, err := p.Do(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != 2*(1+1+2+2) {
+		t.Fatalf("%d rows, want 12", len(rows))
+	}
+	first := map[string]compare.Row{}
+	for _, r := range rows {
+		if r.Samples != 20 || r.RobustTop1 == nil || r.Top1 < 0 || r.Top1 > 1 || !(r.Loss > 0) {
+			t.Errorf("%s x%d seed %d: measured %+v", r.Variant, r.Expansion, r.Seed, r.Result)
+		}
+		if r.Expansion < 2 && r.Seed == 0 {
+			first[string(r.Variant)] = r
+		}
+	}
+	base, frozenBase, frozen, learned := first["baseline"], first["frozen-baseline"], first["frozen"], first["learned"]
+	if base.Trained != base.Parameters || frozenBase.Trained >= base.Trained || frozenBase.Parameters != base.Parameters {
+		t.Errorf("baseline %+v, frozen baseline %+v", base, frozenBase)
+	}
+	if learned.Trained != learned.Parameters || frozen.Trained >= learned.Trained || frozen.Parameters != learned.Parameters {
+		t.Errorf("frozen %+v, learned %+v", frozen, learned)
+	}
+	for _, r := range rows {
+		if r.Deployed != base.Parameters {
+			t.Errorf("%s x%d deploys %d parameters, the source has %d", r.Variant, r.Expansion, r.Deployed, base.Parameters)
+		}
+	}
+	table, err := os.ReadFile(filepath.Join(p.Folder, "comparison.csv"))
+	if err != nil || strings.Count(string(table), "\n") != 13 {
+		t.Errorf("the table: %v\n%s", err, table)
+	}
+	for _, name := range []string{"baseline-seed0", "frozen-x2-seed1", "learned-x1-seed0"} {
+		m, err := onnxgraph.Load(filepath.Join(p.Folder, name, "model.onnx"))
+		if err != nil {
+			t.Error(err)
+		} else if _, err := transform.Blocks(m); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestResume stops a comparison in its second run: what is done is kept, the rest gives what an
+// uninterrupted comparison gives.
+func TestResume(t *testing.T) {
+	whole := newPlan(t)
+	whole.Variants, whole.Expansions = []transform.Variant{transform.Baseline, transform.Frozen}, []int{1}
+	want, err := whole.Do(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlan(t)
+	p.Variants, p.Expansions, p.Train, p.Test = whole.Variants, whole.Expansions, whole.Train, whole.Test
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	steps, started := 0, 0
+	p.Progress = func(train.Progress) {
+		if steps++; steps == 6 { // a run has 4
+			stop()
+		}
+	}
+	if rows, err := p.Do(ctx); err == nil || len(rows) != 1 {
+		t.Fatalf("stopped after %d rows with error %v", len(rows), err)
+	}
+	p.Resume, p.Progress = true, nil
+	p.Measured = func(train.Row) { started++ }
+	got, err := p.Do(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if started != 3 {
+		t.Errorf("%d runs were trained after resuming, want 3", started)
+	}
+	for i := range want {
+		got[i].Seconds = want[i].Seconds
+		if got[i].Loss != want[i].Loss || got[i].Top1 != want[i].Top1 || got[i].Variant != want[i].Variant {
+			t.Errorf("row %d is %+v, want %+v", i, got[i], want[i])
+		}
+	}
+}
+
+// TestBadPlans finds faults before anything is trained.
+func TestBadPlans(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*compare.Plan)
+		want   []string
+	}{
+		"nothing":      {func(p *compare.Plan) { p.Variants = nil }, []string{"the plan is empty"}},
+		"unknown":      {func(p *compare.Plan) { p.Variants = []transform.Variant{"warm"} }, []string{`"warm"`, "baseline"}},
+		"no expansion": {func(p *compare.Plan) { p.Expansions = []int{-1}; p.Variants = []transform.Variant{"frozen", "learned"} }, []string{"frozen-x-1", "learned-x-1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlan(t)
+			c.change(p)
+			_, err := p.Do(context.Background())
+			for _, want := range c.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("error %v lacks %q", err, want)
+				}
+			}
+			if _, err := os.Stat(p.Folder); err == nil {
+				t.Error("the folder was made all the same")
+			}
+		})
+	}
+}
+
+// TestSummary takes means and sample standard deviations over seeds.
+func TestSummary(t *testing.T) {
+	row := func(v transform.Variant, e int, top1 float64) compare.Row {
+		return compare.Row{Variant: v, Expansion: e, Result: evaluate.Result{Top1: top1}}
+	}
+	got := compare.Summarize([]compare.Row{
+		row("frozen", 1, 0.5), row("frozen", 2, 0.9), row("frozen", 1, 0.7), row("baseline", 0, 0.8), row("frozen", 1, 0.6),
+	})
+	if len(got) != 3 || got[0].Seeds != 3 || got[1].Expansion != 2 || got[2].Variant != "baseline" {
+		t.Fatalf("got %+v", got)
+	}
+	if math.Abs(got[0].Top1-0.6) > 1e-12 || math.Abs(got[0].Top1Std-0.1) > 1e-12 || got[2].Top1Std != 0 {
+		t.Errorf("got mean %g, deviation %g", got[0].Top1, got[0].Top1Std)
+	}
+}
