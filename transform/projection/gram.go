@@ -58,24 +58,24 @@ func (g gram) refinements() int {
 }
 
 // addSolution adds to p the solution for the filters w: w·Rᵀ·G⁻¹ for j ≤ n; w·G⁻¹·Rᵀ for j > n, whose rows lie in the space
-// of R's columns, as those of the smallest solution must.
-func (g gram) addSolution(w, p blas64.General) {
+// of R's columns, as those of the smallest solution must. It returns the norm of the part of w that the bank explains:
+// ‖w·Rᵀ·U⁻¹‖ for j ≤ n, where R = Uᵀ·Q with orthonormal rows in Q; all of w for j > n.
+func (g gram) addSolution(w, p blas64.General) (explained float64) {
 	if g.r.Rows <= g.r.Cols {
 		step := zeros(w.Rows, g.r.Rows)
 		blas64.Gemm(blas.NoTrans, blas.Trans, 1, w, g.r, 0, step)
-		g.divide(step)
+		blas64.Trsm(blas.Right, blas.NoTrans, 1, g.factor, step)
+		explained = norm(step.Data)
+		blas64.Trsm(blas.Right, blas.Trans, 1, g.factor, step)
 		for i := range step.Rows {
 			blas64.Axpy(1, row(step, i), row(p, i))
 		}
-		return
+		return explained
 	}
 	step := clone(w)
-	g.divide(step)
+	explained = norm(step.Data)
+	blas64.Trsm(blas.Right, blas.NoTrans, 1, g.factor, step)
+	blas64.Trsm(blas.Right, blas.Trans, 1, g.factor, step)
 	blas64.Gemm(blas.NoTrans, blas.Trans, 1, step, g.r, 1, p)
-}
-
-// divide replaces x by x·G⁻¹.
-func (g gram) divide(x blas64.General) {
-	blas64.Trsm(blas.Right, blas.NoTrans, 1, g.factor, x)
-	blas64.Trsm(blas.Right, blas.Trans, 1, g.factor, x)
+	return explained
 }
