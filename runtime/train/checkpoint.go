@@ -2,6 +2,7 @@ package train
 
 import (
 	"archive/zip"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"reflect"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 )
 
 // position is where a run stands: what follows depends on nothing but this, the state vectors, the
@@ -27,6 +29,7 @@ type position struct {
 // file per state vector.
 type checkpoint struct {
 	Recipe   Recipe         `json:"recipe"`
+	Source   source         `json:"source"`
 	Position position       `json:"position"`
 	Best     float64        `json:"best_top1"`
 	History  []Row          `json:"history"`
@@ -92,8 +95,12 @@ func readCheckpoint(path string) (*checkpoint, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if err := json.NewDecoder(f).Decode(c); err != nil {
-		return nil, err
+	text, err := io.ReadAll(f) // to the end, where the checksum is compared
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", descriptionFile, err)
+	}
+	if err := json.Unmarshal(text, c); err != nil {
+		return nil, fmt.Errorf("%s: %w", descriptionFile, err)
 	}
 	for name, length := range c.Lengths {
 		f, err := z.Open(name + ".f32")
@@ -112,23 +119,45 @@ func readCheckpoint(path string) (*checkpoint, error) {
 	return c, nil
 }
 
-// checkRecipe lists the settings in which a checkpoint's recipe differs from the one to go on with. The
-// number of epochs may differ: the run is then longer or shorter than it was planned.
-func (c *checkpoint) checkRecipe(want Recipe) error {
-	var faults []error
-	was, is := reflect.ValueOf(c.Recipe), reflect.ValueOf(want)
-	for i := range was.NumField() {
-		name := was.Type().Field(i).Tag.Get("json")
-		a, b := was.Field(i).Interface(), is.Field(i).Interface()
-		if name == "epochs" || fmt.Sprint(a) == fmt.Sprint(b) {
-			continue
-		}
-		faults = append(faults, fmt.Errorf("%s was %v and is now %v", name, a, b))
+// source is what decides the course of a run besides its recipe.
+type source struct {
+	Model         string                `json:"model"` // SHA-256 of the file
+	Images        int                   `json:"training_images"`
+	TestImages    int                   `json:"test_images"`
+	Shape         string                `json:"image_shape"`
+	Normalization dataset.Normalization `json:"normalization"`
+}
+
+func (r *Run) source() (source, error) {
+	data, err := r.Model.Bytes()
+	if err != nil {
+		return source{}, err
 	}
+	return source{fmt.Sprintf("%x", sha256.Sum256(data)), r.Train.Len(), r.Test.Len(), r.Train.Shape.String(), r.Normalize}, nil
+}
+
+// check lists in what a checkpoint differs from the run that is to go on. The number of epochs may differ:
+// the run is then longer or shorter than it was planned.
+func (c *checkpoint) check(r Recipe, s source) error {
+	r.Epochs = c.Recipe.Epochs
+	faults := append(differences(c.Recipe, r), differences(c.Source, s)...)
 	if len(faults) == 0 {
 		return nil
 	}
 	return fmt.Errorf("resuming: the run was started with other settings; repeat it with the same, or start anew in another folder: %w", errors.Join(faults...))
+}
+
+// differences lists the fields in which two structs of a type differ, by their names in JSON.
+func differences[T any](was, is T) []error {
+	var faults []error
+	before, after := reflect.ValueOf(was), reflect.ValueOf(is)
+	for i := range before.NumField() {
+		a, b := before.Field(i).Interface(), after.Field(i).Interface()
+		if fmt.Sprint(a) != fmt.Sprint(b) { // nil and empty are the same
+			faults = append(faults, fmt.Errorf("%s was %v and is now %v", before.Type().Field(i).Tag.Get("json"), a, b))
+		}
+	}
+	return faults
 }
 
 // Folder is where a run keeps its files.

@@ -92,7 +92,11 @@ type trainer struct {
 }
 
 func newTrainer(r *Run) (t *trainer, err error) {
-	t = &trainer{Run: r, at: checkpoint{Recipe: r.Recipe}, saved: time.Now()}
+	source, err := r.source()
+	if err != nil {
+		return nil, err
+	}
+	t = &trainer{Run: r, at: checkpoint{Recipe: r.Recipe, Source: source}, saved: time.Now()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.close())
@@ -103,7 +107,7 @@ func newTrainer(r *Run) (t *trainer, err error) {
 		if err != nil {
 			return t, err
 		}
-		if err := c.checkRecipe(r.Recipe); err != nil {
+		if err := c.check(r.Recipe, source); err != nil {
 			return t, err
 		}
 		c.Recipe = r.Recipe
@@ -114,9 +118,6 @@ func newTrainer(r *Run) (t *trainer, err error) {
 		Augment: r.Augment, Normalize: r.Normalize,
 	}); err != nil {
 		return t, err
-	}
-	if t.loader.Steps() == 0 {
-		return t, fmt.Errorf("training on %s: %d images are less than one batch of %d: lower the batch size", r.Train.Path, r.Train.Len(), r.Recipe.BatchSize)
 	}
 	return t, t.open()
 }
@@ -214,7 +215,7 @@ func (t *trainer) epoch(ctx context.Context) error {
 			return err
 		}
 		if time.Since(t.saved) > saveEvery {
-			if err := t.save(); err != nil {
+			if err := t.save(t.Folder.last()); err != nil {
 				return err
 			}
 		}
@@ -231,22 +232,21 @@ func (t *trainer) epoch(ctx context.Context) error {
 	}
 	t.at.History = append(t.at.History, row)
 	t.at.Position = position{Epoch: p.Epoch + 1}
-	better := len(t.at.History) == 1 || row.TestTop1 > t.at.Best
-	if better {
-		t.at.Best = row.TestTop1
-	}
-	if err := t.save(); err != nil {
+	if err := writeMetrics(t.Folder.metrics(), t.at.History); err != nil {
 		return err
 	}
-	if better {
-		if err := t.at.save(t.Folder.best()); err != nil {
-			return err
-		}
+	paths := []string{t.Folder.last()}
+	if len(t.at.History) == 1 || row.TestTop1 > t.at.Best {
+		t.at.Best = row.TestTop1
+		paths = []string{t.Folder.best(), t.Folder.last()}
+	}
+	if err := t.save(paths...); err != nil {
+		return err
 	}
 	if t.Measured != nil {
 		t.Measured(row)
 	}
-	return writeMetrics(t.Folder.metrics(), t.at.History)
+	return nil
 }
 
 // interrupted saves the run if it is stopped on purpose.
@@ -254,21 +254,28 @@ func (t *trainer) interrupted(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	if err := t.save(); err != nil {
+	if err := t.save(t.Folder.last()); err != nil {
 		return err
 	}
 	return fmt.Errorf("training was stopped in epoch %d after step %d; --resume goes on from there: %w",
 		t.at.Position.Epoch+1, t.at.Position.Step, context.Cause(ctx))
 }
 
-func (t *trainer) save() error {
-	states, err := t.stepper.States()
+// save writes where the run stands to the given files. The last checkpoint comes after all others: if the
+// run is killed before, it does the epoch again and writes them again.
+func (t *trainer) save(paths ...string) error {
+	states, err := t.states()
 	if err != nil {
 		return err
 	}
 	t.at.states = states
+	for _, path := range paths {
+		if err := t.at.save(path); err != nil {
+			return err
+		}
+	}
 	t.saved = time.Now()
-	return t.at.save(t.Folder.last())
+	return nil
 }
 
 // doStep trains on one batch.
@@ -291,8 +298,7 @@ func (t *trainer) doStep(batch *dataset.Batch) error {
 		return err
 	}
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return fmt.Errorf("epoch %d, step %d: the loss is %v: training diverged; the last good checkpoint, if one was saved, is %s: lower the learning rate (now %g) or bound the gradient with --clip-grad",
-			p.Epoch+1, p.Step+1, loss, t.Folder.last(), rate)
+		return t.diverged(p.Step+1, fmt.Sprintf("the loss is %v", loss))
 	}
 	p.Step++
 	p.LossSum += loss
@@ -335,25 +341,4 @@ func (t *trainer) output(name string) (float64, error) {
 		return 0, err
 	}
 	return float64(data[0]), nil
-}
-
-func (t *trainer) measure(ctx context.Context) (evaluate.Result, error) {
-	vectors := map[string][]float32{}
-	for _, slot := range t.step.State {
-		if slot.Input != trainstep.ParametersSlot && slot.Input != trainstep.StatisticsSlot {
-			continue
-		}
-		state, err := t.stepper.State(slot.Input)
-		if err != nil {
-			return evaluate.Result{}, err
-		}
-		if vectors[slot.Input], err = state.Float32s(); err != nil {
-			return evaluate.Result{}, err
-		}
-	}
-	var progress func(int)
-	if t.Measuring != nil {
-		progress = func(done int) { t.Measuring(done, t.Test.Len()) }
-	}
-	return t.evaluator.Measure(ctx, vectors[trainstep.ParametersSlot], vectors[trainstep.StatisticsSlot], progress)
 }

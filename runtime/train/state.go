@@ -1,0 +1,64 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// states returns the state vectors after the steps done so far. Numbers that are not finite are an error:
+// a step whose own loss was fine can spoil them.
+func (t *trainer) states() (map[string]*onnxgraph.Tensor, error) {
+	states, err := t.stepper.States()
+	if err != nil {
+		return nil, err
+	}
+	for name, state := range states {
+		data, err := state.Float32s()
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range data {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return nil, t.diverged(t.at.Position.Step, fmt.Sprintf("%s has the element %v after it", name, v))
+			}
+		}
+	}
+	return states, nil
+}
+
+// diverged returns the error that something is not finite in a step of the epoch, counted from 1.
+func (t *trainer) diverged(step int, what string) error {
+	epoch, steps := t.at.Position.Epoch, t.loader.Steps()
+	return fmt.Errorf("epoch %d, step %d: %s: training diverged; the last good checkpoint, if one was saved, is %s: lower the learning rate (now %g) or bound the gradient with --clip-grad",
+		epoch+1, step, what, t.Folder.last(), t.Recipe.rate(epoch*steps+step-1, steps))
+}
+
+// measure evaluates the current weights on the test images.
+func (t *trainer) measure(ctx context.Context) (evaluate.Result, error) {
+	states, err := t.states()
+	if err != nil {
+		return evaluate.Result{}, err
+	}
+	vectors := map[string][]float32{}
+	for _, name := range []string{trainstep.ParametersSlot, trainstep.StatisticsSlot} {
+		if state := states[name]; state != nil { // there may be no statistics
+			if vectors[name], err = state.Float32s(); err != nil {
+				return evaluate.Result{}, err
+			}
+		}
+	}
+	var progress func(int)
+	if t.Measuring != nil {
+		progress = func(done int) { t.Measuring(done, t.Test.Len()) }
+	}
+	result, err := t.evaluator.Measure(ctx, vectors[trainstep.ParametersSlot], vectors[trainstep.StatisticsSlot], progress)
+	if err != nil {
+		return result, fmt.Errorf("measuring after epoch %d: %w", t.at.Position.Epoch+1, err)
+	}
+	return result, nil
+}
