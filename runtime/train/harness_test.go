@@ -1,0 +1,158 @@
+package train_test
+
+import (
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
+)
+
+const (
+	side    = 12 // pixels of the images' height and width
+	classes = 4
+)
+
+// writeImages writes count images as IDX files: class k is a bright spot in one of four corners, in noise.
+func writeImages(t *testing.T, folder, prefix string, count int) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(uint64(count), 1))
+	images := binary.BigEndian.AppendUint32(nil, 0x803)
+	labels := binary.BigEndian.AppendUint32(nil, 0x801)
+	for _, n := range []uint32{uint32(count), side, side} {
+		images = binary.BigEndian.AppendUint32(images, n)
+	}
+	labels = binary.BigEndian.AppendUint32(labels, uint32(count))
+	for i := range count {
+		class := i % classes
+		labels = append(labels, byte(class))
+		top, left := class/2*side/2, class%2*side/2
+		for y := range side {
+			for x := range side {
+				v := rng.IntN(120)
+				if y >= top+1 && y < top+5 && x >= left+1 && x < left+5 {
+					v += 100
+				}
+				images = append(images, byte(v))
+			}
+		}
+	}
+	for name, data := range map[string][]byte{"-images-idx3-ubyte": images, "-labels-idx1-ubyte": labels} {
+		if err := os.WriteFile(filepath.Join(folder, prefix+name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// newData returns a train split of 70 images, and a test split of 30.
+func newData(t *testing.T) (training, test *dataset.Dataset) {
+	t.Helper()
+	folder := t.TempDir()
+	writeImages(t, folder, "train", 70)
+	writeImages(t, folder, "t10k", 30)
+	split := func(s dataset.Split) *dataset.Dataset {
+		d, err := dataset.Open(folder, dataset.Options{Split: s, Classes: classes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	return split(dataset.Train), split(dataset.Test)
+}
+
+// newModel builds an architecture for the images.
+func newModel(t *testing.T, name string, depth, width int) *onnxgraph.Model {
+	t.Helper()
+	m, err := architecture.New(name, architecture.Options{
+		Depth: depth, Width: width, Classes: classes, Channels: 1, ImageHeight: side, ImageWidth: side, Seed: 3,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func resNet(t *testing.T) *onnxgraph.Model { return newModel(t, "cifar-resnet", 8, 4) }
+func leNet(t *testing.T) *onnxgraph.Model  { return newModel(t, "lenet", 5, 3) }
+
+// withDropout puts Dropouts before and after the ReLU that leads to the last layer of a LeNet.
+func withDropout(t *testing.T, m *onnxgraph.Model) *onnxgraph.Model {
+	t.Helper()
+	for _, name := range []string{"relu4", "fc3"} {
+		for _, n := range m.Graph.Nodes() {
+			if n.Name() == name {
+				drop := m.Graph.AddNode("Dropout", []*onnxgraph.Value{n.Input(0)})
+				n.SetInput(0, drop.Output(0))
+			}
+		}
+	}
+	return m
+}
+
+// newRun returns a run of 4 epochs of 4 steps of a variant of a model, in a folder of its own.
+func newRun(t *testing.T, m *onnxgraph.Model, v transform.Variant) *train.Run {
+	t.Helper()
+	orttest.Init(t)
+	trained, err := v.Trained(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipe := train.PaperRecipe()
+	recipe.Epochs, recipe.BatchSize, recipe.LearningRate, recipe.WeightDecay = 4, 16, 0.05, 1e-3
+	recipe.Trained = trained
+	r := &train.Run{
+		Model: m, Recipe: recipe, Folder: train.Folder(filepath.Join(t.TempDir(), "run")), Keep: train.KeepLast,
+		Normalize: dataset.Normalization{Mean: []float64{0.3}, Std: []float64{0.2}}, Session: ort.Options{IntraOpThreads: 1},
+	}
+	r.Train, r.Test = newData(t)
+	return r
+}
+
+func do(t *testing.T, r *train.Run) *train.Result {
+	t.Helper()
+	result, err := r.Do(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+func modelBytes(t *testing.T, m *onnxgraph.Model) []byte {
+	t.Helper()
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func constant(t *testing.T, m *onnxgraph.Model, name string) []float32 {
+	t.Helper()
+	v := m.Graph.Value(name)
+	if v == nil || v.Constant() == nil {
+		t.Fatalf("no constant %q", name)
+	}
+	data, err := v.Constant().Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

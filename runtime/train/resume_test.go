@@ -1,0 +1,252 @@
+package train_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// states returns the state vectors in a checkpoint, byte by byte.
+func states(t *testing.T, path string) map[string][]byte {
+	t.Helper()
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	all := map[string][]byte{}
+	for _, f := range z.File {
+		if !strings.HasSuffix(f.Name, ".f32") {
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all[f.Name], err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// interrupt makes a run stop at some point; cancel may be called again and again.
+type interrupt func(r *train.Run, cancel func())
+
+func afterStep(epoch, step int) interrupt {
+	return func(r *train.Run, cancel func()) {
+		r.Progress = func(p train.Progress) {
+			if p.Epoch == epoch && p.Step == step {
+				cancel()
+			}
+		}
+	}
+}
+
+func afterEpoch(epoch int) interrupt {
+	return func(r *train.Run, cancel func()) {
+		r.Measured = func(row train.Row) {
+			if row.Epoch == epoch {
+				cancel()
+			}
+		}
+	}
+}
+
+func whileMeasuring(r *train.Run, cancel func()) {
+	r.Measuring = func(int, int) { cancel() }
+}
+
+// TestResume stops runs at several points, and compares what they give after being resumed, bit for bit,
+// with a run that was not stopped.
+func TestResume(t *testing.T) {
+	adamw := func(r *train.Run) { r.Recipe.Optimizer, r.Recipe.ClipNorm = "adamw", 1 }
+	augmented := func(r *train.Run) {
+		var err error
+		if r.Augment, err = dataset.ParseAugmentations("pad-crop=2,flip=0.5"); err != nil {
+			t.Fatal(err)
+		}
+		r.Recipe.Augment = []string{"pad-crop=2", "flip=0.5"}
+	}
+	dropout := func(t *testing.T) *onnxgraph.Model { return withDropout(t, leNet(t)) }
+	nothing := func(*train.Run) {}
+	cases := []struct {
+		name    string
+		model   func(*testing.T) *onnxgraph.Model
+		setting func(*train.Run)
+		stops   map[string]interrupt
+	}{
+		{"sgd with norms", resNet, nothing, map[string]interrupt{
+			"after an epoch": afterEpoch(2), "within an epoch": afterStep(3, 2), "after an epoch's last step": afterStep(2, 4),
+			"while measuring": whileMeasuring,
+		}},
+		{"dropout and augmentation", dropout, augmented, map[string]interrupt{
+			"after an epoch": afterEpoch(2), "within an epoch": afterStep(2, 3), "after the first step": afterStep(1, 1),
+		}},
+		{"adamw", leNet, adamw, map[string]interrupt{"within an epoch": afterStep(3, 1)}},
+		{"best epoch", leNet, func(r *train.Run) { r.Keep = train.KeepBest }, map[string]interrupt{"after an epoch": afterEpoch(3)}},
+		{"several threads", resNet, func(r *train.Run) { r.Session.IntraOpThreads = 2 }, map[string]interrupt{"within an epoch": afterStep(2, 2)}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			m := c.model(t)
+			whole := newRun(t, m, transform.Baseline)
+			c.setting(whole)
+			whole.Workers = 1
+			want := do(t, whole)
+			for name, stop := range c.stops {
+				t.Run(name, func(t *testing.T) {
+					r := newRun(t, m, transform.Baseline)
+					c.setting(r)
+					r.Train, r.Test = whole.Train, whole.Test
+					r.Workers = 3
+					ctx, cancel := context.WithCancel(context.Background())
+					defer cancel()
+					stop(r, cancel)
+					if _, err := r.Do(ctx); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "--resume") {
+						t.Fatalf("stopping: got error %v", err)
+					}
+					r.Progress, r.Measured, r.Measuring = nil, nil, nil
+					r.Workers, r.Resume = 2, true
+					sameResult(t, do(t, r), want)
+					sameStates(t, r, whole)
+				})
+			}
+		})
+	}
+}
+
+func sameResult(t *testing.T, got, want *train.Result) {
+	t.Helper()
+	if !bytes.Equal(modelBytes(t, got.Model), modelBytes(t, want.Model)) {
+		t.Error("the trained models differ")
+	}
+	untimed := func(history []train.Row) []train.Row {
+		history = slices.Clone(history)
+		for i := range history {
+			history[i].Seconds = 0
+		}
+		return history
+	}
+	if g, w := untimed(got.History), untimed(want.History); !slices.Equal(g, w) {
+		t.Errorf("the histories differ:\n%v\n%v", g, w)
+	}
+}
+
+// sameStates compares the last checkpoints of two runs.
+func sameStates(t *testing.T, got, want *train.Run) {
+	t.Helper()
+	g, w := states(t, lastCheckpoint(got)), states(t, lastCheckpoint(want))
+	if len(g) != len(w) || len(w) < 2 {
+		t.Fatalf("%d state vectors, want %d and at least 2", len(g), len(w))
+	}
+	for name := range w {
+		if !bytes.Equal(g[name], w[name]) {
+			t.Errorf("state %s differs", name)
+		}
+	}
+}
+
+func lastCheckpoint(r *train.Run) string { return filepath.Join(string(r.Folder), "last.ckpt") }
+
+// stopped returns a run that was stopped in its second epoch and is to be resumed.
+func stopped(t *testing.T) *train.Run {
+	t.Helper()
+	r := newRun(t, leNet(t), transform.Baseline)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	afterStep(2, 2)(r, cancel)
+	if _, err := r.Do(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	r.Progress, r.Resume = nil, true
+	return r
+}
+
+// TestResumeFaults changes something about a stopped run, which then must not go on, nor change its files.
+func TestResumeFaults(t *testing.T) {
+	original := stopped(t)
+	cases := []struct {
+		name   string
+		change func(r *train.Run)
+		want   []string
+	}{
+		{"settings", func(r *train.Run) {
+			r.Recipe.LearningRate, r.Recipe.Momentum, r.Recipe.Trained = 0.5, 0.8, r.Recipe.Trained[1:]
+		}, []string{"lr was 0.05 and is now 0.5", "momentum was 0.9 and is now 0.8", "trained was "}},
+		{"normalization", func(r *train.Run) { r.Normalize.Mean = []float64{0.5} }, []string{"normalization was"}},
+		{"training images", func(r *train.Run) { r.Train = r.Test }, []string{"training_images was 70", "is now 30"}},
+		{"another model", func(r *train.Run) { r.Model = newModel(t, "lenet", 5, 6) }, []string{"model was"}},
+		{"other weights that do not train", func(r *train.Run) {
+			r.Model = r.Model.Clone()
+			r.Model.Graph.AddConstant("other", onnxgraph.NewScalar[float32](1))
+		}, []string{"model was"}},
+		{"no resuming", func(r *train.Run) { r.Resume = false }, []string{"holds another run", "--resume"}},
+		{"nothing to resume", func(r *train.Run) { r.Folder = train.Folder(t.TempDir()) }, []string{"holds no checkpoint to go on from"}},
+		{"truncated", func(r *train.Run) {
+			damage(t, r, func(data []byte) []byte { return data[:len(data)/2] })
+		}, []string{"reading checkpoint", "last.ckpt"}},
+		{"empty", func(r *train.Run) {
+			damage(t, r, func([]byte) []byte { return nil })
+		}, []string{"reading checkpoint"}},
+		{"a flipped bit in a weight", func(r *train.Run) {
+			damage(t, r, func(data []byte) []byte { data[len(data)/2] ^= 4; return data })
+		}, []string{"reading checkpoint", "checksum"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			copied := *original
+			copied.Folder = train.Folder(t.TempDir())
+			before := readFile(t, lastCheckpoint(original))
+			if err := os.WriteFile(lastCheckpoint(&copied), before, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			c.change(&copied)
+			damaged, _ := os.ReadFile(lastCheckpoint(&copied))
+			_, err := copied.Do(context.Background())
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got error %q, want one with %q", err, want)
+				}
+			}
+			if after, _ := os.ReadFile(lastCheckpoint(&copied)); !bytes.Equal(damaged, after) {
+				t.Error("the checkpoint was changed")
+			}
+		})
+	}
+}
+
+func damage(t *testing.T, r *train.Run, f func([]byte) []byte) {
+	t.Helper()
+	if err := os.WriteFile(lastCheckpoint(r), f(readFile(t, lastCheckpoint(r))), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMoreEpochs checks that a finished run can be made longer.
+func TestMoreEpochs(t *testing.T) {
+	r := newRun(t, leNet(t), transform.Baseline)
+	r.Recipe.Epochs, r.Recipe.Schedule = 2, "constant"
+	do(t, r)
+	r.Recipe.Epochs, r.Resume = 3, true
+	longer := do(t, r)
+	whole := newRun(t, r.Model, transform.Baseline)
+	whole.Recipe, whole.Train, whole.Test = r.Recipe, r.Train, r.Test
+	sameResult(t, longer, do(t, whole))
+	sameResult(t, do(t, r), longer) // a finished run returns what it gave
+}

@@ -1,0 +1,169 @@
+package train_test
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// TestLearns trains nets on images that are easy to tell apart.
+func TestLearns(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		model func(*testing.T) *onnxgraph.Model
+		set   func(*train.Recipe)
+	}{
+		{"resnet", resNet, func(*train.Recipe) {}},
+		{"lenet with adamw", leNet, func(r *train.Recipe) { r.Optimizer, r.LearningRate, r.WarmupEpochs = "adamw", 0.01, 1 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRun(t, c.model(t), transform.Baseline)
+			r.Recipe.Epochs = 8
+			c.set(&r.Recipe)
+			before := modelBytes(t, r.Model)
+			var measured []train.Row
+			steps := 0
+			r.Measured = func(row train.Row) { measured = append(measured, row) }
+			r.Progress = func(train.Progress) { steps++ }
+			result := do(t, r)
+			h := result.History
+			first, last := h[0], h[len(h)-1]
+			t.Logf("loss %.3f to %.3f, top-1 on test images %.3f", first.TrainLoss, last.TrainLoss, last.TestTop1)
+			if last.TrainLoss > 0.7*first.TrainLoss || last.TestTop1 < 0.9 || last.TestTop5 != 1 {
+				t.Errorf("from %+v to %+v: it did not learn", first, last)
+			}
+			if !slices.Equal(measured, h) || len(h) != 8 || steps != 8*4 {
+				t.Errorf("%d epochs measured, %d in the history, %d steps: want 8, 8, 32", len(measured), len(h), steps)
+			}
+			if !slices.Equal(before, modelBytes(t, r.Model)) {
+				t.Error("the source was changed")
+			}
+			checkMetrics(t, r, h)
+		})
+	}
+}
+
+// checkMetrics compares the file of metrics with the history.
+func checkMetrics(t *testing.T, r *train.Run, history []train.Row) {
+	t.Helper()
+	text := readFile(t, filepath.Join(string(r.Folder), "metrics.csv"))
+	lines, err := csv.NewReader(strings.NewReader(string(text))).ReadAll()
+	if err != nil || len(lines) != len(history)+1 {
+		t.Fatalf("metrics have %d lines (%v), want %d", len(lines), err, len(history)+1)
+	}
+	last := history[len(history)-1]
+	if got, want := lines[len(history)][2], fmt.Sprintf("%.6g", last.TrainLoss); lines[0][2] != "train_loss" || got != want {
+		t.Errorf("the last %s is %s, want train_loss %s", lines[0][2], got, want)
+	}
+}
+
+// TestKeepBest checks which epoch's weights a run returns.
+func TestKeepBest(t *testing.T) {
+	r := newRun(t, leNet(t), transform.Baseline)
+	r.Keep = train.KeepBest
+	r.Recipe.Schedule, r.Recipe.StepEpochs, r.Recipe.StepFactor = "step", 2, 30 // the third epoch spoils it
+	var want []byte
+	best := -1.0
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r.Measured = func(row train.Row) {
+		if row.TestTop1 > best {
+			best, want = row.TestTop1, readFile(t, lastCheckpoint(r))
+		}
+		if row.Epoch == 3 {
+			cancel()
+		}
+	}
+	r.Do(ctx)
+	got := states(t, filepath.Join(string(r.Folder), "best.ckpt"))
+	path := filepath.Join(t.TempDir(), "want.ckpt")
+	if err := onnxgraph.WriteFile(path, writer(want)); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range states(t, path) {
+		if !slices.Equal(got[name], data) {
+			t.Errorf("state %s is not that of the best epoch", name)
+		}
+	}
+}
+
+// TestDivergence lets the second epoch diverge: the run names the step, and keeps the checkpoint of the first.
+func TestDivergence(t *testing.T) {
+	r := newRun(t, leNet(t), transform.Baseline)
+	r.Recipe.Schedule, r.Recipe.StepEpochs, r.Recipe.StepFactor = "step", 1, 1e30
+	var good []byte
+	r.Measured = func(train.Row) { good = readFile(t, lastCheckpoint(r)) }
+	_, err := r.Do(context.Background())
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"epoch 2, step ", "diverged", "last.ckpt", "--clip-grad"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %q, want one with %q", err, want)
+		}
+	}
+	if good == nil || !slices.Equal(good, readFile(t, lastCheckpoint(r))) {
+		t.Error("the last good checkpoint is not there any more")
+	}
+}
+
+// TestDivergedStateIsNotSaved stops a run right after the step that ruins its weights, whose own loss is fine.
+func TestDivergedStateIsNotSaved(t *testing.T) {
+	r := newRun(t, leNet(t), transform.Baseline)
+	r.Recipe.Schedule, r.Recipe.StepEpochs, r.Recipe.StepFactor = "step", 1, 1e45 // too large for float32
+	var good []byte
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r.Measured = func(train.Row) { good = readFile(t, lastCheckpoint(r)) }
+	afterStep(2, 1)(r, cancel)
+	_, err := r.Do(ctx)
+	if err == nil || !strings.Contains(err.Error(), "diverged") {
+		t.Errorf("got error %v, want one that says that training diverged", err)
+	}
+	if good == nil || !slices.Equal(good, readFile(t, lastCheckpoint(r))) {
+		t.Error("the last good checkpoint is not there any more")
+	}
+}
+
+func TestFaults(t *testing.T) {
+	cases := []struct {
+		name   string
+		change func(r *train.Run)
+		want   []string
+	}{
+		{"settings", func(r *train.Run) {
+			r.Recipe.Epochs, r.Recipe.Optimizer, r.Recipe.Schedule, r.Recipe.LabelSmoothing = 0, "lion", "triangle", 1
+		}, []string{"epochs is 0", "optimizer is lion: needs adamw, sgd", "schedule is triangle: needs constant, cosine", "label smoothing is 1"}},
+		{"batch larger than the data set", func(r *train.Run) { r.Recipe.BatchSize = 71 }, []string{"70 samples", "batch of 71", "smaller batch size"}},
+		{"unknown parameter", func(r *train.Run) { r.Recipe.Trained = []string{"nowhere"} }, []string{`"nowhere"`}},
+		{"images of another size", func(r *train.Run) {
+			var err error
+			if r.Model, err = newOther(); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"[batch 3 32 32]", "[16 1 12 12]"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRun(t, leNet(t), transform.Baseline)
+			c.change(r)
+			_, err := r.Do(context.Background())
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got error %q, want one with %q", err, want)
+				}
+			}
+		})
+	}
+}
