@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -67,6 +68,9 @@ func newCompare(p *printer) *cobra.Command {
 }
 
 func (c *compareCommand) run(ctx context.Context, path string) error {
+	if err := errors.Join(c.data.check(), c.recipe.check(), checkExpansions(c.expansions...)); err != nil {
+		return err
+	}
 	m, err := onnxgraph.Load(path)
 	if err != nil {
 		return err
@@ -116,9 +120,6 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	}
 	if plan.Recipe, plan.Augment, err = c.recipe.settle(plan.Train.Format, c.reinit); err != nil {
 		return nil, err
-	}
-	if err := plan.Recipe.Validate(); err != nil {
-		return nil, fmt.Errorf("checking the training settings: %w", err)
 	}
 	w := &watcher{progress: c.progress(), batchSize: plan.Recipe.BatchSize, epochs: plan.Recipe.Epochs}
 	plan.Started = func(name string, number, total int) {

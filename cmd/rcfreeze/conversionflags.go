@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -34,6 +36,17 @@ func (f *conversionFlags) addKind(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.Skip, "skip", nil, "leave out convolutions with a name like this (repeatable)")
 	flags.IntVar(&o.MinKernel, "min-kernel", 0, "leave out convolutions with a smaller kernel")
 	flags.IntVar(&o.MaxKernel, "max-kernel", 0, "leave out convolutions with a larger kernel (0: no limit)")
+}
+
+// checkExpansions says which of the expansions is none: the packages below take 0 for the default.
+func checkExpansions(list ...int) error {
+	var faults []error
+	for _, e := range list {
+		if e < 1 {
+			faults = append(faults, fmt.Errorf("expansion %d: needs at least 1", e))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // conversions prints what a conversion did or would do, one row per convolution.

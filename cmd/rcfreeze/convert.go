@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -41,7 +42,7 @@ func newConvert(p *printer) *cobra.Command {
 }
 
 func (c *convertCommand) run(path string) error {
-	if err := c.output.check(); err != nil {
+	if err := errors.Join(c.output.check(), checkExpansions(c.conversion.options.Expansion)); err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)

@@ -37,6 +37,25 @@ func (f *dataFlags) add(cmd *cobra.Command) {
 	flags.IntVarP(&f.workers, "workers", "j", 0, "goroutines that read images (0: one per core)")
 }
 
+// check lists what is wrong with the flags, before any data is read.
+func (f *dataFlags) check() error {
+	var faults []error
+	if len(f.mean) != len(f.std) {
+		faults = append(faults, fmt.Errorf("--mean has %d numbers, --std has %d: give both, one number per channel", len(f.mean), len(f.std)))
+	}
+	if f.mean != nil && f.normalize != "" {
+		faults = append(faults, errors.New("--normalize and --mean, --std: give one or the other"))
+	}
+	if f.normalize != "" && f.normalize != "none" {
+		_, err := dataset.NamedNormalization(f.normalize)
+		faults = append(faults, err)
+	}
+	if f.workers < 0 || f.shortSide < 0 {
+		faults = append(faults, fmt.Errorf("--workers %d, --short-side %d: need 0 or more", f.workers, f.shortSide))
+	}
+	return errors.Join(faults...)
+}
+
 // open opens a split of the data set for a model, and tells what was noteworthy.
 func (f *dataFlags) open(p *printer, m *onnxgraph.Model, split dataset.Split) (*dataset.Dataset, error) {
 	shape, err := imageShape(m)
@@ -102,11 +121,8 @@ const measuredFiles = 10000
 // normalization settles how images are normalized: by flag, else as the model records, else by what is
 // known or measured of the training images. Only the last two are told.
 func (f *dataFlags) normalization(ctx context.Context, p *printer, m *onnxgraph.Model, train func() (*dataset.Dataset, error)) (dataset.Normalization, error) {
-	given := f.mean != nil || f.std != nil
 	switch {
-	case given && f.normalize != "":
-		return dataset.Normalization{}, errors.New("--normalize and --mean, --std: give one or the other")
-	case given:
+	case f.mean != nil:
 		return dataset.Normalization{Mean: f.mean, Std: f.std}, nil
 	case f.normalize == "none":
 		return dataset.Normalization{}, nil

@@ -53,14 +53,14 @@ func addEpsilon(cmd *cobra.Command, epsilon *fraction) {
 }
 
 func (c *evalCommand) run(ctx context.Context, path string) error {
+	if err := errors.Join(c.data.check(), c.check()); err != nil {
+		return err
+	}
 	m, err := onnxgraph.Load(path)
 	if err != nil {
 		return err
 	}
 	o := evaluate.Options{BatchSize: c.batchSize, Workers: c.data.workers, Epsilon: float64(c.epsilon)}
-	if o.BatchSize < 1 {
-		return fmt.Errorf("--batch-size %d: needs at least 1", o.BatchSize)
-	}
 	if o.Session, err = c.runtime.start(c.printer); err != nil {
 		return err
 	}
@@ -83,6 +83,14 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 	}
 	r := evalResult{Model: path, Data: c.data.path, Split: c.split, Normalize: normalization(o.Normalize), Epsilon: o.Epsilon, Result: measured}
 	return c.result(r, func() { c.facts(measuredFacts(measured, o.Epsilon)...) })
+}
+
+// check says what is wrong with the flags that only eval has.
+func (c *evalCommand) check() error {
+	if c.batchSize < 1 {
+		return fmt.Errorf("--batch-size %d: needs at least 1", c.batchSize)
+	}
+	return nil
 }
 
 // measure runs a model over a data set.

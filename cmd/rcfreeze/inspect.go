@@ -60,6 +60,9 @@ func newInspect(p *printer) *cobra.Command {
 }
 
 func (c *inspectCommand) run(path string) error {
+	if err := checkExpansions(c.conversion.options.Expansion); err != nil {
+		return err
+	}
 	m, err := onnxgraph.Load(path)
 	if err != nil {
 		return err

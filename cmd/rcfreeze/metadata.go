@@ -22,12 +22,15 @@ type normalization struct {
 
 // describe records in the model how its images were normalized and what its outputs mean.
 func describe(m *onnxgraph.Model, n dataset.Normalization, classes []string) error {
-	for key, value := range map[string]any{normalizeKey: normalization(n), classesKey: classes} {
-		text, err := json.Marshal(value)
+	for _, entry := range []struct {
+		key   string
+		value any
+	}{{normalizeKey, normalization(n)}, {classesKey, classes}} {
+		text, err := json.Marshal(entry.value)
 		if err != nil {
-			return fmt.Errorf("recording %s: %w", key, err)
+			return fmt.Errorf("recording %s: %w", entry.key, err)
 		}
-		m.SetMetadata(key, string(text))
+		m.SetMetadata(entry.key, string(text))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -52,6 +53,34 @@ func (f *recipeFlags) addSeed(flags *pflag.FlagSet) {
 // formatAugmentations are the augmentations that --augment auto takes.
 var formatAugmentations = map[string]string{"cifar10": "pad-crop=4,flip=0.5", "cifar100": "pad-crop=4,flip=0.5"}
 
+// check lists what is wrong with the flags, before any data is read.
+func (f *recipeFlags) check() error {
+	faults := []error{f.recipe.Validate()}
+	if f.batchNorm != "train" && f.batchNorm != "eval" {
+		faults = append(faults, fmt.Errorf("--batchnorm %q: choose train or eval", f.batchNorm))
+	}
+	if _, err := f.augmentations(""); err != nil {
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// augmentations returns what --augment names for a data set of the given format.
+func (f *recipeFlags) augmentations(format string) ([]dataset.Augmentation, error) {
+	text := f.augment
+	switch text {
+	case "auto":
+		text = formatAugmentations[format]
+	case "none":
+		text = ""
+	}
+	list, err := dataset.ParseAugmentations(text)
+	if err != nil {
+		return nil, fmt.Errorf("--augment: %w", err)
+	}
+	return list, nil
+}
+
 // settle returns the recipe, and the augmentation that it names, for a data set of the given format.
 func (f *recipeFlags) settle(format string, fromScratch bool) (train.Recipe, []dataset.Augmentation, error) {
 	r, paper := f.recipe, train.PaperRecipe()
@@ -64,23 +93,10 @@ func (f *recipeFlags) settle(format string, fromScratch bool) (train.Recipe, []d
 	if r.Optimizer == "adamw" && !f.flags.Changed("lr") {
 		r.LearningRate = adamWRate
 	}
-	if f.batchNorm != "train" && f.batchNorm != "eval" {
-		return r, nil, fmt.Errorf("--batchnorm %q: choose train or eval", f.batchNorm)
-	}
 	r.FreezeStatistics = f.batchNorm == "eval"
-	text := f.augment
-	switch text {
-	case "auto":
-		text = formatAugmentations[format]
-	case "none":
-		text = ""
-	}
-	augment, err := dataset.ParseAugmentations(text)
-	if err != nil {
-		return r, nil, fmt.Errorf("--augment: %w", err)
-	}
+	augment, err := f.augmentations(format)
 	for _, a := range augment {
 		r.Augment = append(r.Augment, a.String())
 	}
-	return r, augment, nil
+	return r, augment, err
 }

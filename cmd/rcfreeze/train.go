@@ -66,6 +66,14 @@ func newTrain(p *printer) *cobra.Command {
 	return cmd
 }
 
+// check says what is wrong with the flags that only train has.
+func (c *trainCommand) check() error {
+	if keep := train.Keep(c.keep); keep != train.KeepLast && keep != train.KeepBest {
+		return fmt.Errorf("--keep %q: choose last or best", c.keep)
+	}
+	return nil
+}
+
 func variantList() string {
 	var names []string
 	for _, v := range transform.Variants() {
@@ -75,7 +83,7 @@ func variantList() string {
 }
 
 func (c *trainCommand) run(ctx context.Context, path string) error {
-	if err := c.output.check(); err != nil {
+	if err := errors.Join(c.output.check(), c.data.check(), c.recipe.check(), c.check()); err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)
@@ -138,9 +146,6 @@ func chooseVariant(m *onnxgraph.Model, asked transform.Variant) (transform.Varia
 // prepare gathers all that a run needs.
 func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant transform.Variant) (*train.Run, error) {
 	run := &train.Run{Model: m, Workers: c.data.workers, Resume: c.resume, Keep: train.Keep(c.keep), Folder: train.Folder(c.folder)}
-	if run.Keep != train.KeepLast && run.Keep != train.KeepBest {
-		return nil, fmt.Errorf("--keep %q: choose last or best", c.keep)
-	}
 	if run.Folder == "" {
 		run.Folder = train.Folder(strings.TrimSuffix(c.output.path, ".onnx") + ".run")
 	}

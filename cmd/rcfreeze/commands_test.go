@@ -1,0 +1,165 @@
+package main
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+func TestNewInspectConvert(t *testing.T) {
+	workshop(t)
+	made := succeedJSON[newResult](t, "new", "cifar-resnet", "-o", "net.onnx", "--depth", "8", "--width", "2", "--classes", "3", "--input", "1x12x12", "--seed", "5")
+	plan := succeedJSON[inspectResult](t, "inspect", "net.onnx", "-E", "3")
+	if made.Parameters != plan.Parameters || plan.Parameters.Trainable == 0 || len(plan.Blocks) != 0 {
+		t.Errorf("new made %+v, inspect found %+v and %d blocks", made.Parameters, plan.Parameters, len(plan.Blocks))
+	}
+	if want := []string{"batch", "1", "12", "12"}; len(plan.Inputs) != 1 || !slices.Equal(plan.Inputs[0].Shape, want) {
+		t.Errorf("inputs %+v, want one of shape %v", plan.Inputs, want)
+	}
+	converted := succeedJSON[convertResult](t, "convert", "net.onnx", "-o", "blocks.onnx", "-E", "3")
+	spatial := 0
+	for i, c := range plan.Convolutions {
+		if c.Status == transform.Converted {
+			spatial++
+		}
+		if done := converted.Convolutions[i]; done.Node != c.Node || done.Status != c.Status || done.After.Bank != c.After.Bank {
+			t.Errorf("inspect planned %+v, convert did %+v", c, done)
+		}
+	}
+	if spatial != 7 || converted.Converted != spatial {
+		t.Errorf("planned %d blocks, made %d, want 7: a stem and three stages of two", spatial, converted.Converted)
+	}
+	stem := plan.Convolutions[0]
+	if want := int64(2 * 1 * 9 * 12 * 12); stem.Before.MACs != want {
+		t.Errorf("the stem takes %d MACs, want %d", stem.Before.MACs, want)
+	}
+	after := succeedJSON[inspectResult](t, "inspect", "blocks.onnx")
+	if after.Parameters != converted.After || after.Operators["Conv"] != plan.Operators["Conv"]+spatial || len(after.Blocks) != spatial {
+		t.Errorf("convert reports %+v, inspect finds %+v", converted.After, after.Parameters)
+	}
+	for _, b := range after.Blocks {
+		if b.Expansion != 3 || b.Bank != "kaiming-uniform" || b.BankHash == "" {
+			t.Errorf("block %+v", b)
+		}
+	}
+}
+
+func TestConvertSelectsAndRedraws(t *testing.T) {
+	workshop(t)
+	r := succeedJSON[convertResult](t, "convert", "model.onnx", "-o", "one.onnx", "--skip", "conv1", "--bank", "orthogonal")
+	if r.Converted != 1 {
+		t.Errorf("converted %d, want the one that was not skipped", r.Converted)
+	}
+	succeed(t, "convert", "model.onnx", "-o", "kept.onnx")
+	succeed(t, "convert", "model.onnx", "-o", "anew.onnx", "--reinit", "--external-data", "all")
+	for name, same := range map[string]bool{"conv1.bank": true, "conv1.pointwise": false} {
+		if got := string(tensor(t, "kept.onnx", name)) == string(tensor(t, "anew.onnx", name)); got != same {
+			t.Errorf("%s is the same with --reinit: %v, want %v", name, got, same)
+		}
+	}
+	if _, err := os.Stat("anew.onnx.data"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestExport(t *testing.T) {
+	workshop(t)
+	succeed(t, "new", "cifar-resnet", "-o", "net.onnx", "--depth", "8", "--width", "2", "--classes", "3", "--input", "1x12x12")
+	succeed(t, "convert", "net.onnx", "-o", "blocks.onnx", "-E", "2")
+	r := succeedJSON[exportResult](t, "export", "blocks.onnx", "-o", "deploy.onnx", "--source", "net.onnx", "--time", "--time-runs", "2", "--second-opinion")
+	for _, o := range slices.Concat(r.Merged, r.Folded) {
+		if o.Status == transform.Skipped {
+			t.Errorf("%s was skipped: %s", o.Node, o.Reason)
+		}
+	}
+	if len(r.Merged) != 7 || len(r.Folded) != 9 || len(r.Differences) != 1 || !(r.Differences[0].MaxRel < 1e-5) {
+		t.Errorf("merged %d, folded %d, differences %+v", len(r.Merged), len(r.Folded), r.Differences)
+	}
+	if r.SecondOpinion == nil || !(r.SecondOpinion.MaxRel < 1e-5) {
+		t.Errorf("second opinion %+v", r.SecondOpinion)
+	}
+	if len(r.Models) != 3 || r.Models[0].Operators["Conv"] != r.Models[2].Operators["Conv"] || r.Models[2].Operators["BatchNormalization"] != 0 || r.Models[2].Parameters.Bank != 0 {
+		t.Errorf("models %+v", r.Models)
+	}
+	for _, m := range r.Models {
+		if m.Latency == nil || m.Latency.Median <= 0 {
+			t.Errorf("%s was not timed", m.Name)
+		}
+	}
+	a := succeedJSON[evalResult](t, "eval", "blocks.onnx", "--data", "bands")
+	b := succeedJSON[evalResult](t, "eval", "deploy.onnx", "--data", "bands")
+	if math.Abs(a.Loss-b.Loss) > 1e-5 {
+		t.Errorf("the loss is %v with blocks, %v exported", a.Loss, b.Loss)
+	}
+	kept := succeedJSON[exportResult](t, "export", "blocks.onnx", "-o", "kept.onnx", "--fold-batchnorm=false", "--no-verify")
+	if kept.Differences != nil || kept.Models[1].Operators["BatchNormalization"] != 9 {
+		t.Errorf("without folding and verifying: %+v", kept)
+	}
+}
+
+func TestCompare(t *testing.T) {
+	workshop(t)
+	args := append([]string{"compare", "model.onnx", "-o", "report", "--variants", "baseline,frozen", "-E", "1,2", "--seeds", "3,4", "--epsilon", "1/255"}, quick...)
+	r := succeedJSON[compareResult](t, args...)
+	if len(r.Runs) != 6 || len(r.Summary) != 3 {
+		t.Fatalf("%d runs, %d summaries, want 6 and 3", len(r.Runs), len(r.Summary))
+	}
+	s := r.Summary[1]
+	if mean := (r.Runs[2].Top1 + r.Runs[3].Top1) / 2; s.Variant != "frozen" || s.Expansion != 1 || s.Seeds != 2 || math.Abs(s.Top1-mean) > 1e-12 || s.Robust == nil {
+		t.Errorf("summary %+v of runs %+v", s, r.Runs[2:4])
+	}
+	if lines := strings.Count(string(read(t, filepath.Join("report", "comparison.csv"))), "\n"); lines != 7 {
+		t.Errorf("comparison.csv has %d lines, want a header and 6", lines)
+	}
+	again := succeedJSON[compareResult](t, append(args, "--resume")...)
+	if again.Runs[5].Seconds != r.Runs[5].Seconds {
+		t.Error("--resume trained a finished run again")
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	workshop(t)
+	d := succeedJSON[ort.Diagnosis](t, "doctor")
+	if d.Library == nil || d.Library.Path == "" || len(d.Providers) == 0 {
+		t.Errorf("diagnosis %+v", d)
+	}
+	stdout, stderr, code := call("doctor", "--ort-lib", "nowhere")
+	if code != exitFailed || !strings.Contains(stdout, "none") || !strings.Contains(stderr, "nowhere") || !strings.Contains(stderr, ort.LibraryVariable) {
+		t.Errorf("without a library: exit code %d:\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestTables checks that people see the same facts as machines.
+func TestTables(t *testing.T) {
+	workshop(t)
+	succeed(t, "convert", "model.onnx", "-o", "blocks.onnx")
+	for _, c := range []struct {
+		args string
+		want []string
+	}{
+		{"--version", []string{"rcfreeze version"}},
+		{"--help", []string{"inspect", "convert", "train", "eval", "compare", "export", "new", "doctor"}},
+		{"new --help", []string{"cifar-resnet", "lenet", "vgg"}},
+		{"new lenet -o a.onnx", []string{"61,706 trainable parameters", "a.onnx"}},
+		{"inspect blocks.onnx", []string{"ai.onnx", "[batch, 1, 12, 12]", "conv1/bank", "as recorded", "4 Conv"}},
+		{"convert model.onnx -o b.onnx", []string{"conv1", "5×5", "1→3", "converted", "2 frozen blocks"}},
+		{"train blocks.onnx -o c.onnx --data bands --epochs 1 -b 8", []string{"images", "21", "top-1", "c.run"}},
+		{"eval model.onnx --data bands --split train --normalize none", []string{"images", "48", "top-5", "100.00 %"}},
+		{"compare model.onnx -o d --data bands --epochs 1 -b 8 --seeds 1,2", []string{"baseline", "learned", "±", "comparison.csv"}},
+		{"export blocks.onnx -o e.onnx --time --time-runs 1", []string{"merged", "output logits", "tolerance 0.0001", "median ms"}},
+		{"doctor", []string{"library", "cpu", "yes"}},
+	} {
+		stdout := succeed(t, strings.Fields(c.args)...)
+		for _, text := range c.want {
+			if !strings.Contains(stdout, text) {
+				t.Errorf("rcfreeze %s does not print %q:\n%s", c.args, text, stdout)
+			}
+		}
+	}
+}

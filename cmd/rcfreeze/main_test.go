@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
+)
+
+func TestMain(m *testing.M) {
+	secondopinion.RunChildIfAsked()
+	ort.Init("") // searches upward from this folder, which the tests leave; they report the error
+	os.Exit(m.Run())
+}
+
+// call runs the command as main does.
+func call(args ...string) (stdout, stderr string, code int) {
+	var out, talk bytes.Buffer
+	code = execute(context.Background(), args, &out, &talk)
+	return out.String(), talk.String(), code
+}
+
+// succeed runs the command, which must succeed, and returns what it printed.
+func succeed(t *testing.T, args ...string) string {
+	t.Helper()
+	stdout, stderr, code := call(args...)
+	if code != exitDone {
+		t.Fatalf("rcfreeze %s: exit code %d:\n%s", strings.Join(args, " "), code, stderr)
+	}
+	return stdout
+}
+
+// succeedJSON runs the command with --json: what it prints must be one document of type T and no more.
+func succeedJSON[T any](t *testing.T, args ...string) T {
+	t.Helper()
+	stdout := succeed(t, append(args, "--json")...)
+	var document T
+	d := json.NewDecoder(strings.NewReader(stdout))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&document); err != nil {
+		t.Fatalf("rcfreeze %s --json: %v:\n%s", strings.Join(args, " "), err, stdout)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		t.Fatalf("rcfreeze %s --json prints more than one document:\n%s", strings.Join(args, " "), stdout)
+	}
+	return document
+}
+
+const (
+	side                  = 12 // of an image
+	classCount            = 3
+	trainCount, testCount = 48, 21
+)
+
+// pixel is that of image i, whose class is i modulo classCount: a bright band on a dark, uneven ground.
+func pixel(i, x, y int) byte {
+	if y/(side/classCount) == i%classCount {
+		return byte(200 + (i+x)%50)
+	}
+	return byte((i*7 + x*3 + y) % 40)
+}
+
+// workshop moves the test into a folder of its own with ONNX Runtime ready, a data set "bands" and a model
+// "model.onnx" for it.
+func workshop(t *testing.T) {
+	t.Helper()
+	orttest.Init(t)
+	t.Chdir(t.TempDir())
+	writeBands(t, "bands", classCount)
+	succeed(t, "new", "lenet", "-o", "model.onnx", "--input", "1x12x12", "--classes", "3", "--width", "3")
+}
+
+// writeBands writes a data set in MNIST's format whose labels are the image's number modulo so many classes.
+func writeBands(t *testing.T, folder string, classes int) {
+	t.Helper()
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for prefix, n := range map[string]int{"train": trainCount, "t10k": testCount} {
+		images := binary.BigEndian.AppendUint32(nil, 0x803)
+		for _, size := range []int{n, side, side} {
+			images = binary.BigEndian.AppendUint32(images, uint32(size))
+		}
+		labels := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 0x801), uint32(n))
+		for i := range n {
+			for j := range side * side {
+				images = append(images, pixel(i, j%side, j/side))
+			}
+			labels = append(labels, byte(i%classes))
+		}
+		write(t, filepath.Join(folder, prefix+"-images-idx3-ubyte"), images)
+		write(t, filepath.Join(folder, prefix+"-labels-idx1-ubyte"), labels)
+	}
+}
+
+func write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// quick are the flags of a training run of a moment.
+var quick = []string{"--data", "bands", "--epochs", "3", "--batch_size", "8", "--lr", "0.03", "--weight-decay", "0"}
+
+func trainArgs(model, output string, more ...string) []string {
+	return append(append([]string{"train", model, "-o", output}, quick...), more...)
+}
+
+func TestTrainThenEval(t *testing.T) {
+	workshop(t)
+	succeed(t, "convert", "model.onnx", "-o", "blocks.onnx", "-E", "8")
+	trained := succeedJSON[trainResult](t, trainArgs("blocks.onnx", "tuned.onnx", "--epsilon", "8/255", "--epochs", "8", "--lr", "0.1")...)
+	if trained.Variant != "frozen" || len(trained.History) != 8 || trained.Recipe.Epochs != 8 || trained.Recipe.BatchSize != 8 {
+		t.Errorf("trained %+v", trained)
+	}
+	last := trained.History[7]
+	if last.TestTop1 != trained.Result.Top1 || math.Abs(last.TestLoss-trained.Result.Loss) > 1e-5 {
+		t.Errorf("the result %+v differs from the last epoch's %+v", trained.Result, last)
+	}
+	if !(trained.Result.Top1 > 0.9) || trained.Result.Samples != testCount || trained.Result.RobustTop1 == nil {
+		t.Errorf("bands are easy to tell apart, got %+v", trained.Result)
+	}
+	mean, std := bandsMeanStd()
+	if n := trained.Normalize; math.Abs(n.Mean[0]-mean) > 1e-9 || math.Abs(n.Std[0]-std) > 1e-9 {
+		t.Errorf("normalized by %v, the training images have mean %v and standard deviation %v", n, mean, std)
+	}
+	evaluated := succeedJSON[evalResult](t, "eval", "tuned.onnx", "--data", "bands", "--epsilon", "8/255", "-b", "8")
+	if !reflect.DeepEqual(evaluated.Result, trained.Result) || !reflect.DeepEqual(evaluated.Normalize, trained.Normalize) {
+		t.Errorf("eval measured %+v with %v, train %+v with %v", evaluated.Result, evaluated.Normalize, trained.Result, trained.Normalize)
+	}
+	m, err := onnxgraph.Load("tuned.onnx")
+	if err != nil || m.Metadata(classesKey) != `["0","1","2"]` {
+		t.Errorf("the model records the classes %s (%v)", m.Metadata(classesKey), err)
+	}
+}
+
+// bandsMeanStd returns those of all training pixels, from 0 to 1.
+func bandsMeanStd() (mean, std float64) {
+	const n = trainCount * side * side
+	for i := range n {
+		mean += float64(pixel(i/side/side, i%side, i/side%side)) / 255 / n
+	}
+	for i := range n {
+		d := float64(pixel(i/side/side, i%side, i/side%side))/255 - mean
+		std += d * d / n
+	}
+	return mean, math.Sqrt(std)
+}
+
+// TestWhatTrains checks by variant whether banks, and the filters of a model without blocks, stay.
+func TestWhatTrains(t *testing.T) {
+	workshop(t)
+	succeed(t, "convert", "model.onnx", "-o", "blocks.onnx")
+	for _, c := range []struct {
+		variant, model, tensor string
+		stays                  bool
+	}{
+		{"frozen", "blocks.onnx", "conv1.bank", true},
+		{"learned", "blocks.onnx", "conv1.bank", false},
+		{"frozen", "blocks.onnx", "conv1.pointwise", false},
+		{"baseline", "model.onnx", "conv1.weight", false},
+	} {
+		t.Run(c.variant+" "+c.tensor, func(t *testing.T) {
+			os.RemoveAll("out.run")
+			succeed(t, trainArgs(c.model, "out.onnx", "--variant", c.variant, "--epochs", "1")...)
+			if same := bytes.Equal(tensor(t, c.model, c.tensor), tensor(t, "out.onnx", c.tensor)); same != c.stays {
+				t.Errorf("stayed the same: %v, want %v", same, c.stays)
+			}
+			succeed(t, "inspect", "out.onnx") // the blocks are as recorded
+		})
+	}
+	t.Run("frozen-baseline", func(t *testing.T) {
+		weights := map[string][]byte{}
+		for _, epochs := range []string{"1", "2"} {
+			os.RemoveAll("out.run")
+			succeed(t, trainArgs("model.onnx", "out.onnx", "--variant", "frozen-baseline", "--epochs", epochs)...)
+			weights[epochs] = tensor(t, "out.onnx", "conv1.weight")
+		}
+		if !bytes.Equal(weights["1"], weights["2"]) || bytes.Equal(weights["1"], tensor(t, "model.onnx", "conv1.weight")) {
+			t.Error("the filters must be drawn anew and then stay")
+		}
+	})
+}
+
+func tensor(t *testing.T, path, name string) []byte {
+	t.Helper()
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := m.Graph.Value(name)
+	if v == nil {
+		t.Fatalf("%s has no %s", path, name)
+	}
+	raw, err := v.Constant().Raw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// stopper cancels a context once a text is written to it.
+type stopper struct {
+	text string
+	stop context.CancelFunc
+}
+
+func (s stopper) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), s.text) {
+		s.stop()
+	}
+	return len(p), nil
+}
+
+func TestInterruptAndResume(t *testing.T) {
+	workshop(t)
+	succeed(t, trainArgs("model.onnx", "whole.onnx")...)
+	ctx, stop := context.WithCancel(context.Background())
+	if code := execute(ctx, trainArgs("model.onnx", "parts.onnx"), io.Discard, stopper{"epoch 1/3", stop}); code != exitInterrupted {
+		t.Errorf("an interrupted run has exit code %d, want %d", code, exitInterrupted)
+	}
+	if _, err := os.Stat("parts.onnx"); err == nil {
+		t.Error("an interrupted run wrote a model")
+	}
+	if _, stderr, code := call(trainArgs("model.onnx", "parts.onnx")...); code != exitFailed || !strings.Contains(stderr, "--resume") {
+		t.Errorf("starting over an unfinished run: exit code %d: %s", code, stderr)
+	}
+	succeed(t, trainArgs("model.onnx", "parts.onnx", "--resume")...)
+	if !bytes.Equal(read(t, "whole.onnx"), read(t, "parts.onnx")) {
+		t.Error("a run in two parts gave another model than one in one part")
+	}
+}
+
+func TestKeepBestAndOptimizers(t *testing.T) {
+	workshop(t)
+	r := succeedJSON[trainResult](t, trainArgs("model.onnx", "best.onnx", "--keep", "best", "--opt", "adamw", "--lr", "0.01", "--sched", "constant",
+		"--smoothing", "0", "--augment", "pad-crop=1,flip=0.5", "--normalize", "mnist", "--clip-grad", "1", "--run-dir", "elsewhere")...)
+	best := 0.0
+	for _, row := range r.History {
+		best = max(best, row.TestTop1)
+	}
+	if r.Result.Top1 != best {
+		t.Errorf("kept top-1 %v, the best was %v", r.Result.Top1, best)
+	}
+	want := "adamw constant 0 [pad-crop=1 flip=0.5] [0.1307] elsewhere"
+	if got := strings.Join([]string{r.Recipe.Optimizer, r.Recipe.Schedule, string(decimal(r.Recipe.LabelSmoothing)),
+		"[" + strings.Join(r.Recipe.Augment, " ") + "]", "[" + string(decimal(r.Normalize.Mean[0])) + "]", r.Folder}, " "); got != want {
+		t.Errorf("ran with %s, want %s", got, want)
+	}
+}
+
+// TestDefaults checks the settings that depend on others.
+func TestDefaults(t *testing.T) {
+	for _, c := range []struct {
+		args           []string
+		scratch        bool
+		epochs, images int
+		rate           float64
+	}{
+		{nil, false, 10, 128, 0.01},
+		{nil, true, 75, 256, 0.01},
+		{[]string{"--epochs", "3", "-b", "4"}, true, 3, 4, 0.01},
+		{[]string{"--optimizer", "adamw"}, false, 10, 128, 0.001},
+		{[]string{"--optimizer", "adamw", "--lr", "0.01"}, false, 10, 128, 0.01},
+	} {
+		cmd := newTrain(&printer{})
+		var f recipeFlags
+		cmd.ResetFlags()
+		f.add(cmd.Flags())
+		if err := cmd.ParseFlags(c.args); err != nil {
+			t.Fatal(err)
+		}
+		r, augment, err := f.settle("cifar10", c.scratch)
+		if err != nil || r.Epochs != c.epochs || r.BatchSize != c.images || r.LearningRate != c.rate || len(augment) != 2 {
+			t.Errorf("%v, from scratch %v: %d epochs, batch size %d, lr %v, augmentation %v (%v)", c.args, c.scratch, r.Epochs, r.BatchSize, r.LearningRate, augment, err)
+		}
+	}
+}
