@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 	"github.com/spf13/pflag"
 )
 
@@ -17,6 +19,7 @@ type recipeFlags struct {
 	recipe    train.Recipe
 	augment   string
 	batchNorm string
+	blockForm string
 }
 
 // The defaults in which fine-tuning differs from training from scratch, and AdamW from SGD.
@@ -43,6 +46,7 @@ func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	flags.Float64Var(&r.StepFactor, "step-factor", paper.StepFactor, "what a drop multiplies the learning rate with")
 	flags.Float64Var(&r.ClipNorm, "clip-grad", paper.ClipNorm, "bound on the norm of the gradient (0: none)")
 	flags.StringVar(&f.augment, "augment", "auto", "augmentation such as pad-crop=4,flip=0.5, or none (auto: that for cifar10 and cifar100, none for others)")
+	flags.StringVar(&f.blockForm, "block-form", string(trainstep.AutoForm), fmt.Sprintf("how a step computes frozen blocks, of %v: as two convolutions, or folded into one in the graph", trainstep.BlockForms()))
 	flags.StringVar(&f.batchNorm, "batchnorm", "train", "train (statistics of the batch) or eval (keep running statistics)")
 }
 
@@ -56,6 +60,9 @@ var formatAugmentations = map[string]string{"cifar10": "pad-crop=4,flip=0.5", "c
 // check lists what is wrong with the flags, before any data is read.
 func (f *recipeFlags) check() error {
 	faults := []error{f.recipe.Validate()}
+	if !slices.Contains(trainstep.BlockForms(), trainstep.BlockForm(f.blockForm)) {
+		faults = append(faults, fmt.Errorf("--block-form %q: choose one of %v", f.blockForm, trainstep.BlockForms()))
+	}
 	if f.batchNorm != "train" && f.batchNorm != "eval" {
 		faults = append(faults, fmt.Errorf("--batchnorm %q: choose train or eval", f.batchNorm))
 	}
@@ -94,6 +101,7 @@ func (f *recipeFlags) settle(format string, fromScratch bool) (train.Recipe, []d
 		r.LearningRate = adamWRate
 	}
 	r.FreezeStatistics = f.batchNorm == "eval"
+	r.BlockForm = trainstep.BlockForm(f.blockForm)
 	augment, err := f.augmentations(format)
 	for _, a := range augment {
 		r.Augment = append(r.Augment, a.String())

@@ -94,6 +94,7 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	transform.Separate(m)
 	run, err := c.prepare(ctx, m, variant)
 	if err != nil {
 		return err
