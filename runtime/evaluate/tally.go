@@ -20,8 +20,8 @@ func (t *tally) add(logits []float32, labels []int64, batch int) error {
 			return errors.New("evaluating: a label is outside the model's classes")
 		}
 		loss, rank := score(row, int(label))
-		if math.IsNaN(loss) {
-			return errors.New("evaluating: the model's outputs are not numbers (NaN): its weights or its input are damaged")
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return errors.New("evaluating: the model's outputs are not finite numbers: its weights or its input are damaged")
 		}
 		t.samples++
 		t.loss += loss
