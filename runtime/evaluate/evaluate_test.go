@@ -1,0 +1,288 @@
+package evaluate
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+const (
+	side    = 12 // pixels of the images' height and width
+	classes = 12
+	samples = 30
+)
+
+var normalization = dataset.Normalization{Mean: []float64{0.4}, Std: []float64{0.25}}
+
+// newSet writes noise, with some black and some white pixels, as an IDX data set.
+func newSet(t *testing.T) *dataset.Dataset {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 1))
+	images, labels := binary.BigEndian.AppendUint32(nil, 0x803), binary.BigEndian.AppendUint32(nil, 0x801)
+	for _, n := range []uint32{samples, side, side} {
+		images = binary.BigEndian.AppendUint32(images, n)
+	}
+	labels = binary.BigEndian.AppendUint32(labels, samples)
+	for range samples {
+		labels = append(labels, byte(rng.IntN(classes)))
+		for range side * side {
+			images = append(images, byte(min(max(rng.IntN(356)-50, 0), 255)))
+		}
+	}
+	folder := t.TempDir()
+	for name, data := range map[string][]byte{"t10k-images-idx3-ubyte": images, "t10k-labels-idx1-ubyte": labels} {
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, err := dataset.Open(folder, dataset.Options{Split: dataset.Test, Classes: classes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// all returns the images of a set, normalized, and the labels.
+func all(t *testing.T, set *dataset.Dataset, n dataset.Normalization) (images []float32, labels []int64) {
+	t.Helper()
+	pixels := make([]uint8, side*side)
+	for i := range set.Len() {
+		if err := set.Pixels(i, pixels); err != nil {
+			t.Fatal(err)
+		}
+		labels = append(labels, set.Label(i))
+		for _, v := range pixels {
+			x := float64(v) / 255
+			if n.Std != nil {
+				x = (x - n.Mean[0]) / n.Std[0]
+			}
+			images = append(images, float32(x))
+		}
+	}
+	return images, labels
+}
+
+func leNet(t *testing.T) *onnxgraph.Model {
+	t.Helper()
+	m, err := architecture.New("lenet", architecture.Options{Width: 3, Classes: classes, Channels: 1, ImageHeight: side, ImageWidth: side, Seed: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// linear is a net of one matrix [144, 12], which it returns too.
+func linear(t *testing.T, scale float64) (*onnxgraph.Model, []float32) {
+	t.Helper()
+	m := onnxgraph.New("linear", 8, 18)
+	image, err := m.Graph.AddInput("input", onnxgraph.Float32, append([]onnxgraph.Dim{{Size: -1}}, onnxgraph.Static(1, side, side)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(2, 2))
+	w := make([]float32, side*side*classes)
+	for i := range w {
+		w[i] = float32(scale * rng.NormFloat64())
+	}
+	flat := m.Graph.AddNode("Flatten", []*onnxgraph.Value{image})
+	product := m.Graph.AddNode("MatMul", []*onnxgraph.Value{flat.Output(0), m.Graph.AddConstant("w", onnxgraph.NewTensor([]int64{side * side, classes}, w))})
+	m.Graph.AddOutput(product.Output(0), onnxgraph.Float32, nil)
+	return m, w
+}
+
+func newEvaluator(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Options) *Evaluator {
+	t.Helper()
+	orttest.Init(t)
+	o.Session.IntraOpThreads = 1
+	fitted, err := specialize.Model(m, []int64{int64(o.BatchSize), 1, side, side})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(fitted, "input", set, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+func measure(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Options) Result {
+	t.Helper()
+	result, err := newEvaluator(t, m, set, o).Measure(context.Background(), nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// logits runs the model itself on all images at once.
+func logits(t *testing.T, m *onnxgraph.Model, images []float32) []float32 {
+	t.Helper()
+	orttest.Init(t)
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	name := session.Outputs()[0].Name
+	out, err := session.Run(map[string]*onnxgraph.Tensor{"input": onnxgraph.NewTensor([]int64{int64(len(images) / side / side), 1, side, side}, images)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := out[name].Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// naive measures logits by sorting.
+func naive(logits []float32, labels []int64) Result {
+	r := Result{Samples: len(labels)}
+	share := 1 / float64(len(labels))
+	for i, label := range labels {
+		row := logits[i*classes : (i+1)*classes]
+		sum := 0.0
+		for _, v := range row {
+			sum += math.Exp(float64(v))
+		}
+		r.Loss -= share * math.Log(math.Exp(float64(row[label]))/sum)
+		order := make([]int, classes)
+		for k := range order {
+			order[k] = k
+		}
+		slices.SortStableFunc(order, func(a, b int) int {
+			switch {
+			case row[a] > row[b]:
+				return -1
+			case row[a] < row[b]:
+				return 1
+			}
+			return 0
+		})
+		if order[0] == int(label) {
+			r.Top1 += share
+		}
+		if slices.Contains(order[:5], int(label)) {
+			r.Top5 += share
+		}
+	}
+	return r
+}
+
+func near(a, b, tolerance float64) bool { return math.Abs(a-b) <= tolerance }
+
+func TestMeasure(t *testing.T) {
+	set := newSet(t)
+	m := leNet(t)
+	softmax := leNet(t)
+	ended := softmax.Graph.AddNode("Softmax", []*onnxgraph.Value{softmax.Graph.Outputs()[0]})
+	softmax.Graph.RemoveOutputs()
+	softmax.Graph.AddOutput(ended.Output(0), onnxgraph.Float32, nil)
+	wide, _ := linear(t, 0.3)
+	equal, _ := linear(t, 0) // all logits are the same
+	cases := []struct {
+		name      string
+		model     *onnxgraph.Model
+		reference *onnxgraph.Model
+		batch     int
+		normalize dataset.Normalization
+	}{
+		{"last batch incomplete", m, m, 8, normalization},
+		{"batches that fit", m, m, 10, normalization},
+		{"batch larger than the set", m, m, 64, normalization},
+		{"no normalization", m, m, 7, dataset.Normalization{}},
+		{"softmax at the end", softmax, m, 8, normalization},
+		{"large logits", wide, wide, 8, normalization},
+		{"equal logits", equal, equal, 8, normalization},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			images, labels := all(t, set, c.normalize)
+			want := naive(logits(t, c.reference, images), labels)
+			got := measure(t, c.model, set, Options{BatchSize: c.batch, Normalize: c.normalize})
+			if got.Samples != samples || !near(got.Loss, want.Loss, 1e-5*want.Loss) || !near(got.Top1, want.Top1, 1e-9) || !near(got.Top5, want.Top5, 1e-9) {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			if got.RobustTop1 != nil {
+				t.Error("an attack was measured that nobody asked for")
+			}
+		})
+	}
+}
+
+// TestWeightsAsVectors measures a net whose weights come with the call, twice with different ones.
+func TestWeightsAsVectors(t *testing.T) {
+	set := newSet(t)
+	m, w := linear(t, 0.1)
+	images, labels := all(t, set, normalization)
+	e := newEvaluator(t, m, set, Options{BatchSize: 8, Normalize: normalization,
+		Parameters: []trainstep.Segment{{Name: "w", Shape: []int64{side * side, classes}}}})
+	for _, factor := range []float32{1, -2} {
+		scaled := make([]float32, len(w))
+		for i := range w {
+			scaled[i] = factor * w[i]
+		}
+		m.Graph.Value("w").SetConstant(onnxgraph.NewTensor([]int64{side * side, classes}, scaled))
+		want := naive(logits(t, m, images), labels)
+		got, err := e.Measure(context.Background(), scaled, nil, nil)
+		if err != nil || !near(got.Loss, want.Loss, 1e-5*want.Loss) || got.Top1 != want.Top1 && !near(got.Top1, want.Top1, 1e-9) {
+			t.Errorf("times %g: got %+v (%v), want %+v", factor, got, err, want)
+		}
+	}
+	if _, err := e.Measure(context.Background(), w[1:], nil, nil); err == nil {
+		t.Error("a vector that is too short is taken")
+	}
+}
+
+func TestFaults(t *testing.T) {
+	set := newSet(t)
+	broken := func(v float32) *onnxgraph.Model {
+		m, w := linear(t, 0.1)
+		w = slices.Clone(w)
+		w[7] = v
+		m.Graph.Value("w").SetConstant(onnxgraph.NewTensor([]int64{side * side, classes}, w))
+		return m
+	}
+	for name, v := range map[string]float64{"NaN": math.NaN(), "infinity": math.Inf(-1)} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newEvaluator(t, broken(float32(v)), set, Options{BatchSize: 8}).Measure(context.Background(), nil, nil, nil)
+			if err == nil || !strings.Contains(err.Error(), "not finite numbers") {
+				t.Errorf("got error %v, want one that says so", err)
+			}
+		})
+	}
+	t.Run("stopped", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		m, _ := linear(t, 0.1)
+		done := 0
+		_, err := newEvaluator(t, m, set, Options{BatchSize: 8}).Measure(ctx, nil, nil, func(n int) { done = n; cancel() })
+		if err == nil || done != 8 {
+			t.Errorf("got error %v after %d samples, want one after 8", err, done)
+		}
+	})
+	t.Run("label outside the classes", func(t *testing.T) {
+		var sum tally
+		if err := sum.add(make([]float32, 6), []int64{1, 3}, 2); err == nil {
+			t.Error("no error")
+		}
+	})
+}
