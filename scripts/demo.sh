@@ -33,11 +33,10 @@ title "Before training: the source is good, the random 1×1 convolutions know no
 run ./rcfreeze eval "$model" --data "$data"
 run ./rcfreeze eval demo/blocks.onnx --data "$data"
 
-title "Fine-tune with the filters frozen, and with the filters learned, too"
-run ./rcfreeze train demo/blocks.onnx -o demo/frozen.onnx --data "$data" --variant frozen "${recipe[@]}"
-run ./rcfreeze train demo/blocks.onnx -o demo/learned.onnx --data "$data" --variant learned "${recipe[@]}"
+title "Fine-tune: the random filters stay, the 1×1 convolutions learn to combine them"
+run ./rcfreeze train demo/blocks.onnx -o demo/frozen.onnx --data "$data" "${recipe[@]}"
 
-title "Compare: the same, beside the source trained on, and with 4 random filters for each one of the source"
+title "Compare frozen with learned filters and the source trained on, with 1 and 4 filters for each of the source"
 run ./rcfreeze compare "$model" -o demo/compare --data "$data" --variants baseline,frozen,learned -E 1,4 \
   --pointwise random "${recipe[@]}"
 
