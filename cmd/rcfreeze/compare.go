@@ -125,7 +125,6 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	plan.Started = func(name string, number, total int) {
 		w.clear()
 		c.say("run %d/%d: %s", number, total, name)
-		w.restart()
 	}
 	plan.Progress, plan.Measuring, plan.Measured = w.step, w.measuring, w.measured
 	return plan, nil

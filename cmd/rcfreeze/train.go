@@ -170,7 +170,6 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 		return nil, errors.New("training " + m.Path() + ": it has no parameter that trains")
 	}
 	w := &watcher{progress: c.progress(), epochs: run.Recipe.Epochs, batchSize: run.Recipe.BatchSize}
-	w.restart()
 	run.Progress, run.Measuring, run.Measured = w.step, w.measuring, w.measured
 	return run, c.draw(m, variant, run.Recipe.Seed)
 }
