@@ -12,7 +12,7 @@ title() { printf '\n== %s\n' "$*"; }
 # run prints a command, then runs it.
 run() { printf '\n$ %s\n' "${*/#"$data"/\$data}"; "$@"; }
 # top1 measures a model on the test images: the share that is right, 0 to 1.
-top1() { ./rcfreeze eval "$1" --data "$data" --json 2>/dev/null | sed -n 's/^ *"top1": \([0-9.e-]*\),*$/\1/p'; }
+top1() { ./rcfreeze eval "$1" --data "$data" --json | sed -n 's/^ *"top1": \([0-9.e-]*\),*$/\1/p'; }
 
 rm -rf demo
 mkdir demo
