@@ -153,20 +153,20 @@ func (p *Plan) start(r run) (*onnxgraph.Model, error) {
 // one trains and measures one run, or reads back one that is done.
 func (p *Plan) one(ctx context.Context, r run) (Row, error) {
 	folder := filepath.Join(p.Folder, r.name())
-	if p.Resume {
-		if row, done, err := readRow(folder); done || err != nil {
-			return row, err
-		}
-	}
+	row := Row{Variant: r.variant, Expansion: r.expansion, Seed: r.seed}
 	m, err := p.start(r)
 	if err != nil {
-		return Row{}, err
+		return row, err
 	}
-	row := Row{Variant: r.variant, Expansion: r.expansion, Seed: r.seed}
 	recipe := p.Recipe
 	recipe.Seed = r.seed
 	if recipe.Trained, err = r.variant.Trained(m); err != nil {
 		return row, err
+	}
+	if p.Resume {
+		if row, done, err := readRow(folder, recipe); done || err != nil {
+			return row, err
+		}
 	}
 	_, stopped := os.Stat(filepath.Join(folder, "last.ckpt"))
 	training := train.Run{
@@ -187,7 +187,7 @@ func (p *Plan) one(ctx context.Context, r run) (Row, error) {
 	if err := result.Model.Save(filepath.Join(folder, "model.onnx"), onnxgraph.ExternalAsRead); err != nil {
 		return row, err
 	}
-	return row, writeRow(folder, row)
+	return row, writeRow(folder, finished{row, recipe})
 }
 
 // finish fills in what is measured on the trained model.

@@ -124,6 +124,10 @@ func TestResume(t *testing.T) {
 			t.Errorf("row %d is %+v, want %+v", i, got[i], want[i])
 		}
 	}
+	p.Recipe.LearningRate *= 2
+	if _, err := p.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "other settings") {
+		t.Errorf("finished runs of another recipe were taken over: %v", err)
+	}
 }
 
 // TestBadPlans finds faults before anything is trained.
