@@ -11,11 +11,14 @@ import (
 // stepOpset is the version of ONNX's operators that gradients are written in.
 const stepOpset = 18
 
-// Fit returns a copy of a model with every value typed for images of the given shape [N, C, …], of the
-// operator set that training needs, and the name of its image input.
+// Fit returns a copy of a model with every value typed for images of the given shape [N, C, …], in the form
+// for inference, of the operator set that training needs, and the name of its image input.
 func Fit(m *onnxgraph.Model, shape []int64) (fitted *onnxgraph.Model, image string, err error) {
 	c := m.Clone()
 	if err := opset.Upgrade(c, stepOpset); err != nil {
+		return nil, "", err
+	}
+	if err := trainstep.InferenceMode(c); err != nil {
 		return nil, "", err
 	}
 	if fitted, err = specialize.Model(c, shape); err != nil {
