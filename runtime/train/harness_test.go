@@ -2,14 +2,13 @@ package train_test
 
 import (
 	"context"
-	"encoding/binary"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
@@ -18,55 +17,14 @@ import (
 )
 
 const (
-	side    = 12 // pixels of the images' height and width
-	classes = 4
+	side    = datasettest.Side
+	classes = datasettest.Classes
 )
-
-// writeImages writes count images as IDX files: class k is a bright spot in one of four corners, in noise.
-func writeImages(t *testing.T, folder, prefix string, count int) {
-	t.Helper()
-	rng := rand.New(rand.NewPCG(uint64(count), 1))
-	images := binary.BigEndian.AppendUint32(nil, 0x803)
-	labels := binary.BigEndian.AppendUint32(nil, 0x801)
-	for _, n := range []uint32{uint32(count), side, side} {
-		images = binary.BigEndian.AppendUint32(images, n)
-	}
-	labels = binary.BigEndian.AppendUint32(labels, uint32(count))
-	for i := range count {
-		class := i % classes
-		labels = append(labels, byte(class))
-		top, left := class/2*side/2, class%2*side/2
-		for y := range side {
-			for x := range side {
-				v := rng.IntN(120)
-				if y >= top+1 && y < top+5 && x >= left+1 && x < left+5 {
-					v += 100
-				}
-				images = append(images, byte(v))
-			}
-		}
-	}
-	for name, data := range map[string][]byte{"-images-idx3-ubyte": images, "-labels-idx1-ubyte": labels} {
-		if err := os.WriteFile(filepath.Join(folder, prefix+name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // newData returns a train split of 70 images, and a test split of 30.
 func newData(t *testing.T) (training, test *dataset.Dataset) {
 	t.Helper()
-	folder := t.TempDir()
-	writeImages(t, folder, "train", 70)
-	writeImages(t, folder, "t10k", 30)
-	split := func(s dataset.Split) *dataset.Dataset {
-		d, err := dataset.Open(folder, dataset.Options{Split: s, Classes: classes})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
-	return split(dataset.Train), split(dataset.Test)
+	return datasettest.OpenCorners(t, 70, 30)
 }
 
 // newModel builds an architecture for the images.
