@@ -189,7 +189,7 @@ func ourLosses(t *testing.T, m *onnxgraph.Model, trained []string, images []floa
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := ort.OpenBytes(data, ort.Options{})
+	session, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
