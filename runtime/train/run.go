@@ -1,0 +1,71 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+)
+
+// Run is a training run before it starts. It starts with Do.
+type Run struct {
+	Model     *onnxgraph.Model // the source; it is not changed
+	Recipe    Recipe
+	Train     *dataset.Dataset
+	Test      *dataset.Dataset
+	Augment   []dataset.Augmentation // as Recipe.Augment names them
+	Normalize dataset.Normalization
+	Workers   int         // goroutines that make batches, 0 for one per core; never changes the result
+	Session   ort.Options // how the step runs
+	Folder    Folder      // for checkpoints and metrics
+	Resume    bool        // go on from the folder's last checkpoint
+	Keep      Keep
+	// Progress, if not nil, is called after every step; Measured after every epoch; Measuring while test
+	// images are run. They are called from the goroutine that runs Do.
+	Progress  func(Progress)
+	Measuring func(done, total int)
+	Measured  func(Row)
+}
+
+// Keep says whose weights a run returns.
+type Keep string
+
+// The choices: after the last epoch, or after the epoch with the best test accuracy.
+const (
+	KeepLast Keep = "last"
+	KeepBest Keep = "best"
+)
+
+// Progress says how far an epoch is.
+type Progress struct {
+	Epoch, Epochs int // Epoch from 1
+	Step, Steps   int // of the epoch, Step from 1
+	Loss          float64
+	LearningRate  float64
+}
+
+// Result is a finished run.
+type Result struct {
+	Model   *onnxgraph.Model // the source with what was trained
+	History []Row            // one row per epoch
+}
+
+// Do trains. When ctx is done it finishes the step, saves a checkpoint, and returns ctx's error. A loss
+// that is not finite is an error that names the step; the last checkpoint then is from before it.
+func (r *Run) Do(ctx context.Context) (*Result, error) {
+	if err := r.Recipe.Validate(); err != nil {
+		return nil, fmt.Errorf("checking the training settings: %w", err)
+	}
+	if err := r.Folder.prepare(r.Resume); err != nil {
+		return nil, err
+	}
+	t, err := newTrainer(r)
+	if err != nil {
+		return nil, err
+	}
+	result, err := t.run(ctx)
+	return result, errors.Join(err, t.close())
+}
