@@ -76,7 +76,8 @@ func TestBuilderShares(t *testing.T) {
 	b := NewBuilder(m.Graph)
 	x := relu.Output(0)
 	first := b.Op("Elu", []*Value{x}, Float("alpha", 2))
-	if b.Op("Elu", []*Value{x}, Float("alpha", 2)) != first || b.Ints(1, 2) != b.Ints(1, 2) || b.Fill(Float32, 1, 3) != b.Fill(Float32, 1, 3) {
+	list, fill := b.Ints(1, 2), b.Fill(Float32, 1, 3)
+	if b.Op("Elu", []*Value{x}, Float("alpha", 2)) != first || b.Ints(1, 2) != list || b.Fill(Float32, 1, 3) != fill {
 		t.Error("the same was added twice")
 	}
 	if b.Op("Elu", []*Value{x}, Float("alpha", 3)) == first || b.Fill(Float32, 1, 3) == b.Fill(Float64, 1, 3) {
