@@ -103,6 +103,20 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// TestExportBatch exports for another batch size than the model's, and on from there.
+func TestExportBatch(t *testing.T) {
+	workshop(t)
+	succeed(t, "new", "lenet", "-o", "net.onnx", "--classes", "3", "--input", "1x12x12")
+	for _, batch := range []string{"4", "1", "dynamic"} {
+		succeed(t, "export", "net.onnx", "-o", "net.onnx", "--batch", batch)
+		want := strings.Replace(batch, "dynamic", "batch", 1)
+		r := succeedJSON[inspectResult](t, "inspect", "net.onnx")
+		if r.Inputs[0].Shape[0] != want || r.Outputs[0].Shape[0] != want {
+			t.Errorf("--batch %s: inputs %+v, outputs %+v", batch, r.Inputs, r.Outputs)
+		}
+	}
+}
+
 func TestCompare(t *testing.T) {
 	workshop(t)
 	args := append([]string{"compare", "model.onnx", "-o", "report", "--variants", "baseline,frozen", "-E", "1,2", "--seeds", "3,4", "--epsilon", "1/255"}, quick...)

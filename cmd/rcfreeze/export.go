@@ -22,6 +22,7 @@ type exportCommand struct {
 	skip      bool // the verification
 	second    bool
 	time      bool
+	size      batchFlag
 	batch     int64
 	runs      int
 	tolerance float64
@@ -51,6 +52,7 @@ it, and write the model only if it computes what it did before.`,
 	}
 	c.output.add(cmd)
 	c.runtime.add(cmd.Flags())
+	c.size.add(cmd.Flags())
 	flags := cmd.Flags()
 	flags.StringVar(&c.source, "source", "", "the model that was converted, to compare size and speed with")
 	flags.BoolVar(&c.fold, "fold-batchnorm", true, "fold batch normalisation into the convolutions before it")
@@ -64,11 +66,14 @@ it, and write the model only if it computes what it did before.`,
 }
 
 func (c *exportCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.output.check(), c.check()); err != nil {
+	if err := errors.Join(c.output.check(), c.size.check(), c.check()); err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)
 	if err != nil {
+		return err
+	}
+	if err := c.resize(m); err != nil {
 		return err
 	}
 	deployed := m.Clone()
@@ -100,6 +105,17 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	return c.result(r, func() { c.print(r) })
+}
+
+// resize gives the model the batch size that was asked for.
+func (c *exportCommand) resize(m *onnxgraph.Model) error {
+	if c.size.value == "" {
+		return nil
+	}
+	if _, err := c.runtime.start(c.printer); err != nil {
+		return fmt.Errorf("setting the batch size of %s, which needs a run to check it: %w", m.Path(), err)
+	}
+	return c.size.apply(m)
 }
 
 // check lists what is wrong with the numbers among the flags.

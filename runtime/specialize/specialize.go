@@ -18,7 +18,7 @@ import (
 func Model(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 	s, err := specialized(m.Clone(), shape)
 	if err == nil {
-		err = checkBatch(m, s, shape)
+		err = CheckBatch(m, s, shape)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("fitting %s to input shape %v: %w", m.Path(), shape, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
 // net is a model in the making.
@@ -248,8 +249,14 @@ func TestHiddenBatch(t *testing.T) {
 			n := newNet(t, 8, onnxgraph.Static(1, 3, 8, 8)...)
 			n.output(c.end(n, n.features()), onnxgraph.Static(1, 5)...)
 			_, err := specialize.Model(n.model, []int64{3, 3, 8, 8})
-			if err == nil || !strings.Contains(err.Error(), remedy) || !strings.Contains(err.Error(), "made for a batch of 1") {
-				t.Errorf("got error %v, want one that says %q", err, remedy)
+			open := n.model.Clone()
+			if err := batch.SetSize(open, onnxgraph.Dim{Size: -1, Param: "batch"}); err != nil {
+				t.Fatal(err)
+			}
+			for _, err := range []error{err, specialize.CheckBatch(n.model, open, []int64{3, 3, 8, 8})} {
+				if err == nil || !strings.Contains(err.Error(), remedy) || !strings.Contains(err.Error(), "made for a batch of 1") {
+					t.Errorf("got error %v, want one that says %q", err, remedy)
+				}
 			}
 			if _, err := specialize.Model(n.model, []int64{1, 3, 8, 8}); err != nil {
 				t.Errorf("with its own batch size: %v", err)
@@ -264,5 +271,46 @@ func TestOtherSizes(t *testing.T) {
 	_, err := specialize.Model(n.model, []int64{2, 3, 16, 16})
 	if err == nil || !strings.Contains(err.Error(), "[batch 3 8 8]") || !strings.Contains(err.Error(), "[2 3 16 16]") {
 		t.Errorf("got error %v, want one that names both shapes", err)
+	}
+}
+
+// TestOpenBatch opens the batch size of models that name it in constants; CheckBatch finds nothing against them.
+func TestOpenBatch(t *testing.T) {
+	grown := func(n *net) *onnxgraph.Value {
+		return n.op("Resize", values{n.image(), nil, nil, n.ints(1, 3, 12, 12)}, onnxgraph.Str("mode", "nearest"))
+	}
+	cases := []struct {
+		name   string
+		dtype  onnxgraph.DType
+		output func(n *net) *onnxgraph.Value
+		shape  []int64
+	}{
+		{"Reshape", onnxgraph.Float32, func(n *net) *onnxgraph.Value { return n.op("Reshape", values{n.features(), n.ints(1, 5)}) }, []int64{1, 5}},
+		{"Reshape with a rest", onnxgraph.Float32, func(n *net) *onnxgraph.Value { return n.op("Reshape", values{n.features(), n.ints(1, -1)}) }, []int64{1, 5}},
+		{"Expand", onnxgraph.Float32, func(n *net) *onnxgraph.Value { return n.op("Expand", values{n.features(), n.ints(1, 5, 2, 2)}) }, []int64{1, 5, 2, 2}},
+		{"Resize", onnxgraph.Float32, grown, []int64{1, 3, 12, 12}},
+		{"float16", onnxgraph.Float16, func(n *net) *onnxgraph.Value { return n.op("Flatten", values{n.image()}) }, []int64{1, 192}},
+		{"bytes", onnxgraph.Uint8, func(n *net) *onnxgraph.Value { return n.op("Flatten", values{n.image()}) }, []int64{1, 192}},
+		{"beside a constant output", onnxgraph.Float32, func(n *net) *onnxgraph.Value {
+			n.model.Graph.AddOutput(n.node(n.tensor(4, 4)), onnxgraph.Float32, onnxgraph.Static(4, 4))
+			return n.features()
+		}, []int64{1, 5, 1, 1}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			n := newNet(t, 8, onnxgraph.Static(1, 3, 8, 8)...)
+			n.image().SetType(c.dtype, onnxgraph.Static(1, 3, 8, 8))
+			n.model.Graph.AddOutput(c.output(n), c.dtype, onnxgraph.Static(c.shape...))
+			open := n.model.Clone()
+			if err := batch.SetSize(open, onnxgraph.Dim{Size: -1, Param: "batch"}); err != nil {
+				t.Fatal(err)
+			}
+			if err := specialize.CheckBatch(n.model, open, []int64{3, 3, 8, 8}); err != nil {
+				t.Error(err)
+			}
+			if err := open.Validate(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

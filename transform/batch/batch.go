@@ -3,7 +3,6 @@ package batch
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
@@ -31,8 +30,8 @@ func Input(m *onnxgraph.Model) (*onnxgraph.Value, error) {
 }
 
 // SetInputShape makes the model take a batch of images of the given shape, [N, C, …], in place. Sizes that
-// the model fixes, other than the batch size, must be those of shape. Reshapes of data that name the old
-// batch size follow; types of intermediate values are forgotten, since they may name it too.
+// the model fixes, other than the batch size, must be those of shape. Constants that name the old batch size
+// follow; types of intermediate values and of outputs are forgotten, since they may name it too.
 //
 // A model can have the batch size where this does not look for it: compare its outputs for a batch with
 // those for single images.
@@ -49,9 +48,43 @@ func SetInputShape(m *onnxgraph.Model, shape []int64) error {
 	dtype := input.DType()
 	m.Graph.ForgetShapes()
 	input.SetType(dtype, onnxgraph.Static(shape...))
-	if ok && declared[0].Size >= 0 && declared[0].Size != shape[0] {
-		followReshapes(m.Graph, input, declared[0].Size, shape[0])
+	if ok {
+		followTargets(m.Graph, input, declared[0], onnxgraph.Dim{Size: shape[0]})
 	}
+	return nil
+}
+
+// SetSize makes the model take batches of another size, or of any size if that is a symbol, in place. The outputs whose
+// first dimension was that of the input get the new one, and so do constants that name it; types of intermediate values
+// are forgotten.
+//
+// As with SetInputShape, the outputs must be compared.
+func SetSize(m *onnxgraph.Model, size onnxgraph.Dim) error {
+	input, err := Input(m)
+	if err != nil {
+		return err
+	}
+	declared, ok := input.Shape()
+	if !ok {
+		return fmt.Errorf("setting the batch size of %s: input %q has no declared shape: export the model with one", m.Path(), input.Name())
+	}
+	old := declared[0]
+	outputs := map[*onnxgraph.Value][]onnxgraph.Dim{}
+	for _, v := range m.Graph.Outputs() {
+		if shape, ok := v.Shape(); ok {
+			outputs[v] = shape
+		}
+	}
+	m.Graph.ForgetShapes()
+	for v, shape := range outputs {
+		if len(shape) > 0 && shape[0] == old {
+			shape[0] = size
+		}
+		v.SetType(v.DType(), shape)
+	}
+	declared[0] = size
+	input.SetType(input.DType(), declared)
+	followTargets(m.Graph, input, old, size)
 	return nil
 }
 
@@ -80,30 +113,4 @@ func describe(shape []onnxgraph.Dim) string {
 		}
 	}
 	return fmt.Sprint(parts)
-}
-
-// followReshapes changes the first size of constant Reshape targets of data from one batch size to another.
-func followReshapes(g *onnxgraph.Graph, input *onnxgraph.Value, from, to int64) {
-	data := map[*onnxgraph.Value]bool{input: true} // what depends on the input
-	for _, n := range g.Sorted() {
-		if !slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return data[v] }) {
-			continue
-		}
-		for _, v := range n.Outputs() {
-			data[v] = true
-		}
-		if !n.Is("Reshape") || !data[n.Input(0)] {
-			continue
-		}
-		if n.Input(1) == nil || n.Input(1).Constant() == nil {
-			continue
-		}
-		target := n.Input(1).Constant()
-		sizes, err := target.Int64s()
-		if err != nil || len(sizes) == 0 || sizes[0] != from {
-			continue
-		}
-		sizes[0] = to
-		n.SetInput(1, g.AddConstant(n.Name()+"_shape", onnxgraph.NewTensor(target.Dims(), sizes)))
-	}
 }

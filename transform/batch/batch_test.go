@@ -1,6 +1,7 @@
 package batch_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -94,52 +95,92 @@ func TestInput(t *testing.T) {
 	})
 }
 
-// TestReshapes checks which Reshape targets follow the batch size from 2 to 5.
-func TestReshapes(t *testing.T) {
+// TestTargets checks which constants follow the batch size from 2 to 5, and to any.
+func TestTargets(t *testing.T) {
 	cases := []struct {
 		name     string
+		op       string
 		constant bool // the target is a Constant node's
 		data     bool // what is reshaped depends on the images
 		target   []int64
-		want     []int64
+		five     []int64
+		open     []int64 // nil if the sizes are computed
 	}{
-		{"batch", false, true, []int64{2, 192}, []int64{5, 192}},
-		{"batch and rest", false, true, []int64{2, -1}, []int64{5, -1}},
-		{"Constant node", true, true, []int64{2, 192}, []int64{5, 192}},
-		{"open batch", false, true, []int64{-1, 192}, []int64{-1, 192}},
-		{"other first size", false, true, []int64{3, -1}, []int64{3, -1}},
-		{"weight", false, false, []int64{2, 96}, []int64{2, 96}},
+		{"batch", "Reshape", false, true, []int64{2, 192}, []int64{5, 192}, []int64{-1, 192}},
+		{"batch and rest", "Reshape", false, true, []int64{2, -1}, []int64{5, -1}, []int64{0, -1}},
+		{"Constant node", "Reshape", true, true, []int64{2, 192}, []int64{5, 192}, []int64{-1, 192}},
+		{"open batch", "Reshape", false, true, []int64{-1, 192}, []int64{-1, 192}, []int64{-1, 192}},
+		{"other first size", "Reshape", false, true, []int64{3, -1}, []int64{3, -1}, []int64{3, -1}},
+		{"weight", "Reshape", false, false, []int64{2, 96}, []int64{2, 96}, []int64{2, 96}},
+		{"stretched", "Expand", false, true, []int64{2, 3, 8, 8}, []int64{5, 3, 8, 8}, []int64{1, 3, 8, 8}},
+		{"enlarged", "Resize", false, true, []int64{2, 3, 16, 16}, []int64{5, 3, 16, 16}, nil},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			m := newModel(t, input{"images", onnxgraph.Static(2, 3, 8, 8)})
-			g := m.Graph
-			tensor := onnxgraph.NewTensor([]int64{2}, c.target)
-			var target *onnxgraph.Value
-			if c.constant {
-				target = g.AddNode("Constant", nil, onnxgraph.TensorAttr("value", tensor)).Output(0)
-			} else {
-				target = g.AddConstant("target", tensor)
-			}
-			data := g.AddNode("Relu", []*onnxgraph.Value{g.Value("images")}).Output(0)
-			if !c.data {
-				data = g.AddConstant("weight", onnxgraph.NewTensor([]int64{192}, make([]float32, 192)))
-			}
-			reshape := g.AddNode("Reshape", []*onnxgraph.Value{data, target})
-			other := g.AddNode("Expand", []*onnxgraph.Value{g.AddConstant("one", onnxgraph.NewScalar[float32](1)), target})
-			g.AddOutput(reshape.Output(0), onnxgraph.Float32, onnxgraph.Static(2, 192))
-			if err := batch.SetInputShape(m, []int64{5, 3, 8, 8}); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := reshape.Input(1).Constant().Int64s(); err != nil || !slices.Equal(got, c.want) {
-				t.Errorf("the target is %v (%v), want %v", got, err, c.want)
-			}
-			if got, _ := other.Input(1).Constant().Int64s(); !slices.Equal(got, c.target) {
-				t.Errorf("another reader of the target sees %v, want %v", got, c.target)
-			}
-			if _, ok := reshape.Output(0).Shape(); ok {
-				t.Error("the output's old shape is still declared")
-			}
-		})
+		for size, want := range map[int64][]int64{5: c.five, -1: c.open} {
+			t.Run(fmt.Sprint(c.name, " to ", size), func(t *testing.T) {
+				m := newModel(t, input{"images", onnxgraph.Static(2, 3, 8, 8)})
+				g := m.Graph
+				tensor := onnxgraph.NewTensor([]int64{int64(len(c.target))}, c.target)
+				var target *onnxgraph.Value
+				if c.constant {
+					target = g.AddNode("Constant", nil, onnxgraph.TensorAttr("value", tensor)).Output(0)
+				} else {
+					target = g.AddConstant("target", tensor)
+				}
+				data := g.AddNode("Relu", []*onnxgraph.Value{g.Value("images")}).Output(0)
+				if !c.data {
+					data = g.AddConstant("weight", onnxgraph.NewTensor([]int64{192}, make([]float32, 192)))
+				}
+				inputs := []*onnxgraph.Value{data, target}
+				if c.op == "Resize" {
+					inputs = []*onnxgraph.Value{data, nil, nil, target}
+				}
+				node := g.AddNode(c.op, inputs)
+				other := g.AddNode("ConstantOfShape", []*onnxgraph.Value{target})
+				g.AddOutput(node.Output(0), onnxgraph.Float32, onnxgraph.Static(2, 192))
+				g.AddOutput(other.Output(0), onnxgraph.Float32, onnxgraph.Static(7))
+				dim := onnxgraph.Dim{Size: size}
+				if size < 0 {
+					dim.Param = "any"
+				}
+				if err := batch.SetSize(m, dim); err != nil {
+					t.Fatal(err)
+				}
+				last := node.Input(len(inputs) - 1)
+				if want == nil {
+					if last.Constant() != nil || !last.Producer().Is("Concat") {
+						t.Errorf("the sizes are not computed from the data's")
+					}
+				} else if got, err := last.Constant().Int64s(); err != nil || !slices.Equal(got, want) {
+					t.Errorf("the target is %v (%v), want %v", got, err, want)
+				}
+				if got, _ := other.Input(0).Constant().Int64s(); !slices.Equal(got, c.target) {
+					t.Errorf("another reader of the target sees %v, want %v", got, c.target)
+				}
+				for v, want := range map[*onnxgraph.Value]onnxgraph.Dim{
+					g.Inputs()[0]: dim, g.Outputs()[0]: dim, g.Outputs()[1]: {Size: 7}} {
+					if shape, ok := v.Shape(); !ok || shape[0] != want {
+						t.Errorf("%q is declared %v, want %v first", v.Name(), shape, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestInputShapeForgets checks that outputs lose the old shape, and Reshapes follow, as with SetSize.
+func TestInputShapeForgets(t *testing.T) {
+	m := newModel(t, input{"images", onnxgraph.Static(2, 3, 8, 8)})
+	g := m.Graph
+	reshape := g.AddNode("Reshape", []*onnxgraph.Value{g.Inputs()[0], g.AddConstant("target", onnxgraph.NewTensor([]int64{2}, []int64{2, 192}))})
+	g.AddOutput(reshape.Output(0), onnxgraph.Float32, onnxgraph.Static(2, 192))
+	if err := batch.SetInputShape(m, []int64{5, 3, 8, 8}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := reshape.Output(0).Shape(); ok {
+		t.Error("the output's old shape is still declared")
+	}
+	if got, _ := reshape.Input(1).Constant().Int64s(); !slices.Equal(got, []int64{5, 192}) {
+		t.Errorf("the target is %v", got)
 	}
 }
