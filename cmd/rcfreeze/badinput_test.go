@@ -65,6 +65,8 @@ func TestBadInput(t *testing.T) {
 		{"nothing to resume", "train model.onnx -o out.onnx --resume" + train, []string{"out.run", "no checkpoint"}},
 		{"unknown bank", "inspect model.onnx --bank x", []string{`"x"`, "kaiming-uniform"}},
 		{"nothing to convert", "convert model.onnx -o out.onnx --min-kernel 9", []string{"model.onnx", "inspect"}},
+		{"nothing to calibrate", "calibrate model.onnx -o out.onnx --data bands", []string{"model.onnx", "no BatchNormalization"}},
+		{"calibration settings", "calibrate model.onnx -o out.onnx --data bands --images -1 -b 1", []string{"--images -1", "--batch-size 1"}},
 		{"pattern of no name", "convert model.onnx -o out.onnx --skip x*", []string{`"x*"`, "conv1"}},
 		{"unknown architecture", "new x -o out.onnx", []string{`"x"`, "cifar-resnet"}},
 		{"input without channels", "new lenet -o out.onnx --input 12x12", []string{`"12x12"`, "3x32x32"}},

@@ -56,14 +56,23 @@ func (f *dataFlags) check() error {
 	return errors.Join(faults...)
 }
 
-// open opens a split of the data set for a model, and tells what was noteworthy.
+// open opens a split of the data set for a classifier, and tells what was noteworthy.
 func (f *dataFlags) open(p *printer, m *onnxgraph.Model, split dataset.Split) (*dataset.Dataset, error) {
+	return f.fitting(p, m, split, classes(m))
+}
+
+// images opens a split of the data set for a model whose outputs need not fit the labels.
+func (f *dataFlags) images(p *printer, m *onnxgraph.Model, split dataset.Split) (*dataset.Dataset, error) {
+	return f.fitting(p, m, split, 0)
+}
+
+func (f *dataFlags) fitting(p *printer, m *onnxgraph.Model, split dataset.Split, classes int) (*dataset.Dataset, error) {
 	shape, err := imageShape(m)
 	if err != nil {
 		return nil, err
 	}
 	d, err := dataset.Open(f.path, dataset.Options{
-		Format: f.format, Split: split, Shape: shape, Classes: classes(m), Resize: f.resize, ShortSide: f.shortSide,
+		Format: f.format, Split: split, Shape: shape, Classes: classes, Resize: f.resize, ShortSide: f.shortSide,
 	})
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
-	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/spf13/cobra"
 )
 
@@ -95,7 +95,7 @@ func (c *evalCommand) check() error {
 
 // measure runs a model over a data set.
 func measure(ctx context.Context, bar *progress, m *onnxgraph.Model, set *dataset.Dataset, o evaluate.Options) (r evaluate.Result, err error) {
-	fitted, image, err := train.Fit(m, []int64{int64(o.BatchSize), int64(set.Shape.Channels), int64(set.Shape.Height), int64(set.Shape.Width)})
+	fitted, image, err := specialize.Fit(m, []int64{int64(o.BatchSize), int64(set.Shape.Channels), int64(set.Shape.Height), int64(set.Shape.Width)})
 	if err != nil {
 		return r, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
@@ -213,7 +214,7 @@ func (p *Plan) finish(ctx context.Context, m *onnxgraph.Model, row *Row, trained
 
 func (p *Plan) measure(ctx context.Context, m *onnxgraph.Model) (evaluate.Result, error) {
 	s := p.Test.Shape
-	fitted, image, err := train.Fit(m, []int64{int64(p.Recipe.BatchSize), int64(s.Channels), int64(s.Height), int64(s.Width)})
+	fitted, image, err := specialize.Fit(m, []int64{int64(p.Recipe.BatchSize), int64(s.Channels), int64(s.Height), int64(s.Width)})
 	if err != nil {
 		return evaluate.Result{}, err
 	}

@@ -3,37 +3,12 @@ package train
 import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
-	"github.com/rcfreeze/rcfreeze/transform/batch"
-	"github.com/rcfreeze/rcfreeze/transform/opset"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// stepOpset is the version of ONNX's operators that gradients are written in.
-const stepOpset = 18
-
-// Fit returns a copy of a model with every value typed for images of the given shape [N, C, …], in the form
-// for inference, of the operator set that training needs, and the name of its image input.
-func Fit(m *onnxgraph.Model, shape []int64) (fitted *onnxgraph.Model, image string, err error) {
-	c := m.Clone()
-	if err := opset.Upgrade(c, stepOpset); err != nil {
-		return nil, "", err
-	}
-	if err := trainstep.InferenceMode(c); err != nil {
-		return nil, "", err
-	}
-	if fitted, err = specialize.Model(c, shape); err != nil {
-		return nil, "", err
-	}
-	input, err := batch.Input(fitted)
-	if err != nil {
-		return nil, "", err
-	}
-	return fitted, input.Name(), nil
-}
-
 // Step returns the training step of a model for images of the given shape.
 func Step(m *onnxgraph.Model, shape []int64, o trainstep.Options) (*trainstep.Step, error) {
-	fitted, image, err := Fit(m, shape)
+	fitted, image, err := specialize.Fit(m, shape)
 	if err != nil {
 		return nil, err
 	}

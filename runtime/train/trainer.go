@@ -11,6 +11,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -65,7 +66,7 @@ func newTrainer(r *Run) (t *trainer, err error) {
 func (t *trainer) open() error {
 	s := t.Train.Shape
 	shape := []int64{int64(t.Recipe.BatchSize), int64(s.Channels), int64(s.Height), int64(s.Width)}
-	fitted, image, err := Fit(t.Model, shape)
+	fitted, image, err := specialize.Fit(t.Model, shape)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+	"github.com/spf13/cobra"
+)
+
+// calibrateCommand re-estimates running statistics.
+type calibrateCommand struct {
+	*printer
+	output  outputFlags
+	data    dataFlags
+	sample  sampleFlags
+	runtime runtimeFlags
+}
+
+// calibrateResult is what calibrate prints as JSON.
+type calibrateResult struct {
+	Model     string        `json:"model"`
+	Output    string        `json:"output"`
+	Data      string        `json:"data"`
+	Normalize normalization `json:"normalize"`
+	*batchnorm.Report
+}
+
+func newCalibrate(p *printer) *cobra.Command {
+	c := calibrateCommand{printer: p}
+	cmd := &cobra.Command{
+		Use:   "calibrate MODEL -o OUT --data PATH",
+		Short: "Re-estimate the running statistics of BatchNorm on images",
+		Long: `Re-estimate the running mean and variance of every BatchNorm on the training images, and write the model in the
+form for inference. Each layer gets the average over batches, while all layers normalise by the statistics of
+the batch, as PyTorch's update_bn does; Dropout does nothing. Nothing else changes. The model need not be a classifier.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+	}
+	c.output.add(cmd)
+	c.data.add(cmd)
+	c.sample.add(cmd)
+	c.runtime.add(cmd.Flags())
+	return cmd
+}
+
+// sampleFlags say on how many of the training images something is estimated.
+type sampleFlags struct {
+	images    int
+	batchSize int
+	seed      uint64
+}
+
+func (f *sampleFlags) add(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&f.images, "images", 10000, "how many training images to take, drawn at random (0: all)")
+	cmd.Flags().IntVarP(&f.batchSize, "batch-size", "b", 128, "images at a time")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed of the order of images")
+}
+
+func (f *sampleFlags) check() error {
+	if f.images < 0 || f.batchSize < 2 {
+		return fmt.Errorf("--images %d, --batch-size %d: need 0 or more, and 2 or more", f.images, f.batchSize)
+	}
+	return nil
+}
+
+// options returns how a model is run over the sample.
+func (f *sampleFlags) options(bar *progress) batchnorm.Options {
+	return batchnorm.Options{BatchSize: f.batchSize, Images: f.images, Seed: f.seed, Progress: func(done, total int) {
+		bar.show("estimating statistics", done, total, "images")
+	}}
+}
+
+func (c *calibrateCommand) run(ctx context.Context, path string) error {
+	if err := errors.Join(c.output.check(), c.data.check(), c.sample.check()); err != nil {
+		return err
+	}
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		return err
+	}
+	bar := c.progress()
+	defer bar.clear()
+	o := c.sample.options(bar)
+	o.Workers = c.data.workers
+	if o.Session, err = c.runtime.start(c.printer); err != nil {
+		return err
+	}
+	set, err := c.data.images(c.printer, m, dataset.Train)
+	if err != nil {
+		return err
+	}
+	if o.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) { return set, nil }); err != nil {
+		return err
+	}
+	r := calibrateResult{Model: path, Output: c.output.path, Data: c.data.path, Normalize: normalization(o.Normalize)}
+	if r.Report, err = batchnorm.Recalibrate(ctx, m, set, o); err != nil {
+		return err
+	}
+	bar.clear()
+	if err := trainstep.InferenceMode(m); err != nil {
+		return err
+	}
+	if err := c.output.save(m); err != nil {
+		return err
+	}
+	return c.result(r, func() { c.print(r) })
+}
+
+func (c *calibrateCommand) print(r calibrateResult) {
+	var rows []table.Row
+	for _, change := range r.Changes {
+		rows = append(rows, table.Row{change.Node, count(change.Channels), decimal(change.MeanShift), decimal(change.VarianceRatio)})
+	}
+	c.table(table.Row{"BatchNorm", "channels", "mean shift / deviation", "variance new / old"}, rows)
+	c.facts([2]string{"images", string(count(r.Images))}, [2]string{"written", r.Output})
+}

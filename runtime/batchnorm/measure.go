@@ -1,0 +1,138 @@
+package batchnorm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform/batch"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// measurement is what was measured: the average over batches of every statistic.
+type measurement struct {
+	images int
+	values map[string][]float64 // by the name of the running statistic, one number per channel
+}
+
+// measure runs the model over the images of a data set.
+func measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Options, what trainstep.MeasurementOptions) (*measurement, error) {
+	if input, err := batch.Input(m); err != nil {
+		return nil, err
+	} else if input.DType() != onnxgraph.Float32 {
+		return nil, fmt.Errorf("input %q takes %v, needs float32 images: convert the model to float32", input.Name(), input.DType())
+	}
+	size, batches := o.plan(set.Len())
+	loader, err := dataset.NewLoader(set, dataset.LoaderOptions{
+		BatchSize: size, Shuffle: true, DropLast: true, Workers: o.Workers, Seed: o.Seed, Normalize: o.Normalize,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := set.Shape
+	fitted, image, err := specialize.Fit(m, []int64{int64(size), int64(s.Channels), int64(s.Height), int64(s.Width)})
+	if err != nil {
+		return nil, err
+	}
+	segments, err := trainstep.Measurement(fitted, what)
+	if err != nil {
+		return nil, err
+	}
+	if len(segments) == 0 {
+		return nil, ErrNone
+	}
+	r, err := newRunner(fitted, image, o.Session)
+	if err != nil {
+		return nil, err
+	}
+	sums, err := r.sum(ctx, loader, batches, o.Progress)
+	if err = errors.Join(err, r.close()); err != nil {
+		return nil, err
+	}
+	result := &measurement{images: batches * size, values: map[string][]float64{}}
+	for _, segment := range segments {
+		values := sums[segment.Offset : segment.Offset+segment.Len()]
+		for i := range values {
+			values[i] /= float64(batches)
+			if math.IsNaN(values[i]) || math.IsInf(values[i], 0) {
+				return nil, fmt.Errorf("%q would be %v in channel %d: the weights or the images are damaged", segment.Name, values[i], i)
+			}
+		}
+		result.values[segment.Name] = values
+	}
+	return result, nil
+}
+
+// plan returns the size and the number of the batches that are run of so many images.
+func (o Options) plan(images int) (size, batches int) {
+	if o.Images > 0 {
+		images = min(images, o.Images)
+	}
+	size = max(1, min(o.BatchSize, images))
+	return size, images / size
+}
+
+// runner runs the graph of a measurement.
+type runner struct {
+	image   string
+	session *ort.Session
+	stepper *ort.Stepper
+}
+
+func newRunner(m *onnxgraph.Model, image string, o ort.Options) (*runner, error) {
+	data, err := m.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	r := &runner{image: image}
+	if r.session, err = ort.OpenBytes(data, o); err != nil {
+		return nil, err
+	}
+	if r.stepper, err = ort.NewStepper(r.session, nil, nil); err != nil {
+		return nil, errors.Join(err, r.session.Close())
+	}
+	return r, nil
+}
+
+// sum adds up what the graph puts out for so many batches.
+func (r *runner) sum(ctx context.Context, loader *dataset.Loader, batches int, progress func(done, total int)) ([]float64, error) {
+	images, err := ort.InputData[float32](r.stepper, r.image)
+	if err != nil {
+		return nil, err
+	}
+	var sums []float64
+	for batch, err := range loader.Batches(ctx, 0, 0) {
+		if err != nil {
+			return nil, err
+		}
+		copy(images, batch.Images)
+		if err := r.stepper.Step(); err != nil {
+			return nil, err
+		}
+		measured, err := ort.OutputData[float32](r.stepper, trainstep.MeasuredOutput)
+		if err != nil {
+			return nil, err
+		}
+		if sums == nil {
+			sums = make([]float64, len(measured))
+		}
+		for i, v := range measured {
+			sums[i] += float64(v)
+		}
+		done := batch.Step + 1
+		if progress != nil {
+			progress(done*len(batch.Labels), batches*len(batch.Labels))
+		}
+		if done == batches {
+			break
+		}
+	}
+	return sums, nil
+}
+
+func (r *runner) close() error { return errors.Join(r.stepper.Close(), r.session.Close()) }

@@ -1,0 +1,73 @@
+package trainstep
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/gradient"
+)
+
+// MeasuredOutput is the output of a measurement: a float32 vector laid out as its segments say.
+const MeasuredOutput = "step.measured"
+
+// MeasurementOptions says what to measure.
+type MeasurementOptions struct {
+	// Nodes names the BatchNormalization nodes to measure; nil for all.
+	Nodes []string
+	// Inference normalizes by running statistics, as the model does when it is used. Else every
+	// BatchNormalization normalizes by the statistics of the batch, as in training. Dropout does nothing in either.
+	Inference bool
+}
+
+// Measurement makes the graph that measures, for one batch of images, the mean and the unbiased variance of each
+// channel that BatchNormalization nodes read. The model, whose values all have static types, is changed and becomes
+// the graph. The segments bear the names of the running statistics that the measured numbers are to replace; there
+// are none if the model has no such node.
+func Measurement(m *onnxgraph.Model, o MeasurementOptions) ([]Segment, error) {
+	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), step: &Step{Model: m}}
+	segments, err := b.measurement(o)
+	if err != nil {
+		return nil, fmt.Errorf("building the measurement of %s: %w", m.Path(), err)
+	}
+	return segments, nil
+}
+
+func (b *builder) measurement(o MeasurementOptions) ([]Segment, error) {
+	measure := b.lower
+	if o.Inference {
+		measure = func(n *onnxgraph.Node) (mean, variance *onnxgraph.Value) {
+			_, mean, variance = gradient.BatchStatistics(b.Builder, n.Input(0))
+			return mean, variance
+		}
+	}
+	var norms []*onnxgraph.Node
+	for _, n := range b.Graph.Sorted() {
+		switch {
+		case !n.Is("BatchNormalization"):
+		case o.Nodes == nil || slices.Contains(o.Nodes, n.Name()):
+			norms = append(norms, n)
+		case !o.Inference:
+			b.lower(n)
+		}
+	}
+	if len(norms) == 0 {
+		return nil, nil
+	}
+	s, err := b.measured(norms, measure)
+	if err != nil {
+		return nil, err
+	}
+	segments, _, err := pack(s.running)
+	if err != nil {
+		return nil, err
+	}
+	b.Graph.RemoveOutputs()
+	all := b.Op("Concat", s.batch, onnxgraph.Int("axis", 0))
+	last := segments[len(segments)-1]
+	if err := b.output(all, MeasuredOutput, last.Offset+last.Len()); err != nil {
+		return nil, err
+	}
+	b.Graph.Prune()
+	return segments, nil
+}
