@@ -55,6 +55,10 @@ func attribute(name string, kind onnxpb.AttributeProto_AttributeType, set func(*
 // Name returns the attribute's name.
 func (a Attribute) Name() string { return a.proto.GetName() }
 
+// IsReference reports whether the attribute stands for a parameter of the function that the node is in, and so holds
+// nothing itself.
+func (a Attribute) IsReference() bool { return a.proto.GetRefAttrName() != "" }
+
 // Graphs returns the graphs that the attribute holds, such as the body of a Loop.
 func (a Attribute) Graphs() []*Graph { return a.graphs }
 
@@ -104,7 +108,7 @@ func (n *Node) Tensor(name string) *Tensor {
 
 // constant returns what a Constant node holds, nil if that is no dense number or a function's parameter.
 func (n *Node) constant() *Tensor {
-	if len(n.attrs) != 1 || n.attrs[0].proto.GetRefAttrName() != "" {
+	if len(n.attrs) != 1 || n.attrs[0].IsReference() {
 		return nil
 	}
 	switch a := n.attrs[0]; a.Name() {

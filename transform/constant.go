@@ -7,8 +7,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// resolve returns the constant that v is or passes on through Identity and Cast nodes, and the tensor that readers of v
-// see. Without one, the reason says what v is instead.
+// resolve returns the tensor that readers of v see, if v is a constant or follows from one by nodes that only rearrange
+// (see rearrangements), and the value that the tensor is named after and lives beside: that constant. Without a tensor,
+// the reason says what v is instead, and what the user can do.
 func resolve(v *onnxgraph.Value) (root *onnxgraph.Value, t *onnxgraph.Tensor, reason string) {
 	if v == nil {
 		return nil, nil, "is absent"
@@ -17,33 +18,98 @@ func resolve(v *onnxgraph.Value) (root *onnxgraph.Value, t *onnxgraph.Tensor, re
 		return v, t, ""
 	}
 	n := v.Producer()
-	switch {
-	case n == nil && v.IsInput():
-		return nil, nil, fmt.Sprintf("%q is a graph input without data", v.Name())
-	case n == nil:
-		return nil, nil, fmt.Sprintf("%q is sparse", v.Name())
-	case n.Is("Identity"):
-		return resolve(n.Input(0))
-	case n.Is("Cast"):
-		if root, t, reason = resolve(n.Input(0)); reason == "" {
-			t, reason = cast(t, onnxgraph.DType(n.Int("to", 0)))
-		}
-		return root, t, reason
-	case n.Is("DequantizeLinear"):
-		return nil, nil, fmt.Sprintf("%q is quantized (%s)", v.Name(), n)
+	if n == nil || n.Is("Constant") {
+		return resolveSource(v)
 	}
-	return nil, nil, fmt.Sprintf("%q is computed by %s", v.Name(), n)
+	rearrange, known := rearrangements[n.OpType()]
+	if !known || n.Domain() != "" {
+		return nil, nil, reasonComputed(v)
+	}
+	if names := references(n); names != nil {
+		return nil, nil, fmt.Sprintf("%q depends on %v, %s", v.Name(), names, givenByCallers(n.Graph()))
+	}
+	inputs := make([]*onnxgraph.Tensor, len(n.Inputs()))
+	for i, input := range n.Inputs() {
+		from, t, reason := resolve(input)
+		if reason != "" {
+			return nil, nil, reason
+		}
+		inputs[i] = t
+		if i == 0 {
+			root = from
+		}
+	}
+	if n.Is("ConstantOfShape") {
+		root = v // the constant behind it is only a shape
+	}
+	t, err := rearrange(n, inputs)
+	if err != nil {
+		return nil, nil, fmt.Sprintf("%q cannot be computed from constants: %s: %v", v.Name(), n, err)
+	}
+	return root, t, ""
 }
 
-func cast(t *onnxgraph.Tensor, to onnxgraph.DType) (*onnxgraph.Tensor, string) {
-	data, err := t.Float64s()
-	if err == nil {
-		t, err = onnxgraph.FromFloat64s(to, t.Dims(), data)
+// resolveSource resolves what no node computes from other values, and is no dense constant.
+func resolveSource(v *onnxgraph.Value) (root *onnxgraph.Value, t *onnxgraph.Tensor, reason string) {
+	t, err := v.Densified()
+	switch g := v.Graph(); {
+	case err != nil:
+		return nil, nil, fmt.Sprintf("%q: %v", v.Name(), err)
+	case t != nil:
+		return v, t, ""
+	case !v.IsInput():
+		return nil, nil, fmt.Sprintf("%q holds no numbers, or is a parameter, %s", v.Name(), givenByCallers(g))
+	case g.Owner() != nil:
+		return nil, nil, fmt.Sprintf("%q is an input of the body of %s, another value each time: only fixed filters can be rewritten", v.Name(), g.Owner())
+	case g != g.Model().Graph:
+		return nil, nil, fmt.Sprintf("%q is an input, %s", v.Name(), givenByCallers(g))
 	}
-	if err != nil {
-		return nil, "is cast: " + err.Error()
+	return nil, nil, fmt.Sprintf("%q is a graph input without data: store it in the model as an initializer", v.Name())
+}
+
+// givenByCallers says why something in a function is not known.
+func givenByCallers(function *onnxgraph.Graph) string {
+	return fmt.Sprintf("given by those who call function %q: inline the model's functions first (onnx.inliner does)", function.Name())
+}
+
+// references returns the names of the node's attributes that are parameters of the function it is in.
+func references(n *onnxgraph.Node) []string {
+	var names []string
+	for _, a := range n.Attributes() {
+		if a.IsReference() {
+			names = append(names, a.Name())
+		}
 	}
-	return t, ""
+	return names
+}
+
+// reasonComputed says how v is computed, and what to do about it.
+func reasonComputed(v *onnxgraph.Value) string {
+	n := v.Producer()
+	switch {
+	case n.Is("DequantizeLinear"):
+		return fmt.Sprintf("%q is quantized (%s): %s", v.Name(), n, bringFloats)
+	case followsFromConstants(v, map[*onnxgraph.Value]bool{}):
+		return fmt.Sprintf("%q is computed by %s from constants: export the model with constant folding, if the computation need not train", v.Name(), n)
+	}
+	return fmt.Sprintf("%q is computed by %s from the model's inputs: only fixed filters can be rewritten", v.Name(), n)
+}
+
+// followsFromConstants reports whether v depends on constants only; seen holds what was asked before.
+func followsFromConstants(v *onnxgraph.Value, seen map[*onnxgraph.Value]bool) bool {
+	if v == nil || v.Constant() != nil {
+		return true
+	}
+	if known, ok := seen[v]; ok {
+		return known
+	}
+	n := v.Producer()
+	follows := n != nil && len(n.Inputs()) > 0 && !slices.ContainsFunc(n.Attributes(), func(a onnxgraph.Attribute) bool { return len(a.Graphs()) > 0 })
+	for i := 0; follows && i < len(n.Inputs()); i++ {
+		follows = followsFromConstants(n.Input(i), seen)
+	}
+	seen[v] = follows
+	return follows
 }
 
 // numbers returns the elements of the constant behind v.

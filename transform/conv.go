@@ -1,8 +1,10 @@
 package transform
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
@@ -18,30 +20,56 @@ type convolution struct {
 	autoPad                          string
 }
 
+// What to do about convolutions that are never rewritten.
+const (
+	bringFloats   = "rewrite the floating-point model that was quantized, and quantize the model that export writes"
+	bringPlain    = "rewrite the model as it was before ONNX Runtime optimized it"
+	onlyConvWords = "only Conv is rewritten, and this one stays as it is"
+)
+
 // otherConvolutions are the operators that convolve and are never rewritten, by domain and name.
 var otherConvolutions = map[[2]string]string{
-	{"", "ConvInteger"}:                "quantized: rewrite the floating-point model, and quantize afterwards",
-	{"", "QLinearConv"}:                "quantized: rewrite the floating-point model, and quantize afterwards",
-	{"", "ConvTranspose"}:              "transposed: only Conv is rewritten",
-	{"", "DeformConv"}:                 "deformable: only Conv is rewritten",
-	{"com.microsoft", "FusedConv"}:     "fused by ONNX Runtime: rewrite the model that was not optimized",
-	{"com.microsoft.nchwc", "Conv"}:    "fused by ONNX Runtime: rewrite the model that was not optimized",
-	{"com.microsoft", "NhwcConv"}:      "fused by ONNX Runtime: rewrite the model that was not optimized",
-	{"com.microsoft", "QLinearConv"}:   "quantized: rewrite the floating-point model, and quantize afterwards",
-	{"com.ms.internal.nhwc", "Conv"}:   "fused by ONNX Runtime: rewrite the model that was not optimized",
-	{"com.microsoft", "NhwcFusedConv"}: "fused by ONNX Runtime: rewrite the model that was not optimized",
+	{"", "ConvInteger"}:   "quantized: " + bringFloats,
+	{"", "QLinearConv"}:   "quantized: " + bringFloats,
+	{"", "ConvTranspose"}: "transposed: " + onlyConvWords,
+	{"", "DeformConv"}:    "deformable: " + onlyConvWords,
+	{"com.microsoft", "ConvTransposeWithDynamicPads"}: "transposed: " + onlyConvWords,
+	{"com.microsoft", "FusedConv"}:                    "fused by ONNX Runtime: " + bringPlain,
+	{"com.microsoft", "NhwcConv"}:                     "fused by ONNX Runtime: " + bringPlain,
+	{"com.microsoft", "NhwcFusedConv"}:                "fused by ONNX Runtime: " + bringPlain,
+	{"com.microsoft", "QLinearConv"}:                  "quantized: " + bringFloats,
+	{"com.microsoft.nchwc", "Conv"}:                   "fused by ONNX Runtime: " + bringPlain,
+	{"com.ms.internal.nhwc", "Conv"}:                  "fused by ONNX Runtime: " + bringPlain,
 }
+
+// otherConvolution says why n, which convolves and is no Conv, stays as it is; "" if it is no such node.
+func otherConvolution(n *onnxgraph.Node) string {
+	if reason, known := otherConvolutions[[2]string{n.Domain(), n.OpType()}]; known {
+		return reason
+	}
+	isFunction := func(f *onnxgraph.Function) bool { return f.Name() == n.OpType() && f.Domain() == n.Domain() }
+	if n.Domain() == "" || !strings.Contains(n.OpType(), "Conv") || slices.ContainsFunc(n.Graph().Model().Functions, isFunction) {
+		return "" // a function's convolutions are listed as such
+	}
+	return fmt.Sprintf("an operator of domain %q: only ONNX's own Conv is rewritten, and this one stays as it is", n.Domain())
+}
+
+var autoPads = []string{"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"}
 
 // readConv reads a Conv node. If it is not a spatial convolution with known floating-point filters, the reason says so, and
 // the convolution holds what is known of it.
 func readConv(n *onnxgraph.Node) (c convolution, reason string) {
-	c = convolution{node: n, groups: int(n.Int("group", 1)), kernel: ints(n.Ints("kernel_shape")), autoPad: n.Str("auto_pad", "NOTSET")}
+	c = convolution{node: n, groups: int(n.Int("group", 1)), kernel: ints(n.Ints("kernel_shape")), autoPad: cmp.Or(n.Str("auto_pad", ""), "NOTSET")}
 	c.weight, c.filters, reason = resolve(n.Input(1))
 	if reason != "" {
 		return c, "its weight " + reason
 	}
 	dims := ints(c.filters.Dims())
-	switch {
+	switch names := references(n); {
+	case n.Input(0) == nil || n.Output(0) == nil:
+		return c, "malformed: it has no input or no output"
+	case names != nil:
+		return c, fmt.Sprintf("its %s are %s", strings.Join(names, ", "), givenByCallers(n.Graph()))
 	case !c.filters.DType().IsFloat():
 		return c, fmt.Sprintf("its weight %q is of type %v, not floating-point", c.weight.Name(), c.filters.DType())
 	case len(dims) < 3 || slices.Min(dims) < 1:
@@ -54,7 +82,7 @@ func readConv(n *onnxgraph.Node) (c convolution, reason string) {
 	c.strides = attribute(n, "strides", axes, 1)
 	c.dilations = attribute(n, "dilations", axes, 1)
 	c.pads = slices.Repeat([]int{0}, 2*axes)
-	if c.autoPad == "NOTSET" || c.autoPad == "" {
+	if c.autoPad == "NOTSET" {
 		c.pads = attribute(n, "pads", 2*axes, 0)
 	}
 	switch given := ints(n.Ints("kernel_shape")); {
@@ -62,6 +90,8 @@ func readConv(n *onnxgraph.Node) (c convolution, reason string) {
 		return c, fmt.Sprintf("malformed: its kernel_shape is %v, its weight's is %v", given, c.kernel)
 	case len(c.strides) != axes || slices.Min(c.strides) < 1, len(c.dilations) != axes || slices.Min(c.dilations) < 1, len(c.pads) != 2*axes:
 		return c, fmt.Sprintf("malformed: strides %v, dilations %v, pads %v for %d axes", c.strides, c.dilations, c.pads, axes)
+	case !slices.Contains(autoPads, c.autoPad):
+		return c, fmt.Sprintf("malformed: auto_pad %q is none of %s", c.autoPad, strings.Join(autoPads, ", "))
 	case slices.Max(c.kernel) == 1:
 		return c, "its kernel is 1 along every axis: not spatial"
 	}

@@ -67,6 +67,7 @@ type Options struct {
 	Include, Skip []string // patterns of path.Match on block names: which convolutions to take (all if empty), and which not
 	MinKernel     int      // convolutions whose largest kernel extent is below are not taken
 	MaxKernel     int      // nor those above, 0 is no limit
+	MinInChannels int      // convolutions of fewer input channels, over all groups, are not taken
 }
 
 func (o Options) withDefaults() Options {
@@ -104,6 +105,7 @@ func (o Options) check() error {
 	demand(o.Layout == Dense || o.Layout == Depthwise, "layout %q: choose dense or depthwise", o.Layout)
 	demand(o.Expansion > 0 && o.Expansion <= 1<<20, "expansion %d: must be from 1 to %d", o.Expansion, 1<<20)
 	demand(o.KernelSize == 0 || o.KernelSize > 1, "kernel size %d: must be 2 or more, or 0 to keep the source's", o.KernelSize)
+	demand(o.MinInChannels >= 0, "%d input channels: must be 0 or more", o.MinInChannels)
 	demand(o.MinKernel >= 0 && o.MaxKernel >= 0 && (o.MaxKernel == 0 || o.MinKernel <= o.MaxKernel),
 		"kernel sizes from %d to %d: no kernel can be selected", o.MinKernel, o.MaxKernel)
 	switch o.Pointwise {
@@ -136,10 +138,10 @@ func (o Options) unmatched(names []string) error {
 	return errors.Join(faults...)
 }
 
-// reasonAgainst says why the convolution of that name and kernel is not selected, "" if it is.
-func (o Options) reasonAgainst(name string, kernel []int) string {
+// reasonAgainst says why the convolution of that name is not selected, "" if it is.
+func (o Options) reasonAgainst(name string, c convolution) string {
 	match := func(pattern string) bool { return matches(pattern, name) }
-	largest := slices.Max(kernel)
+	largest := slices.Max(c.kernel)
 	switch {
 	case len(o.Include) > 0 && !slices.ContainsFunc(o.Include, match):
 		return "not selected: no pattern to include matches its name"
@@ -149,6 +151,8 @@ func (o Options) reasonAgainst(name string, kernel []int) string {
 		return fmt.Sprintf("not selected: its kernel is smaller than %d", o.MinKernel)
 	case o.MaxKernel > 0 && largest > o.MaxKernel:
 		return fmt.Sprintf("not selected: its kernel is larger than %d", o.MaxKernel)
+	case c.in < o.MinInChannels:
+		return fmt.Sprintf("not selected: it has fewer than %d input channels", o.MinInChannels)
 	}
 	return ""
 }

@@ -66,14 +66,14 @@ func prepare(m *onnxgraph.Model, o Options) ([]*candidate, error) {
 	var names []string
 	for _, g := range m.Graphs() {
 		for _, n := range g.Nodes() {
-			reason, other := otherConvolutions[[2]string{n.Domain(), n.OpType()}]
-			if !other && !n.Is("Conv") {
+			other := otherConvolution(n)
+			if other == "" && !n.Is("Conv") {
 				continue
 			}
 			c := &candidate{row: Conversion{Outcome: outcomeOf(n), Operator: n.OpType()}}
 			switch block := inBlock[n]; {
-			case other:
-				c.row.skip(reason)
+			case other != "":
+				c.row.skip(other)
 			case block != "":
 				c.conv, _ = readConv(n)
 				c.row.describe(c.conv)
@@ -114,7 +114,7 @@ func (c *candidate) decide(n *onnxgraph.Node, o Options) {
 	c.conv, reason = readConv(n)
 	c.row.describe(c.conv)
 	if reason == "" {
-		reason = o.reasonAgainst(c.row.Node, c.conv.kernel)
+		reason = o.reasonAgainst(c.row.Node, c.conv)
 	}
 	if k := o.KernelSize; reason == "" && k > 0 && (slices.Min(c.conv.kernel) != k || slices.Max(c.conv.kernel) != k) {
 		c.conv, c.begin, reason = c.conv.resized(k)
@@ -124,6 +124,7 @@ func (c *candidate) decide(n *onnxgraph.Node, o Options) {
 		c.row.skip(reason)
 		return
 	}
+	c.row.Note = c.conv.note()
 	c.shape = shape{o.Layout, o.Expansion, c.conv.groups, c.conv.out / c.conv.groups, c.conv.in / c.conv.groups, c.conv.kernel}
 }
 

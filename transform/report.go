@@ -44,6 +44,9 @@ type Conversion struct {
 	Before    Cost   `json:"before"`
 	After     Cost   `json:"after"` // as Before if skipped
 
+	// Note says what the user should know before the convolution is rewritten, "" if there is nothing.
+	Note string `json:"note,omitempty"`
+
 	// Error is ‖W - P·R‖ / ‖W‖ for the source's filters W and the block's combined filters: what a projection lost.
 	// It is 0 for skipped convolutions, and where P is drawn it only says how far the block is from the source.
 	Error float64 `json:"relative_error"`
@@ -69,6 +72,9 @@ func biasCount(c convolution) int64 {
 
 // positions returns the number of places at which the filters that make v are applied in one example, 0 if unknown.
 func positions(v *onnxgraph.Value) int64 {
+	if v == nil {
+		return 0
+	}
 	dims, ok := v.Shape()
 	if !ok || len(dims) < 3 {
 		return 0

@@ -64,7 +64,7 @@ func TestBadInput(t *testing.T) {
 		{"expansion", "convert model.onnx -o out.onnx -E 0", []string{"expansion 0"}},
 		{"nothing to resume", "train model.onnx -o out.onnx --resume" + train, []string{"out.run", "no checkpoint"}},
 		{"unknown bank", "inspect model.onnx --bank x", []string{`"x"`, "kaiming-uniform"}},
-		{"nothing to convert", "convert model.onnx -o out.onnx --min-kernel 9", []string{"model.onnx", "inspect"}},
+		{"nothing to convert", "convert model.onnx -o out.onnx --min-kernel 9", []string{"model.onnx", `Conv "conv1" and 1 more`, "kernel is smaller than 9"}},
 		{"nothing to calibrate", "calibrate model.onnx -o out.onnx --data bands", []string{"model.onnx", "no BatchNormalization"}},
 		{"calibration settings", "calibrate model.onnx -o out.onnx --data bands --images -1 -b 1", []string{"--images -1", "--batch-size 1"}},
 		{"pattern of no name", "convert model.onnx -o out.onnx --skip x*", []string{`"x*"`, "conv1"}},

@@ -103,7 +103,7 @@ func (c *calibrateCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	bar.clear()
-	if err := trainstep.InferenceMode(m); err != nil {
+	if _, err := trainstep.InferenceMode(m); err != nil {
 		return err
 	}
 	if err := c.output.save(m); err != nil {

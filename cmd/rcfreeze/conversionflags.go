@@ -36,6 +36,7 @@ func (f *conversionFlags) addKind(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.Skip, "skip", nil, "leave out convolutions with a name like this (repeatable)")
 	flags.IntVar(&o.MinKernel, "min-kernel", 0, "leave out convolutions with a smaller kernel")
 	flags.IntVar(&o.MaxKernel, "max-kernel", 0, "leave out convolutions with a larger kernel (0: no limit)")
+	flags.IntVar(&o.MinInChannels, "min-in-channels", 0, "leave out convolutions with fewer input channels, such as a fixed Fourier transform of a signal")
 }
 
 // checkExpansions says which of the expansions is none: the packages below take 0 for the default.
@@ -52,6 +53,7 @@ func checkExpansions(list ...int) error {
 // conversions prints what a conversion did or would do, one row per convolution.
 func (p *printer) conversions(list []transform.Conversion) {
 	var rows []table.Row
+	noted := false
 	for _, c := range list {
 		kernel := product(c.Kernel)
 		if c.NewKernel != nil {
@@ -63,9 +65,16 @@ func (p *printer) conversions(list []transform.Conversion) {
 			outcome += ": " + c.Reason
 		case transform.Converted:
 			lost = decimal(c.Error)
+			if c.Note != "" {
+				outcome += "; " + c.Note
+				noted = true
+			}
 		}
 		rows = append(rows, table.Row{c.Node, kernel, product(c.Strides), known(int64(c.Groups)), known(int64(c.In)) + "→" + known(int64(c.Out)),
 			known(c.Before.Trainable + c.Before.Bank), known(c.Before.MACs), count(c.After.Trainable), count(c.After.Bank), lost, outcome})
 	}
 	p.table(table.Row{"convolution", "kernel", "stride", "groups", "channels", "parameters", "MACs", "trainable after", "in the bank", "relative error", "outcome"}, rows)
+	if noted {
+		p.say("Convolutions that are fixed on purpose stay as they are with --skip and their name, or with --min-in-channels.")
+	}
 }

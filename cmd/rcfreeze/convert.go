@@ -6,6 +6,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 	"github.com/spf13/cobra"
 )
 
@@ -62,8 +63,11 @@ func (c *convertCommand) run(path string) error {
 		}
 	}
 	if result.Converted == 0 {
-		return fmt.Errorf("converting %s: none of its %d convolutions becomes a frozen block: `rcfreeze inspect` with the same flags says why",
-			path, len(result.Convolutions))
+		return fmt.Errorf("converting %s: none of its %d convolutions becomes a frozen block, and nothing was written:\n%w",
+			path, len(result.Convolutions), reasons(result.Convolutions))
+	}
+	if training, _ := trainstep.InferenceMode(m.Clone()); training > 0 {
+		c.say("%s is in training mode, and what is written is, too: train, eval and export take its %d BatchNormalization and Dropout nodes as they need them", path, training)
 	}
 	if c.reinit {
 		if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: c.conversion.options.Seed}); err != nil {
@@ -84,4 +88,32 @@ func (c *convertCommand) run(path string) error {
 			[2]string{"written", fmt.Sprintf("%s, %d frozen blocks", result.Output, result.Converted)},
 		)
 	})
+}
+
+// reasons returns an error that says why convolutions were skipped, with one line for each operator and reason.
+func reasons(list []transform.Conversion) error {
+	const most = 10
+	type kind struct{ operator, reason string }
+	var kinds []kind
+	of := map[kind][]string{}
+	for _, c := range list {
+		k := kind{c.Operator, c.Reason}
+		if of[k] == nil {
+			kinds = append(kinds, k)
+		}
+		of[k] = append(of[k], c.Node)
+	}
+	var faults []error
+	for i, k := range kinds {
+		if i == most {
+			faults = append(faults, errors.New("and so on: `rcfreeze inspect` with the same flags lists all"))
+			break
+		}
+		example := fmt.Sprintf("%q", of[k][0])
+		if n := len(of[k]); n > 1 {
+			example = fmt.Sprintf("%q and %d more", of[k][0], n-1)
+		}
+		faults = append(faults, fmt.Errorf("%s %s: %s", k.operator, example, k.reason))
+	}
+	return errors.Join(faults...)
 }

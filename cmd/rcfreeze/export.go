@@ -9,6 +9,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
 	"github.com/rcfreeze/rcfreeze/runtime/verify"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 	"github.com/spf13/cobra"
 )
 
@@ -26,6 +27,7 @@ type exportCommand struct {
 	batch     int64
 	runs      int
 	tolerance float64
+	byType    bool // the tolerance follows from the model's type
 }
 
 // exportResult is what export prints as JSON.
@@ -46,9 +48,13 @@ func newExport(p *printer) *cobra.Command {
 		Use:   "export MODEL -o OUT",
 		Short: "Merge frozen blocks and fold BatchNorm for deployment, and verify",
 		Long: `Merge every frozen block into one plain convolution, fold batch normalisation into the convolutions before
-it, and write the model only if it computes what it did before.`,
+it, and write the model only if it computes what it did before. A model in training mode is written in the form for
+inference.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.byType = !cmd.Flags().Changed("tolerance")
+			return c.run(cmd.Context(), args[0])
+		},
 	}
 	c.output.add(cmd)
 	c.runtime.add(cmd.Flags())
@@ -57,7 +63,7 @@ it, and write the model only if it computes what it did before.`,
 	flags.StringVar(&c.source, "source", "", "the model that was converted, to compare size and speed with")
 	flags.BoolVar(&c.fold, "fold-batchnorm", true, "fold batch normalisation into the convolutions before it")
 	flags.BoolVar(&c.skip, "no-verify", false, "do not run the models to compare their outputs")
-	flags.Float64Var(&c.tolerance, "tolerance", 1e-4, "how far outputs may be apart, relative to the largest")
+	flags.Float64Var(&c.tolerance, "tolerance", 1e-4, "how far outputs may be apart, relative to the largest (by default 0.01 if the model is in float16, 0.1 in bfloat16)")
 	flags.BoolVar(&c.second, "second-opinion", false, "run what is written in a second engine too, and compare")
 	flags.BoolVar(&c.time, "time", false, "time the models, in turn")
 	flags.Int64Var(&c.batch, "verify-batch", 8, "images at a time, to verify and to time")
@@ -73,8 +79,16 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.toInference(m); err != nil {
+		return err
+	}
 	if err := c.resize(m); err != nil {
 		return err
+	}
+	if c.byType {
+		if c.tolerance, err = usualTolerance(m); err != nil {
+			return err
+		}
 	}
 	deployed := m.Clone()
 	r := exportResult{Model: path, Output: c.output.path, Tolerance: c.tolerance}
@@ -93,6 +107,9 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
+		if err := c.toInference(source); err != nil {
+			return err
+		}
 		models, names = append([]*onnxgraph.Model{source}, models...), append([]string{"source"}, names...)
 	}
 	if r.Models, err = describeModels(names, models); err != nil {
@@ -105,6 +122,18 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	return c.result(r, func() { c.print(r) })
+}
+
+// toInference brings a model that was exported in training mode into the form to deploy, and says so.
+func (c *exportCommand) toInference(m *onnxgraph.Model) error {
+	changed, err := trainstep.InferenceMode(m)
+	if err != nil {
+		return fmt.Errorf("bringing %s, which is in training mode, into the form for inference: %w", m.Path(), err)
+	}
+	if changed > 0 {
+		c.say("%s is in training mode: its %d BatchNormalization and Dropout nodes are taken as for inference", m.Path(), changed)
+	}
+	return nil
 }
 
 // resize gives the model the batch size that was asked for.

@@ -17,7 +17,7 @@ func Fit(m *onnxgraph.Model, shape []int64) (fitted *onnxgraph.Model, image stri
 	if err := opset.Upgrade(c, stepOpset); err != nil {
 		return nil, "", err
 	}
-	if err := trainstep.InferenceMode(c); err != nil {
+	if _, err := trainstep.InferenceMode(c); err != nil {
 		return nil, "", err
 	}
 	if fitted, err = Model(c, shape); err != nil {

@@ -129,7 +129,7 @@ func (t *trainer) run(ctx context.Context) (*Result, error) {
 	if err := store(trained, t.step, states); err != nil {
 		return nil, fmt.Errorf("storing what was trained: %w", err)
 	}
-	if err := trainstep.InferenceMode(trained); err != nil {
+	if _, err := trainstep.InferenceMode(trained); err != nil {
 		return nil, err
 	}
 	return &Result{Model: trained, History: t.at.History}, nil

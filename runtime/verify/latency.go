@@ -16,7 +16,7 @@ type Timing struct {
 	Min    time.Duration `json:"min_ns"`
 }
 
-// Latency times each model on random inputs, runs times after a warm-up. The models run in turn, A B A B,
+// Latency times each model on random inputs, runs times after warm-ups. The models run in turn, A B A B,
 // so that a change of the machine's speed meets all of them alike.
 func Latency(ctx context.Context, models []*onnxgraph.Model, batch int64, runs int, o ort.Options) ([]Timing, error) {
 	sessions := make([]*ort.Session, len(models))
@@ -28,8 +28,8 @@ func Latency(ctx context.Context, models []*onnxgraph.Model, batch int64, runs i
 		}
 		defer s.Close()
 		sessions[i] = s
-		if inputs[i], err = noise(s.Inputs(), batch, 0); err != nil {
-			return nil, fmt.Errorf("drawing inputs for %s: %w", m.Path(), err)
+		if inputs[i], _, err = runOnNoise(m, s, batch, 0); err != nil {
+			return nil, err
 		}
 	}
 	taken := make([][]time.Duration, len(models))

@@ -29,13 +29,9 @@ func SecondOpinion(ctx context.Context, m *onnxgraph.Model, size int64, seed uin
 		return d, err
 	}
 	defer session.Close()
-	inputs, err := noise(session.Inputs(), size, seed)
+	inputs, want, err := runOnNoise(m, session, size, seed)
 	if err != nil {
-		return d, fmt.Errorf("drawing inputs for %s: %w", m.Path(), err)
-	}
-	want, err := session.Run(inputs)
-	if err != nil {
-		return d, fmt.Errorf("running %s: %w", m.Path(), err)
+		return d, err
 	}
 	got, err := runSecond(ctx, m, inputs[input.Name()])
 	if err != nil {

@@ -5,26 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
-// unknownSize stands for a dimension, other than the batch, that a model leaves open.
-const unknownSize = 64
+// smallest is the least scale that differences are relative to: ONNX Runtime rounds functions such as Sigmoid to about
+// 1e-7, whatever their value.
+const smallest = 0.01
 
 // Difference says how far one output of two models is apart.
 type Difference struct {
 	Output string  `json:"output"`
 	MaxAbs float64 `json:"max_abs"`
-	MaxRel float64 `json:"max_rel"` // MaxAbs over the largest absolute value of the reference's output
+	MaxRel float64 `json:"max_rel"` // MaxAbs over the largest absolute value of the reference's output, or over 0.01 if that is larger
 }
 
 // Outputs runs both models on the same standard normal inputs, drawn from seed, and compares all outputs
 // of reference with those of the same names of other. batch is the size of a first dimension that the
-// models leave open. An output that is not finite in one and finite in the other differs by infinity.
+// models leave open, unless reference only runs on single examples. An output that is not finite in one and finite in the other differs by infinity.
 func Outputs(reference, other *onnxgraph.Model, batch int64, seed uint64) ([]Difference, error) {
 	a, err := open(reference, ort.Options{})
 	if err != nil {
@@ -36,13 +36,9 @@ func Outputs(reference, other *onnxgraph.Model, batch int64, seed uint64) ([]Dif
 		return nil, err
 	}
 	defer b.Close()
-	inputs, err := noise(a.Inputs(), batch, seed)
+	inputs, want, err := runOnNoise(reference, a, batch, seed)
 	if err != nil {
-		return nil, fmt.Errorf("drawing inputs for %s: %w", reference.Path(), err)
-	}
-	want, err := a.Run(inputs)
-	if err != nil {
-		return nil, fmt.Errorf("running %s: %w", reference.Path(), err)
+		return nil, err
 	}
 	got, err := b.Run(inputs)
 	if err != nil {
@@ -89,47 +85,8 @@ func difference(name string, want, got *onnxgraph.Tensor) (Difference, error) {
 			largest = max(largest, math.Abs(w[i]))
 		}
 	}
-	if d.MaxAbs > 0 {
-		d.MaxRel = d.MaxAbs / largest
-	}
+	d.MaxRel = d.MaxAbs / max(largest, smallest)
 	return d, nil
-}
-
-// noise draws an input for every port: standard normal numbers, or zeros for integers, which as indices
-// are always in range.
-func noise(ports []ort.Port, batch int64, seed uint64) (map[string]*onnxgraph.Tensor, error) {
-	rng := rand.New(rand.NewPCG(seed, 0))
-	inputs := map[string]*onnxgraph.Tensor{}
-	for _, p := range ports {
-		shape := make([]int64, len(p.Shape))
-		n := int64(1)
-		for i, d := range p.Shape {
-			if shape[i] = d; d < 0 {
-				shape[i] = unknownSize
-				if i == 0 {
-					shape[i] = batch
-				}
-			}
-			n *= shape[i]
-		}
-		if !p.DType.IsFloat() {
-			if p.DType.Bits() == 0 {
-				return nil, fmt.Errorf("input %q is %v, which has no random values", p.Name, p.DType)
-			}
-			inputs[p.Name] = onnxgraph.NewRawTensor(p.DType, shape, make([]byte, (n*int64(p.DType.Bits())+7)/8))
-			continue
-		}
-		data := make([]float64, n)
-		for i := range data {
-			data[i] = rng.NormFloat64()
-		}
-		t, err := onnxgraph.FromFloat64s(p.DType, shape, data)
-		if err != nil {
-			return nil, err
-		}
-		inputs[p.Name] = t
-	}
-	return inputs, nil
 }
 
 // open makes a session of a model as it is in memory, which may differ from its file.

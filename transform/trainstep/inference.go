@@ -9,23 +9,30 @@ import (
 
 // InferenceMode brings a model that was exported in training mode into the form for inference, which files
 // should have and the other functions of this package expect: BatchNormalization uses its running
-// statistics, Dropout does nothing. The error lists the nodes whose further outputs are used.
-func InferenceMode(m *onnxgraph.Model) error {
+// statistics, Dropout does nothing. It returns how many nodes were in training mode. The error lists the nodes
+// whose further outputs are used.
+func InferenceMode(m *onnxgraph.Model) (changed int, err error) {
 	var faults []error
 	for _, g := range m.Graphs() {
 		for _, n := range g.Nodes() {
 			switch {
 			case n.Is("BatchNormalization"):
+				if n.Int("training_mode", 0) != 0 || len(n.Outputs()) > 1 {
+					changed++
+				}
 				n.RemoveAttr("training_mode")
 				faults = append(faults, onlyFirstOutput(n))
-			case n.Is("Dropout"):
+			case n.Is("Dropout") && n.Input(2) != nil:
 				mode := n.Input(2)
+				if !isFalse(mode) {
+					changed++
+				}
 				n.SetInput(2, nil)
 				onnxgraph.RemoveUnused(mode)
 			}
 		}
 	}
-	return errors.Join(faults...)
+	return changed, errors.Join(faults...)
 }
 
 func onlyFirstOutput(n *onnxgraph.Node) error {
@@ -36,4 +43,14 @@ func onlyFirstOutput(n *onnxgraph.Node) error {
 		n.RemoveOutput(i)
 	}
 	return nil
+}
+
+// isFalse reports whether v is a constant that is false.
+func isFalse(v *onnxgraph.Value) bool {
+	t := v.Constant()
+	if t == nil {
+		return false
+	}
+	data, err := t.Int64s()
+	return err == nil && len(data) == 1 && data[0] == 0
 }

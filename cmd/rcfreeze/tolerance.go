@@ -1,0 +1,27 @@
+package main
+
+import (
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// tolerances says how far the outputs of equal models may be apart, by the type that their parameters are rounded to:
+// some ten roundings of the largest value, and for wider types what users expect.
+var tolerances = map[onnxgraph.DType]float64{
+	onnxgraph.Float64: 1e-4, onnxgraph.Float32: 1e-4, onnxgraph.Float16: 1e-2, onnxgraph.BFloat16: 1e-1,
+}
+
+// usualTolerance returns the tolerance for the coarsest type among a model's parameters.
+func usualTolerance(m *onnxgraph.Model) (float64, error) {
+	parameters, err := transform.Parameters(m)
+	if err != nil {
+		return 0, err
+	}
+	most := tolerances[onnxgraph.Float32]
+	for _, p := range parameters {
+		if p.Role != transform.RoleConstant {
+			most = max(most, tolerances[p.Value.DType()])
+		}
+	}
+	return most, nil
+}
