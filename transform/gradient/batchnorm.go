@@ -1,26 +1,16 @@
 package gradient
 
 import (
+	"fmt"
+
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
 // BatchStatistics emits the per-channel mean and biased variance of x, of shape [N, C, …], over the batch
-// and space, as [1, C, 1…]; centred is x - mean. The variance is that of the centred values, since
-// E[x²] - E[x]² loses all digits where the mean is large.
+// and space, as [1, C, 1…]; centred is x - mean.
 func BatchStatistics(b *onnxgraph.Builder, x *onnxgraph.Value) (centred, mean, variance *onnxgraph.Value) {
 	shape, _ := x.StaticShape()
-	axes := b.Ints(append([]int64{0}, sequence(2, len(shape)-2)...)...)
-	average := func(v value) value { return b.Op("ReduceMean", []value{v, axes}, onnxgraph.Int("keepdims", 1)) }
-	mean = average(x)
-	centred = b.Op("Sub", []value{x, mean})
-	variance = average(b.Op("Mul", []value{centred, centred}))
-	return centred, mean, variance
-}
-
-// InverseDeviation emits 1/sqrt(variance + epsilon).
-func InverseDeviation(b *onnxgraph.Builder, dtype onnxgraph.DType, variance *onnxgraph.Value, epsilon float64) *onnxgraph.Value {
-	shifted := b.Op("Add", []value{variance, b.Fill(dtype, epsilon)})
-	return b.Op("Reciprocal", []value{b.Op("Sqrt", []value{shifted})})
+	return (&Call{b: b}).moments(x, append([]int64{0}, sequence(2, len(shape)-2)...)...)
 }
 
 // batchNormRule differentiates y = γ·(x - μ)·r + β with r = 1/sqrt(σ² + ε).
@@ -47,7 +37,7 @@ func batchNormRule(c *Call) []value {
 	} else {
 		centred, variance = c.sub(x, perChannel(c.in(3))), perChannel(c.in(4))
 	}
-	r := InverseDeviation(c.b, c.dtype(), variance, float64(c.Node.Float("epsilon", 1e-5)))
+	r := c.inverseDeviation(variance, float64(c.Node.Float("epsilon", 1e-5)))
 	scale := c.mul(perChannel(gamma), r)
 	dbeta := c.sum(c.dy(), true, axes...)
 	dgamma := c.mul(c.sum(c.mul(c.dy(), centred), true, axes...), r)
@@ -61,6 +51,15 @@ func batchNormRule(c *Call) []value {
 	return []value{dx, c.reshape(dgamma, shape[1]), c.reshape(dbeta, shape[1])}
 }
 
+func batchNormOnly(c *Call) string {
+	for i := 3; i <= 4; i++ {
+		if c.needs(i) {
+			return fmt.Sprintf("its running statistics %q depend on what trains: give it statistics that are constants", c.in(i).Name())
+		}
+	}
+	return ""
+}
+
 // LowerBatchNorm replaces a BatchNormalization in training mode by ordinary operators, since not every
 // provider has that mode, and returns the batch's mean and biased variance as [1, C, 1…]. What the
 // gradient rule has emitted for the node is used again.
@@ -69,7 +68,7 @@ func LowerBatchNorm(b *onnxgraph.Builder, n *onnxgraph.Node) (mean, variance *on
 	shape := c.shape(c.y())
 	perChannel := append([]int64{1, shape[1]}, repeat(1, len(shape)-2)...)
 	centred, mean, variance := BatchStatistics(b, c.x())
-	r := InverseDeviation(b, c.dtype(), variance, float64(n.Float("epsilon", 1e-5)))
+	r := c.inverseDeviation(variance, float64(n.Float("epsilon", 1e-5)))
 	scale := c.mul(c.reshape(c.in(1), perChannel...), r)
 	y := c.add(c.mul(centred, scale), c.reshape(c.in(2), perChannel...))
 	y.SetType(c.dtype(), onnxgraph.Static(shape...))

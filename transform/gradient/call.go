@@ -1,6 +1,7 @@
 package gradient
 
 import (
+	"math"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -143,6 +144,17 @@ func (c *Call) axis(name string, otherwise int64, rank int) int64 {
 	return a
 }
 
+// fromZero returns axes as numbers from 0 up.
+func (c *Call) fromZero(axes []int64, rank int) []int64 {
+	up := slices.Clone(axes)
+	for i, a := range up {
+		if a < 0 {
+			up[i] = a + int64(rank)
+		}
+	}
+	return up
+}
+
 // ints returns the values of a constant input of integers; ok is false if it is absent or not constant.
 func (c *Call) ints(i int) (list []int64, ok bool) {
 	v := c.in(i)
@@ -153,25 +165,30 @@ func (c *Call) ints(i int) (list []int64, ok bool) {
 	return list, err == nil
 }
 
-// axesOf returns the axes of a reduction or Squeeze-like node from its input i, as numbers from 0 up; all
-// axes if the input is absent.
-func (c *Call) axesOf(i int) []int64 {
-	rank := c.rank(c.x())
-	axes, ok := c.ints(i)
-	if !ok || len(axes) == 0 {
-		axes = nil
-		for a := range rank {
-			axes = append(axes, int64(a))
-		}
-		return axes
-	}
-	for k, a := range axes {
-		if a < 0 {
-			axes[k] = a + int64(rank)
-		}
-	}
-	return axes
+// zeros returns a tensor of zeros of the given shape, which takes no room in the file.
+func (c *Call) zeros(shape ...int64) value {
+	return c.op("ConstantOfShape", []value{c.b.Ints(shape...)}, onnxgraph.TensorAttr("value", zero(c.dtype())))
 }
+
+func zero(dtype onnxgraph.DType) *onnxgraph.Tensor {
+	t, err := onnxgraph.FromFloat64s(dtype, []int64{1}, []float64{0})
+	if err != nil {
+		panic("gradient: " + err.Error()) // rules see floating-point nodes only
+	}
+	return t
+}
+
+// constant returns a constant of the element type that the node computes in.
+func (c *Call) constant(hint string, shape []int64, data []float64) value {
+	t, err := onnxgraph.FromFloat64s(c.dtype(), shape, data)
+	if err != nil {
+		panic("gradient: " + err.Error()) // rules see floating-point nodes only
+	}
+	return c.b.Graph.AddConstant(hint, t)
+}
+
+// smallestInt is what Slice takes for "up to and including the first element" with a negative step.
+const smallestInt = math.MinInt64
 
 func repeat(v int64, n int) []int64 { return slices.Repeat([]int64{v}, n) }
 

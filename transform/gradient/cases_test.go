@@ -3,6 +3,7 @@ package gradient_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
@@ -102,9 +103,8 @@ func gradientCases() []gradientCase {
 		{name: "space", op: "ReduceMean", inputs: []*input{x(2, 3, 4, 5), ints(2, 3)}},
 		{name: "dropped", op: "ReduceMean", inputs: []*input{x(2, 3, 4, 5), ints(-1)}, attrs: attrs(integer("keepdims", 0))},
 	}
-	cases = append(cases, gemmCases()...)
-	cases = append(cases, convCases()...)
-	return append(cases, poolCases()...)
+	return slices.Concat(cases, activationCases(), gemmCases(), convCases(), convTransposeCases(), poolCases(),
+		normalizationCases(), reductionCases(), resizeCases(), rearrangementCases(), indexCases(), einsumCases())
 }
 
 func constant(v ...float64) *onnxgraph.Tensor { return onnxgraph.NewTensor([]int64{int64(len(v))}, v) }
@@ -187,6 +187,10 @@ func poolCases() []gradientCase {
 	}
 	newer := pool("AveragePool", "padding counted, ceil, opset 19", x(1, 2, 6, 6), kernel(3, 3), list("strides", 2, 2), list("pads", 1, 1, 1, 1), integer("count_include_pad", 1), integer("ceil_mode", 1))
 	newer.opset = 19
+	for _, p := range []int64{1, 2, 3} {
+		lp := pool("LpPool", string(rune('0'+p)), x(1, 2, 5, 6).from(apart), kernel(3, 2), list("strides", 2, 1), list("pads", 0, 1, 2, 0), integer("p", p))
+		cases = append(cases, lp)
+	}
 	return append(cases, newer,
 		pool("MaxPool", "dilation", x(1, 2, 7, 7), kernel(3, 3), list("dilations", 2, 2)),
 		pool("AveragePool", "padding counted", x(1, 2, 7, 8), kernel(3, 3), list("strides", 2, 2), list("pads", 1, 1, 1, 1), integer("count_include_pad", 1)),

@@ -23,6 +23,16 @@ func (w window) extent(i int) int64 { return w.dilation[i]*(w.kernel[i]-1) + 1 }
 
 func (w window) rank() int { return len(w.in) }
 
+// reach returns how many elements the windows reach beyond the input at either end, negative for elements that none
+// reaches.
+func (w window) reach() (before, after []int64) {
+	for i, begin := range w.padBegin {
+		before = append(before, begin)
+		after = append(after, (w.out[i]-1)*w.stride[i]+w.extent(i)-w.in[i]-begin)
+	}
+	return before, after
+}
+
 // windowOf reads the geometry of a Conv or pooling node from its attributes and static shapes.
 //
 // auto_pad follows the ONNX specification: SAME_UPPER and SAME_LOWER pad so that out = ceil(in/stride),
@@ -62,7 +72,7 @@ func (c *Call) windowOf(kernel []int64) window {
 
 func convOnly(c *Call) string {
 	if x := c.dtype(); x != onnxgraph.Float32 && x != onnxgraph.Float64 {
-		return fmt.Sprintf("Conv of %v cannot be trained: convert the model to float32", x)
+		return fmt.Sprintf("it computes in %v: convert the model to float32", x)
 	}
 	return ""
 }
@@ -82,12 +92,17 @@ func convRule(c *Call) []value {
 		d[0] = c.convInput(w, groups)
 	}
 	if c.needs(1) {
-		d[1] = c.convWeight(w, groups)
+		d[1] = c.convWeight(w, groups, c.x(), c.dy())
 	}
 	if c.in(2) != nil {
-		d[2] = c.sum(c.dy(), false, append([]int64{0}, sequence(2, w.rank())...)...)
+		d[2] = c.channelTotal(c.dy())
 	}
 	return d
+}
+
+// channelTotal adds up [N, C, …] to [C].
+func (c *Call) channelTotal(v value) value {
+	return c.sum(v, false, append([]int64{0}, sequence(2, c.rank(c.y())-2)...)...)
 }
 
 // convInput returns dX. With stride 1 it is a convolution of dY with the kernel turned round and its
@@ -132,12 +147,16 @@ func (c *Call) convInputStrided(w window, groups int64) value {
 	full := c.op("ConvTranspose", []value{c.dy(), c.in(1)},
 		onnxgraph.Ints("kernel_shape", w.kernel...), onnxgraph.Ints("dilations", w.dilation...),
 		onnxgraph.Ints("strides", w.stride...), onnxgraph.Int("group", groups))
-	before, after := make([]int64, w.rank()), make([]int64, w.rank())
+	return c.cutReach(full, w)
+}
+
+// cutReach removes from v, which has all elements that the windows reach, those beyond the input.
+func (c *Call) cutReach(v value, w window) value {
+	before, after := w.reach()
 	for i := range before {
-		before[i] = -w.padBegin[i]
-		after[i] = w.in[i] + w.padBegin[i] - ((w.out[i]-1)*w.stride[i] + w.extent(i))
+		before[i], after[i] = -before[i], -after[i]
 	}
-	return c.padSpatial(full, before, after)
+	return c.padSpatial(v, before, after)
 }
 
 // padSpatial pads (or crops, where negative) the spatial dimensions of [N, C, …].
@@ -150,7 +169,7 @@ func (c *Call) padSpatial(v value, before, after []int64) value {
 // Taps are gathered by shifts. Where the first spatial dimension has stride 1, its taps shift dY instead
 // of X: then k×k taps need k + k shifted copies, not k·k, for the product of A = all row shifts of dY
 // and B = all column shifts of X has every pair.
-func (c *Call) convWeight(w window, groups int64) value {
+func (c *Call) convWeight(w window, groups int64, x, dy value) value {
 	m, cg := c.shape(c.in(1))[0]/groups, c.shape(c.in(1))[1]
 	rowShifts := int64(1)
 	positions := slices.Clone(w.out) // the grid of the contraction
@@ -158,12 +177,12 @@ func (c *Call) convWeight(w window, groups int64) value {
 	if w.rank() > 1 && w.stride[0] == 1 && w.kernel[0] > 1 {
 		rowShifts, positions[0] = w.kernel[0], w.in[0]
 		for t := range w.kernel[0] {
-			rows = append(rows, c.rowShift(w, t))
+			rows = append(rows, c.rowShift(w, dy, t))
 		}
 	} else {
-		rows = []value{c.dy()}
+		rows = []value{dy}
 	}
-	columns := c.columnShifts(w, rowShifts > 1)
+	columns := c.columnShifts(w, x, rowShifts > 1)
 	columnShifts := int64(len(columns))
 	length := count(positions)
 	a := c.stack(rows, w.batch, groups, m, length)
@@ -174,28 +193,26 @@ func (c *Call) convWeight(w window, groups int64) value {
 }
 
 // rowShift places dY on the rows of X, so that row l of dY lies on the row of X that tap t reads for it.
-func (c *Call) rowShift(w window, t int64) value {
+func (c *Call) rowShift(w window, dy value, t int64) value {
 	before, after := repeat(0, w.rank()), repeat(0, w.rank())
 	before[0] = t*w.dilation[0] - w.padBegin[0]
 	after[0] = w.in[0] - w.out[0] - before[0]
-	return c.padSpatial(c.dy(), before, after)
+	return c.padSpatial(dy, before, after)
 }
 
 // columnShifts returns, for every tap of the kernel in row-major order, what of X it reads at each output
 // position. With rowsDone the first spatial dimension is left as it is, and has no taps.
-func (c *Call) columnShifts(w window, rowsDone bool) []value {
+func (c *Call) columnShifts(w window, x value, rowsDone bool) []value {
 	first := 0
 	if rowsDone {
 		first = 1
 	}
-	rank := w.rank()
 	// pad (or crop) so that every tap's range starts at t·dilation and lies inside
-	before, after := repeat(0, rank), repeat(0, rank)
-	for i := first; i < rank; i++ {
-		before[i] = w.padBegin[i]
-		after[i] = (w.out[i]-1)*w.stride[i] + w.extent(i) - w.in[i] - w.padBegin[i]
+	before, after := w.reach()
+	if rowsDone {
+		before[0], after[0] = 0, 0
 	}
-	x := c.padSpatial(c.x(), before, after)
+	x = c.padSpatial(x, before, after)
 	kernel := w.kernel[first:]
 	if count(kernel) == 1 && !slices.ContainsFunc(w.stride[first:], func(s int64) bool { return s != 1 }) {
 		return []value{x}

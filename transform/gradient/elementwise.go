@@ -1,8 +1,6 @@
 package gradient
 
 import (
-	"math"
-
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
@@ -30,8 +28,7 @@ func powRule(c *Call) []value {
 		return []value{da}
 	}
 	positive := c.compare("Greater", a, c.num(0))
-	safe := c.op("Where", []value{positive, a, c.num(1)})
-	return []value{da, c.mul(c.dy(), c.mul(c.y(), c.op("Log", []value{safe})))}
+	return []value{da, c.mul(c.dy(), c.mul(c.y(), c.unary("Log", c.pick(positive, a, c.num(1)))))}
 }
 
 func sumRule(c *Call) []value {
@@ -42,12 +39,21 @@ func sumRule(c *Call) []value {
 	return d
 }
 
+func meanRule(c *Call) []value {
+	share := c.scale(c.dy(), 1/float64(len(c.Node.Inputs())))
+	var d []value
+	for range c.Node.Inputs() {
+		d = append(d, share)
+	}
+	return d
+}
+
 // extremumRule serves Max and Min: the gradient goes to the inputs that equal the output, in equal shares
 // where several do.
 func extremumRule(c *Call) []value {
 	var hits []value
 	for _, x := range c.Node.Inputs() {
-		hits = append(hits, c.op("Cast", []value{c.compare("Equal", x, c.y())}, onnxgraph.Int("to", int64(c.dtype()))))
+		hits = append(hits, c.where(c.compare("Equal", x, c.y()), c.num(1)))
 	}
 	total := hits[0]
 	for _, h := range hits[1:] {
@@ -60,36 +66,10 @@ func extremumRule(c *Call) []value {
 	return hits
 }
 
-// reluRule lets the gradient pass where the output is above 0; at 0 the derivative is 0, as in PyTorch.
-// The mask is min(1, y·huge): exact for every normal number, and faster than a comparison with a cast.
-func reluRule(c *Call) value {
-	huge := c.scale(c.y(), 3e38)
-	mask := c.op("Clip", []value{huge, nil, c.num(1)})
-	return c.mul(c.dy(), mask)
-}
-
-// leakyReluRule: the derivative at 0 is alpha, as in PyTorch.
-func leakyReluRule(c *Call) value {
-	alpha := float64(c.Node.Float("alpha", 0.01))
-	positive := c.compare("Greater", c.x(), c.num(0))
-	return c.mul(c.dy(), c.op("Where", []value{positive, c.num(1), c.num(alpha)}))
-}
-
-// clipRule lets the gradient pass where the input is inside the bounds, the bounds included, as in PyTorch.
-func clipRule(c *Call) value {
-	return c.where(c.compare("Equal", c.x(), c.y()), c.dy())
-}
-
-// softmaxRule: dx = y·(dy - Σ dy·y) along the axis.
-func softmaxRule(c *Call) value {
-	axis := c.axis("axis", -1, c.rank(c.y()))
-	return c.mul(c.y(), c.sub(c.dy(), c.sum(c.mul(c.dy(), c.y()), true, axis)))
-}
-
-// logSoftmaxRule: dx = dy - exp(y)·Σ dy along the axis.
-func logSoftmaxRule(c *Call) value {
-	axis := c.axis("axis", -1, c.rank(c.y()))
-	return c.sub(c.dy(), c.mul(c.op("Exp", []value{c.y()}), c.sum(c.dy(), true, axis)))
+// whereRule sends the gradient to the input that each element came from.
+func whereRule(c *Call) []value {
+	condition, zero := c.in(0), c.num(0)
+	return []value{nil, c.pick(condition, c.dy(), zero), c.pick(condition, zero, c.dy())}
 }
 
 // castRule casts back; a cast that does not go between floating-point types lets nothing pass.
@@ -110,6 +90,3 @@ func dropoutOnly(c *Call) string {
 	}
 	return "Dropout in training mode draws numbers that cannot be repeated; it must be lowered first"
 }
-
-// smallestInt is what Slice takes for "up to and including the first element" with a negative step.
-const smallestInt = math.MinInt64

@@ -1,23 +1,18 @@
 package gradient
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
 // Of adds to the builder's graph the nodes that compute the gradient of loss, which must have exactly one
 // element, by each of the wanted values of that graph. A wanted value that the loss does not depend on
-// has no entry in the result.
-//
-// The error is an *UnsupportedError if an operator between the wanted values and the loss has no rule;
-// then nothing was added.
+// has no entry in the result. On an error, as from Check, nothing was added.
 func Of(b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value) (map[*onnxgraph.Value]*onnxgraph.Value, error) {
 	path := between(wanted, loss)
-	if err := errors.Join(unsupported(path), untyped(path)); err != nil {
+	if err := path.check(); err != nil {
 		return nil, err
 	}
 	shape, ok := loss.StaticShape()
@@ -27,9 +22,7 @@ func Of(b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value)
 	e := &engine{b: b, path: path, terms: map[*onnxgraph.Value][]*onnxgraph.Value{}}
 	e.terms[loss] = []*onnxgraph.Value{b.Fill(loss.DType(), 1, shape...)}
 	for _, n := range slices.Backward(path.nodes) {
-		if err := e.differentiate(n); err != nil {
-			return nil, err
-		}
+		e.differentiate(n)
 	}
 	gradients := map[*onnxgraph.Value]*onnxgraph.Value{}
 	for _, v := range wanted {
@@ -42,8 +35,9 @@ func Of(b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value)
 
 // path is the part of a graph between the wanted values and the loss.
 type path struct {
-	nodes []*onnxgraph.Node         // in topological order
-	on    map[*onnxgraph.Value]bool // the wanted values and those that depend on them
+	nodes  []*onnxgraph.Node         // in topological order
+	on     map[*onnxgraph.Value]bool // the wanted values and those that depend on them
+	needed map[*onnxgraph.Value]bool // the loss and what nodes of the path read
 }
 
 // between returns the nodes that depend on a wanted value and that the loss depends on. Gradients do not
@@ -65,71 +59,17 @@ func between(wanted []*onnxgraph.Value, loss *onnxgraph.Value) path {
 			}
 		}
 	}
-	needed := map[*onnxgraph.Value]bool{loss: true}
+	p.needed = map[*onnxgraph.Value]bool{loss: true}
 	for _, n := range slices.Backward(down) {
-		if slices.ContainsFunc(n.Outputs(), func(v *onnxgraph.Value) bool { return v != nil && needed[v] }) {
+		if slices.ContainsFunc(n.Outputs(), func(v *onnxgraph.Value) bool { return v != nil && p.needed[v] }) {
 			p.nodes = append(p.nodes, n)
 			for _, v := range n.Inputs() {
-				needed[v] = true
+				p.needed[v] = true
 			}
 		}
 	}
 	slices.Reverse(p.nodes)
 	return p
-}
-
-// UnsupportedError says that operators between what is wanted and the loss have no gradient rule.
-type UnsupportedError struct {
-	Nodes []*onnxgraph.Node
-}
-
-func (e *UnsupportedError) Error() string {
-	nodes := map[string][]string{}
-	var operators []string
-	for _, n := range e.Nodes {
-		op := n.OpType()
-		if n.Domain() != "" {
-			op = n.Domain() + "." + op
-		}
-		if nodes[op] == nil {
-			operators = append(operators, op)
-		}
-		nodes[op] = append(nodes[op], n.String())
-	}
-	var lines []string
-	for _, op := range operators {
-		lines = append(lines, fmt.Sprintf("%s (%s)", op, strings.Join(nodes[op], ", ")))
-	}
-	return "no gradient rule for operators between what trains and the loss: " + strings.Join(lines, "; ") +
-		"; train only what comes after them, or export the model without them"
-}
-
-func unsupported(p path) error {
-	var missing []*onnxgraph.Node
-	for _, n := range p.nodes {
-		if _, ok := Rules[n.OpType()]; !ok || n.Domain() != "" {
-			missing = append(missing, n)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return &UnsupportedError{missing}
-}
-
-func untyped(p path) error {
-	var faults []error
-	for _, n := range p.nodes {
-		for _, v := range append(slices.Clone(n.Inputs()), n.Output(0)) {
-			if v == nil {
-				continue
-			}
-			if _, ok := v.StaticShape(); !ok || v.DType() == onnxgraph.Undefined {
-				faults = append(faults, fmt.Errorf("differentiating node %s: value %q has no static shape and element type", n, v.Name()))
-			}
-		}
-	}
-	return errors.Join(faults...)
 }
 
 type engine struct {
@@ -158,7 +98,7 @@ func declare(d, v *onnxgraph.Value) {
 	}
 }
 
-func (e *engine) differentiate(n *onnxgraph.Node) error {
+func (e *engine) differentiate(n *onnxgraph.Node) {
 	c := &Call{Node: n, b: e.b, on: e.path.on}
 	for _, v := range n.Outputs() {
 		var d *onnxgraph.Value
@@ -168,13 +108,10 @@ func (e *engine) differentiate(n *onnxgraph.Node) error {
 		c.incoming = append(c.incoming, d)
 	}
 	if !slices.ContainsFunc(c.incoming, func(d *onnxgraph.Value) bool { return d != nil }) {
-		return nil
+		return
 	}
 	rule := Rules[n.OpType()]
-	if err := rule.check(c); err != nil {
-		return fmt.Errorf("differentiating node %s: %w", n, err)
-	}
-	for i, d := range rule.Backward(c) {
+	for i, d := range rule.backward(c) {
 		v := n.Input(i)
 		if d == nil || !e.path.on[v] {
 			continue
@@ -185,7 +122,6 @@ func (e *engine) differentiate(n *onnxgraph.Node) error {
 		declare(d, v)
 		e.terms[v] = append(e.terms[v], d)
 	}
-	return nil
 }
 
 func count(shape []int64) int64 {

@@ -2,7 +2,6 @@ package gradient
 
 import (
 	"math"
-	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
@@ -12,42 +11,32 @@ import (
 func maxPoolRule(c *Call) value {
 	indices := c.Node.NeedOutput(1)
 	inputs, outputs := count(c.shape(c.x())), count(c.shape(c.y()))
-	zeros := c.op("ConstantOfShape", []value{c.b.Ints(inputs)},
-		onnxgraph.TensorAttr("value", zero(c.dtype())))
-	flat := c.op("ScatterElements", []value{zeros, c.reshape(indices, outputs), c.reshape(c.dy(), outputs)},
+	flat := c.op("ScatterElements", []value{c.zeros(inputs), c.reshape(indices, outputs), c.reshape(c.dy(), outputs)},
 		onnxgraph.Int("axis", 0), onnxgraph.Str("reduction", "add"))
 	return c.reshape(flat, c.shape(c.x())...)
 }
 
-func zero(dtype onnxgraph.DType) *onnxgraph.Tensor {
-	t, err := onnxgraph.FromFloat64s(dtype, []int64{1}, []float64{0})
-	if err != nil {
-		panic("gradient: " + err.Error()) // rules see floating-point nodes only
-	}
-	return t
-}
-
-// averagePoolRule spreads each gradient evenly over its window: a depthwise transposed convolution of
-// dY / (elements in the window) with ones.
+// averagePoolRule spreads each gradient evenly over its window.
 func averagePoolRule(c *Call) value {
 	w := c.windowOf(c.Node.Ints("kernel_shape"))
-	share := c.mul(c.dy(), c.b.Graph.AddConstant("window_share", w.shares(c.dtype(), c.b.Graph.Model().Opset(""))))
+	shares := c.constant("window_share", append([]int64{1, 1}, w.out...), w.shares(c.b.Graph.Model().Opset("")))
+	return c.spreadWindow(w, c.mul(c.dy(), shares))
+}
+
+// spreadWindow adds each element of v, which has the shape of a pooling's output, to all inputs in its window:
+// a depthwise transposed convolution with ones.
+func (c *Call) spreadWindow(w window, v value) value {
 	ones := c.b.Fill(c.dtype(), 1, append([]int64{w.channels, 1}, w.kernel...)...)
-	full := c.op("ConvTranspose", []value{share, ones},
+	full := c.op("ConvTranspose", []value{v, ones},
 		onnxgraph.Ints("kernel_shape", w.kernel...), onnxgraph.Ints("dilations", w.dilation...),
 		onnxgraph.Ints("strides", w.stride...), onnxgraph.Int("group", w.channels))
-	before, after := make([]int64, w.rank()), make([]int64, w.rank())
-	for i := range before {
-		before[i] = -w.padBegin[i]
-		after[i] = w.in[i] + w.padBegin[i] - ((w.out[i]-1)*w.stride[i] + w.extent(i))
-	}
-	return c.padSpatial(full, before, after)
+	return c.cutReach(full, w)
 }
 
 // shares returns 1/(number of elements averaged) per output position, as [1, 1, out…]. Padding counts if
 // the node says so. What ceil_mode reads beyond the padding does not, but before operator set 19 ONNX
 // Runtime counts it along with the padding.
-func (w window) shares(dtype onnxgraph.DType, opset int64) *onnxgraph.Tensor {
+func (w window) shares(opset int64) []float64 {
 	perDim := make([][]float64, w.rank())
 	for i := range perDim {
 		for l := range w.out[i] {
@@ -77,11 +66,7 @@ func (w window) shares(dtype onnxgraph.DType, opset int64) *onnxgraph.Tensor {
 		data = append(data, 1/n)
 		advance(index, w.out)
 	}
-	t, err := onnxgraph.FromFloat64s(dtype, append([]int64{1, 1}, w.out...), data)
-	if err != nil {
-		panic("gradient: " + err.Error()) // rules see floating-point nodes only
-	}
-	return t
+	return data
 }
 
 func globalAveragePoolRule(c *Call) value {
@@ -89,9 +74,32 @@ func globalAveragePoolRule(c *Call) value {
 	return c.expand(c.scale(c.dy(), 1/float64(count(shape[2:]))), shape...)
 }
 
-// globalMaxPoolRule gives equal shares to the elements that equal the maximum.
+// globalMaxPoolRule sends each gradient to the first of the elements that equal the maximum, as MaxPool does.
 func globalMaxPoolRule(c *Call) value {
-	axes := sequence(2, c.rank(c.x())-2)
-	hits := c.where(c.compare("Equal", c.x(), c.y()), c.num(1))
-	return c.mul(hits, c.div(c.dy(), c.sum(hits, true, slices.Clone(axes)...)))
+	shape := c.shape(c.x())
+	flat := []int64{shape[0], shape[1], count(shape[2:])}
+	first := c.op("ArgMax", []value{c.reshape(c.x(), flat...)}, onnxgraph.Int("axis", 2), onnxgraph.Int("keepdims", 1))
+	sent := c.op("ScatterElements", []value{c.zeros(flat...), first, c.reshape(c.dy(), shape[0], shape[1], 1)}, onnxgraph.Int("axis", 2))
+	return c.reshape(sent, shape...)
+}
+
+// lpPoolRule: y = (Σ |x|^p)^(1/p) over the window gives dx = Σ dy·y^(1-p)·|x|^(p-1)·sign(x), 0 where y is 0.
+func lpPoolRule(c *Call) value {
+	w := c.windowOf(c.Node.Ints("kernel_shape"))
+	p := float64(c.Node.Int("p", 2))
+	share := c.mul(c.dy(), c.op("Pow", []value{c.nonZero(c.y()), c.num(1 - p)}))
+	slope := c.mul(c.op("Pow", []value{c.unary("Abs", c.x()), c.num(p - 1)}), c.unary("Sign", c.x()))
+	return c.mul(c.spreadWindow(w, share), slope)
+}
+
+// nonZero returns v with 1 in the place of zeros, for divisions whose result does not matter there.
+func (c *Call) nonZero(v value) value {
+	return c.pick(c.compare("Equal", v, c.num(0)), c.num(1), v)
+}
+
+func maxPoolOnly(c *Call) string {
+	if c.Node.Int("storage_order", 0) != 0 {
+		return "its storage_order=1 numbers elements by columns: export it with storage_order=0, which gives the same values"
+	}
+	return ""
 }

@@ -6,32 +6,58 @@ import (
 
 // Rule says how the gradients of an operator's inputs follow from those of its outputs.
 type Rule struct {
+	// First returns the gradient of the first input, for operators that have no gradient by another one.
+	First func(*Call) value
 	// Backward returns the gradient of each input, nil where there is none or it is not needed.
 	Backward func(*Call) []value
 	// Broadcasts says that inputs broadcast to the output's shape, and that Backward returns gradients of
 	// that shape, which the engine then sums to the inputs' shapes.
 	Broadcasts bool
+	// AllOutputs says that the rule reads the gradients of all outputs, not only of the first.
+	AllOutputs bool
 	// Zero says that the operator has no derivative, or derivative zero wherever it has one.
 	Zero bool
 	// Constants are inputs whose values must be known, such as axes.
 	Constants []int
-	// Only returns what stands against differentiating a node in the form that it has, "" if nothing.
+	// Only returns what stands against differentiating a node in the form that it has, and what to do about
+	// it, "" if nothing.
 	Only func(*Call) string
 }
 
-// check returns an error if a node cannot be differentiated as it is.
-func (r Rule) check(c *Call) error {
+// exists tells a row of the table from none.
+func (r Rule) exists() bool { return r.First != nil || r.Backward != nil || r.Zero }
+
+func (r Rule) backward(c *Call) []value {
+	if r.First != nil {
+		return []value{r.First(c)}
+	}
+	return r.Backward(c)
+}
+
+// faults returns what stands against differentiating a node whose outputs for which needed holds lead to the loss.
+func (r Rule) faults(c *Call, needed map[value]bool) []string {
+	var faults []string
 	for _, i := range r.Constants {
 		if v := c.in(i); v != nil && v.Constant() == nil {
-			return fmt.Errorf("input %d, %q, must be a constant", i, v.Name())
+			faults = append(faults, fmt.Sprintf("input %d, %q, is computed: export the model with a constant there", i, v.Name()))
+		}
+	}
+	for i, v := range c.Node.Inputs() {
+		if i > 0 && r.First != nil && v != nil && c.needs(i) && v.DType().IsFloat() {
+			faults = append(faults, fmt.Sprintf("there is no gradient by input %d, %q, which depends on what trains", i, v.Name()))
+		}
+	}
+	for i, v := range c.Node.Outputs() {
+		if i > 0 && !r.AllOutputs && v != nil && needed[v] && v.DType().IsFloat() {
+			faults = append(faults, fmt.Sprintf("output %d, %q, has no gradient, and the loss depends on it", i, v.Name()))
 		}
 	}
 	if r.Only != nil {
 		if reason := r.Only(c); reason != "" {
-			return fmt.Errorf("%s", reason)
+			faults = append(faults, reason)
 		}
 	}
-	return nil
+	return faults
 }
 
 // Rules has the rule of every operator of ONNX's own domain that can be differentiated, in the form that
@@ -46,65 +72,104 @@ var Rules = map[string]Rule{
 	"Max":        {Backward: extremumRule, Broadcasts: true},
 	"Min":        {Backward: extremumRule, Broadcasts: true},
 	"Sum":        {Backward: sumRule, Broadcasts: true},
-	"Neg":        {Backward: unary(func(c *Call) value { return c.neg(c.dy()) })},
-	"Abs":        {Backward: unary(func(c *Call) value { return c.mul(c.dy(), c.op("Sign", []value{c.x()})) })},
-	"Sqrt":       {Backward: unary(func(c *Call) value { return c.div(c.scale(c.dy(), 0.5), c.y()) })},
-	"Exp":        {Backward: unary(func(c *Call) value { return c.mul(c.dy(), c.y()) })},
-	"Log":        {Backward: unary(func(c *Call) value { return c.div(c.dy(), c.x()) })},
-	"Reciprocal": {Backward: unary(func(c *Call) value { return c.neg(c.mul(c.dy(), c.mul(c.y(), c.y()))) })},
+	"Mean":       {Backward: meanRule, Broadcasts: true},
+	"Where":      {Backward: whereRule, Broadcasts: true},
+	"Neg":        {First: func(c *Call) value { return c.neg(c.dy()) }},
+	"Abs":        {First: slope(func(c *Call) value { return c.unary("Sign", c.x()) })},
+	"Sqrt":       {First: func(c *Call) value { return c.div(c.scale(c.dy(), 0.5), c.y()) }},
+	"Exp":        {First: slope((*Call).y)},
+	"Log":        {First: func(c *Call) value { return c.div(c.dy(), c.x()) }},
+	"Sin":        {First: slope(func(c *Call) value { return c.unary("Cos", c.x()) })},
+	"Cos":        {First: slope(func(c *Call) value { return c.neg(c.unary("Sin", c.x())) })},
+	"Erf":        {First: slope(erfSlope)},
+	"Reciprocal": {First: slope(func(c *Call) value { return c.neg(c.square(c.y())) })},
 
 	// activations
-	"Relu":       {Backward: unary(reluRule)},
-	"LeakyRelu":  {Backward: unary(leakyReluRule)},
-	"Clip":       {Backward: unary(clipRule)},
-	"Sigmoid":    {Backward: unary(func(c *Call) value { return c.mul(c.dy(), c.mul(c.y(), c.sub(c.num(1), c.y()))) })},
-	"Tanh":       {Backward: unary(func(c *Call) value { return c.mul(c.dy(), c.sub(c.num(1), c.mul(c.y(), c.y()))) })},
-	"Softmax":    {Backward: unary(softmaxRule)},
-	"LogSoftmax": {Backward: unary(logSoftmaxRule)},
+	"Relu":            {First: reluRule},
+	"LeakyRelu":       {First: slope(leakyReluSlope)},
+	"PRelu":           {Backward: pReluRule, Broadcasts: true},
+	"ThresholdedRelu": {First: thresholdedReluRule},
+	"Clip":            {First: clipRule},
+	"Elu":             {First: slope(eluSlope)},
+	"Selu":            {First: slope(seluSlope)},
+	"Celu":            {First: slope(celuSlope)},
+	"Gelu":            {First: slope(geluSlope)},
+	"Mish":            {First: slope(mishSlope)},
+	"Sigmoid":         {First: slope(sigmoidSlope)},
+	"HardSigmoid":     {First: slope(hardSigmoidSlope)},
+	"HardSwish":       {First: slope(hardSwishSlope)},
+	"Tanh":            {First: slope(tanhSlope)},
+	"Softplus":        {First: slope(func(c *Call) value { return c.unary("Sigmoid", c.x()) })},
+	"Softsign":        {First: slope(softsignSlope)},
+	"Softmax":         {First: softmaxRule},
+	"LogSoftmax":      {First: logSoftmaxRule},
 
 	// linear maps
-	"Conv":   {Backward: convRule, Only: convOnly},
-	"Gemm":   {Backward: gemmRule},
-	"MatMul": {Backward: matMulRule},
+	"Conv":          {Backward: convRule, Only: convOnly},
+	"ConvTranspose": {Backward: convTransposeRule, Only: convOnly},
+	"Gemm":          {Backward: gemmRule},
+	"MatMul":        {Backward: matMulRule},
+	"Einsum":        {Backward: einsumRule, Only: einsumOnly},
+	"Resize":        {First: resizeRule, Constants: []int{1, 2, 3}, Only: resizeOnly},
 
 	// normalization
-	"BatchNormalization": {Backward: batchNormRule},
+	"BatchNormalization":        {Backward: batchNormRule, Only: batchNormOnly},
+	"LayerNormalization":        {Backward: layerNormRule},
+	"InstanceNormalization":     {Backward: groupNormRule},
+	"GroupNormalization":        {Backward: groupNormRule},
+	"MeanVarianceNormalization": {First: meanVarianceRule},
+	"LRN":                       {First: lrnRule},
+	"LpNormalization":           {First: lpNormRule},
 
 	// pooling
-	"MaxPool":           {Backward: unary(maxPoolRule)},
-	"AveragePool":       {Backward: unary(averagePoolRule)},
-	"GlobalAveragePool": {Backward: unary(globalAveragePoolRule)},
-	"GlobalMaxPool":     {Backward: unary(globalMaxPoolRule)},
+	"MaxPool":           {First: maxPoolRule, Only: maxPoolOnly},
+	"AveragePool":       {First: averagePoolRule},
+	"LpPool":            {First: lpPoolRule},
+	"GlobalAveragePool": {First: globalAveragePoolRule},
+	"GlobalMaxPool":     {First: globalMaxPoolRule},
 
 	// shape
-	"Identity":  {Backward: unary((*Call).dy)},
-	"Dropout":   {Backward: unary((*Call).dy), Only: dropoutOnly},
-	"Cast":      {Backward: unary(castRule)},
-	"Flatten":   {Backward: unary(reshapeRule)},
-	"Reshape":   {Backward: unary(reshapeRule)},
-	"Squeeze":   {Backward: unary(reshapeRule)},
-	"Unsqueeze": {Backward: unary(reshapeRule)},
-	"Transpose": {Backward: unary(transposeRule)},
-	"Expand":    {Backward: unary(expandRule)},
-	"Concat":    {Backward: concatRule},
-	"Split":     {Backward: unary(splitRule)},
-	"Slice":     {Backward: unary(sliceRule), Constants: []int{1, 2, 3, 4}},
-	"Gather":    {Backward: unary(gatherRule)},
-	"Pad":       {Backward: unary(padRule), Constants: []int{1, 3}, Only: padOnly},
+	"Identity":     {First: (*Call).dy},
+	"Dropout":      {First: (*Call).dy, Only: dropoutOnly},
+	"Cast":         {First: castRule},
+	"Flatten":      {First: reshapeRule},
+	"Reshape":      {First: reshapeRule},
+	"Squeeze":      {First: reshapeRule},
+	"Unsqueeze":    {First: reshapeRule},
+	"Transpose":    {First: transposeRule},
+	"DepthToSpace": {First: depthToSpaceRule},
+	"SpaceToDepth": {First: spaceToDepthRule},
+	"Expand":       {First: expandRule},
+	"Tile":         {First: tileRule, Constants: []int{1}},
+	"Concat":       {Backward: concatRule},
+	"Split":        {First: splitRule, AllOutputs: true},
+	"Slice":        {First: sliceRule, Constants: []int{1, 2, 3, 4}},
+	"Pad":          {First: padRule, Constants: []int{1, 3}},
+
+	// elements by index
+	"Gather":          {First: gatherRule},
+	"GatherElements":  {First: gatherElementsRule},
+	"GatherND":        {First: gatherNDRule, Only: gatherNDOnly},
+	"ScatterElements": {Backward: scatterElementsRule, Only: scatterOnly},
+	"ScatterND":       {Backward: scatterNDRule, Only: scatterOnly},
+	"TopK":            {First: topKRule},
 
 	// reductions
-	"ReduceSum":  {Backward: unary(reduceSumRule), Constants: []int{1}},
-	"ReduceMean": {Backward: unary(reduceMeanRule), Constants: []int{1}},
+	"ReduceSum":       {First: reduction(reduceSumRule), Constants: []int{1}},
+	"ReduceMean":      {First: reduction(reduceMeanRule), Constants: []int{1}},
+	"ReduceMax":       {First: reduction(reduceExtremumRule), Constants: []int{1}},
+	"ReduceMin":       {First: reduction(reduceExtremumRule), Constants: []int{1}},
+	"ReduceL1":        {First: reduction(reduceL1Rule), Constants: []int{1}},
+	"ReduceL2":        {First: reduction(reduceL2Rule), Constants: []int{1}},
+	"ReduceSumSquare": {First: reduction(reduceSumSquareRule), Constants: []int{1}},
+	"ReduceLogSum":    {First: reduction(reduceLogSumRule), Constants: []int{1}},
+	"ReduceLogSumExp": {First: reduction(reduceLogSumExpRule), Constants: []int{1}},
 
 	// no derivative
 	"Shape": {Zero: true}, "Size": {Zero: true}, "Constant": {Zero: true}, "ConstantOfShape": {Zero: true},
 	"Equal": {Zero: true}, "Greater": {Zero: true}, "GreaterOrEqual": {Zero: true}, "Less": {Zero: true},
-	"LessOrEqual": {Zero: true}, "Not": {Zero: true}, "And": {Zero: true}, "Or": {Zero: true},
+	"LessOrEqual": {Zero: true}, "Not": {Zero: true}, "And": {Zero: true}, "Or": {Zero: true}, "Xor": {Zero: true},
+	"IsNaN": {Zero: true}, "IsInf": {Zero: true}, "NonZero": {Zero: true},
 	"Sign": {Zero: true}, "Floor": {Zero: true}, "Ceil": {Zero: true}, "Round": {Zero: true},
-	"ArgMax": {Zero: true}, "ArgMin": {Zero: true}, "OneHot": {Zero: true}, "Range": {Zero: true},
-}
-
-// unary makes a rule of a function that returns the gradient of the first input, the only one that has one.
-func unary(f func(*Call) value) func(*Call) []value {
-	return func(c *Call) []value { return []value{f(c)} }
+	"ArgMax": {Zero: true}, "ArgMin": {Zero: true}, "Hardmax": {Zero: true}, "OneHot": {Zero: true}, "Range": {Zero: true},
 }

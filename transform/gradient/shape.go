@@ -16,11 +16,7 @@ func transposeRule(c *Call) value {
 		perm = sequence(0, rank)
 		slices.Reverse(perm)
 	}
-	inverse := make([]int64, rank)
-	for i, p := range perm {
-		inverse[p] = int64(i)
-	}
-	return c.transpose(c.dy(), inverse...)
+	return c.transpose(c.dy(), inverse(perm)...)
 }
 
 func expandRule(c *Call) value { return c.sumTo(c.dy(), c.shape(c.y()), c.shape(c.x())) }
@@ -107,71 +103,4 @@ func (c *Call) spread(v value, shape []int64, axis, step int64) value {
 	columns = c.pad(columns, repeat(0, len(shape)+1), after)
 	joined := c.reshape(columns, append(append(slices.Clone(outer), n*step), inner...)...)
 	return c.slice(joined, []int64{axis}, []int64{0}, []int64{(n-1)*step + 1}, []int64{1})
-}
-
-// gatherRule adds each slice of the gradient to the place that it was read from: repeated indices add up.
-func gatherRule(c *Call) value {
-	x := c.shape(c.x())
-	axis := c.axis("axis", 0, len(x))
-	n := count(c.shape(c.in(1)))
-	perm := append([]int64{axis}, slices.DeleteFunc(sequence(0, len(x)), func(a int64) bool { return a == axis })...)
-	outer, inner := x[:axis], x[axis+1:]
-	// bring dY to [n, rest…], rows of which are added to rows of a zero [axis, rest…]
-	rows := c.reshape(c.dy(), append(append(slices.Clone(outer), n), inner...)...)
-	rows = c.transpose(rows, perm...)
-	moved := []int64{x[axis]}
-	for _, a := range perm[1:] {
-		moved = append(moved, x[a])
-	}
-	zeros := c.op("ConstantOfShape", []value{c.b.Ints(moved...)}, onnxgraph.TensorAttr("value", zero(c.dtype())))
-	sum := c.op("ScatterND", []value{zeros, c.reshape(c.in(1), n, 1), rows}, onnxgraph.Str("reduction", "add"))
-	inverse := make([]int64, len(perm))
-	for i, p := range perm {
-		inverse[p] = int64(i)
-	}
-	return c.transpose(sum, inverse...)
-}
-
-func padOnly(c *Call) string {
-	if mode := c.Node.Str("mode", "constant"); mode != "constant" {
-		return "Pad in mode " + mode + " has no rule; constant padding has"
-	}
-	return ""
-}
-
-// padRule removes what was padded, and puts zeros where elements were cropped.
-func padRule(c *Call) value {
-	rank := c.rank(c.x())
-	pads, _ := c.ints(1)
-	axes, ok := c.ints(3)
-	if !ok {
-		axes = sequence(0, rank)
-	}
-	before, after := repeat(0, rank), repeat(0, rank)
-	for k, axis := range axes {
-		if axis < 0 {
-			axis += int64(rank)
-		}
-		before[axis], after[axis] = -pads[k], -pads[len(axes)+k]
-	}
-	return c.pad(c.dy(), before, after)
-}
-
-func reduceSumRule(c *Call) value { return c.spreadReduced(c.dy()) }
-
-func reduceMeanRule(c *Call) value {
-	return c.spreadReduced(c.scale(c.dy(), float64(count(c.shape(c.y())))/float64(count(c.shape(c.x())))))
-}
-
-// spreadReduced repeats the gradient of a reduction along the axes that it summed.
-func (c *Call) spreadReduced(d value) value {
-	shape := slices.Clone(c.shape(c.x()))
-	if c.in(1) == nil && c.Node.Int("noop_with_empty_axes", 0) != 0 {
-		return d
-	}
-	kept := slices.Clone(shape)
-	for _, a := range c.axesOf(1) {
-		kept[a] = 1
-	}
-	return c.expand(c.reshape(d, kept...), shape...)
 }

@@ -9,20 +9,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
-// trainingNorms puts every BatchNormalization into training mode, and returns them.
+// trainingNorms returns the norms that normalize by the statistics of the batch.
 func (b *builder) trainingNorms() []*onnxgraph.Node {
-	var norms []*onnxgraph.Node
-	for _, n := range b.Graph.Sorted() {
-		if n.Is("BatchNormalization") {
-			if b.FreezeStatistics {
-				n.RemoveAttr("training_mode")
-				continue
-			}
-			n.SetAttr(onnxgraph.Int("training_mode", 1))
-			norms = append(norms, n)
-		}
+	if b.FreezeStatistics {
+		return nil
 	}
-	return norms
+	return slices.DeleteFunc(b.Graph.Sorted(), func(n *onnxgraph.Node) bool { return !n.Is("BatchNormalization") })
 }
 
 // normStatistics are the running statistics of BatchNormalization nodes, mean and variance of each in turn, and
@@ -33,29 +25,40 @@ type normStatistics struct {
 
 // measured measures what each of norms reads by a function that emits mean and biased variance, in any shape. As
 // in PyTorch, the variance that goes into the running one is unbiased, M/(M-1) times that of the batch, for M
-// elements per channel. The error lists all norms whose statistics are no constants of their own, and those that
-// read a single element per channel.
+// elements per channel. The error is that of checkStatistics.
 func (b *builder) measured(norms []*onnxgraph.Node, measure func(*onnxgraph.Node) (mean, variance *onnxgraph.Value)) (normStatistics, error) {
+	if err := b.checkStatistics(norms); err != nil {
+		return normStatistics{}, err
+	}
 	var s normStatistics
-	var faults []error
 	for _, n := range norms {
-		shape, _ := n.Input(0).StaticShape()
-		elements := float64(Segment{Shape: shape}.Len() / shape[1])
-		if elements < 2 {
+		s.running = append(s.running, n.Input(3), n.Input(4))
+		elements, size := float64(elementsPerChannel(n)), b.Ints(channels(n))
+		mean, variance := measure(n) // may remove n
+		for _, v := range []*onnxgraph.Value{mean, b.scale(variance, elements/(elements-1))} {
+			s.batch = append(s.batch, b.Op("Reshape", []*onnxgraph.Value{v, size}))
+		}
+	}
+	return s, nil
+}
+
+// checkStatistics returns an error that lists all norms whose statistics are no constants of their own, and those
+// that read a single element per channel.
+func (b *builder) checkStatistics(norms []*onnxgraph.Node) error {
+	var faults []error
+	seen := map[*onnxgraph.Value]bool{}
+	for _, n := range norms {
+		if elementsPerChannel(n) < 2 {
 			faults = append(faults, fmt.Errorf("node %s reads one number per channel, which has no variance: take batches of 2 images or more", n))
 		}
 		for _, v := range []*onnxgraph.Value{n.Input(3), n.Input(4)} {
-			if v.Constant() == nil || slices.Contains(s.running, v) {
+			if v.Constant() == nil || seen[v] || slices.Contains(b.Trained, v.Name()) {
 				faults = append(faults, fmt.Errorf("node %s: running statistics %q are computed, or shared with another node: train with frozen statistics", n, v.Name()))
 			}
-			s.running = append(s.running, v)
-		}
-		mean, variance := measure(n)
-		for _, v := range []*onnxgraph.Value{mean, b.scale(variance, elements/(elements-1))} {
-			s.batch = append(s.batch, b.Op("Reshape", []*onnxgraph.Value{v, b.Ints(shape[1])}))
+			seen[v] = true
 		}
 	}
-	return s, errors.Join(faults...)
+	return errors.Join(faults...)
 }
 
 // lower replaces a norm in training mode by ordinary operators.
@@ -92,6 +95,11 @@ func (b *builder) updateStatistics(norms []*onnxgraph.Node) error {
 	kept, added := b.momentum(keep)
 	batch := b.Op("Concat", s.batch, onnxgraph.Int("axis", 0))
 	return b.next(statistics, b.add(b.mul(statistics, kept), b.mul(batch, added)))
+}
+
+func elementsPerChannel(n *onnxgraph.Node) int64 {
+	shape, _ := n.Input(0).StaticShape()
+	return Segment{Shape: shape}.Len() / shape[1]
 }
 
 // channels returns how many channels a norm has.

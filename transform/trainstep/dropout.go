@@ -21,9 +21,6 @@ func (b *builder) lowerDropout() error {
 		if err != nil {
 			return err
 		}
-		if n.Output(1) != nil && n.Output(1).IsUsed() {
-			return fmt.Errorf("node %s: its mask output is used, which training does not support", n)
-		}
 		x := n.Input(0)
 		if ratio > 0 {
 			if stream == nil {
@@ -46,7 +43,11 @@ func (b *builder) lowerDropout() error {
 	return nil
 }
 
+// dropoutRatio returns the ratio of a Dropout that training can lower.
 func dropoutRatio(n *onnxgraph.Node) (float64, error) {
+	if mask := n.Output(1); mask != nil && mask.IsUsed() {
+		return 0, fmt.Errorf("node %s: its mask output is used, which training does not support", n)
+	}
 	v := n.Input(1)
 	if v == nil {
 		return 0.5, nil // ONNX's default

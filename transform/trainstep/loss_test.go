@@ -77,7 +77,7 @@ func TestFaults(t *testing.T) {
 	unknown := func() *net {
 		n := newNet(t, 3, 4)
 		x := n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})
-		n.output(n.op("Erf", values{n.op("Softsign", values{n.op("Erf", values{x})})}))
+		n.output(n.op("Tan", values{n.op("Atan", values{n.op("Tan", values{x})})}))
 		return n
 	}
 	unconnected := func() *net {
@@ -91,6 +91,19 @@ func TestFaults(t *testing.T) {
 		n.output(n.op("Mul", values{n.image, n.parameter("w", 0, 1, 2)}))
 		return n
 	}
+	allKinds := func() *net {
+		n := newNet(t, 3, 4)
+		x := n.op("Tan", values{n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})})
+		x = n.op("Einsum", values{x}, onnxgraph.Str("equation", "...i->...i"))
+		ratio := n.op("Abs", values{n.model.Graph.AddConstant("ratio", onnxgraph.NewScalar(float32(0.5)))})
+		x = n.op("Dropout", values{x, ratio})
+		mean, variance := n.parameter("mean", 0, 1, 6), n.parameter("var", 1, 0.1, 6)
+		for _, name := range []string{"first", "second"} {
+			x = n.op("BatchNormalization", values{x, n.parameter(name+".scale", 1, 1, 6), n.parameter(name+".shift", 0, 1, 6), mean, variance})
+		}
+		n.output(x)
+		return n
+	}
 	cases := []struct {
 		name    string
 		net     *net
@@ -100,7 +113,8 @@ func TestFaults(t *testing.T) {
 		{"parameters", plain(), []string{"w", "nowhere", "half", "elsewhere"}, []string{
 			`parameter "nowhere": no initializer of that name`, `parameter "elsewhere"`, `parameter "half": float16 does not train`}},
 		{"nothing", plain(), nil, []string{"nothing to train: no parameter is selected"}},
-		{"no gradient", unknown(), []string{"w"}, []string{"Erf (", "Softsign ("}},
+		{"no gradient", unknown(), []string{"w"}, []string{"Tan (", "Atan ("}},
+		{"all kinds at once", allKinds(), []string{"w", "nowhere"}, []string{`"nowhere"`, "Tan (", "ellipsis", `ratio "Abs`, `statistics "mean"`, `statistics "var"`}},
 		{"unconnected", unconnected(), []string{"w"}, []string{"does not depend on anything that trains"}},
 		{"no logits", images(), []string{"w"}, []string{"has shape [3 4 2 2]: needs [N, classes]"}},
 	}
@@ -116,7 +130,7 @@ func TestFaults(t *testing.T) {
 				}
 			}
 			var unsupported *gradient.UnsupportedError
-			if c.name == "no gradient" && (!errors.As(err, &unsupported) || len(unsupported.Nodes) != 3) {
+			if c.name == "no gradient" && (!errors.As(err, &unsupported) || len(unsupported.Faults) != 3) {
 				t.Errorf("got error %v, want an UnsupportedError of 3 nodes", err)
 			}
 		})

@@ -10,23 +10,8 @@ import (
 // flattenParameters replaces the initializers that train by pieces of one state vector, and returns the
 // vector.
 func (b *builder) flattenParameters() (*onnxgraph.Value, error) {
-	var values []*onnxgraph.Value
-	var faults []error
-	for _, name := range b.Trained {
-		v := b.Graph.Value(name)
-		switch {
-		case v == nil || v.Constant() == nil:
-			faults = append(faults, fmt.Errorf("parameter %q: no initializer of that name", name))
-		case v.DType() != onnxgraph.Float32:
-			faults = append(faults, fmt.Errorf("parameter %q: %v does not train, convert the model to float32", name, v.DType()))
-		default:
-			values = append(values, v)
-		}
-	}
-	if len(values) == 0 && len(faults) == 0 {
-		faults = append(faults, errors.New("nothing to train: no parameter is selected"))
-	}
-	if err := errors.Join(faults...); err != nil {
+	values, err := b.trainedValues()
+	if err != nil {
 		return nil, err
 	}
 	segments, initial, err := pack(values)
@@ -44,6 +29,27 @@ func (b *builder) flattenParameters() (*onnxgraph.Value, error) {
 	}
 	onnxgraph.RemoveUnused(values...)
 	return vector, nil
+}
+
+// trainedValues returns the initializers that train. The error lists the parameters that cannot, beside those that can.
+func (b *builder) trainedValues() ([]*onnxgraph.Value, error) {
+	var values []*onnxgraph.Value
+	var faults []error
+	for _, name := range b.Trained {
+		v := b.Graph.Value(name)
+		switch {
+		case v == nil || v.Constant() == nil:
+			faults = append(faults, fmt.Errorf("parameter %q: no initializer of that name", name))
+		case v.DType() != onnxgraph.Float32:
+			faults = append(faults, fmt.Errorf("parameter %q: %v does not train, convert the model to float32", name, v.DType()))
+		default:
+			values = append(values, v)
+		}
+	}
+	if len(values) == 0 && len(faults) == 0 {
+		faults = append(faults, errors.New("nothing to train: no parameter is selected"))
+	}
+	return values, errors.Join(faults...)
 }
 
 // pack lays the constants of values one behind the other.

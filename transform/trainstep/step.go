@@ -74,8 +74,8 @@ func (s Segment) Len() int64 {
 
 // Build makes the training step of a model whose values all have static types, of operator set 18 or
 // later; the model is changed and becomes the step's. Its first output must be logits (or their
-// Softmax), one row per sample. Errors list all operators without a gradient, and all parameters that
-// cannot train.
+// Softmax), one row per sample. The error lists everything that stands against training, of every kind:
+// nodes that cannot be differentiated, parameters, Dropouts and running statistics.
 func Build(m *onnxgraph.Model, image string, o Options) (*Step, error) {
 	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), Options: o, step: &Step{Model: m, Image: image}}
 	if err := b.build(); err != nil {
@@ -99,6 +99,10 @@ func (b *builder) build() error {
 	if err := b.foldBlocks(); err != nil {
 		return err
 	}
+	norms := b.trainingNorms()
+	if err := b.check(logits, norms); err != nil {
+		return err
+	}
 	parameters, err := b.flattenParameters()
 	if err != nil {
 		return err
@@ -106,7 +110,9 @@ func (b *builder) build() error {
 	if err := b.lowerDropout(); err != nil {
 		return err
 	}
-	norms := b.trainingNorms()
+	for _, n := range norms {
+		n.SetAttr(onnxgraph.Int("training_mode", 1))
+	}
 	loss, err := b.loss(logits)
 	if err != nil {
 		return err

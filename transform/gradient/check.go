@@ -1,0 +1,86 @@
+package gradient
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Check returns an *UnsupportedError if the value v cannot be differentiated by the wanted values of its graph, and
+// changes nothing.
+func Check(v *onnxgraph.Value, wanted ...*onnxgraph.Value) error { return between(wanted, v).check() }
+
+// UnsupportedError lists everything between what is wanted and the loss that stands against differentiating it.
+type UnsupportedError struct {
+	Faults []Fault
+}
+
+// Fault is what stands against differentiating a node.
+type Fault struct {
+	Node   *onnxgraph.Node
+	Reason string // "" if its operator has no rule
+}
+
+func (e *UnsupportedError) Error() string {
+	without := map[string][]string{} // nodes without a rule, by operator
+	var operators, lines []string
+	for _, f := range e.Faults {
+		if f.Reason != "" {
+			lines = append(lines, fmt.Sprintf("%s: %s", f.Node, f.Reason))
+			continue
+		}
+		op := f.Node.OpType()
+		if f.Node.Domain() != "" {
+			op = f.Node.Domain() + "." + op
+		}
+		if without[op] == nil {
+			operators = append(operators, op)
+		}
+		without[op] = append(without[op], f.Node.String())
+	}
+	for i, op := range operators {
+		operators[i] = fmt.Sprintf("%s (%s)", op, strings.Join(without[op], ", "))
+	}
+	if len(operators) > 0 {
+		lines = append([]string{"no gradient rule for operators " + strings.Join(operators, "; ")}, lines...)
+	}
+	return "between what trains and the loss there are nodes that cannot be differentiated: train only what comes after " +
+		"them, or export the model without them:\n  " + strings.Join(lines, "\n  ")
+}
+
+func (p path) check() error {
+	var faults []Fault
+	for _, n := range p.nodes {
+		rule := Rules[n.OpType()]
+		if n.Domain() != "" || !rule.exists() {
+			faults = append(faults, Fault{Node: n})
+			continue
+		}
+		reasons := untyped(n)
+		if reasons == nil { // rules look at types
+			reasons = rule.faults(&Call{Node: n, on: p.on}, p.needed)
+		}
+		for _, r := range reasons {
+			faults = append(faults, Fault{n, r})
+		}
+	}
+	if faults == nil {
+		return nil
+	}
+	return &UnsupportedError{faults}
+}
+
+func untyped(n *onnxgraph.Node) []string {
+	var faults []string
+	for _, v := range append(slices.Clone(n.Inputs()), n.Output(0)) {
+		if v == nil {
+			continue
+		}
+		if _, ok := v.StaticShape(); !ok || v.DType() == onnxgraph.Undefined {
+			faults = append(faults, fmt.Sprintf("value %q has no static shape and element type", v.Name()))
+		}
+	}
+	return faults
+}

@@ -1,0 +1,53 @@
+package gradient
+
+import (
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// convTransposeRule: Y = ConvTranspose(X, W, B) turns round the convolution with W that leads from the shape of Y to
+// that of X. So dX is that convolution of dY, and dW is what Conv's rule gives with X and dY in each other's place.
+func convTransposeRule(c *Call) []value {
+	w := c.turnedWindow()
+	groups := c.Node.Int("group", 1)
+	d := make([]value, 3)
+	if c.needs(0) {
+		before, after := w.reach()
+		d[0] = c.op("Conv", []value{c.padSpatial(c.dy(), before, after), c.in(1)},
+			onnxgraph.Ints("kernel_shape", w.kernel...), onnxgraph.Ints("dilations", w.dilation...),
+			onnxgraph.Ints("strides", w.stride...), onnxgraph.Int("group", groups))
+	}
+	if c.needs(1) {
+		d[1] = c.convWeight(w, groups, c.dy(), c.x())
+	}
+	if c.in(2) != nil {
+		d[2] = c.channelTotal(c.dy())
+	}
+	return d
+}
+
+// turnedWindow returns the geometry of the convolution that a ConvTranspose turns round. The padding follows from
+// the sizes where they, or auto_pad, are given: half of it each, an odd element at the end with SAME_UPPER and at the
+// beginning otherwise, as the ONNX specification has it.
+func (c *Call) turnedWindow() window {
+	w := c.windowOf(c.shape(c.in(1))[2:])
+	w.in, w.out = w.out, w.in
+	w.channels = c.shape(c.y())[1]
+	mode := c.Node.Str("auto_pad", "NOTSET")
+	same := mode == "SAME_UPPER" || mode == "SAME_LOWER"
+	added := c.Node.Ints("output_padding")
+	for i := range w.rank() {
+		if !same && !c.Node.Has("output_shape") {
+			continue
+		}
+		total := (w.out[i]-1)*w.stride[i] + w.extent(i) - w.in[i]
+		if added != nil {
+			total += added[i]
+		}
+		total = max(total, 0)
+		w.padBegin[i] = total - total/2
+		if mode == "SAME_UPPER" {
+			w.padBegin[i] = total / 2
+		}
+	}
+	return w
+}

@@ -1,0 +1,92 @@
+package gradient
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+var addUp = onnxgraph.Str("reduction", "add")
+
+// gatherRule adds each slice of the gradient to the place that it was read from: repeated indices add up.
+func gatherRule(c *Call) value {
+	x := c.shape(c.x())
+	axis := c.axis("axis", 0, len(x))
+	n := count(c.shape(c.in(1)))
+	perm := append([]int64{axis}, slices.DeleteFunc(sequence(0, len(x)), func(a int64) bool { return a == axis })...)
+	outer, inner := x[:axis], x[axis+1:]
+	// bring dY to [n, rest…], rows of which are added to rows of a zero [axis, rest…]
+	rows := c.reshape(c.dy(), append(append(slices.Clone(outer), n), inner...)...)
+	rows = c.transpose(rows, perm...)
+	moved := []int64{x[axis]}
+	for _, a := range perm[1:] {
+		moved = append(moved, x[a])
+	}
+	sum := c.op("ScatterND", []value{c.zeros(moved...), c.reshape(c.in(1), n, 1), rows}, addUp)
+	return c.transpose(sum, inverse(perm)...)
+}
+
+// inverse returns the permutation that undoes perm.
+func inverse(perm []int64) []int64 {
+	undo := make([]int64, len(perm))
+	for i, p := range perm {
+		undo[p] = int64(i)
+	}
+	return undo
+}
+
+// gatherElementsRule adds each element of the gradient to the one that it was read from.
+func gatherElementsRule(c *Call) value {
+	return c.scatterElements(c.zeros(c.shape(c.x())...), c.in(1), c.dy(), c.axis("axis", 0, c.rank(c.x())), addUp)
+}
+
+func (c *Call) scatterElements(data, indices, updates value, axis int64, attrs ...onnxgraph.Attribute) value {
+	return c.op("ScatterElements", []value{data, indices, updates}, append(attrs, onnxgraph.Int("axis", axis))...)
+}
+
+// topKRule sends each gradient to the element that TopK took.
+func topKRule(c *Call) value {
+	axis := c.axis("axis", -1, c.rank(c.x()))
+	return c.scatterElements(c.zeros(c.shape(c.x())...), c.Node.NeedOutput(1), c.dy(), axis)
+}
+
+func gatherNDRule(c *Call) value {
+	return c.op("ScatterND", []value{c.zeros(c.shape(c.x())...), c.in(1), c.dy()}, addUp)
+}
+
+func gatherNDOnly(c *Call) string {
+	if n := c.Node.Int("batch_dims", 0); n != 0 {
+		return fmt.Sprintf("batch_dims=%d has no rule, 0 has", n)
+	}
+	return ""
+}
+
+// scatterElementsRule: what is replaced does not reach the output, what is added to does. Indices that name
+// an element twice have no defined result without an addition.
+func scatterElementsRule(c *Call) []value {
+	axis := c.axis("axis", 0, c.rank(c.x()))
+	data := c.dy()
+	if !c.addsUp() {
+		data = c.scatterElements(c.dy(), c.in(1), c.zeros(c.shape(c.in(2))...), axis)
+	}
+	return []value{data, nil, c.op("GatherElements", []value{c.dy(), c.in(1)}, onnxgraph.Int("axis", axis))}
+}
+
+// scatterNDRule is to GatherND what scatterElementsRule is to GatherElements.
+func scatterNDRule(c *Call) []value {
+	data := c.dy()
+	if !c.addsUp() {
+		data = c.op("ScatterND", []value{c.dy(), c.in(1), c.zeros(c.shape(c.in(2))...)})
+	}
+	return []value{data, nil, c.op("GatherND", []value{c.dy(), c.in(1)})}
+}
+
+func (c *Call) addsUp() bool { return c.Node.Str("reduction", "none") == "add" }
+
+func scatterOnly(c *Call) string {
+	if r := c.Node.Str("reduction", "none"); r != "none" && r != "add" {
+		return "reduction=" + r + " has no rule, none and add have"
+	}
+	return ""
+}

@@ -1,0 +1,45 @@
+package gradient
+
+// matrix is a linear map along one axis: each of its rows gives an output element as a sum of input elements.
+type matrix struct {
+	rows, columns int64
+	data          []float64
+}
+
+func newMatrix(rows, columns int64) matrix {
+	return matrix{rows, columns, make([]float64, rows*columns)}
+}
+
+func (m matrix) add(row, column int64, v float64) { m.data[row*m.columns+column] += v }
+
+func (m matrix) isIdentity() bool {
+	if m.rows != m.columns {
+		return false
+	}
+	for i, v := range m.data {
+		if (v == 1) != (i%int(m.columns+1) == 0) || v != 0 && v != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// along applies the transpose of m, which turns gradients of outputs into those of inputs, along an axis of d.
+func (c *Call) along(d value, shape []int64, axis int64, m matrix) value {
+	if m.isIdentity() {
+		return d
+	}
+	outer, inner := count(shape[:axis]), count(shape[axis+1:])
+	after := append(append(append([]int64{}, shape[:axis]...), m.columns), shape[axis+1:]...)
+	if inner == 1 {
+		return c.reshape(c.op("MatMul", []value{c.reshape(d, outer, m.rows), c.constant("along", []int64{m.rows, m.columns}, m.data)}), after...)
+	}
+	transposed := make([]float64, len(m.data))
+	for i := range m.rows {
+		for j := range m.columns {
+			transposed[j*m.rows+i] = m.data[i*m.columns+j]
+		}
+	}
+	product := c.op("MatMul", []value{c.constant("along", []int64{m.columns, m.rows}, transposed), c.reshape(d, outer, m.rows, inner)})
+	return c.reshape(product, after...)
+}

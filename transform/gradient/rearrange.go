@@ -1,0 +1,86 @@
+package gradient
+
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// depthToSpaceRule: the channel of an output element comes first (CRD) or last (DCR) among the channels that it was
+// taken from.
+func depthToSpaceRule(c *Call) value {
+	size := onnxgraph.Int("blocksize", c.Node.Int("blocksize", 1))
+	if c.Node.Str("mode", "DCR") == "DCR" {
+		return c.unary("SpaceToDepth", c.dy(), size)
+	}
+	x, b := c.shape(c.x()), c.Node.Int("blocksize", 1)
+	split := c.reshape(c.dy(), x[0], x[1]/(b*b), x[2], b, x[3], b)
+	return c.reshape(c.transpose(split, 0, 1, 3, 5, 2, 4), x...)
+}
+
+func spaceToDepthRule(c *Call) value {
+	return c.unary("DepthToSpace", c.dy(), onnxgraph.Int("blocksize", c.Node.Int("blocksize", 1)), onnxgraph.Str("mode", "DCR"))
+}
+
+// tileRule adds up the copies.
+func tileRule(c *Call) value {
+	repeats, _ := c.ints(1)
+	var split, axes []int64
+	for i, d := range c.shape(c.x()) {
+		axes = append(axes, int64(2*i))
+		split = append(split, repeats[i], d)
+	}
+	return c.sum(c.reshape(c.dy(), split...), false, axes...)
+}
+
+// padRule removes what was padded, and puts zeros where elements were cropped. In the other modes than constant, what
+// was padded are copies of elements, to which their gradients return.
+func padRule(c *Call) value {
+	x := c.shape(c.x())
+	pads, _ := c.ints(1)
+	axes, ok := c.ints(3)
+	if !ok {
+		axes = sequence(0, len(x))
+	}
+	axes = c.fromZero(axes, len(x))
+	mode := c.Node.Str("mode", "constant")
+	before, after := repeat(0, len(x)), repeat(0, len(x))
+	d, shape := c.dy(), slices.Clone(c.shape(c.y()))
+	for k, axis := range axes {
+		first, last := pads[k], pads[len(axes)+k]
+		if source := paddings[mode]; source != nil {
+			if first != 0 || last != 0 {
+				d = c.along(d, shape, axis, copies(first, x[axis], shape[axis], source))
+				shape[axis] = x[axis]
+			}
+			continue
+		}
+		before[axis], after[axis] = -first, -last
+	}
+	return c.pad(d, before, after)
+}
+
+// paddings says, by mode, of which element of n a padded position i, before 0 or from n on, is a copy.
+var paddings = map[string]func(i, n int64) int64{
+	"edge": func(i, n int64) int64 { return min(max(i, 0), n-1) },
+	"reflect": func(i, n int64) int64 {
+		if n == 1 {
+			return 0
+		}
+		i = modulo(i, 2*(n-1))
+		return min(i, 2*(n-1)-i)
+	},
+	"wrap": modulo,
+}
+
+func modulo(i, n int64) int64 { return (i%n + n) % n }
+
+// copies returns the matrix whose row i has a 1 where output i, which starts so many positions before the input, is a
+// copy of an input.
+func copies(before, in, out int64, source func(i, n int64) int64) matrix {
+	m := newMatrix(out, in)
+	for i := range out {
+		m.add(i, source(i-before, in), 1)
+	}
+	return m
+}
