@@ -69,6 +69,15 @@ func callKey(opType string, outputs int, inputs []*Value, attrs []Attribute) str
 		fmt.Fprintf(&key, " %p", v)
 	}
 	for _, a := range attrs {
+		if t := a.tensor; t != nil {
+			fmt.Fprintf(&key, "%q%v%v", a.Name(), t.DType(), t.Dims())
+			if raw, err := t.Raw(); err == nil {
+				key.Write(raw)
+			} else {
+				fmt.Fprintf(&key, "%p", t)
+			}
+			continue
+		}
 		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(a.proto)
 		if err != nil {
 			panic("onnxgraph: " + err.Error())

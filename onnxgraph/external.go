@@ -2,6 +2,7 @@ package onnxgraph
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 type externalData struct {
 	folder  string // the model's
 	entries []*onnxpb.StringStringEntryProto
+	found   os.FileInfo // of the data file as it was when the model was read, nil until then
 }
 
 // extent is a range of bytes of a file; a negative length means up to its end.
@@ -51,6 +53,12 @@ func (e *externalData) resolve() (extent, error) {
 	if err != nil {
 		return extent{}, fmt.Errorf("external data: %w", err)
 	}
+	if e.found == nil {
+		e.found = info
+	}
+	if isChanged(info, e.found) {
+		return extent{}, fmt.Errorf("external data: %s has been changed since the model was loaded: load it again", path)
+	}
 	if x.length < 0 {
 		x.length = info.Size() - x.offset
 	}
@@ -75,19 +83,37 @@ func staysInside(path, folder string) error {
 	return nil
 }
 
+// size checks, too, that the file has the bytes and is still the one that was there when the model was read.
+func (e *externalData) size() (int64, error) {
+	x, err := e.resolve()
+	return x.length, err
+}
+
 func (e *externalData) read() ([]byte, error) {
+	var data []byte
+	err := e.open(func(f *os.File, x extent) error {
+		data = make([]byte, x.length)
+		if _, err := f.ReadAt(data, x.offset); err != nil {
+			return fmt.Errorf("reading %d bytes at %d of %s: %w", x.length, x.offset, x.path, err)
+		}
+		return nil
+	})
+	return data, err
+}
+
+func (e *externalData) writeTo(w io.Writer) error {
+	return e.open(func(f *os.File, x extent) error { return copySection(w, f, x.offset, x.length) })
+}
+
+func (e *externalData) open(use func(*os.File, extent) error) error {
 	x, err := e.resolve()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	f, err := os.Open(x.path)
 	if err != nil {
-		return nil, fmt.Errorf("reading external data: %w", err)
+		return fmt.Errorf("reading external data: %w", err)
 	}
 	defer f.Close()
-	data := make([]byte, x.length)
-	if _, err := f.ReadAt(data, x.offset); err != nil {
-		return nil, fmt.Errorf("reading %d bytes at %d of %s: %w", x.length, x.offset, x.path, err)
-	}
-	return data, nil
+	return use(f, x)
 }

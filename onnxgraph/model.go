@@ -1,6 +1,7 @@
 package onnxgraph
 
 import (
+	"os"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
@@ -14,6 +15,7 @@ type Model struct {
 
 	proto *onnxpb.ModelProto // all that the package does not interpret
 	path  string             // the file it was read from, "" if none
+	files []os.FileInfo      // that and its data files
 
 	names *names
 }

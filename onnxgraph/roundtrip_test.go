@@ -89,4 +89,15 @@ func modelFiles(t *testing.T, root string) []string {
 }
 
 // asItIs stores a tensor in the form in which it was read.
-func asItIs(t *Tensor, name *string) *onnxpb.TensorProto { return t.named(name) }
+func asItIs(t *Tensor, name *string) *onnxpb.TensorProto {
+	p := t.named(name)
+	if t.source != nil && !t.IsExternal() {
+		p = t.copied()
+		p.Name = name
+		var err error
+		if p.RawData, err = t.Raw(); err != nil {
+			panic(err)
+		}
+	}
+	return p
+}

@@ -1,10 +1,11 @@
 package onnxgraph
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"slices"
-	"unsafe"
+	"sync"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
@@ -13,11 +14,15 @@ import (
 // Tensor is a dense constant: an element type, dims, and elements in row-major order. It is immutable;
 // an edit makes a new Tensor, so several values and models may share one.
 //
-// Elements stay in the form in which they were read, possibly in a file beside the model, until a
-// method asks for numbers.
+// Elements stay in the form in which they were read, and in the file where they were, until a method asks
+// for numbers.
 type Tensor struct {
-	proto    *onnxpb.TensorProto
-	external *externalData // where the elements are, when they are not in proto
+	proto  *onnxpb.TensorProto
+	source source // where the elements come from if they are not in proto, else nil
+
+	hashing sync.Once
+	sum     [sha256.Size]byte
+	sumErr  error
 }
 
 // Element is a Go type that holds one tensor element.
@@ -81,21 +86,38 @@ func (t *Tensor) Rank() int { return len(t.proto.GetDims()) }
 func (t *Tensor) Len() int64 { return elementCount(t.Dims()) }
 
 // IsExternal reports whether the elements are in a file beside the model.
-func (t *Tensor) IsExternal() bool { return t.external != nil }
+func (t *Tensor) IsExternal() bool {
+	_, external := t.source.(*externalData)
+	return external
+}
 
 // Reshaped returns a tensor with the same elements under other dims.
 func (t *Tensor) Reshaped(dims []int64) (*Tensor, error) {
+	if elementCount(dims) != t.Len() {
+		return nil, fmt.Errorf("reshaping a tensor of dims %v to %v: %d and %d elements", t.Dims(), dims, t.Len(), elementCount(dims))
+	}
+	if t.source != nil {
+		return &Tensor{source: t.source, proto: &onnxpb.TensorProto{Dims: slices.Clone(dims), DataType: t.proto.DataType}}, nil
+	}
 	raw, err := t.Raw()
 	if err != nil {
 		return nil, err
 	}
-	if elementCount(dims) != t.Len() {
-		return nil, fmt.Errorf("reshaping a tensor of dims %v to %v: %d and %d elements", t.Dims(), dims, t.Len(), elementCount(dims))
-	}
 	return NewRawTensor(t.DType(), dims, raw), nil
 }
 
-// Raw returns the elements as little-endian bytes, reading them from the external file if need be. The
+// SHA256 returns the SHA-256 of the elements as little-endian bytes. It is computed once.
+func (t *Tensor) SHA256() ([sha256.Size]byte, error) {
+	t.hashing.Do(func() {
+		var raw []byte
+		if raw, t.sumErr = t.Raw(); t.sumErr == nil {
+			t.sum = sha256.Sum256(raw)
+		}
+	})
+	return t.sum, t.sumErr
+}
+
+// Raw returns the elements as little-endian bytes, reading or computing them if need be. The
 // caller must not change them. String tensors have no raw form.
 func (t *Tensor) Raw() ([]byte, error) {
 	dtype := t.DType()
@@ -115,8 +137,8 @@ func (t *Tensor) Raw() ([]byte, error) {
 func (t *Tensor) raw() ([]byte, error) {
 	p := t.proto
 	switch {
-	case t.external != nil:
-		return t.external.read()
+	case t.source != nil:
+		return t.source.read()
 	case p.RawData != nil:
 		return p.RawData, nil
 	}
@@ -147,73 +169,6 @@ func rawFromTypedField(p *onnxpb.TensorProto) []byte {
 	}
 }
 
-// Float64s returns the elements as float64; every real, integer and boolean type converts exactly
-// except 64-bit integers beyond 2^53.
-func (t *Tensor) Float64s() ([]float64, error) {
-	raw, err := t.Raw()
-	if err != nil {
-		return nil, err
-	}
-	switch t.DType() {
-	case Float32:
-		return convert[float64](view[float32](raw)), nil
-	case Float64:
-		return slices.Clone(view[float64](raw)), nil
-	case Float16:
-		return mapSlice(view[uint16](raw), float64FromFloat16), nil
-	case BFloat16:
-		return mapSlice(view[uint16](raw), float64FromBFloat16), nil
-	}
-	ints, err := t.Int64s()
-	if err != nil {
-		return nil, fmt.Errorf("reading %v elements as numbers: not a real type", t.DType())
-	}
-	return convert[float64](ints), nil
-}
-
-// Float32s returns the elements as float32, rounded once where the type is wider.
-func (t *Tensor) Float32s() ([]float32, error) {
-	if t.DType() == Float32 {
-		raw, err := t.Raw()
-		if err != nil {
-			return nil, err
-		}
-		return slices.Clone(view[float32](raw)), nil
-	}
-	data, err := t.Float64s()
-	if err != nil {
-		return nil, err
-	}
-	return convert[float32](data), nil
-}
-
-// Int64s returns the elements of an integer or boolean tensor.
-func (t *Tensor) Int64s() ([]int64, error) {
-	raw, err := t.Raw()
-	if err != nil {
-		return nil, err
-	}
-	switch t.DType() {
-	case Int64:
-		return slices.Clone(view[int64](raw)), nil
-	case Int32:
-		return convert[int64](view[int32](raw)), nil
-	case Int16:
-		return convert[int64](view[int16](raw)), nil
-	case Int8:
-		return convert[int64](view[int8](raw)), nil
-	case Uint8, Bool:
-		return convert[int64](raw), nil
-	case Uint16:
-		return convert[int64](view[uint16](raw)), nil
-	case Uint32:
-		return convert[int64](view[uint32](raw)), nil
-	case Uint64:
-		return convert[int64](view[uint64](raw)), nil
-	}
-	return nil, fmt.Errorf("reading %v elements as integers: not an integer type", t.DType())
-}
-
 // elementCount returns the product of dims, -1 if one is negative or the product does not fit.
 func elementCount(dims []int64) int64 {
 	n := int64(1)
@@ -227,56 +182,6 @@ func elementCount(dims []int64) int64 {
 		n *= d
 	}
 	return n
-}
-
-type number interface {
-	float32 | float64 | int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64
-}
-
-func convert[To, From number](data []From) []To {
-	out := make([]To, len(data))
-	for i, v := range data {
-		out[i] = To(v)
-	}
-	return out
-}
-
-func mapSlice[From, To any](data []From, f func(From) To) []To {
-	out := make([]To, len(data))
-	for i, v := range data {
-		out[i] = f(v)
-	}
-	return out
-}
-
-// bytesOf returns the memory of data. ONNX stores elements in little-endian order, as do all platforms
-// that ONNX Runtime ships for; init refuses others.
-func bytesOf[T any](data []T) []byte {
-	var zero T
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(data))), len(data)*int(unsafe.Sizeof(zero)))
-}
-
-// view returns raw as elements of type T, copying only if raw is not aligned for T.
-func view[T any](raw []byte) []T {
-	var zero T
-	size := int(unsafe.Sizeof(zero))
-	n := len(raw) / size
-	if n == 0 {
-		return nil
-	}
-	p := unsafe.Pointer(unsafe.SliceData(raw))
-	if uintptr(p)%unsafe.Alignof(zero) != 0 {
-		out := make([]T, n)
-		copy(bytesOf(out), raw)
-		return out
-	}
-	return unsafe.Slice((*T)(p), n)
-}
-
-func init() {
-	if x := uint16(1); *(*byte)(unsafe.Pointer(&x)) != 1 {
-		panic("onnxgraph: big-endian platforms are not supported")
-	}
 }
 
 func dtypeOf[T Element]() DType {

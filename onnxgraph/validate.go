@@ -76,12 +76,12 @@ func (t *Tensor) validate() error {
 	}
 	need := dtype.byteSize(n)
 	switch {
-	case t.external != nil:
-		x, err := t.external.resolve()
+	case t.source != nil:
+		have, err := t.source.size()
 		if err != nil {
 			return err
 		}
-		return mismatch(t, x.length, need, "bytes of external data")
+		return mismatch(t, have, need, "bytes")
 	case t.proto.RawData != nil:
 		return mismatch(t, int64(len(t.proto.RawData)), need, "bytes")
 	}

@@ -1,0 +1,240 @@
+package onnxgraph
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// encoded is a model that is ready to be written.
+type encoded struct {
+	parts    []part // one after the other, the model file
+	size     int64  // of the model file
+	external []externalPart
+}
+
+// part is bytes or, if there is one, the raw data of a tensor.
+type part struct {
+	bytes  []byte
+	tensor *Tensor
+	size   int64 // of the raw data
+}
+
+// externalPart is a tensor with its place in the data file.
+type externalPart struct {
+	name         string
+	tensor       *Tensor
+	offset, size int64
+}
+
+// encode reads and computes no elements yet.
+func (m *Model) encode(mode ExternalMode, dataFile string) (*encoded, error) {
+	e := &encoder{mode: mode, dataFile: dataFile}
+	rest, err := proto.MarshalOptions{Deterministic: true}.Marshal(m.assemble(e.place))
+	if err == nil {
+		err = e.err
+	}
+	if err != nil {
+		return nil, err
+	}
+	parts, size, err := e.insert("ModelProto", rest)
+	switch {
+	case err != nil:
+		return nil, err
+	case size <= protobufLimit:
+		return &encoded{parts, size, e.external}, nil
+	case mode == ExternalAsRead:
+		return m.encode(ExternalAll, dataFile)
+	}
+	return nil, fmt.Errorf("the model file would take %d bytes, more than the 2 GiB of a protobuf file: keep its tensors external", size)
+}
+
+// encoder lays out the tensors of a model.
+type encoder struct {
+	mode     ExternalMode
+	dataFile string
+	raw      []part // what the placeholders stand for
+	external []externalPart
+	end      int64 // of the data file so far
+	err      error // the first that occurred
+}
+
+// place returns the message to store for a tensor: with a placeholder for its raw data, or pointing to the
+// data file.
+func (e *encoder) place(t *Tensor, name *string) *onnxpb.TensorProto {
+	size, err := t.rawSize()
+	if err != nil && e.err == nil {
+		e.err = fmt.Errorf("constant %q: %w", deref(name), err)
+	}
+	large := size >= externalMinimum && t.DType() != String && t.proto.Segment == nil
+	switch {
+	case t.IsExternal() && e.mode == ExternalAsRead || large && e.mode == ExternalAll:
+		return e.placeOutside(t, name, size)
+	case t.source == nil && t.proto.RawData == nil:
+		return t.named(name)
+	}
+	p := t.stub(name)
+	if !t.IsExternal() {
+		p = t.copied()
+		p.Name = name
+	}
+	p.RawData = placeholder(len(e.raw))
+	e.raw = append(e.raw, part{tensor: t, size: size})
+	return p
+}
+
+func (e *encoder) placeOutside(t *Tensor, name *string, size int64) *onnxpb.TensorProto {
+	offset := (e.end + externalAlignment - 1) / externalAlignment * externalAlignment
+	e.end = offset + size
+	e.external = append(e.external, externalPart{deref(name), t, offset, size})
+	p := t.stub(name)
+	p.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
+	for _, entry := range [][2]string{{"location", e.dataFile},
+		{"offset", strconv.FormatInt(offset, 10)}, {"length", strconv.FormatInt(size, 10)}} {
+		p.ExternalData = append(p.ExternalData,
+			&onnxpb.StringStringEntryProto{Key: proto.String(entry[0]), Value: proto.String(entry[1])})
+	}
+	return p
+}
+
+// insert returns the message of that kind with the raw data in the places of its placeholders.
+func (e *encoder) insert(kind string, message []byte) (parts []part, size int64, err error) {
+	w := memoryWindow(message)
+	kept := int64(0) // from there on, the message goes on as it is
+	for at := int64(0); at < w.size; {
+		f, err := w.field(kind, at, w.size)
+		if err != nil {
+			return nil, 0, err
+		}
+		at = f.end
+		var inner []part
+		var length int64
+		switch content := message[f.content:f.end]; f.holds {
+		case "":
+			continue
+		case rawData:
+			inner = e.raw[placeholderNumber(content):][:1]
+			length = inner[0].size
+		default:
+			if inner, length, err = e.insert(f.holds, content); err != nil {
+				return nil, 0, err
+			}
+		}
+		if len(inner) == 1 && inner[0].tensor == nil {
+			continue // there is no raw data in it
+		}
+		header := protowire.AppendTag(slices.Clone(message[kept:f.header]), f.number, protowire.BytesType)
+		header = protowire.AppendVarint(header, uint64(length))
+		parts = append(append(parts, part{bytes: header}), inner...)
+		size += int64(len(header)) + length
+		kept = f.end
+	}
+	return append(parts, part{bytes: message[kept:]}), size + w.size - kept, nil
+}
+
+// rawSize returns the number of bytes that writeRaw writes.
+func (t *Tensor) rawSize() (int64, error) {
+	switch {
+	case t.source != nil:
+		return t.source.size()
+	case t.proto.RawData != nil:
+		return int64(len(t.proto.RawData)), nil
+	}
+	return t.DType().byteSize(t.Len()), nil
+}
+
+// write writes the model file.
+func (e *encoded) write(w io.Writer) error {
+	for _, p := range e.parts {
+		if p.tensor != nil {
+			if err := p.tensor.writeRaw(w, p.size); err != nil {
+				return err
+			}
+		} else if _, err := w.Write(p.bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeExternal writes the data file.
+func (e *encoded) writeExternal(f *os.File) error {
+	for _, p := range e.external {
+		if err := p.tensor.writeRaw(io.NewOffsetWriter(f, p.offset), p.size); err != nil {
+			return fmt.Errorf("constant %q: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+// writeRaw writes the elements, which must be size bytes.
+func (t *Tensor) writeRaw(w io.Writer, size int64) error {
+	c := &counter{Writer: w}
+	var err error
+	if t.source != nil {
+		err = t.source.writeTo(c)
+	} else {
+		var raw []byte
+		if raw, err = t.raw(); err == nil {
+			_, err = c.Write(raw)
+		}
+	}
+	if err == nil && c.written != size {
+		err = fmt.Errorf("writing a %v tensor of dims %v: needs %d bytes, has %d", t.DType(), t.Dims(), size, c.written)
+	}
+	return err
+}
+
+// counter counts what is written.
+type counter struct {
+	io.Writer
+	written int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.written += int64(n)
+	return n, err
+}
+
+// stub returns the message of the tensor under the given name without its elements.
+func (t *Tensor) stub(name *string) *onnxpb.TensorProto {
+	return &onnxpb.TensorProto{Dims: t.proto.Dims, DataType: t.proto.DataType, Name: name,
+		DocString: t.proto.DocString, MetadataProps: t.proto.MetadataProps}
+}
+
+// named returns the message of the tensor under the given name; it shares the data.
+func (t *Tensor) named(name *string) *onnxpb.TensorProto {
+	if t.proto.GetName() == deref(name) {
+		return t.proto
+	}
+	p := t.copied()
+	p.Name = name
+	return p
+}
+
+// copied returns a copy of the tensor's message that shares the data.
+func (t *Tensor) copied() *onnxpb.TensorProto {
+	p := &onnxpb.TensorProto{}
+	src, dst := t.proto.ProtoReflect(), p.ProtoReflect()
+	src.Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		dst.Set(field, v)
+		return true
+	})
+	dst.SetUnknown(src.GetUnknown())
+	return p
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

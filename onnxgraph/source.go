@@ -1,0 +1,122 @@
+package onnxgraph
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"weak"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// source gives the elements of a tensor that does not hold them, as little-endian bytes.
+type source interface {
+	size() (int64, error)      // how many bytes there are
+	read() ([]byte, error)     // all of them, which the caller must not change
+	writeTo(w io.Writer) error // the same, in small pieces where that can be
+}
+
+// copySize is in how large pieces data goes from file to file, in bytes.
+const copySize = 1 << 20
+
+// section is the part of a model file that holds a tensor's elements. The file stays open, so that it can be read even
+// after another one has taken its place.
+type section struct {
+	file           *os.File
+	found          os.FileInfo // of the file as it was when the model was read
+	offset, length int64
+}
+
+func (s *section) size() (int64, error) { return s.length, nil }
+
+func (s *section) read() ([]byte, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	data := make([]byte, s.length)
+	if _, err := s.file.ReadAt(data, s.offset); err != nil {
+		return nil, fmt.Errorf("reading %d bytes at %d of %s: %w", s.length, s.offset, s.file.Name(), err)
+	}
+	return data, nil
+}
+
+func (s *section) writeTo(w io.Writer) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	return copySection(w, s.file, s.offset, s.length)
+}
+
+func (s *section) check() error {
+	info, err := s.file.Stat()
+	if err == nil && isChanged(info, s.found) {
+		err = fmt.Errorf("%s has been changed since it was loaded: load it again", s.file.Name())
+	}
+	return err
+}
+
+// isChanged reports whether a file was written since it had the other info.
+func isChanged(info, found os.FileInfo) bool {
+	return !os.SameFile(info, found) || info.Size() != found.Size() || !info.ModTime().Equal(found.ModTime())
+}
+
+func copySection(w io.Writer, f *os.File, offset, length int64) error {
+	n, err := io.CopyBuffer(w, io.NewSectionReader(f, offset, length), make([]byte, min(copySize, max(1, length))))
+	if err == nil && n < length {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return fmt.Errorf("copying %d bytes at %d of %s: %w", length, offset, f.Name(), err)
+	}
+	return nil
+}
+
+// NewLazyTensor returns a tensor of the given type and dims whose elements remake computes when they are asked for, and
+// again if they were dropped since, to save memory: it must give the same tensor every time. An error of remake, or a
+// tensor of another type or size, is what reading the elements or saving the model returns.
+func NewLazyTensor(dtype DType, dims []int64, remake func() (*Tensor, error)) *Tensor {
+	p := &onnxpb.TensorProto{Dims: slices.Clone(dims), DataType: proto.Int32(int32(dtype))}
+	return &Tensor{proto: p, source: &recipe{dtype: dtype, dims: p.Dims, remake: remake}}
+}
+
+// recipe is the source of a lazy tensor.
+type recipe struct {
+	dtype  DType
+	dims   []int64
+	remake func() (*Tensor, error)
+
+	lock sync.Mutex
+	made weak.Pointer[Tensor] // until the garbage collector takes it
+}
+
+func (r *recipe) size() (int64, error) { return r.dtype.byteSize(elementCount(r.dims)), nil }
+
+func (r *recipe) read() ([]byte, error) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	if t := r.made.Value(); t != nil {
+		return t.Raw()
+	}
+	t, err := r.remake()
+	if err != nil {
+		return nil, err
+	}
+	if t.DType() != r.dtype || t.Len() != elementCount(r.dims) {
+		return nil, fmt.Errorf("computing a %v tensor of dims %v: got %v of dims %v", r.dtype, r.dims, t.DType(), t.Dims())
+	}
+	r.made = weak.Make(t)
+	return t.Raw()
+}
+
+func (r *recipe) writeTo(w io.Writer) error {
+	raw, err := r.read()
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, bytes.NewReader(raw))
+	return err
+}

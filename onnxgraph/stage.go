@@ -1,0 +1,103 @@
+package onnxgraph
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Staged is a model that is saved but has not taken its place yet: its files are in a temporary folder beside it.
+type Staged struct {
+	folder string
+	files  [2][2]string // the data file, if any, then the model: where it is and where it belongs
+}
+
+// Stage saves the model as Save does, but for giving the files their places, which Commit does. So a model
+// can be tried before it replaces another one.
+func (m *Model) Stage(path string, mode ExternalMode) (*Staged, error) {
+	data := m.freeDataPath(path)
+	e, err := m.encode(mode, filepath.Base(data))
+	var s *Staged
+	if err == nil {
+		s, err = e.stage(path, data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("saving %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func (e *encoded) stage(path, data string) (*Staged, error) {
+	folder, err := os.MkdirTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return nil, err
+	}
+	s := &Staged{folder: folder}
+	if len(e.external) > 0 {
+		s.files[0] = [2]string{filepath.Join(folder, filepath.Base(data)), data}
+		err = create(s.files[0][0], e.writeExternal)
+	}
+	s.files[1] = [2]string{filepath.Join(folder, filepath.Base(path)), path}
+	if err == nil {
+		err = create(s.Path(), func(f *os.File) error {
+			w := bufio.NewWriterSize(f, copySize)
+			return errors.Join(e.write(w), w.Flush())
+		})
+	}
+	if err != nil {
+		s.Abandon()
+		return nil, err
+	}
+	return s, nil
+}
+
+func create(path string, write func(*os.File) error) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}
+
+// Path returns where the complete model is until Commit.
+func (s *Staged) Path() string { return s.files[1][0] }
+
+// Commit gives the files their places.
+func (s *Staged) Commit() error {
+	for _, f := range s.files {
+		if f[0] == "" {
+			continue
+		}
+		if err := os.Rename(f[0], f[1]); err != nil {
+			return fmt.Errorf("saving %s: %w", s.files[1][1], err)
+		}
+	}
+	return nil
+}
+
+// Abandon removes what is left of the temporary folder; it is to be called in the end, after Commit too.
+func (s *Staged) Abandon() { os.RemoveAll(s.folder) }
+
+// freeDataPath returns the data file for a model at path: not one that the model still reads from.
+func (m *Model) freeDataPath(path string) string {
+	candidate := path + ".data"
+	for i := 1; m.readsFrom(candidate); i++ {
+		candidate = fmt.Sprintf("%s.%d.data", path, i)
+	}
+	return candidate
+}
+
+func (m *Model) readsFrom(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	for _, found := range m.files {
+		if os.SameFile(info, found) {
+			return true
+		}
+	}
+	return false
+}
