@@ -55,5 +55,11 @@ func (d DType) IsFloat() bool {
 	return d == Float32 || d == Float64 || d == Float16 || d == BFloat16
 }
 
+// IsNumber reports whether elements are real numbers, which Float64s returns: floating-point numbers, integers or booleans
+// of a whole number of bytes.
+func (d DType) IsNumber() bool {
+	return d.IsFloat() || d == Bool || Uint8 <= d && d <= Int64 || d == Uint32 || d == Uint64
+}
+
 // byteSize returns the number of bytes that n elements take in raw form; sub-byte types are packed.
 func (d DType) byteSize(n int64) int64 { return (n*int64(d.Bits()) + 7) / 8 }

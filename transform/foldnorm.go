@@ -103,12 +103,11 @@ func (a affine) fold(n *onnxgraph.Node, layout func(*onnxgraph.Node, []int) (int
 	if reason != "" {
 		return nil, nil, "its weight " + reason
 	}
-	w, err := t.Float64s()
-	if err != nil {
-		return nil, nil, err.Error()
-	}
 	dims := ints(t.Dims())
-	if len(dims) < 2 || len(w) == 0 {
+	switch {
+	case !t.DType().IsFloat():
+		return nil, nil, fmt.Sprintf("its weight is of type %v, not floating-point", t.DType())
+	case len(dims) < 2 || t.Len() < 1:
 		return nil, nil, fmt.Sprintf("malformed: its weight has dims %v", dims)
 	}
 	channels, of := layout(n, dims)
@@ -119,18 +118,23 @@ func (a affine) fold(n *onnxgraph.Node, layout func(*onnxgraph.Node, []int) (int
 	if reason != "" {
 		return nil, nil, reason
 	}
-	for i := range w {
-		w[i] *= a.scale[of(i)]
-	}
 	for c := range b {
 		b[c] = b[c]*a.scale[c] + a.shift[c]
 	}
-	if weight, err = onnxgraph.FromFloat64s(t.DType(), t.Dims(), w); err == nil {
-		bias, err = onnxgraph.FromFloat64s(t.DType(), int64s(channels), b)
-	}
+	bias, err := onnxgraph.FromFloat64s(t.DType(), int64s(channels), b)
 	if err != nil {
 		return nil, nil, err.Error()
 	}
+	weight = onnxgraph.NewLazyTensor(t.DType(), t.Dims(), func() (*onnxgraph.Tensor, error) { // when the model is saved
+		w, err := t.Float64s()
+		if err != nil {
+			return nil, err
+		}
+		for i := range w {
+			w[i] *= a.scale[of(i)]
+		}
+		return onnxgraph.FromFloat64s(t.DType(), t.Dims(), w)
+	})
 	return weight, bias, ""
 }
 

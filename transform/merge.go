@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,16 +21,15 @@ func Merge(m *onnxgraph.Model) ([]Outcome, error) {
 		return nil, fmt.Errorf("merging frozen blocks: %w", err)
 	}
 	merged := make([]merger, len(blocks))
-	cost := func(i int) int64 { return blocks[i].shape.workspace() }
-	err = forEach(len(blocks), cost, func(i int) error {
+	var faults []error
+	for i := range blocks {
 		merged[i] = merger{Block: &blocks[i], outcome: outcomeOf(blocks[i].PointwiseConv)}
 		if err := merged[i].compute(); err != nil {
-			return fmt.Errorf("block %q: %w", blocks[i].Name, err)
+			faults = append(faults, fmt.Errorf("block %q: %w", blocks[i].Name, err))
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("merging frozen blocks: %w", err)
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("merging frozen blocks: %w", errors.Join(faults...))
 	}
 	var outcomes []Outcome
 	for _, b := range merged {
@@ -49,33 +49,63 @@ type merger struct {
 	bias    *onnxgraph.Tensor // nil if the bias stays as it is
 }
 
-// compute makes the convolution's tensors, or notes why the block cannot be merged.
+// compute makes the convolution's tensors, or notes why the block cannot be merged. The weight is computed when the model
+// is saved: those of a large model together need not fit in memory.
 func (b *merger) compute() error {
 	if reason := b.reasonAgainst(); reason != "" {
 		b.outcome.skip(reason)
 		return nil
 	}
-	p, err := b.Pointwise.Constant().Float64s()
-	if err != nil {
-		return err
-	}
-	bank, err := b.Bank.Constant().Float64s()
-	if err != nil {
-		return err
-	}
-	for _, norm := range b.Between {
-		if reason := b.fold(norm, p); reason != "" {
-			b.outcome.skip(fmt.Sprintf("%s cannot be merged: %s", norm, reason))
+	var norms []affine
+	for _, n := range b.Between {
+		a, reason, err := b.fold(n)
+		if err != nil {
+			return err
+		}
+		if reason != "" {
+			b.outcome.skip(fmt.Sprintf("%s cannot be merged: %s", n, reason))
 			return nil
 		}
+		norms = append(norms, a)
 	}
-	w, err := b.shape.combine(p, bank)
-	if err != nil {
-		return err
-	}
-	b.weight, err = onnxgraph.FromFloat64s(b.Bank.Constant().DType(), int64s(b.shape.sourceDims()...), w)
+	s, bank, pointwise := b.shape, b.Bank.Constant(), b.Pointwise.Constant()
+	dims := int64s(s.sourceDims()...)
+	b.weight = onnxgraph.NewLazyTensor(bank.DType(), dims, func() (*onnxgraph.Tensor, error) {
+		w, err := s.merge(pointwise, norms, bank)
+		if err != nil {
+			return nil, err
+		}
+		return onnxgraph.FromFloat64s(bank.DType(), dims, w)
+	})
 	b.outcome.Status = Merged
-	return err
+	return nil
+}
+
+// merge returns W = P·diag(scale)·R.
+func (s shape) merge(pointwise *onnxgraph.Tensor, norms []affine, bank *onnxgraph.Tensor) ([]float64, error) {
+	p, err := pointwise.Float64s()
+	if err != nil {
+		return nil, err
+	}
+	r, err := bank.Float64s()
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range norms {
+		s.eachWeight(func(i, _, filter int) { p[i] *= a.scale[filter] })
+	}
+	return s.combine(p, r)
+}
+
+// eachWeight calls f with the index of each pointwise weight, the output that it belongs to and the bank filter that it
+// mixes.
+func (s shape) eachWeight(f func(i, out, filter int)) {
+	maps := s.mapsPerGroup()
+	for o := range s.groups * s.out {
+		for j := range maps {
+			f(o*maps+j, o, o/s.out*maps+j)
+		}
+	}
 }
 
 func (b *merger) reasonAgainst() string {
@@ -90,37 +120,28 @@ func (b *merger) reasonAgainst() string {
 	return ""
 }
 
-// fold takes a batch normalisation into the pointwise weights p and the bias.
-func (b *merger) fold(norm *onnxgraph.Node, p []float64) (reason string) {
-	a, reason := readNorm(norm)
-	maps := b.shape.mapsPerGroup()
-	if reason == "" && len(a.scale) != maps*b.shape.groups {
-		reason = fmt.Sprintf("malformed: it has %d channels, the bank %d filters", len(a.scale), maps*b.shape.groups)
+// fold returns what a batch normalisation between does to each map, and takes its shift into the bias.
+func (b *merger) fold(norm *onnxgraph.Node) (a affine, reason string, err error) {
+	a, reason = readNorm(norm)
+	if channels := b.shape.mapsPerGroup() * b.shape.groups; reason == "" && len(a.scale) != channels {
+		reason = fmt.Sprintf("malformed: it has %d channels, the bank %d filters", len(a.scale), channels)
 	}
-	if reason != "" {
-		return reason
+	if reason != "" || !a.hasShift() {
+		return a, reason, nil
 	}
 	bias := make([]float64, b.shape.groups*b.shape.out)
-	if old := b.PointwiseConv.Input(2); old != nil && a.hasShift() {
+	if old := b.PointwiseConv.Input(2); old != nil {
 		if bias, reason = numbers(old); reason != "" {
-			return "the bias " + reason
+			return a, "the bias " + reason, nil
 		}
 	}
-	for o := range bias {
-		first := o / b.shape.out * maps
-		for j := range maps {
-			bias[o] += p[o*maps+j] * a.shift[first+j]
-			p[o*maps+j] *= a.scale[first+j]
-		}
+	p, err := b.Pointwise.Constant().Float64s()
+	if err != nil {
+		return a, "", err
 	}
-	if a.hasShift() {
-		t, err := onnxgraph.FromFloat64s(b.Pointwise.Constant().DType(), int64s(len(bias)), bias)
-		if err != nil {
-			return err.Error()
-		}
-		b.bias = t
-	}
-	return ""
+	b.shape.eachWeight(func(i, out, filter int) { bias[out] += p[i] * a.shift[filter] })
+	b.bias, err = onnxgraph.FromFloat64s(b.Pointwise.Constant().DType(), int64s(len(bias)), bias)
+	return a, "", err
 }
 
 // apply puts the convolution into the model, in place of the 1×1 convolution.

@@ -158,10 +158,13 @@ func (c *candidate) build(o Options) error {
 	if c.begin != nil {
 		w = embed(w, ints(c.conv.filters.Dims())[2:], c.kernel, c.begin)
 	}
-	if c.bank, err = c.makeBank(o, w); err != nil {
+	if c.bank, err = c.makeBank(o); err != nil {
 		return err
 	}
 	bank, err := c.bank.Float64s() // as rounded to the model's type
+	if err == nil {
+		_, err = c.bank.SHA256() // which apply asks for, while its elements are at hand
+	}
 	if err != nil {
 		return err
 	}
@@ -185,23 +188,37 @@ func (c *candidate) build(o Options) error {
 	return nil
 }
 
-func (c *candidate) makeBank(o Options, w []float64) (*onnxgraph.Tensor, error) {
-	dtype, dims := c.conv.filters.DType(), int64s(c.bankDims()...)
-	if o.Pointwise == Identity {
-		return onnxgraph.FromFloat64s(dtype, dims, w)
+// makeBank and makePointwise return tensors that are computed again when the model is saved, where that is cheap: those of
+// a large model together need not fit in memory.
+func (c *candidate) makeBank(o Options) (*onnxgraph.Tensor, error) {
+	source, dims := c.conv.filters, int64s(c.bankDims()...)
+	switch {
+	case o.Pointwise == Identity && c.begin == nil:
+		return source.Reshaped(dims)
+	case o.Pointwise == Identity:
+		return onnxgraph.NewLazyTensor(source.DType(), dims, func() (*onnxgraph.Tensor, error) {
+			w, err := source.Float64s()
+			if err != nil {
+				return nil, err
+			}
+			w = embed(w, ints(source.Dims())[2:], c.kernel, c.begin)
+			return onnxgraph.FromFloat64s(source.DType(), dims, w)
+		}), nil
 	}
-	return drawn(dtype, dims, o.Bank, filterbank.Spec{Seed: o.Seed, Stream: c.row.Node,
-		Filters: c.bankDims()[0], Shape: c.bankDims()[1:], Groups: c.bankGroups()})
+	return drawn(source.DType(), dims, o.Bank, filterbank.Spec{Seed: o.Seed, Stream: c.row.Node,
+		Filters: c.bankDims()[0], Shape: c.bankDims()[1:], Groups: c.bankGroups()}), nil
 }
 
 func (c *candidate) makePointwise(o Options, w, bank []float64) (*onnxgraph.Tensor, error) {
 	dtype, dims := c.conv.filters.DType(), int64s(c.pointwiseDims()...)
 	switch o.Pointwise {
 	case Identity:
-		return onnxgraph.FromFloat64s(dtype, dims, c.identity())
+		return onnxgraph.NewLazyTensor(dtype, dims, func() (*onnxgraph.Tensor, error) {
+			return onnxgraph.FromFloat64s(dtype, dims, c.identity())
+		}), nil
 	case Random:
 		return drawn(dtype, dims, filterbank.Default, filterbank.Spec{Seed: o.Seed, Stream: c.row.Node + "/pointwise",
-			Filters: c.pointwiseDims()[0], Shape: c.pointwiseDims()[1:], Groups: c.groups})
+			Filters: c.pointwiseDims()[0], Shape: c.pointwiseDims()[1:], Groups: c.groups}), nil
 	}
 	p, err := c.project(w, bank)
 	if err != nil {
@@ -211,16 +228,21 @@ func (c *candidate) makePointwise(o Options, w, bank []float64) (*onnxgraph.Tens
 }
 
 // drawn returns a bank as a tensor of the given type and dims.
-func drawn(dtype onnxgraph.DType, dims []int64, bank string, spec filterbank.Spec) (*onnxgraph.Tensor, error) {
-	data, err := filterbank.Generate(bank, spec)
-	if err != nil {
-		return nil, err
-	}
-	wide := make([]float64, len(data))
-	for i, v := range data {
-		wide[i] = float64(v)
-	}
-	return onnxgraph.FromFloat64s(dtype, dims, wide)
+func drawn(dtype onnxgraph.DType, dims []int64, bank string, spec filterbank.Spec) *onnxgraph.Tensor {
+	return onnxgraph.NewLazyTensor(dtype, dims, func() (*onnxgraph.Tensor, error) {
+		data, err := filterbank.Generate(bank, spec)
+		if err != nil {
+			return nil, err
+		}
+		if dtype == onnxgraph.Float32 {
+			return onnxgraph.NewTensor(dims, data), nil
+		}
+		wide := make([]float64, len(data))
+		for i, v := range data {
+			wide[i] = float64(v)
+		}
+		return onnxgraph.FromFloat64s(dtype, dims, wide)
+	})
 }
 
 // relativeError returns ‖want - got‖ / ‖want‖ (Frobenius norm), which is 0 for want = 0 = got and 1 for want = 0 ≠ got.

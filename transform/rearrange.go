@@ -33,11 +33,21 @@ func cast(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, error) 
 	if err != nil {
 		return nil, err
 	}
-	data, err := t.Float64s()
-	if err != nil {
-		return nil, err
+	return later(t, onnxgraph.DType(n.Int("to", 0)), t.Dims(), func(data []float64) []float64 { return data })
+}
+
+// later returns a tensor of floating-point numbers whose elements are rearranged from those of t when they are asked for.
+func later(t *onnxgraph.Tensor, dtype onnxgraph.DType, dims []int64, rearrange func([]float64) []float64) (*onnxgraph.Tensor, error) {
+	if !t.DType().IsNumber() || !dtype.IsFloat() {
+		return nil, fmt.Errorf("it makes %v of %v, not floating-point numbers of numbers", dtype, t.DType())
 	}
-	return onnxgraph.FromFloat64s(onnxgraph.DType(n.Int("to", 0)), t.Dims(), data)
+	return onnxgraph.NewLazyTensor(dtype, dims, func() (*onnxgraph.Tensor, error) {
+		data, err := t.Float64s()
+		if err != nil {
+			return nil, err
+		}
+		return onnxgraph.FromFloat64s(dtype, dims, rearrange(data))
+	}), nil
 }
 
 func transpose(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, error) {
@@ -54,10 +64,6 @@ func transpose(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, er
 	if sorted := slices.Sorted(slices.Values(perm)); !slices.Equal(sorted, upTo(len(dims))) {
 		return nil, fmt.Errorf("perm %v does not permute %d axes", perm, len(dims))
 	}
-	data, err := t.Float64s()
-	if err != nil {
-		return nil, err
-	}
 	strides, stride := make([]int, len(dims)), 1 // how far apart neighbours along an axis of the input are
 	for axis := len(dims) - 1; axis >= 0; axis-- {
 		strides[axis] = stride
@@ -67,16 +73,18 @@ func transpose(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, er
 	for axis, from := range perm {
 		to[axis] = dims[from]
 	}
-	out := make([]float64, len(data))
-	for i := range out {
-		from := 0
-		for axis, rest := len(to)-1, i; axis >= 0; axis-- {
-			from += rest % to[axis] * strides[perm[axis]]
-			rest /= to[axis]
+	return later(t, t.DType(), int64s(to...), func(data []float64) []float64 {
+		out := make([]float64, len(data))
+		for i := range out {
+			from := 0
+			for axis, rest := len(to)-1, i; axis >= 0; axis-- {
+				from += rest % to[axis] * strides[perm[axis]]
+				rest /= to[axis]
+			}
+			out[i] = data[from]
 		}
-		out[i] = data[from]
-	}
-	return onnxgraph.FromFloat64s(t.DType(), int64s(to...), out)
+		return out
+	})
 }
 
 // upTo returns 0 to n-1.
@@ -216,7 +224,7 @@ func constantOfShape(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tens
 	if len(one) != 1 || !fits {
 		return nil, fmt.Errorf("it fills dims %v with %v", dims, one)
 	}
-	return onnxgraph.FromFloat64s(value.DType(), dims, slices.Repeat(one, count))
+	return later(value, value.DType(), dims, func(one []float64) []float64 { return slices.Repeat(one, count) })
 }
 
 // elements returns how many elements a tensor of the given dims has; it does not fit if that is more than a weight can be.

@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -57,10 +56,9 @@ func forget(m *onnxgraph.Model, name string) {
 
 // hash returns the SHA-256 of a tensor's little-endian bytes in hexadecimal digits.
 func hash(t *onnxgraph.Tensor) (string, error) {
-	raw, err := t.Raw()
+	sum, err := t.SHA256()
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:]), nil
 }

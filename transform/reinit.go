@@ -35,9 +35,10 @@ func Reinit(m *onnxgraph.Model, o ReinitOptions) ([]Parameter, error) {
 	tensors := make([]*onnxgraph.Tensor, len(all))
 	for i, p := range all {
 		old := p.Value.Constant()
-		if tensors[i], err = onnxgraph.FromFloat64s(old.DType(), old.Dims(), p.initial(o.Seed, int(old.Len()))); err != nil {
-			return nil, fmt.Errorf("drawing new parameters: constant %q: %w", p.Value.Name(), err)
-		}
+		draw := p.initial(o.Seed)
+		tensors[i] = onnxgraph.NewLazyTensor(old.DType(), old.Dims(), func() (*onnxgraph.Tensor, error) {
+			return onnxgraph.FromFloat64s(old.DType(), old.Dims(), draw(int(old.Len())))
+		})
 	}
 	for i, p := range all {
 		p.Value.SetConstant(tensors[i])
@@ -63,26 +64,31 @@ func (o ReinitOptions) covers(p Parameter) bool {
 	return true
 }
 
-// initial returns count numbers for the parameter to start with.
-func (p Parameter) initial(seed uint64, count int) []float64 {
+// initial returns how to draw the numbers that the parameter starts with, as many as asked for.
+func (p Parameter) initial(seed uint64) func(count int) []float64 {
+	all := func(v float64) func(int) []float64 {
+		return func(count int) []float64 { return slices.Repeat([]float64{v}, count) }
+	}
 	bound := 0.0
 	switch p.Role {
 	case RoleNormScale, RoleRunningVar:
-		return slices.Repeat([]float64{1}, count)
+		return all(1)
 	case RoleWeight, RoleBank, RoleBias:
 		if p.reading.Node.Is("PRelu") {
-			return slices.Repeat([]float64{0.25}, count)
+			return all(0.25)
 		}
 		if fan := p.fanIn(); fan > 0 { // else it is not known, and 0 is safe
 			bound = 1 / math.Sqrt(float64(fan))
 		}
 	}
-	data := make([]float64, count)
 	random := filterbank.NewStream(seed, p.Value.Name())
-	for i := range data {
-		data[i] = bound * (2*float64(random.Uniform(uint32(i))) - 1)
+	return func(count int) []float64 {
+		data := make([]float64, count)
+		for i := range data {
+			data[i] = bound * (2*float64(random.Uniform(uint32(i))) - 1)
+		}
+		return data
 	}
-	return data
 }
 
 // fanIns says, by operator, how many inputs one output of a layer with a weight of the given dims sums up. The weight is
