@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,7 +61,14 @@ func roundTrip(t *testing.T, path string, through func(*Model) *Model) bool {
 	if canonical && !bytes.Equal(saved, source) {
 		t.Errorf("%s: the saved bytes differ from the source's", path)
 	}
+	if written, err := m.Bytes(); err != nil || !isExternal(m) && !bytes.Equal(written, saved) {
+		t.Errorf("%s: the bytes that are written differ from the message's, or %v", path, err)
+	}
 	return canonical
+}
+
+func isExternal(m *Model) bool {
+	return slices.ContainsFunc(m.Graph.Initializers(), func(v *Value) bool { return v.constant != nil && v.constant.IsExternal() })
 }
 
 func marshal(t *testing.T, m proto.Message) []byte {

@@ -21,7 +21,7 @@ type source interface {
 }
 
 // copySize is in how large pieces data goes from file to file, in bytes.
-const copySize = 1 << 20
+const copySize = 1 << 18
 
 // section is the part of a model file that holds a tensor's elements. The file stays open, so that it can be read even
 // after another one has taken its place.

@@ -1,0 +1,254 @@
+package onnxgraph
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"testing"
+)
+
+// pattern returns size bytes that differ from tensor to tensor.
+func pattern(size, seed int) []byte {
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = byte(i>>8 ^ i*seed)
+	}
+	return data
+}
+
+// lazyModel returns a model with lazy constants of size bytes each.
+func lazyModel(t *testing.T, constants, size int) *Model {
+	t.Helper()
+	m := New("lazy", 8, 18)
+	for i := range constants {
+		v := m.Graph.AddConstant("w", NewLazyTensor(Float32, []int64{int64(size / 4)}, func() (*Tensor, error) {
+			return NewRawTensor(Float32, []int64{int64(size / 4)}, pattern(size, i)), nil
+		}))
+		m.Graph.AddOutput(m.Graph.AddNode("Relu", []*Value{v}).Output(0), Float32, nil)
+	}
+	return m
+}
+
+// TestStreams computes, saves, loads and saves again a model of 64 MB, inside and outside the model file: at no time may
+// more than a few of its tensors be in memory.
+func TestStreams(t *testing.T) {
+	const constants, size = 64, 1 << 20
+	defer debug.SetGCPercent(debug.SetGCPercent(10))
+	folder := t.TempDir()
+	most := watchHeap(t, func() {
+		m := lazyModel(t, constants, size)
+		for i, mode := range []ExternalMode{ExternalNone, ExternalAll, ExternalAsRead, ExternalNone} {
+			path := filepath.Join(folder, string(rune('a'+i))+".onnx")
+			if err := m.Save(path, mode); err != nil {
+				t.Fatal(err)
+			}
+			var err error
+			if m, err = Load(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, v := range m.Graph.Initializers() {
+			if raw, err := v.Constant().Raw(); err != nil || !bytes.Equal(raw, pattern(size, i)) {
+				t.Fatalf("constant %d changed, or %v", i, err)
+			}
+		}
+	})
+	if limit := uint64(constants * size / 4); most > limit {
+		t.Errorf("the heap held %d MiB more than before, a model of %d MiB is to need less than %d", most>>20, constants*size>>20, limit>>20)
+	}
+}
+
+// watchHeap returns by how much the heap grew at most while f ran.
+func watchHeap(t *testing.T, f func()) uint64 {
+	t.Helper()
+	heap := func() uint64 {
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		return s.HeapAlloc
+	}
+	runtime.GC()
+	before, most := heap(), uint64(0)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				most = max(most, heap())
+			}
+		}
+	}()
+	f()
+	close(stop)
+	<-stopped
+	return most - min(before, most)
+}
+
+// TestLazyTensorFails has recipes that fail, or give something else than they promised: nothing is written.
+func TestLazyTensorFails(t *testing.T) {
+	dims := []int64{1000}
+	for name, c := range map[string]struct {
+		remake func() (*Tensor, error)
+		want   string
+	}{
+		"error":      {func() (*Tensor, error) { return nil, errors.New("no luck") }, "no luck"},
+		"other type": {func() (*Tensor, error) { return NewTensor(dims, make([]float64, 1000)), nil }, "got float64"},
+		"other dims": {func() (*Tensor, error) { return NewTensor([]int64{999}, make([]float32, 999)), nil }, "got float32 of dims [999]"},
+	} {
+		m := New("g", 8, 18)
+		m.Graph.AddConstant("w", NewLazyTensor(Float32, dims, c.remake))
+		folder := t.TempDir()
+		for _, mode := range []ExternalMode{ExternalNone, ExternalAll} {
+			err := m.Save(filepath.Join(folder, "m.onnx"), mode)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: got error %v, want one with %q", name, err, c.want)
+			}
+		}
+		if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
+			t.Errorf("%s: files are left: %v, %v", name, entries, err)
+		}
+	}
+}
+
+// TestFileChangesUnderModel changes, replaces and removes a model's files after it was loaded: what is read is what was
+// loaded, or an error says what happened.
+func TestFileChangesUnderModel(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode   ExternalMode
+		change func(path string) error
+		want   string // "" if the model must still be whole
+	}{
+		"replaced":       {ExternalNone, func(path string) error { return WriteFile(path, func(w io.Writer) error { return nil }) }, ""},
+		"removed":        {ExternalNone, os.Remove, ""},
+		"cut":            {ExternalNone, func(path string) error { return os.Truncate(path, 100) }, "has been changed since"},
+		"overwritten":    {ExternalNone, func(path string) error { return os.WriteFile(path, make([]byte, 20100), 0o644) }, "has been changed since"},
+		"data replaced":  {ExternalAll, func(path string) error { return os.WriteFile(path+".data", make([]byte, 20001), 0o644) }, "has been changed since"},
+		"data removed":   {ExternalAll, func(path string) error { return os.Remove(path + ".data") }, "no such file"},
+		"model replaced": {ExternalAll, func(path string) error { return os.WriteFile(path, nil, 0o644) }, ""},
+	} {
+		path := filepath.Join(t.TempDir(), "model.onnx")
+		m := small(t, 5000)
+		want := weights(t, m)
+		if err := m.Save(path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		m, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.change(path); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := m.Graph.Value("w").Constant().Raw()
+		saving := m.Save(path+".copy", ExternalNone)
+		if c.want == "" {
+			if err != nil || saving != nil || !bytes.Equal(raw, want) {
+				t.Errorf("%s: the weights changed, or %v, %v", name, err, saving)
+			}
+			continue
+		}
+		for _, err := range []error{err, saving} {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: got error %v, want one with %q", name, err, c.want)
+			}
+		}
+	}
+}
+
+// TestSaveSparesOwnFiles saves a model so that the usual name of its data file would be that of a file which it is read
+// from.
+func TestSaveSparesOwnFiles(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "model.onnx")
+	m := small(t, 5000)
+	want := weights(t, m)
+	if err := m.Save(path+".data", ExternalNone); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Load(path + ".data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Save(path, ExternalAll); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{path, path + ".data"} {
+		m, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(weights(t, m), want) {
+			t.Errorf("%s: the weights changed", path)
+		}
+	}
+}
+
+// TestStage saves a model over another one in two steps: before the second, the other one is there, and the new one can be
+// loaded; without it, nothing is left.
+func TestStage(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "model.onnx")
+	if err := small(t, 10).Save(path, ExternalNone); err != nil {
+		t.Fatal(err)
+	}
+	size := func(path string) int64 {
+		m, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Graph.Value("w").Constant().Len()
+	}
+	for _, commit := range []bool{false, true} {
+		s, err := small(t, 5000).Stage(path, ExternalAll)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size(path) != 10 || size(s.Path()) != 5000 {
+			t.Errorf("before it is committed, %d elements are in place and %d are staged", size(path), size(s.Path()))
+		}
+		if commit {
+			err = s.Commit()
+		}
+		s.Abandon()
+		if want := map[bool]int64{false: 10, true: 5000}[commit]; err != nil || size(path) != want {
+			t.Errorf("commit %v: %d elements in place, %v", commit, size(path), err)
+		}
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 2 {
+		t.Errorf("files are left: %v, %v", entries, err)
+	}
+}
+
+// TestSizesOfRawData saves tensors around the sizes at which they are stored in another way, and those of a placeholder.
+func TestSizesOfRawData(t *testing.T) {
+	folder := t.TempDir()
+	for _, size := range []int{0, 1, 7, 8, 9, 119, 127, 128, 1023, 1024, 4096, 4097, 1 << 14, windowSize, windowSize + 1} {
+		m := New("g", 8, 18)
+		want := pattern(size, 3)
+		v := m.Graph.AddConstant("w", NewRawTensor(Uint8, []int64{int64(size)}, want))
+		m.Graph.AddNode("Relu", []*Value{v}, TensorAttr("t", NewRawTensor(Uint8, []int64{int64(size)}, want)))
+		for _, mode := range []ExternalMode{ExternalNone, ExternalAll} {
+			path := filepath.Join(folder, "m.onnx")
+			if err := m.Save(path, mode); err != nil {
+				t.Fatal(err)
+			}
+			saved, err := Load(path)
+			if err != nil {
+				t.Fatalf("%d bytes: %v", size, err)
+			}
+			n := saved.Graph.Nodes()[0]
+			for _, tensor := range []*Tensor{saved.Graph.Value("w").Constant(), n.Tensor("t")} {
+				if raw, err := tensor.Raw(); err != nil || !bytes.Equal(raw, want) {
+					t.Errorf("%d bytes came back as %d, %v", size, len(raw), err)
+				}
+			}
+		}
+	}
+}
