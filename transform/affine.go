@@ -3,6 +3,7 @@ package transform
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
@@ -16,7 +17,9 @@ type affine struct{ scale, shift []float64 }
 //
 // or says why it is no fixed map of each channel.
 func readNorm(n *onnxgraph.Node) (affine, string) {
-	switch {
+	switch names := references(n); {
+	case names != nil:
+		return affine{}, fmt.Sprintf("its %s is %s", strings.Join(names, ", "), givenByCallers(n.Graph()))
 	case n.Int("training_mode", 0) != 0:
 		return affine{}, "it is in training mode"
 	case len(n.Outputs()) > 1:

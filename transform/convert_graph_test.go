@@ -4,64 +4,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
-
-// TestWeightsThatAreKnownOrNot gives a convolution its weight in every way that files have.
-func TestWeightsThatAreKnownOrNot(t *testing.T) {
-	add := func(operator string, attrs ...onnxgraph.Attribute) func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
-		return func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
-			return g.AddNode(operator, []*onnxgraph.Value{w}, attrs...).Output(0)
-		}
-	}
-	for _, c := range []struct {
-		name   string
-		weight func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value
-		reason string // "" if known
-	}{
-		{"Constant", func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
-			return g.AddNode("Constant", nil, onnxgraph.TensorAttr("value", w.Constant())).Output(0)
-		}, ""},
-		{"Identity", add("Identity"), ""},
-		{"Cast", add("Cast", onnxgraph.Int("to", int64(onnxgraph.Float32))), ""},
-		{"computed", add("Tanh"), "computed by Tanh"},
-		{"quantized", add("DequantizeLinear"), "quantized"},
-		{"input", func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value { g.MakeInput(w); return w }, "graph input without data"},
-		{"integers", func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
-			return g.AddConstant("i", onnxgraph.NewTensor(w.Constant().Dims(), make([]int32, w.Constant().Len())))
-		}, "not floating-point"},
-		{"wrong kernel_shape", func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
-			g.Nodes()[0].SetAttr(onnxgraph.Ints("kernel_shape", 5, 5))
-			return w
-		}, "malformed"},
-		{"wrong group", func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
-			g.Nodes()[0].SetAttr(onnxgraph.Int("group", 0))
-			return w
-		}, "malformed"},
-		{"1×1", func(g *onnxgraph.Graph, w *onnxgraph.Value) *onnxgraph.Value {
-			return g.AddConstant("one", convcases.Draw(onnxgraph.Float32, 1, 4, 3, 1, 1))
-		}, "not spatial"},
-	} {
-		m := convcases.Cases[0].Model()
-		conv, w := m.Graph.Nodes()[0], m.Graph.Value(convcases.Weight)
-		conv.SetInput(1, c.weight(m.Graph, w))
-		report, err := transform.Convert(m, transform.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if known := report[0].Status == transform.Converted; known != (c.reason == "") || !strings.Contains(report[0].Reason, c.reason) {
-			t.Errorf("%s: got %+v, want the reason %q", c.name, report[0], c.reason)
-		}
-		if _, err := transform.Blocks(reloaded(t, m)); err != nil {
-			t.Error(err)
-		}
-	}
-}
 
 // TestSharedWeight converts two convolutions that share a weight: each gets a block, and merging leaves the graph as it was.
 func TestSharedWeight(t *testing.T) {

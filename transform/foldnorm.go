@@ -71,6 +71,8 @@ func foldNorm(norm *onnxgraph.Node, banks map[*onnxgraph.Node]bool) (reason stri
 		return fmt.Sprintf("it follows %s, which has no weight to take it", n)
 	case banks[n]:
 		return "it follows the bank of a frozen block: merge the block first"
+	case references(n) != nil:
+		return fmt.Sprintf("it follows %s, whose %v are %s", n, references(n), givenByCallers(n.Graph()))
 	case len(x.Uses()) > 1 || x.IsOutput():
 		return fmt.Sprintf("%q, which it reads, is used elsewhere too", x.Name())
 	case n.Graph() != norm.Graph():

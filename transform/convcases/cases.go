@@ -38,12 +38,21 @@ var Cases = []Case{
 	{Name: "dilation", Input: []int64{1, 3, 9, 8}, Filters: 4, Kernel: []int64{3, 3}, Dilations: []int64{2, 1}, Pads: []int64{2, 1, 2, 1}, Bias: true},
 	{Name: "asymmetric pads", Input: []int64{1, 3, 6, 5}, Filters: 4, Kernel: []int64{2, 3}, Pads: []int64{0, 2, 1, 1}, Bias: true},
 	{Name: "1×7", Input: []int64{1, 3, 6, 9}, Filters: 4, Kernel: []int64{1, 7}, Pads: []int64{0, 3, 0, 3}},
+	{Name: "7×1", Input: []int64{1, 3, 9, 6}, Filters: 4, Kernel: []int64{7, 1}, Strides: []int64{2, 1}, Pads: []int64{3, 0, 3, 0}, Bias: true},
+	{Name: "1×2, pads missing", Input: []int64{1, 3, 4, 6}, Filters: 2, Kernel: []int64{1, 2}, Strides: []int64{1, 2}},
 	{Name: "same upper, even kernel, stride", Input: []int64{1, 3, 5, 7}, Filters: 4, Kernel: []int64{4, 4}, Strides: []int64{2, 2}, AutoPad: "SAME_UPPER", Bias: true},
 	{Name: "same lower, even kernel, stride", Input: []int64{1, 3, 5, 7}, Filters: 4, Kernel: []int64{4, 4}, Strides: []int64{2, 2}, AutoPad: "SAME_LOWER"},
 	{Name: "same upper, stride above the kernel", Input: []int64{1, 2, 12}, Filters: 3, Kernel: []int64{2}, Strides: []int64{5}, AutoPad: "SAME_UPPER"},
+	{Name: "same upper, dilation", Input: []int64{1, 3, 9, 8}, Filters: 4, Kernel: []int64{3, 2}, Dilations: []int64{2, 3}, AutoPad: "SAME_UPPER", Bias: true},
+	{Name: "same lower, dilation, 1-D", Input: []int64{1, 3, 11}, Filters: 4, Kernel: []int64{4}, Dilations: []int64{2}, AutoPad: "SAME_LOWER"},
+	{Name: "same upper, dilation, stride", Input: []int64{1, 3, 9, 8}, Filters: 4, Kernel: []int64{2, 3}, Strides: []int64{2, 3}, Dilations: []int64{3, 1}, AutoPad: "SAME_UPPER"},
+	{Name: "valid, dilation", Input: []int64{1, 3, 8, 9}, Filters: 4, Kernel: []int64{3, 3}, Dilations: []int64{2, 3}, AutoPad: "VALID"},
+	{Name: "one input channel", Input: []int64{1, 1, 5, 5}, Filters: 2, Kernel: []int64{3, 3}, Bias: true},
 	{Name: "valid", Input: []int64{1, 3, 6, 7}, Filters: 4, Kernel: []int64{3, 3}, Strides: []int64{2, 2}, AutoPad: "VALID"},
 	{Name: "opset 11", Input: []int64{1, 3, 6, 5}, Filters: 4, Kernel: []int64{3, 3}, Bias: true, Opset: 11},
 	{Name: "float16", Input: []int64{1, 3, 6, 5}, Filters: 4, Kernel: []int64{3, 3}, Bias: true, DType: onnxgraph.Float16},
+	{Name: "bfloat16", Input: []int64{1, 3, 6, 5}, Filters: 4, Kernel: []int64{3, 3}, Bias: true, DType: onnxgraph.BFloat16, Opset: 22},
+	{Name: "float64, 1-D", Input: []int64{1, 3, 9}, Filters: 4, Kernel: []int64{3}, DType: onnxgraph.Float64},
 	{Name: "float64", Input: []int64{1, 3, 6, 5}, Filters: 4, Kernel: []int64{3, 3}, Bias: true, DType: onnxgraph.Float64},
 }
 
@@ -106,6 +115,12 @@ func (c Case) Model() *onnxgraph.Model {
 	g.Rename(n.Output(0), Y)
 	g.AddOutput(n.Output(0), full.DType, onnxgraph.Static(append([]int64{c.Input[0], c.Filters}, full.outputSize()...)...))
 	return m
+}
+
+// Runs reports whether ONNX Runtime has a kernel for the case on CPUs; others have only the naive reference.
+func (c Case) Runs() bool {
+	wide := c.DType == onnxgraph.Float64 || c.DType == onnxgraph.BFloat16
+	return !wide && (c.Dilations == nil || c.AutoPad == "" || c.AutoPad == "VALID")
 }
 
 // Data returns the input that the case's convolution is tried on.

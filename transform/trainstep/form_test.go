@@ -14,7 +14,7 @@ import (
 // gradient must be the same but for rounding.
 func TestBlockFormsAgree(t *testing.T) {
 	for _, c := range convcases.Cases {
-		if c.DType != onnxgraph.Undefined || c.Opset != 0 && c.Opset < 18 {
+		if c.DType != onnxgraph.Undefined || c.Opset != 0 && c.Opset < 18 || !c.Runs() {
 			continue // training is in float32, after an upgrade
 		}
 		for _, o := range []transform.Options{

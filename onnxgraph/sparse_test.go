@@ -1,0 +1,57 @@
+package onnxgraph
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// TestDensified spreads sparse constants, both as initializers and in Constant nodes, and refuses indices that are none.
+func TestDensified(t *testing.T) {
+	values := NewTensor([]int64{3}, []float32{1, 2, 3})
+	for _, c := range []struct {
+		name    string
+		indices *Tensor
+		dims    []int64
+		want    []float64 // nil for an error
+	}{
+		{"positions", NewTensor([]int64{3}, []int64{0, 4, 5}), []int64{2, 3}, []float64{1, 0, 0, 0, 2, 3}},
+		{"one index for each axis", NewTensor([]int64{3, 2}, []int64{0, 1, 1, 0, 1, 2}), []int64{2, 3}, []float64{0, 1, 0, 2, 0, 3}},
+		{"outside", NewTensor([]int64{3}, []int64{0, 4, 6}), []int64{2, 3}, nil},
+		{"negative", NewTensor([]int64{3}, []int64{0, -1, 5}), []int64{2, 3}, nil},
+		{"too few", NewTensor([]int64{2}, []int64{0, 1}), []int64{2, 3}, nil},
+		{"of too few axes", NewTensor([]int64{3, 1}, []int64{0, 1, 2}), []int64{2, 3}, nil},
+		{"without axes", NewTensor(nil, []int64{0}), []int64{2, 3}, nil},
+		{"negative dims", NewTensor([]int64{3}, []int64{0, 4, 5}), []int64{-2, 3}, nil},
+		{"far too large", NewTensor([]int64{3}, []int64{0, 4, 5}), []int64{1 << 30, 1 << 30}, nil},
+	} {
+		sparse := &onnxpb.SparseTensorProto{Values: proto.CloneOf(values.proto), Indices: c.indices.proto, Dims: c.dims}
+		sparse.Values.Name = proto.String("initializer")
+		m := link(&onnxpb.ModelProto{Graph: &onnxpb.GraphProto{
+			SparseInitializer: []*onnxpb.SparseTensorProto{sparse},
+			Node: []*onnxpb.NodeProto{{OpType: proto.String("Constant"), Output: []string{"node"}, Attribute: []*onnxpb.AttributeProto{{
+				Name: proto.String("sparse_value"), Type: onnxpb.AttributeProto_SPARSE_TENSOR.Enum(), SparseTensor: sparse,
+			}}}},
+		}}, nil).model
+		for _, name := range []string{"initializer", "node"} {
+			dense, err := m.Graph.Value(name).Densified()
+			if c.want == nil {
+				if err == nil {
+					t.Errorf("%s, %s: got %v", name, c.name, dense.Dims())
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if data, err := dense.Float64s(); err != nil || !slices.Equal(data, c.want) || !slices.Equal(dense.Dims(), c.dims) {
+				t.Errorf("%s, %s: got %v, %v", name, c.name, data, err)
+			}
+		}
+	}
+	if dense, err := New("g", 8, 18).Graph.AddConstant("dense", values).Densified(); dense != nil || err != nil {
+		t.Errorf("a dense constant: %v, %v", dense, err)
+	}
+}

@@ -1,0 +1,228 @@
+package transform_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+)
+
+// chain adds nodes that each read what the one before computes, and returns what the last does. A step's further inputs are
+// constant vectors of integers.
+func chain(g *onnxgraph.Graph, v *onnxgraph.Value, steps ...step) *onnxgraph.Value {
+	for _, s := range steps {
+		inputs := []*onnxgraph.Value{v}
+		if v == nil {
+			inputs = nil
+		}
+		if s.ints != nil {
+			inputs = append(inputs, g.AddConstant("ints", onnxgraph.NewTensor([]int64{int64(len(s.ints))}, s.ints)))
+		}
+		v = g.AddNode(s.operator, inputs, s.attrs...).Output(0)
+	}
+	return v
+}
+
+type step struct {
+	operator string
+	ints     []int64
+	attrs    []onnxgraph.Attribute
+}
+
+// weights are ways in which files give a convolution its weight, of dims [4, 3, 3, 3].
+var weights = []struct {
+	name   string
+	opset  int64
+	weight func(g *onnxgraph.Graph) *onnxgraph.Value
+	reason string // why the convolution is left alone, "" if it is rewritten
+}{
+	{"initializer", 18, func(g *onnxgraph.Graph) *onnxgraph.Value { return drawnWeight(g, 4, 3, 3, 3) }, ""},
+	{"Constant", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, nil, step{"Constant", nil, []onnxgraph.Attribute{onnxgraph.TensorAttr("value", convcases.Draw(onnxgraph.Float32, 1, 4, 3, 3, 3))}})
+	}, ""},
+	{"Constant of value_floats, Reshape", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		data, _ := convcases.Draw(onnxgraph.Float32, 1, 4*27).Float32s()
+		return chain(g, nil, step{"Constant", nil, []onnxgraph.Attribute{onnxgraph.Floats("value_floats", data...)}}, step{"Reshape", []int64{4, 3, 3, 3}, nil})
+	}, ""},
+	{"Constant of value_ints, Cast, Reshape", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		data := make([]int64, 4*27)
+		for i := range data {
+			data[i] = int64(i*i%7 - 3)
+		}
+		return chain(g, nil, step{"Constant", nil, []onnxgraph.Attribute{onnxgraph.Ints("value_ints", data...)}},
+			step{"Cast", nil, []onnxgraph.Attribute{onnxgraph.Int("to", int64(onnxgraph.Float32))}}, step{"Reshape", []int64{4, 3, 3, 3}, nil})
+	}, ""},
+	{"Constant of value_float, Unsqueeze", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, nil, step{"Constant", nil, []onnxgraph.Attribute{onnxgraph.Float("value_float", 2)}}, step{"Unsqueeze", []int64{0, 1, 2, 3}, nil})
+	}, "not spatial"},
+	{"default of an input", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		g.Model().SetIRVersion(3) // in which every initializer is an input, too
+		w := drawnWeight(g, 4, 3, 3, 3)
+		g.Model().SetIRVersion(8)
+		return w
+	}, ""},
+	{"Identity, twice", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Identity", nil, nil}, step{"Identity", nil, nil})
+	}, ""},
+	{"Cast from float16", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, g.AddConstant("half", convcases.Draw(onnxgraph.Float16, 1, 4, 3, 3, 3)), step{"Cast", nil, []onnxgraph.Attribute{onnxgraph.Int("to", int64(onnxgraph.Float32))}})
+	}, ""},
+	{"Transpose", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 3, 3, 3, 4), step{"Transpose", nil, []onnxgraph.Attribute{onnxgraph.Ints("perm", 3, 2, 0, 1)}})
+	}, ""},
+	{"Transpose of all axes", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 3, 3, 3, 4), step{"Transpose", nil, nil})
+	}, ""},
+	{"Reshape with 0 and -1", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 27), step{"Reshape", []int64{0, -1, 3, 3}, nil})
+	}, ""},
+	{"Flatten, Reshape", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 2, 2, 27), step{"Flatten", nil, []onnxgraph.Attribute{onnxgraph.Int("axis", -1)}}, step{"Reshape", []int64{4, 3, 3, 3}, nil})
+	}, ""},
+	{"Unsqueeze, Squeeze", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Unsqueeze", []int64{-1, 0, 2}, nil}, step{"Squeeze", []int64{0, 2, -1}, nil})
+	}, ""},
+	{"Squeeze of all", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 1, 4, 3, 1, 3, 3), step{"Squeeze", nil, nil})
+	}, ""},
+	{"Unsqueeze and Squeeze by attribute", 11, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Unsqueeze", nil, []onnxgraph.Attribute{onnxgraph.Ints("axes", 0, 3)}}, step{"Squeeze", nil, []onnxgraph.Attribute{onnxgraph.Ints("axes", 3, 0)}})
+	}, ""},
+	{"ConstantOfShape", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		value := onnxgraph.TensorAttr("value", onnxgraph.NewTensor([]int64{1}, []float32{0.3}))
+		return chain(g, nil, step{"ConstantOfShape", []int64{4, 3, 3, 3}, []onnxgraph.Attribute{value}})
+	}, ""},
+	{"ConstantOfShape of zeros", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, nil, step{"ConstantOfShape", []int64{4, 3, 3, 3}, nil})
+	}, ""},
+
+	{"computed from constants", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Tanh", nil, nil})
+	}, `is computed by Tanh "Tanh" from constants: export the model with constant folding`},
+	{"computed behind a Reshape", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 27), step{"Tanh", nil, nil}, step{"Reshape", []int64{4, 3, 3, 3}, nil})
+	}, `is computed by Tanh "Tanh" from constants`},
+	{"computed from the data", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, g.Value(convcases.X), step{"Exp", nil, nil})
+	}, `is computed by Exp "Exp" from the model's inputs`},
+	{"random", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, nil, step{"RandomNormal", nil, []onnxgraph.Attribute{onnxgraph.Ints("shape", 4, 3, 3, 3)}})
+	}, "is computed by RandomNormal"},
+	{"quantized", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"DequantizeLinear", nil, nil})
+	}, "is quantized (DequantizeLinear \"DequantizeLinear\"): rewrite the floating-point model that was quantized"},
+	{"input", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		w := drawnWeight(g, 4, 3, 3, 3)
+		g.MakeInput(w)
+		return w
+	}, "is a graph input without data: store it"},
+	{"absent", 18, func(*onnxgraph.Graph) *onnxgraph.Value { return nil }, "absent"},
+	{"integers", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return g.AddConstant("i", onnxgraph.NewTensor([]int64{4, 3, 3, 3}, make([]int32, 108)))
+	}, "not floating-point"},
+	{"of no elements", 18, func(g *onnxgraph.Graph) *onnxgraph.Value { return drawnWeight(g, 0, 3, 3, 3) }, "malformed"},
+	{"1×1", 18, func(g *onnxgraph.Graph) *onnxgraph.Value { return drawnWeight(g, 4, 3, 1, 1) }, "not spatial"},
+	{"a perm that is none", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Transpose", nil, []onnxgraph.Attribute{onnxgraph.Ints("perm", 0, 0, 1, 9)}})
+	}, "perm"},
+	{"a shape that does not fit", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Reshape", []int64{5, -1, 3, 3}, nil})
+	}, "cannot be computed"},
+	{"axes that are not there", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Unsqueeze", []int64{7}, nil})
+	}, "axes [7] of 5"},
+	{"an axis twice", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 27), step{"Unsqueeze", []int64{0, 0}, nil})
+	}, "axes [0 0] repeat"},
+	{"filled beyond measure", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, nil, step{"ConstantOfShape", []int64{1 << 40, 1 << 40, 3, 3}, nil})
+	}, "cannot be computed"},
+	{"a type without numbers", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Cast", nil, []onnxgraph.Attribute{onnxgraph.Int("to", int64(onnxgraph.String))}})
+	}, "cannot be computed"},
+}
+
+func drawnWeight(g *onnxgraph.Graph, dims ...int64) *onnxgraph.Value {
+	return g.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, dims...))
+}
+
+// TestWeights gives a convolution its weight in every way that files have: ONNX Runtime, which runs the source, must find
+// the same in the block and in what it is merged to. Convolutions that are left alone say why.
+func TestWeights(t *testing.T) {
+	orttest.Init(t)
+	c := convcases.Cases[0]
+	for _, row := range weights {
+		t.Run(row.name, func(t *testing.T) {
+			c.Opset = row.opset
+			m := c.Model()
+			conv, old := m.Graph.Nodes()[0], m.Graph.Value(convcases.Weight)
+			conv.SetInput(1, row.weight(m.Graph))
+			onnxgraph.RemoveUnused(old)
+			data, err := m.Bytes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if row.reason != "" {
+				report, err := transform.Convert(m, transform.Options{})
+				if err != nil || report[0].Status != transform.Skipped || !strings.Contains(report[0].Reason, row.reason) {
+					t.Errorf("got %+v, %v, want the reason %q", report, err, row.reason)
+				}
+				if after, err := m.Bytes(); err != nil || !slices.Equal(after, data) {
+					t.Errorf("the model is not as it was, %v", err)
+				}
+				return
+			}
+			want := execute(t, m, c.Data())
+			report, err := transform.Convert(m, spanning(c, transform.Depthwise, transform.None))
+			if err != nil || report[0].Status != transform.Converted {
+				t.Fatalf("%+v, %v", report, err)
+			}
+			m = reloaded(t, m)
+			compare(t, "the block", execute(t, m, c.Data()), want)
+			if operators, _, _ := census(m); len(operators) != 1 {
+				t.Errorf("what computed the weight is still there: %v", operators)
+			}
+			if outcomes, err := transform.Merge(m); err != nil || outcomes[0].Status != transform.Merged {
+				t.Fatalf("%+v, %v", outcomes, err)
+			}
+			compare(t, "the merged convolution", execute(t, reloaded(t, m), c.Data()), want)
+		})
+	}
+}
+
+// compare checks that two outputs are the same but for rounding, zeros too.
+func compare(t *testing.T, what string, got, want convcases.Array) {
+	t.Helper()
+	if slices.Max(want.Data) == 0 && slices.Min(want.Data) == 0 {
+		if slices.Max(got.Data) != 0 || slices.Min(got.Data) != 0 {
+			t.Errorf("%s: not zero", what)
+		}
+		return
+	}
+	if d := difference(t, got, want); d > 1e-5 {
+		t.Errorf("%s: differs by %.2g", what, d)
+	}
+}
+
+// TestMalformed leaves convolutions alone whose attributes contradict their weight.
+func TestMalformed(t *testing.T) {
+	for name, attr := range map[string]onnxgraph.Attribute{
+		"kernel_shape": onnxgraph.Ints("kernel_shape", 5, 5),
+		"groups":       onnxgraph.Int("group", 0),
+		"strides":      onnxgraph.Ints("strides", 0, 1),
+		"dilations":    onnxgraph.Ints("dilations", 1),
+		"pads":         onnxgraph.Ints("pads", 1, 1),
+		"auto_pad":     onnxgraph.Str("auto_pad", "SAME"),
+	} {
+		m := convcases.Cases[0].Model()
+		m.Graph.Nodes()[0].SetAttr(attr)
+		report, err := transform.Convert(m, transform.Options{})
+		if err != nil || report[0].Status != transform.Skipped || !strings.Contains(report[0].Reason, "malformed") || !strings.Contains(report[0].Reason, name) {
+			t.Errorf("%s: %+v, %v", name, report, err)
+		}
+	}
+}
