@@ -126,7 +126,7 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 		w.clear()
 		c.say("run %d/%d: %s", number, total, name)
 	}
-	plan.Progress, plan.Measuring, plan.Measured = w.step, w.measuring, w.measured
+	plan.Progress, plan.Measuring, plan.Measured, plan.Recalibrating = w.step, w.measuring, w.measured, w.recalibrating
 	return plan, nil
 }
 

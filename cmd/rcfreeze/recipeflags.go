@@ -18,7 +18,6 @@ type recipeFlags struct {
 	flags     *pflag.FlagSet
 	recipe    train.Recipe
 	augment   string
-	batchNorm string
 	blockForm string
 }
 
@@ -47,7 +46,9 @@ func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	flags.Float64Var(&r.ClipNorm, "clip-grad", paper.ClipNorm, "bound on the norm of the gradient (0: none)")
 	flags.StringVar(&f.augment, "augment", "auto", "augmentation such as pad-crop=4,flip=0.5, or none (auto: that for cifar10 and cifar100, none for others)")
 	flags.StringVar(&f.blockForm, "block-form", string(trainstep.AutoForm), fmt.Sprintf("how a step computes frozen blocks, of %v: as two convolutions, or folded into one in the graph", trainstep.BlockForms()))
-	flags.StringVar(&f.batchNorm, "batchnorm", "train", "train (statistics of the batch) or eval (keep running statistics)")
+	flags.StringVar((*string)(&r.BatchNorm), "batchnorm", string(paper.BatchNorm), "train (normalise by the statistics of the batch), eval (by the running statistics, which stay), "+
+		"recalibrate (as train, and re-estimate the running statistics on the training images in the end)")
+	flags.StringVar(&r.TrainFrom, "train-from", "", "train only what comes after the node of this name: all before it stays, and is not differentiated")
 }
 
 func (f *recipeFlags) addSeed(flags *pflag.FlagSet) {
@@ -62,9 +63,6 @@ func (f *recipeFlags) check() error {
 	faults := []error{f.recipe.Validate()}
 	if !slices.Contains(trainstep.BlockForms(), trainstep.BlockForm(f.blockForm)) {
 		faults = append(faults, fmt.Errorf("--block-form %q: choose one of %v", f.blockForm, trainstep.BlockForms()))
-	}
-	if f.batchNorm != "train" && f.batchNorm != "eval" {
-		faults = append(faults, fmt.Errorf("--batchnorm %q: choose train or eval", f.batchNorm))
 	}
 	if _, err := f.augmentations(""); err != nil {
 		faults = append(faults, err)
@@ -100,7 +98,6 @@ func (f *recipeFlags) settle(format string, fromScratch bool) (train.Recipe, []d
 	if r.Optimizer == "adamw" && !f.flags.Changed("lr") {
 		r.LearningRate = adamWRate
 	}
-	r.FreezeStatistics = f.batchNorm == "eval"
 	r.BlockForm = trainstep.BlockForm(f.blockForm)
 	augment, err := f.augmentations(format)
 	for _, a := range augment {

@@ -104,6 +104,9 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("training %s: %w", path, err)
 	}
+	if n := len(trained.Unreached); n > 0 {
+		c.say("%d parameters stayed as they are, since the loss does not depend on them: %s", n, strings.Join(trained.Unreached, ", "))
+	}
 	if err := describe(trained.Model, run.Normalize, run.Train.Classes); err != nil {
 		return err
 	}
@@ -163,14 +166,11 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 	if run.Recipe, run.Augment, err = c.recipe.settle(run.Train.Format, c.reinit); err != nil {
 		return nil, err
 	}
-	if run.Recipe.Trained, err = variant.Trained(m); err != nil {
+	if err := run.Recipe.Select(m, variant); err != nil {
 		return nil, err
 	}
-	if len(run.Recipe.Trained) == 0 {
-		return nil, errors.New("training " + m.Path() + ": it has no parameter that trains")
-	}
 	w := &watcher{progress: c.progress(), epochs: run.Recipe.Epochs, batchSize: run.Recipe.BatchSize}
-	run.Progress, run.Measuring, run.Measured = w.step, w.measuring, w.measured
+	run.Progress, run.Measuring, run.Measured, run.Recalibrating = w.step, w.measuring, w.measured, w.recalibrating
 	return run, c.draw(m, variant, run.Recipe.Seed)
 }
 

@@ -96,6 +96,21 @@ func TestWhatTrains(t *testing.T) {
 	})
 }
 
+// TestTrainFrom trains a model with an operator that has no gradient, from there on.
+func TestTrainFrom(t *testing.T) {
+	workshop(t)
+	changeOperator(t, "model.onnx", "Relu", "Atan", "atan.onnx")
+	r := succeedJSON[trainResult](t, trainArgs("atan.onnx", "out.onnx", "--train-from", "relu4", "--epochs", "1")...)
+	if r.Recipe.TrainFrom != "relu4" || len(r.Recipe.Trained) != 2 {
+		t.Errorf("trained %q after %q, want the last layer after relu4", r.Recipe.Trained, r.Recipe.TrainFrom)
+	}
+	for name, stays := range map[string]bool{"conv1.weight": true, "fc2.bias": true, "fc3.weight": false, "fc3.bias": false} {
+		if same := bytes.Equal(tensor(t, "atan.onnx", name), tensor(t, "out.onnx", name)); same != stays {
+			t.Errorf("%s stayed the same: %v, want %v", name, same, stays)
+		}
+	}
+}
+
 func tensor(t *testing.T, path, name string) []byte {
 	t.Helper()
 	m, err := onnxgraph.Load(path)

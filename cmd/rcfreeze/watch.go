@@ -26,6 +26,10 @@ func (w *watcher) step(p train.Progress) {
 
 func (w *watcher) measuring(done, total int) { w.show("measuring", done, total, "images") }
 
+func (w *watcher) recalibrating(done, total int) {
+	w.show("re-estimating statistics", done, total, "images")
+}
+
 // measured writes the line of an epoch.
 func (w *watcher) measured(r train.Row) {
 	w.clear()

@@ -16,8 +16,9 @@ import (
 
 // Options says which images to take, and how.
 type Options struct {
-	BatchSize int // at most; a data set with fewer images is one batch
-	Images    int // about how many images to take, in whole batches; 0 takes all
+	BatchSize int      // at most; a data set with fewer images is one batch
+	Images    int      // about how many images to take, in whole batches; 0 takes all
+	Means     []string // names of the running means of the nodes to estimate; nil for all
 	Normalize dataset.Normalization
 	Workers   int    // goroutines that read images, 0 for one per core; never changes the result
 	Seed      uint64 // of the order of the images
@@ -74,7 +75,7 @@ func recalibrate(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, 
 	if err := errors.Join(inner...); err != nil {
 		return nil, err
 	}
-	measured, err := measure(ctx, m, set, o, trainstep.MeasurementOptions{})
+	measured, err := measure(ctx, m, set, o, trainstep.MeasurementOptions{Means: o.Means})
 	if err != nil {
 		return nil, err
 	}

@@ -39,10 +39,11 @@ type Plan struct {
 	// Resume goes on with what is in Folder: finished runs are read back, one that was stopped goes on.
 	Resume bool
 	// Started, if not nil, is called before each run; the others are those of train.Run.
-	Started   func(name string, number, total int)
-	Progress  func(train.Progress)
-	Measuring func(done, total int)
-	Measured  func(train.Row)
+	Started       func(name string, number, total int)
+	Progress      func(train.Progress)
+	Measuring     func(done, total int)
+	Measured      func(train.Row)
+	Recalibrating func(done, total int)
 }
 
 // Row is one run and what came of it.
@@ -147,8 +148,8 @@ func (p *Plan) start(r run) (*onnxgraph.Model, error) {
 			return nil, err
 		}
 	}
-	_, err := r.variant.Trained(m)
-	return m, err
+	recipe := p.Recipe
+	return m, recipe.Select(m, r.variant)
 }
 
 // one trains and measures one run, or reads back one that is done.
@@ -161,7 +162,7 @@ func (p *Plan) one(ctx context.Context, r run) (Row, error) {
 	}
 	recipe := p.Recipe
 	recipe.Seed = r.seed
-	if recipe.Trained, err = r.variant.Trained(m); err != nil {
+	if err := recipe.Select(m, r.variant); err != nil {
 		return row, err
 	}
 	if p.Resume {
@@ -173,7 +174,7 @@ func (p *Plan) one(ctx context.Context, r run) (Row, error) {
 	training := train.Run{
 		Model: m, Recipe: recipe, Train: p.Train, Test: p.Test, Augment: p.Augment, Normalize: p.Normalize,
 		Workers: p.Workers, Session: p.Session, Folder: train.Folder(folder), Resume: p.Resume && stopped == nil,
-		Keep: train.KeepLast, Progress: p.Progress, Measuring: p.Measuring, Measured: p.Measured,
+		Keep: train.KeepLast, Progress: p.Progress, Measuring: p.Measuring, Measured: p.Measured, Recalibrating: p.Recalibrating,
 	}
 	result, err := training.Do(ctx)
 	if err != nil {

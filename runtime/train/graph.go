@@ -1,8 +1,12 @@
 package train
 
 import (
+	"context"
+
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -13,4 +17,50 @@ func Step(m *onnxgraph.Model, shape []int64, o trainstep.Options) (*trainstep.St
 		return nil, err
 	}
 	return trainstep.Build(fitted, image, o)
+}
+
+// build makes the step of the run's model, of which fitted is a copy.
+func (t *trainer) build(fitted *onnxgraph.Model, image string) error {
+	o := t.Recipe.stepOptions()
+	if t.Recipe.TrainFrom != "" {
+		n, err := transform.FindNode(t.Model, t.Recipe.TrainFrom)
+		if err != nil {
+			return err
+		}
+		for _, v := range n.Outputs() {
+			if v != nil {
+				o.After = append(o.After, v.Name())
+			}
+		}
+	}
+	o.Trained = nil
+	for _, name := range t.Recipe.Trained {
+		if t.Model.Graph.Value(name) != nil && fitted.Graph.Value(name) == nil {
+			t.unreached = append(t.unreached, name) // no output depends on it
+		} else {
+			o.Trained = append(o.Trained, name)
+		}
+	}
+	var err error
+	if t.step, err = trainstep.Build(fitted.Clone(), image, o); err != nil {
+		return err
+	}
+	t.unreached = append(t.unreached, t.step.Unreached...)
+	return nil
+}
+
+// recalibrate gives a trained model the running statistics of the training images, if the recipe says so.
+func (t *trainer) recalibrate(ctx context.Context, trained *onnxgraph.Model) error {
+	if t.Recipe.BatchNorm != BatchNormRecalibrate || len(t.step.Statistics) == 0 {
+		return nil
+	}
+	var means []string
+	for _, s := range t.step.Statistics {
+		means = append(means, s.Name) // and variances, which are no node's mean
+	}
+	_, err := batchnorm.Recalibrate(ctx, trained, t.Train, batchnorm.Options{
+		BatchSize: t.Recipe.BatchSize, Means: means, Normalize: t.Normalize, Workers: t.Workers, Seed: t.Recipe.Seed,
+		Session: t.Session, Progress: t.Recalibrating,
+	})
+	return err
 }

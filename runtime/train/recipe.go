@@ -6,28 +6,31 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // Recipe is all that decides the course of a training run, besides model and data. Two runs with equal
 // recipes give equal results.
 type Recipe struct {
-	Epochs         int     `json:"epochs"`
-	BatchSize      int     `json:"batch_size"`
-	Optimizer      string  `json:"optimizer"` // sgd or adamw
-	LearningRate   float64 `json:"lr"`
-	Schedule       string  `json:"schedule"`      // a name of Schedules
-	WarmupEpochs   float64 `json:"warmup_epochs"` // the rate rises linearly over these
-	StepEpochs     int     `json:"step_epochs"`   // schedule step: epochs between two drops
-	StepFactor     float64 `json:"step_factor"`   // schedule step: what a drop multiplies the rate with
-	Momentum       float64 `json:"momentum"`      // sgd
-	Nesterov       bool    `json:"nesterov"`      // sgd
-	WeightDecay    float64 `json:"weight_decay"`
-	LabelSmoothing float64 `json:"label_smoothing"`
-	ClipNorm       float64 `json:"clip_grad"` // 0 does not clip
-	Seed           uint64  `json:"seed"`
-	// FreezeStatistics keeps BatchNormalization on its running statistics.
-	FreezeStatistics bool `json:"freeze_statistics"`
+	Epochs         int       `json:"epochs"`
+	BatchSize      int       `json:"batch_size"`
+	Optimizer      string    `json:"optimizer"` // sgd or adamw
+	LearningRate   float64   `json:"lr"`
+	Schedule       string    `json:"schedule"`      // a name of Schedules
+	WarmupEpochs   float64   `json:"warmup_epochs"` // the rate rises linearly over these
+	StepEpochs     int       `json:"step_epochs"`   // schedule step: epochs between two drops
+	StepFactor     float64   `json:"step_factor"`   // schedule step: what a drop multiplies the rate with
+	Momentum       float64   `json:"momentum"`      // sgd
+	Nesterov       bool      `json:"nesterov"`      // sgd
+	WeightDecay    float64   `json:"weight_decay"`
+	LabelSmoothing float64   `json:"label_smoothing"`
+	ClipNorm       float64   `json:"clip_grad"` // 0 does not clip
+	Seed           uint64    `json:"seed"`
+	BatchNorm      BatchNorm `json:"batchnorm"`
+	// TrainFrom names a node after which training starts, "" if all trains: nothing before it changes.
+	TrainFrom string `json:"train_from"`
 	// BlockForm decides how the step computes frozen blocks; the forms agree but for rounding.
 	BlockForm trainstep.BlockForm `json:"block_form"`
 	Augment   []string            `json:"augment"`
@@ -39,8 +42,27 @@ type Recipe struct {
 func PaperRecipe() Recipe {
 	return Recipe{
 		Epochs: 75, BatchSize: 256, Optimizer: "sgd", LearningRate: 1e-2, Schedule: "cosine", StepEpochs: 30, StepFactor: 0.1,
-		Momentum: 0.9, Nesterov: true, WeightDecay: 1e-2, LabelSmoothing: 0.1,
+		Momentum: 0.9, Nesterov: true, WeightDecay: 1e-2, LabelSmoothing: 0.1, BatchNorm: BatchNormTrain,
 	}
+}
+
+// BatchNorm says by which statistics BatchNormalization normalizes while a model trains.
+type BatchNorm string
+
+const (
+	// BatchNormTrain normalizes by those of the batch, and lets the running statistics follow them.
+	BatchNormTrain BatchNorm = "train"
+	// BatchNormEval normalizes by the running statistics, which stay as they are.
+	BatchNormEval BatchNorm = "eval"
+	// BatchNormRecalibrate trains as BatchNormTrain, and re-estimates the running statistics that moved when training
+	// is over, on the training images without augmentation (batchnorm.Recalibrate): averages over all of these in the
+	// place of those over the last batches, from when the weights were others.
+	BatchNormRecalibrate BatchNorm = "recalibrate"
+)
+
+// BatchNorms returns all choices.
+func BatchNorms() []BatchNorm {
+	return []BatchNorm{BatchNormTrain, BatchNormEval, BatchNormRecalibrate}
 }
 
 // optimizers has one row per optimizer.
@@ -84,6 +106,7 @@ func (r Recipe) Validate() error {
 	need(!r.Nesterov || r.Momentum > 0, "momentum", r.Momentum, "more than 0 with Nesterov")
 	need(r.WeightDecay >= 0, "weight decay", r.WeightDecay, "0 or more")
 	need(r.LabelSmoothing >= 0 && r.LabelSmoothing < 1, "label smoothing", r.LabelSmoothing, "0 up to 1")
+	need(slices.Contains(BatchNorms(), r.BatchNorm), "batch normalisation", r.BatchNorm, fmt.Sprintf("one of %v", BatchNorms()))
 	need(r.ClipNorm >= 0, "gradient norm bound", r.ClipNorm, "0 (none) or more")
 	return errors.Join(faults...)
 }
@@ -91,6 +114,28 @@ func (r Recipe) Validate() error {
 func (r Recipe) stepOptions() trainstep.Options {
 	return trainstep.Options{
 		Trained: r.Trained, LabelSmoothing: r.LabelSmoothing, ClipNorm: r.ClipNorm,
-		Optimizer: optimizers[r.Optimizer](r), FreezeStatistics: r.FreezeStatistics, BlockForm: r.BlockForm,
+		Optimizer: optimizers[r.Optimizer](r), FreezeStatistics: r.BatchNorm == BatchNormEval, BlockForm: r.BlockForm,
 	}
+}
+
+// Select sets Trained to what trains of a model in a variant, as far as it comes after TrainFrom.
+func (r *Recipe) Select(m *onnxgraph.Model, v transform.Variant) error {
+	trained, err := v.Trained(m)
+	if err != nil {
+		return err
+	}
+	if r.TrainFrom != "" {
+		n, err := transform.FindNode(m, r.TrainFrom)
+		if err != nil {
+			return err
+		}
+		if trained, err = transform.After(m, n, trained); err != nil {
+			return err
+		}
+	}
+	if len(trained) == 0 {
+		return fmt.Errorf("choosing what trains in %s: it has no parameter that trains", m.Path())
+	}
+	r.Trained = trained
+	return nil
 }

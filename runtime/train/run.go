@@ -24,10 +24,12 @@ type Run struct {
 	Resume    bool        // go on from the folder's last checkpoint
 	Keep      Keep
 	// Progress, if not nil, is called after every step; Measured after every epoch; Measuring while test
-	// images are run. They are called from the goroutine that runs Do.
-	Progress  func(Progress)
-	Measuring func(done, total int)
-	Measured  func(Row)
+	// images are run; Recalibrating while training images are, for BatchNormRecalibrate. They are called from the
+	// goroutine that runs Do.
+	Progress      func(Progress)
+	Measuring     func(done, total int)
+	Measured      func(Row)
+	Recalibrating func(done, total int)
 }
 
 // Keep says whose weights a run returns.
@@ -51,6 +53,8 @@ type Progress struct {
 type Result struct {
 	Model   *onnxgraph.Model // the source with what was trained
 	History []Row            // one row per epoch
+	// Unreached names what was to train, but stayed as it was since the loss does not depend on it.
+	Unreached []string
 }
 
 // Do trains. When ctx is done it finishes the step, saves a checkpoint, and returns ctx's error. A loss

@@ -22,6 +22,7 @@ const saveEvery = 5 * time.Minute
 type trainer struct {
 	*Run
 	step      *trainstep.Step
+	unreached []string // parameters that were to train, and that the loss does not depend on
 	session   *ort.Session
 	stepper   *ort.Stepper
 	evaluator *evaluate.Evaluator
@@ -70,7 +71,7 @@ func (t *trainer) open() error {
 	if err != nil {
 		return err
 	}
-	if t.step, err = trainstep.Build(fitted.Clone(), image, t.Recipe.stepOptions()); err != nil {
+	if err := t.build(fitted, image); err != nil {
 		return err
 	}
 	data, err := t.step.Model.Bytes()
@@ -132,7 +133,10 @@ func (t *trainer) run(ctx context.Context) (*Result, error) {
 	if _, err := trainstep.InferenceMode(trained); err != nil {
 		return nil, err
 	}
-	return &Result{Model: trained, History: t.at.History}, nil
+	if err := t.recalibrate(ctx, trained); err != nil {
+		return nil, err
+	}
+	return &Result{Model: trained, History: t.at.History, Unreached: t.unreached}, nil
 }
 
 // kept returns the state vectors that the run is to return.

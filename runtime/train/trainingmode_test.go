@@ -37,7 +37,7 @@ func TestTrainingMode(t *testing.T) {
 			n.NeedOutput(1)
 		}
 	}
-	frozen := func(r *train.Run) { r.Recipe.FreezeStatistics, r.Recipe.LearningRate = true, 1e-3 }
+	frozen := func(r *train.Run) { r.Recipe.BatchNorm, r.Recipe.LearningRate = train.BatchNormEval, 1e-3 }
 	nothing := func(*train.Run) {}
 	cases := []struct {
 		name         string

@@ -14,7 +14,9 @@ func (b *builder) trainingNorms() []*onnxgraph.Node {
 	if b.FreezeStatistics {
 		return nil
 	}
-	return slices.DeleteFunc(b.Graph.Sorted(), func(n *onnxgraph.Node) bool { return !n.Is("BatchNormalization") })
+	return slices.DeleteFunc(b.Graph.Sorted(), func(n *onnxgraph.Node) bool {
+		return !n.Is("BatchNormalization") || !b.isTraining(n.Output(0))
+	})
 }
 
 // normStatistics are the running statistics of BatchNormalization nodes, mean and variance of each in turn, and

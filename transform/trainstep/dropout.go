@@ -7,9 +7,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
 )
 
-// lowerDropout replaces every Dropout by a product with a mask of 0 and 1/(1 - ratio). The masks are drawn
-// from the step's stream of the toolkit's own generator, each from a range of its own: unlike the
-// runtime's Dropout, whose hidden state a resumed run could not restore.
+// lowerDropout replaces every Dropout by a product with a mask of 0 and 1/(1 - ratio), or by nothing where the
+// model behaves as in inference. The masks are drawn from the step's stream of the toolkit's own generator, each
+// from a range of its own: unlike the runtime's Dropout, whose hidden state a resumed run could not restore.
 func (b *builder) lowerDropout() error {
 	var stream *onnxgraph.Value
 	drawn := int64(0)
@@ -22,7 +22,7 @@ func (b *builder) lowerDropout() error {
 			return err
 		}
 		x := n.Input(0)
-		if ratio > 0 {
+		if ratio > 0 && b.isTraining(n.Output(0)) {
 			if stream == nil {
 				if stream, err = b.Graph.AddInput(DropoutStreamInput, onnxgraph.Int64, onnxgraph.Static(2)); err != nil {
 					return err

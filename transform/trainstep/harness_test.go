@@ -3,6 +3,7 @@ package trainstep_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -46,6 +47,12 @@ func (n *net) parameter(name string, mean, deviation float64, dims ...int64) *on
 
 func (n *net) op(opType string, inputs []*onnxgraph.Value, attrs ...onnxgraph.Attribute) *onnxgraph.Value {
 	return n.model.Graph.AddNode(opType, inputs, attrs...).Output(0)
+}
+
+// first returns the first node of an operator.
+func (n *net) first(opType string) *onnxgraph.Node {
+	nodes := n.model.Graph.Nodes()
+	return nodes[slices.IndexFunc(nodes, func(m *onnxgraph.Node) bool { return m.Is(opType) })]
 }
 
 func (n *net) norm(name string, x *onnxgraph.Value, channels int64, attrs ...onnxgraph.Attribute) *onnxgraph.Value {

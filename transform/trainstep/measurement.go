@@ -13,10 +13,11 @@ const MeasuredOutput = "step.measured"
 
 // MeasurementOptions says what to measure.
 type MeasurementOptions struct {
-	// Nodes names the BatchNormalization nodes to measure; nil for all.
-	Nodes []string
-	// Inference normalizes by running statistics, as the model does when it is used. Else every
-	// BatchNormalization normalizes by the statistics of the batch, as in training. Dropout does nothing in either.
+	// Means names the running means of the BatchNormalization nodes to measure; nil for all. The others normalize by
+	// running statistics.
+	Means []string
+	// Inference lets those that are measured normalize by running statistics too, as when the model is used. Else they
+	// normalize by the statistics of the batch, as in training. Dropout does nothing in either case.
 	Inference bool
 }
 
@@ -43,12 +44,8 @@ func (b *builder) measurement(o MeasurementOptions) ([]Segment, error) {
 	}
 	var norms []*onnxgraph.Node
 	for _, n := range b.Graph.Sorted() {
-		switch {
-		case !n.Is("BatchNormalization"):
-		case o.Nodes == nil || slices.Contains(o.Nodes, n.Name()):
+		if n.Is("BatchNormalization") && (o.Means == nil || slices.Contains(o.Means, n.Input(3).Name())) {
 			norms = append(norms, n)
-		case !o.Inference:
-			b.lower(n)
 		}
 	}
 	if len(norms) == 0 {

@@ -7,28 +7,60 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// flattenParameters replaces the initializers that train by pieces of one state vector, and returns the
-// vector.
-func (b *builder) flattenParameters() (*onnxgraph.Value, error) {
+// parameter is an initializer that is to train.
+type parameter struct {
+	value   *onnxgraph.Value
+	initial *onnxgraph.Tensor
+}
+
+// takeParameters makes the initializers that train inputs, so that no gradient rule takes their data for fixed.
+func (b *builder) takeParameters() ([]parameter, error) {
 	values, err := b.trainedValues()
 	if err != nil {
 		return nil, err
 	}
+	list := make([]parameter, len(values))
+	for i, v := range values {
+		list[i] = parameter{v, v.Constant()}
+		b.Graph.MakeInput(v)
+	}
+	return list, nil
+}
+
+// flatten puts the parameters that have a gradient into one state vector, and returns it and its gradient. The
+// others become constants again: what the loss does not reach stays as it is, without decay, as in PyTorch.
+func (b *builder) flatten(parameters []parameter, gradients map[*onnxgraph.Value]*onnxgraph.Value) (vector, gradient *onnxgraph.Value, err error) {
+	var values, flat []*onnxgraph.Value
+	for _, p := range parameters {
+		b.Graph.MakeConstant(p.value, p.initial)
+		if g := gradients[p.value]; g != nil {
+			values = append(values, p.value)
+			flat = append(flat, b.Op("Reshape", []*onnxgraph.Value{g, b.Ints(-1)}))
+		} else {
+			b.step.Unreached = append(b.step.Unreached, p.value.Name())
+		}
+	}
+	if len(values) == 0 {
+		return nil, nil, errors.New("the loss does not depend on anything that trains")
+	}
 	segments, initial, err := pack(values)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b.step.Parameters = segments
-	vector, err := b.slot(ParametersSlot, initial)
-	if err != nil {
-		return nil, err
+	if vector, err = b.slot(ParametersSlot, initial); err != nil {
+		return nil, nil, err
 	}
 	pieces := b.unpack(vector, segments)
 	for i, v := range values {
 		onnxgraph.ReplaceUses(v, pieces[i])
 	}
 	onnxgraph.RemoveUnused(values...)
-	return vector, nil
+	gradient = flat[0]
+	if len(flat) > 1 {
+		gradient = b.Op("Concat", flat, onnxgraph.Int("axis", 0))
+	}
+	return vector, gradient, nil
 }
 
 // trainedValues returns the initializers that train. The error lists the parameters that cannot, beside those that can.

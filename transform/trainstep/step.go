@@ -3,6 +3,7 @@ package trainstep
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
@@ -30,7 +31,10 @@ type Options struct {
 	ClipNorm float64
 	// FreezeStatistics keeps BatchNormalization on its running statistics, as in inference.
 	FreezeStatistics bool
-	BlockForm        BlockForm // "" is AutoForm
+	// After, if not nil, names values: nodes that depend on none of them behave as in inference, BatchNormalization
+	// and Dropout too. What trains must come after them.
+	After     []string
+	BlockForm BlockForm // "" is AutoForm
 }
 
 // Step is a training step.
@@ -42,6 +46,9 @@ type Step struct {
 	Parameters []Segment
 	Statistics []Segment
 	State      []Slot
+	// Unreached names parameters that were to train, but that the loss does not depend on: they have no state, and
+	// stay as they are.
+	Unreached []string
 }
 
 // Slot is a vector of state: what the step reads as Input is in the next step what it writes as Output.
@@ -88,12 +95,16 @@ func Build(m *onnxgraph.Model, image string, o Options) (*Step, error) {
 type builder struct {
 	*onnxgraph.Builder
 	Options
-	step *Step
+	step  *Step
+	after map[*onnxgraph.Value]bool // what depends on After, nil if it is
 }
 
 func (b *builder) build() error {
 	logits, err := b.logits()
 	if err != nil {
+		return err
+	}
+	if err := b.findTrainingPart(); err != nil {
 		return err
 	}
 	if err := b.foldBlocks(); err != nil {
@@ -103,7 +114,7 @@ func (b *builder) build() error {
 	if err := b.check(logits, norms); err != nil {
 		return err
 	}
-	parameters, err := b.flattenParameters()
+	parameters, err := b.takeParameters()
 	if err != nil {
 		return err
 	}
@@ -117,12 +128,13 @@ func (b *builder) build() error {
 	if err != nil {
 		return err
 	}
-	gradients, err := gradient.Of(b.Builder, loss, parameters)
+	var values []*onnxgraph.Value
+	for _, p := range parameters {
+		values = append(values, p.value)
+	}
+	gradients, err := gradient.Of(b.Builder, loss, values...)
 	if err != nil {
 		return err
-	}
-	if gradients[parameters] == nil {
-		return errors.New("the loss does not depend on anything that trains")
 	}
 	b.Graph.RemoveOutputs()
 	if err := b.output(loss, LossOutput, 1); err != nil {
@@ -131,7 +143,11 @@ func (b *builder) build() error {
 	if err := b.correct(logits); err != nil {
 		return err
 	}
-	if err := b.optimizer(parameters, gradients[parameters]); err != nil {
+	vector, slope, err := b.flatten(parameters, gradients)
+	if err != nil {
+		return err
+	}
+	if err := b.optimizer(vector, slope); err != nil {
 		return err
 	}
 	if err := b.updateStatistics(norms); err != nil {
@@ -140,6 +156,35 @@ func (b *builder) build() error {
 	b.Graph.Prune()
 	return nil
 }
+
+// findTrainingPart notes the values that depend on those that After names.
+func (b *builder) findTrainingPart() error {
+	if len(b.After) == 0 {
+		return nil
+	}
+	b.after = map[*onnxgraph.Value]bool{}
+	for _, name := range b.After {
+		if v := b.Graph.Value(name); v != nil && v.Constant() == nil {
+			b.after[v] = true
+		}
+	}
+	if len(b.after) == 0 {
+		return fmt.Errorf("%q, after which training starts, does not depend on the images' pixels: name another node", b.After)
+	}
+	for _, n := range b.Graph.Sorted() {
+		if slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return b.after[v] }) {
+			for _, v := range n.Outputs() {
+				if v != nil {
+					b.after[v] = true
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// isTraining reports whether a node that computes v is one that behaves as in training.
+func (b *builder) isTraining(v *onnxgraph.Value) bool { return b.after == nil || b.after[v] }
 
 // logits returns the first output, or what goes into it if it is a Softmax, as [N, classes].
 func (b *builder) logits() (*onnxgraph.Value, error) {

@@ -38,12 +38,12 @@ func residualNet(t *testing.T) *net {
 }
 
 // residualReference computes the loss of residualNet in float64. Norms use the statistics that are given,
-// or, if nil, those of the batch, which it returns too.
+// or, where there are none, those of the batch, which it returns too.
 func residualReference(p map[string][]float64, images []float64, labels []int64, smoothing float64, given map[string][]float64) (loss float64, used map[string][]float64) {
 	used = map[string][]float64{}
 	norm := func(x maps, name string) maps {
 		mean, variance := x.statistics()
-		if given != nil {
+		if given[name+".mean"] != nil {
 			mean, variance = given[name+".mean"], given[name+".var"]
 		}
 		used[name+".mean"], used[name+".var"] = mean, variance
@@ -77,28 +77,33 @@ func TestGradient(t *testing.T) {
 		name      string
 		trained   []string
 		smoothing float64
-		frozen    bool // running statistics
+		frozen    bool   // running statistics
+		after     string // the operator whose first node's output training starts after
 	}{
-		{"everything", residualNames, 0.1, false},
-		{"frozen statistics", []string{"w2", "n1.scale", "n2.shift", "b3"}, 0.1, true},
-		{"no smoothing", []string{"fc", "b3"}, 0, false},
-		{"one parameter", []string{"n1.scale"}, 0.1, false},
-		{"frozen filters", []string{"fc", "n1.shift", "n2.scale"}, 0.1, false},
+		{"everything", residualNames, 0.1, false, ""},
+		{"frozen statistics", []string{"w2", "n1.scale", "n2.shift", "b3"}, 0.1, true, ""},
+		{"no smoothing", []string{"fc", "b3"}, 0, false, ""},
+		{"one parameter", []string{"n1.scale"}, 0.1, false, ""},
+		{"frozen filters", []string{"fc", "n1.shift", "n2.scale"}, 0.1, false, ""},
+		{"after the first layer", []string{"w2", "n2.scale", "n2.shift", "b3", "w3", "fc", "fc.bias"}, 0.1, false, "Relu"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			n := residualNet(t)
 			images, labels := n.data(classes)
-			r := newRunner(t, n.model, n.shape, trainstep.Options{
-				Trained: c.trained, LabelSmoothing: c.smoothing, FreezeStatistics: c.frozen, Optimizer: trainstep.SGD{},
-			})
-			loss, gradient := r.gradient(images, labels)
-
+			o := trainstep.Options{Trained: c.trained, LabelSmoothing: c.smoothing, FreezeStatistics: c.frozen, Optimizer: trainstep.SGD{}}
 			p := n.constants()
-			var given map[string][]float64
+			given := map[string][]float64{}
 			if c.frozen {
 				given = p
 			}
+			if c.after != "" {
+				o.After = []string{n.first(c.after).Output(0).Name()}
+				given = map[string][]float64{"n1.mean": p["n1.mean"], "n1.var": p["n1.var"]}
+			}
+			r := newRunner(t, n.model, n.shape, o)
+			loss, gradient := r.gradient(images, labels)
+
 			reference := func() float64 {
 				loss, _ := residualReference(p, widen(images), labels, c.smoothing, given)
 				return loss
@@ -119,11 +124,51 @@ func TestGradient(t *testing.T) {
 			if got := len(r.step.Parameters); got != len(c.trained) {
 				t.Errorf("%d parameters train, want %d", got, len(c.trained))
 			}
-			if hasStatistics := len(r.step.Statistics) > 0; hasStatistics == c.frozen {
-				t.Errorf("running statistics move: %v, want %v", hasStatistics, !c.frozen)
+			if moving, fixed := len(r.step.Statistics), len(given); moving != 4-min(4, fixed) {
+				t.Errorf("%d running statistics move, %d are given", moving, fixed)
 			}
 		})
 	}
+}
+
+// TestUnreached has a parameter behind nothing that the loss depends on, and one whose only way to the loss has no
+// derivative: both stay as they are, in spite of weight decay, and have no state, as PyTorch leaves alone what has no
+// gradient.
+func TestUnreached(t *testing.T) {
+	n := newNet(t, 6, 3)
+	w := n.parameter("w", 1, 0.1, 3)
+	scaled := n.op("Mul", []*onnxgraph.Value{n.image, w})
+	rounded := n.op("Floor", []*onnxgraph.Value{n.op("Mul", []*onnxgraph.Value{n.image, n.parameter("rounded", 1, 0.1, 3)})})
+	n.output(n.op("Add", []*onnxgraph.Value{scaled, rounded}))
+	n.output(n.op("Mul", []*onnxgraph.Value{n.image, n.parameter("aside", 1, 0.1, 3)})) // a second output
+	o := trainstep.Options{Trained: []string{"aside", "w", "rounded"}, Optimizer: trainstep.SGD{Momentum: 0.9, WeightDecay: 0.5}}
+	r := newRunner(t, n.model, n.shape, o)
+	images, labels := n.data(3)
+	r.run(images, labels, 0.1)
+	if !slices.Equal(r.step.Unreached, []string{"aside", "rounded"}) {
+		t.Errorf("not reached are %q, want aside and rounded", r.step.Unreached)
+	}
+	if len(r.step.Parameters) != 1 || r.step.Parameters[0].Name != "w" {
+		t.Errorf("the parameters are %+v, want w alone", r.step.Parameters)
+	}
+	for _, s := range r.step.State {
+		if got := s.Initial.Len(); got != 3 {
+			t.Errorf("state %s has %d elements, want the 3 of w", s.Input, got)
+		}
+	}
+	// the forward pass still has what is rounded
+	o.Trained = []string{"w"}
+	again := newRunner(t, n.model, n.shape, o)
+	near(t, "loss", []float64{r.run(images, labels, 0)}, []float64{afterStep(again, images, labels)}, 1e-6)
+	if _, err := trainstep.Build(fit(t, n.model, n.shape), "image", trainstep.Options{Trained: []string{"aside"}, Optimizer: trainstep.SGD{}}); err == nil {
+		t.Error("a step in which nothing trains is built")
+	}
+}
+
+// afterStep returns the loss after a step with rate 0.1.
+func afterStep(r *runner, images []float32, labels []int64) float64 {
+	r.run(images, labels, 0.1)
+	return r.run(images, labels, 0)
 }
 
 // TestStatistics compares running statistics after three steps with the documented formula.

@@ -1,0 +1,116 @@
+package transform
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// newForked returns x → a → {left, right} → sum → last, with a weight that left and last share, and one that reaches
+// last by way of a Transpose.
+func newForked(t *testing.T) *onnxgraph.Model {
+	t.Helper()
+	m := onnxgraph.New("net", 8, 18)
+	g := m.Graph
+	x, err := g.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	weight := func(name string) *onnxgraph.Value {
+		return g.AddConstant(name, onnxgraph.NewTensor([]int64{3, 3}, make([]float32, 9)))
+	}
+	node := func(name, opType string, inputs ...*onnxgraph.Value) *onnxgraph.Value {
+		n := g.AddNode(opType, inputs)
+		n.Rename(name)
+		return n.Output(0)
+	}
+	shared := weight("shared")
+	a := node("a", "MatMul", x, weight("a.weight"))
+	left := node("left", "MatMul", a, shared)
+	right := node("right", "MatMul", a, weight("right.weight"))
+	sum := node("sum", "Add", left, right)
+	turned := node("turned", "Transpose", weight("turned.weight"))
+	last := node("last", "MatMul", node("shared again", "MatMul", sum, shared), turned)
+	g.AddOutput(last, onnxgraph.Float32, nil)
+	return m
+}
+
+func TestAfter(t *testing.T) {
+	all := []string{"a.weight", "shared", "right.weight", "turned.weight"}
+	for name, want := range map[string][]string{
+		"a":     {"shared", "right.weight", "turned.weight"},
+		"left":  {"turned.weight"}, // shared is read by left itself, too
+		"right": {"turned.weight"},
+		"sum":   {"turned.weight"},
+	} {
+		m := newForked(t)
+		n, err := FindNode(m, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := After(m, n, all)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("after %s: %q (%v), want %q", name, got, err, want)
+		}
+	}
+	for name, want := range map[string]string{"last": "no parameter", "turned": "does not depend on the images"} {
+		m := newForked(t)
+		n, err := FindNode(m, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := After(m, n, all); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("after %s: got error %v, want one with %q", name, err, want)
+		}
+	}
+}
+
+func TestFindNode(t *testing.T) {
+	m := newForked(t)
+	n, err := FindNode(m, "sum")
+	if err != nil || n.Name() != "sum" {
+		t.Errorf("found %v (%v), want sum", n, err)
+	}
+	if same, err := FindNode(m, n.Output(0).Name()); err != nil || same != n {
+		t.Errorf("by its output: found %v (%v), want sum", same, err)
+	}
+	for name, want := range map[string]string{"Sum": `"sum"`, "lats": `"last"`, "AGAIN": `"shared again"`} {
+		_, err := FindNode(m, name)
+		_, list, _ := strings.Cut(errorText(err), "similar names are [")
+		if !strings.HasPrefix(list, want) {
+			t.Errorf("%s: got error %v, want one that lists %s first", name, err, want)
+		}
+	}
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice, err := onnxgraph.Parse(bytes.ReplaceAll(data, []byte("last"), []byte("left")), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := FindNode(twice, "left"); !strings.Contains(errorText(err), "2 nodes have that name") {
+		t.Errorf("got error %v, want one that says that 2 nodes have the name", err)
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestEditDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}, {"same", "same", 0}} {
+		if got := editDistance(c.a, c.b); got != c.want {
+			t.Errorf("from %q to %q: %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
