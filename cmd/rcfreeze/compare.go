@@ -87,7 +87,7 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 		if len(rows) > 0 {
 			err = fmt.Errorf("%w; %d finished runs are in %s: --resume keeps them", err, len(rows), c.folder)
 		}
-		return err
+		return withTrainFrom(err, m, transform.Baseline)
 	}
 	r := compareResult{
 		Model: path, Folder: c.folder, Data: c.data.path, Recipe: plan.Recipe, Normalize: normalization(plan.Normalize),

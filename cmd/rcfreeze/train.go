@@ -102,7 +102,7 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	c.announce(path, variant, run)
 	trained, err := run.Do(ctx)
 	if err != nil {
-		return fmt.Errorf("training %s: %w", path, err)
+		return fmt.Errorf("training %s: %w", path, withTrainFrom(err, m, variant))
 	}
 	if n := len(trained.Unreached); n > 0 {
 		c.say("%d parameters stayed as they are, since the loss does not depend on them: %s", n, strings.Join(trained.Unreached, ", "))

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/gradient"
+)
+
+// withTrainFrom adds to an error about nodes that cannot be differentiated after which node the model can be trained.
+func withTrainFrom(err error, m *onnxgraph.Model, variant transform.Variant) error {
+	var unsupported *gradient.UnsupportedError
+	if !errors.As(err, &unsupported) {
+		return err
+	}
+	last := unsupported.Faults[len(unsupported.Faults)-1].Node // in topological order: none comes after it
+	name := last.Name()
+	if name == "" {
+		name = last.Output(0).Name()
+	}
+	recipe := train.Recipe{TrainFrom: name}
+	if recipe.Select(m, variant) != nil {
+		return fmt.Errorf("%w\nnothing that trains comes after %s, the last of them", err, last)
+	}
+	return fmt.Errorf("%w\n--train-from %q trains only what comes after the last of them", err, name)
+}
