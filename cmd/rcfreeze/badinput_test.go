@@ -22,6 +22,7 @@ func TestBadInput(t *testing.T) {
 	succeed(t, "convert", "model.onnx", "-o", "big.onnx", "--external-data", "all")
 	write(t, "missing.onnx", bytes.ReplaceAll(read(t, "big.onnx"), []byte("big.onnx.data"), []byte("bad.onnx.data")))
 	write(t, "leaving.onnx", bytes.ReplaceAll(read(t, "big.onnx"), []byte("big.onnx.data"), []byte("../../../data")))
+	writeFolders(t, "folders", "cat", "dog")
 	changeOperator(t, "model.onnx", "Relu", "Atan", "atan.onnx")
 	changeBank(t, "blocks.onnx", "changed.onnx")
 	writeBands(t, "labels", 7)
@@ -47,7 +48,9 @@ func TestBadInput(t *testing.T) {
 		{"comparing with an unsupported operator", "compare atan.onnx -o out --variants frozen" + train, []string{"atan.onnx", "Atan", `--train-from "relu4"`}},
 		{"training from no node", "train model.onnx -o out.onnx --train-from conv" + train, []string{"model.onnx", `"conv"`, `"conv1"`, `"conv2"`}},
 		{"training from the end", "train model.onnx -o out.onnx --train-from fc3" + train, []string{`"fc3"`, "no parameter"}},
-		{"labels outside the classes", "train model.onnx -o out.onnx --data labels", []string{"labels", "outside the 3 classes"}},
+		{"labels outside the classes", "train model.onnx -o out.onnx --data labels", []string{"labels", "outside the 3 classes", "--num-classes 7"}},
+		{"folders of other classes", "train model.onnx -o out.onnx --data folders", []string{"folders", "2 classes", "--num-classes 2"}},
+		{"number of classes", "train model.onnx -o out.onnx --num-classes 1" + train, []string{"--num-classes 1"}},
 		{"images of another size", "eval larger.onnx --data bands", []string{"bands", "16×16", "12×12", "--resize"}},
 		{"images of other channels", "eval coloured.onnx --data bands", []string{"bands", "3-channel", "1-channel"}},
 		{"no data", "eval model.onnx --data nowhere", []string{"nowhere", "no such file"}},

@@ -24,6 +24,7 @@ type compareCommand struct {
 	seeds      []uint
 	data       dataFlags
 	recipe     recipeFlags
+	head       headFlags
 	conversion conversionFlags
 	runtime    runtimeFlags
 	reinit     bool
@@ -59,6 +60,7 @@ func newCompare(p *printer) *cobra.Command {
 	flags.UintSliceVar(&c.seeds, "seeds", []uint{0}, "seeds of the runs, such as 0,1,2,3")
 	c.data.add(cmd)
 	c.recipe.add(flags)
+	c.head.add(flags)
 	c.conversion.addKind(flags)
 	c.runtime.add(flags)
 	flags.BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew first: train from scratch")
@@ -68,7 +70,7 @@ func newCompare(p *printer) *cobra.Command {
 }
 
 func (c *compareCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.data.check(), c.recipe.check(), checkExpansions(c.expansions...)); err != nil {
+	if err := errors.Join(c.data.check(), c.recipe.check(), c.head.check(), checkExpansions(c.expansions...)); err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)
@@ -76,6 +78,9 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	if _, err := chooseVariant(m, transform.Baseline); err != nil {
+		return err
+	}
+	if err := c.head.apply(c.printer, m, 0); err != nil {
 		return err
 	}
 	plan, err := c.plan(ctx, m)

@@ -15,6 +15,7 @@ type convertCommand struct {
 	*printer
 	conversion conversionFlags
 	output     outputFlags
+	head       headFlags
 	reinit     bool
 }
 
@@ -38,12 +39,13 @@ func newConvert(p *printer) *cobra.Command {
 	}
 	c.output.add(cmd)
 	c.conversion.add(cmd.Flags())
+	c.head.add(cmd.Flags())
 	cmd.Flags().BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew, to train from scratch")
 	return cmd
 }
 
 func (c *convertCommand) run(path string) error {
-	if err := errors.Join(c.output.check(), checkExpansions(c.conversion.options.Expansion)); err != nil {
+	if err := errors.Join(c.output.check(), c.head.check(), checkExpansions(c.conversion.options.Expansion)); err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)
@@ -52,6 +54,9 @@ func (c *convertCommand) run(path string) error {
 	}
 	result := convertResult{Model: path, Output: c.output.path}
 	if result.Before, err = countParameters(m); err != nil {
+		return err
+	}
+	if err := c.head.apply(c.printer, m, c.conversion.options.Seed); err != nil {
 		return err
 	}
 	if result.Convolutions, err = transform.Convert(m, c.conversion.options); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -111,14 +112,16 @@ func imageShape(m *onnxgraph.Model) (dataset.Shape, error) {
 	return dataset.Shape{Channels: size(1), Height: size(2), Width: size(3)}, nil
 }
 
-// classes returns the number of classes that the model tells apart, 0 if it does not say.
+// classes returns the number of classes that the model's first output tells apart, 0 if it does not say.
 func classes(m *onnxgraph.Model) int {
-	for _, v := range m.Graph.Outputs() {
-		if dims, ok := v.Shape(); ok && len(dims) == 2 {
-			return int(max(dims[1].Size, 0))
-		}
+	if len(m.Graph.Outputs()) == 0 {
+		return 0
 	}
-	return 0
+	dims, ok := m.Graph.Outputs()[0].Shape()
+	if !ok || len(dims) < 2 || slices.ContainsFunc(dims[2:], func(d onnxgraph.Dim) bool { return d.Size != 1 }) {
+		return 0
+	}
+	return int(max(dims[1].Size, 0))
 }
 
 // formatNormalizations are the normalizations of formats that hold one data set only.

@@ -3,14 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
+	"image"
+	"image/png"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
@@ -86,19 +88,30 @@ func writeBands(t *testing.T, folder string, classes int) {
 		t.Fatal(err)
 	}
 	for prefix, n := range map[string]int{"train": trainCount, "t10k": testCount} {
-		images := binary.BigEndian.AppendUint32(nil, 0x803)
-		for _, size := range []int{n, side, side} {
-			images = binary.BigEndian.AppendUint32(images, uint32(size))
+		labels := make([]byte, n)
+		for i := range labels {
+			labels[i] = byte(i % classes)
 		}
-		labels := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 0x801), uint32(n))
-		for i := range n {
-			for j := range side * side {
-				images = append(images, pixel(i, j%side, j/side))
+		datasettest.WriteIDX(t, folder, prefix, side, labels, pixel)
+	}
+}
+
+// writeFolders writes a data set of folders, with two black images per class and split.
+func writeFolders(t *testing.T, folder string, classes ...string) {
+	t.Helper()
+	var black bytes.Buffer
+	if err := png.Encode(&black, image.NewGray(image.Rect(0, 0, side, side))); err != nil {
+		t.Fatal(err)
+	}
+	for _, split := range []string{"train", "val"} {
+		for _, class := range classes {
+			path := filepath.Join(folder, split, class)
+			if err := os.MkdirAll(path, 0o755); err != nil {
+				t.Fatal(err)
 			}
-			labels = append(labels, byte(i%classes))
+			write(t, filepath.Join(path, "a.png"), black.Bytes())
+			write(t, filepath.Join(path, "b.png"), black.Bytes())
 		}
-		write(t, filepath.Join(folder, prefix+"-images-idx3-ubyte"), images)
-		write(t, filepath.Join(folder, prefix+"-labels-idx1-ubyte"), labels)
 	}
 }
 

@@ -20,6 +20,7 @@ type trainCommand struct {
 	output  outputFlags
 	data    dataFlags
 	recipe  recipeFlags
+	head    headFlags
 	runtime runtimeFlags
 	variant string
 	reinit  bool
@@ -55,6 +56,7 @@ func newTrain(p *printer) *cobra.Command {
 	c.data.add(cmd)
 	c.recipe.add(cmd.Flags())
 	c.recipe.addSeed(cmd.Flags())
+	c.head.add(cmd.Flags())
 	c.runtime.add(cmd.Flags())
 	flags := cmd.Flags()
 	flags.StringVar(&c.variant, "variant", "", fmt.Sprintf("what trains: %s (default frozen if the model has frozen blocks, else baseline)", variantList()))
@@ -83,11 +85,14 @@ func variantList() string {
 }
 
 func (c *trainCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.output.check(), c.data.check(), c.recipe.check(), c.check()); err != nil {
+	if err := errors.Join(c.output.check(), c.data.check(), c.recipe.check(), c.head.check(), c.check()); err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)
 	if err != nil {
+		return err
+	}
+	if err := c.head.apply(c.printer, m, c.recipe.recipe.Seed); err != nil {
 		return err
 	}
 	variant, err := chooseVariant(m, transform.Variant(c.variant))

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,6 +95,30 @@ func TestWhatTrains(t *testing.T) {
 			t.Error("the filters must be drawn anew and then stay")
 		}
 	})
+}
+
+// TestNumClasses trains a model of 3 classes, which records their names, on a data set of 7, in both ways to get there.
+func TestNumClasses(t *testing.T) {
+	workshop(t)
+	writeBands(t, "labels", 7)
+	succeed(t, trainArgs("model.onnx", "three.onnx", "--epochs", "1")...)
+	r := succeedJSON[trainResult](t, trainArgs("three.onnx", "seven.onnx", "--data", "labels", "--num-classes", "7", "--train-from", "relu4", "--seed", "2")...)
+	if !slices.Equal(r.Recipe.Trained, []string{"fc3.weight", "fc3.bias"}) || !bytes.Equal(tensor(t, "three.onnx", "fc2.weight"), tensor(t, "seven.onnx", "fc2.weight")) {
+		t.Errorf("trained %q, want the last layer alone", r.Recipe.Trained)
+	}
+	if e := succeedJSON[evalResult](t, "eval", "seven.onnx", "--data", "labels"); e.Loss != r.Result.Loss {
+		t.Errorf("eval measures a loss of %v, train %v", e.Loss, r.Result.Loss)
+	}
+	shape := succeedJSON[inspectResult](t, "inspect", "seven.onnx").Outputs[0].Shape
+	if m, err := onnxgraph.Load("seven.onnx"); err != nil || m.Metadata(classesKey) != `["0","1","2","3","4","5","6"]` || !slices.Equal(shape, []string{"batch", "7"}) {
+		t.Errorf("the output has shape %v and the classes %s (%v)", shape, m.Metadata(classesKey), err)
+	}
+	succeed(t, "convert", "three.onnx", "-o", "blocks.onnx", "--num-classes", "7", "--seed", "2")
+	if m, err := onnxgraph.Load("blocks.onnx"); err != nil || m.Metadata(classesKey) != "" {
+		t.Errorf("a model for other classes still records %s (%v)", m.Metadata(classesKey), err)
+	}
+	succeed(t, trainArgs("blocks.onnx", "tuned.onnx", "--data", "labels", "--epochs", "1")...)
+	succeed(t, "compare", "three.onnx", "-o", "report", "--data", "labels", "--num-classes", "7", "--epochs", "1", "-b", "8", "--variants", "baseline")
 }
 
 // TestTrainFrom trains a model with an operator that has no gradient, from there on.

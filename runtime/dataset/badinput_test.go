@@ -100,7 +100,7 @@ func TestBadInput(t *testing.T) {
 			write(t, dir+"/batches.meta.txt", []byte("a\nb"))
 		}, "", Options{},
 			[]string{"batches.meta.txt", "2 class names, needs 10"}},
-		{"model with other classes", func(t testing.TB, dir string) { writeCIFAR10(t, dir) }, "", Options{Classes: 1000}, []string{"10 classes", "1000", "10 outputs"}},
+		{"model with other classes", func(t testing.TB, dir string) { writeCIFAR10(t, dir) }, "", Options{Classes: 1000}, []string{"10 classes", "1000", "--num-classes 10"}},
 		{"model of another size", func(t testing.TB, dir string) { writeCIFAR10(t, dir) }, "", Options{Shape: Shape{3, 28, 24}}, []string{"28×24", "32×32", "--resize"}},
 		{"model with other channels and size", func(t testing.TB, dir string) { writeIDX(t, dir, 1, 28, 28) }, "", Options{Shape: Shape{3, 32, 32}},
 			[]string{"3-channel images, the data set has 1-channel images", "--resize"}},

@@ -127,10 +127,14 @@ func (d *Dataset) fitClasses(model int) error {
 		d.Classes = numberNames(model)
 	}
 	if model != 0 && model != len(d.Classes) {
-		return fmt.Errorf("the data set has %d classes, the model tells %d apart: give the model %d outputs",
-			len(d.Classes), model, len(d.Classes))
+		return fmt.Errorf("the data set has %d classes, the model tells %d apart: train a new last layer for them (--num-classes %[1]d)",
+			len(d.Classes), model)
 	}
-	return d.checkLabels()
+	err := d.checkLabels()
+	if err != nil && !d.named && model != 0 && slices.Max(d.labels) < maxClasses {
+		err = fmt.Errorf("%w\nif these labels are right, train a new last layer for them (--num-classes %d)", err, slices.Max(d.labels)+1)
+	}
+	return err
 }
 
 // maxClasses keeps a damaged label from making names for billions of classes.

@@ -2,17 +2,15 @@ package evaluate
 
 import (
 	"context"
-	"encoding/binary"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
@@ -32,23 +30,15 @@ var normalization = dataset.Normalization{Mean: []float64{0.4}, Std: []float64{0
 func newSet(t *testing.T) *dataset.Dataset {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 1))
-	images, labels := binary.BigEndian.AppendUint32(nil, 0x803), binary.BigEndian.AppendUint32(nil, 0x801)
-	for _, n := range []uint32{samples, side, side} {
-		images = binary.BigEndian.AppendUint32(images, n)
-	}
-	labels = binary.BigEndian.AppendUint32(labels, samples)
+	var labels, pixels []byte
 	for range samples {
 		labels = append(labels, byte(rng.IntN(classes)))
 		for range side * side {
-			images = append(images, byte(min(max(rng.IntN(356)-50, 0), 255)))
+			pixels = append(pixels, byte(min(max(rng.IntN(356)-50, 0), 255)))
 		}
 	}
 	folder := t.TempDir()
-	for name, data := range map[string][]byte{"t10k-images-idx3-ubyte": images, "t10k-labels-idx1-ubyte": labels} {
-		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	datasettest.WriteIDX(t, folder, "t10k", side, labels, func(i, x, y int) byte { return pixels[(i*side+y)*side+x] })
 	set, err := dataset.Open(folder, dataset.Options{Split: dataset.Test, Classes: classes})
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
@@ -46,6 +47,10 @@ func (t *trainer) build(fitted *onnxgraph.Model, image string) error {
 		return err
 	}
 	t.unreached = append(t.unreached, t.step.Unreached...)
+	if data := len(t.Train.Classes); data > t.step.Classes {
+		return fmt.Errorf("%s has %d classes, and the model %s tells %d apart: train a new last layer for them (--num-classes %[2]d)",
+			t.Train.Path, data, t.Model.Path(), t.step.Classes)
+	}
 	return nil
 }
 

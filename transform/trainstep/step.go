@@ -41,6 +41,7 @@ type Options struct {
 type Step struct {
 	Model      *onnxgraph.Model
 	Image      string // the name of the input that takes images
+	Classes    int    // how many the logits tell apart
 	HasDropout bool   // DropoutStreamInput is there
 	// Parameters and Statistics say where each value of the source lies in the vectors of State.
 	Parameters []Segment
@@ -198,6 +199,7 @@ func (b *builder) logits() (*onnxgraph.Value, error) {
 		return nil, fmt.Errorf("output %q is %v %v: needs float32 logits of shape [N, classes]", v.Name(), v.DType(), shape)
 	}
 	classes := shape[1]
+	b.step.Classes = int(classes)
 	for _, d := range shape[2:] {
 		if d != 1 {
 			return nil, fmt.Errorf("output %q has shape %v: needs [N, classes]", v.Name(), shape)

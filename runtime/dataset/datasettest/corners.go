@@ -2,10 +2,7 @@
 package datasettest
 
 import (
-	"encoding/binary"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -22,8 +19,21 @@ const (
 func Corners(t testing.TB, training, test int) string {
 	t.Helper()
 	folder := t.TempDir()
-	writeIDX(t, folder, "train", training)
-	writeIDX(t, folder, "t10k", test)
+	for prefix, count := range map[string]int{"train": training, "t10k": test} {
+		rng := rand.New(rand.NewPCG(uint64(count), 1))
+		labels := make([]byte, count)
+		for i := range labels {
+			labels[i] = byte(i % Classes)
+		}
+		WriteIDX(t, folder, prefix, Side, labels, func(i, x, y int) byte {
+			v := rng.IntN(120)
+			top, left := i%Classes/2*Side/2, i%Classes%2*Side/2
+			if y > top && y < top+5 && x > left && x < left+5 {
+				v += 100
+			}
+			return byte(v)
+		})
+	}
 	return folder
 }
 
@@ -39,34 +49,4 @@ func OpenCorners(t testing.TB, training, test int) (train, held *dataset.Dataset
 		return d
 	}
 	return open(dataset.Train), open(dataset.Test)
-}
-
-func writeIDX(t testing.TB, folder, prefix string, count int) {
-	t.Helper()
-	rng := rand.New(rand.NewPCG(uint64(count), 1))
-	images := binary.BigEndian.AppendUint32(nil, 0x803)
-	labels := binary.BigEndian.AppendUint32(nil, 0x801)
-	for _, n := range []uint32{uint32(count), Side, Side} {
-		images = binary.BigEndian.AppendUint32(images, n)
-	}
-	labels = binary.BigEndian.AppendUint32(labels, uint32(count))
-	for i := range count {
-		class := i % Classes
-		labels = append(labels, byte(class))
-		top, left := class/2*Side/2, class%2*Side/2
-		for y := range Side {
-			for x := range Side {
-				v := rng.IntN(120)
-				if y > top && y < top+5 && x > left && x < left+5 {
-					v += 100
-				}
-				images = append(images, byte(v))
-			}
-		}
-	}
-	for name, data := range map[string][]byte{"-images-idx3-ubyte": images, "-labels-idx1-ubyte": labels} {
-		if err := os.WriteFile(filepath.Join(folder, prefix+name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 }

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/spf13/pflag"
+)
+
+// headFlags say whether a model gets a new last layer.
+type headFlags struct{ classes int }
+
+func (f *headFlags) add(flags *pflag.FlagSet) {
+	flags.IntVar(&f.classes, "num-classes", 0, "give the model a new last layer for so many classes, drawn by the seed (0: keep the one it has)")
+}
+
+func (f *headFlags) check() error {
+	if f.classes < 0 || f.classes == 1 {
+		return fmt.Errorf("--num-classes %d: needs 2 or more, or 0 to keep the last layer", f.classes)
+	}
+	return nil
+}
+
+// apply replaces the last layer if the user asks for it, and tells.
+func (f *headFlags) apply(p *printer, m *onnxgraph.Model, seed uint64) error {
+	if f.classes == 0 {
+		return nil
+	}
+	head, err := transform.ReplaceHead(m, f.classes, seed)
+	if err != nil {
+		return err
+	}
+	m.RemoveMetadata(classesKey)
+	p.say("%s: new last layer %s for %d classes, was for %d", m.Path(), head.Node, f.classes, head.Classes)
+	return nil
+}

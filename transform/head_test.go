@@ -1,0 +1,350 @@
+package transform_test
+
+import (
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+)
+
+const oldClasses, newClasses = 10, 7
+
+// headBuilder builds the end of a classifier.
+type headBuilder struct {
+	g    *onnxgraph.Graph
+	seed uint64
+}
+
+func (b *headBuilder) constant(name string, dims ...int64) *onnxgraph.Value {
+	b.seed++
+	return b.g.AddConstant(name, convcases.Draw(onnxgraph.Float32, b.seed, dims...))
+}
+
+func (b *headBuilder) ints(v ...int64) *onnxgraph.Value {
+	return b.g.AddConstant("ints", onnxgraph.NewTensor([]int64{int64(len(v))}, v))
+}
+
+// op adds a node whose first input is data.
+func (b *headBuilder) op(opType string, x *onnxgraph.Value, rest ...any) *onnxgraph.Value {
+	inputs := []*onnxgraph.Value{x}
+	var attrs []onnxgraph.Attribute
+	for _, r := range rest {
+		switch r := r.(type) {
+		case *onnxgraph.Value:
+			inputs = append(inputs, r)
+		case onnxgraph.Attribute:
+			attrs = append(attrs, r)
+		}
+	}
+	return b.g.AddNode(opType, inputs, attrs...).Output(0)
+}
+
+// heads are ends of classifiers of 10 classes by their name, from feature maps [2, 6, 3, 3].
+var heads = map[string]func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value{
+	"linear": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		flat := b.op("Flatten", b.op("GlobalAveragePool", x))
+		return b.op("Gemm", flat, b.constant("fc.weight", 10, 6), b.constant("fc.bias", 10), onnxgraph.Int("transB", 1))
+	},
+	"not transposed, no bias": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		return b.op("Gemm", b.op("Flatten", x), b.constant("fc.weight", 54, 10))
+	},
+	"product and sum": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		return b.op("Add", b.op("MatMul", b.op("Flatten", x), b.constant("fc.weight", 54, 10)), b.constant("fc.bias", 1, 10))
+	},
+	"bias of one number": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		return b.op("Gemm", b.op("Flatten", x), b.constant("fc.weight", 54, 10), b.constant("all.bias", 1))
+	},
+	"softmax": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		return b.op("Softmax", b.op("Gemm", b.op("Flatten", x), b.constant("fc.weight", 54, 10), b.constant("fc.bias", 10)))
+	},
+	"convolution": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		conv := b.op("Conv", b.op("Dropout", x), b.constant("fc.weight", 10, 6, 1, 1), b.constant("fc.bias", 10))
+		return b.op("Flatten", b.op("GlobalAveragePool", b.op("Relu", conv)))
+	},
+	"convolution, bias added, reshaped": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		conv := b.op("Add", b.op("Conv", x, b.constant("fc.weight", 10, 6, 3, 3)), b.constant("fc.bias", 1, 10, 1, 1))
+		return b.op("Softmax", b.op("Reshape", conv, b.ints(-1, 10)))
+	},
+	"channels last": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		conv := b.op("Conv", x, b.constant("fc.weight", 10, 6, 1, 1), b.constant("fc.bias", 10))
+		return b.op("ReduceMean", b.op("Transpose", conv, onnxgraph.Ints("perm", 0, 2, 3, 1)), b.ints(1, 2), onnxgraph.Int("keepdims", 0))
+	},
+	"weight stored otherwise": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		weight := b.op("Transpose", b.op("Reshape", b.constant("fc.weight", 10, 6, 3, 3), b.ints(10, 54)))
+		return b.op("MatMul", b.op("Flatten", x), weight)
+	},
+	"temperature": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		return b.op("Div", b.op("Gemm", b.op("Flatten", x), b.constant("fc.weight", 54, 10)), b.constant("temperature", 1))
+	},
+}
+
+func headModel(t *testing.T, build func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value, shape ...int64) *onnxgraph.Model {
+	t.Helper()
+	m := onnxgraph.New("net", 8, 18)
+	x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2, 6, 3, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Graph.AddOutput(build(&headBuilder{g: m.Graph}, x), onnxgraph.Float32, onnxgraph.Static(shape...))
+	return m
+}
+
+// TestReplaceHead gives the new head the numbers that the old one had for the classes that are left: it then must put
+// out what the old one did for them.
+func TestReplaceHead(t *testing.T) {
+	orttest.Init(t)
+	for name, build := range heads {
+		t.Run(name, func(t *testing.T) {
+			m := headModel(t, build, 2, oldClasses)
+			old := m.Clone()
+			h, err := transform.ReplaceHead(m, newClasses, 5)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h.Classes != oldClasses || h.Node == "" {
+				t.Errorf("the head was %+v, want one of %d classes", h, oldClasses)
+			}
+			if shape, _ := m.Graph.Outputs()[0].StaticShape(); !slices.Equal(shape, []int64{2, newClasses}) {
+				t.Errorf("the output is declared %v", shape)
+			}
+			sum := 0.0
+			for _, v := range m.Graph.Initializers() {
+				before := old.Graph.Value(v.Name())
+				switch {
+				case before == nil:
+					t.Errorf("%q has a new name", v.Name())
+				case strings.HasPrefix(v.Name(), "fc."):
+					checkDrawn(t, v, 1/math.Sqrt(float64(fanIn(build, t))))
+					keepClasses(t, v, before.Constant(), name == "weight stored otherwise")
+					sum++
+				case v.DType().IsFloat() && v.Constant().Len() != before.Constant().Len():
+					t.Errorf("%q changed", v.Name())
+				}
+			}
+			if sum == 0 {
+				t.Error("there is no new weight")
+			}
+			x := map[string]*onnxgraph.Tensor{"x": convcases.Draw(onnxgraph.Float32, 99, 2, 6, 3, 3)}
+			before := convcases.ArrayOf(outputs(t, old, x)[old.Graph.Outputs()[0].Name()])
+			after := convcases.ArrayOf(outputs(t, m, x)[m.Graph.Outputs()[0].Name()])
+			for row := range 2 {
+				left := slices.Clone(before.Data[row*oldClasses:][:newClasses])
+				if strings.Contains(name, "softmax") || strings.Contains(name, "reshaped") {
+					normalize(left)
+				}
+				for k, want := range left {
+					if got := after.Data[row*newClasses+k]; math.Abs(got-want) > 1e-5 {
+						t.Errorf("row %d, class %d: %v, want %v", row, k, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// fanIn is the number of features that the head reads.
+func fanIn(build func(*headBuilder, *onnxgraph.Value) *onnxgraph.Value, t *testing.T) int64 {
+	t.Helper()
+	w := headModel(t, build, 2, oldClasses).Graph.Value("fc.weight").Constant()
+	return w.Len() / oldClasses
+}
+
+// checkDrawn checks that numbers look like draws from U[-bound, bound].
+func checkDrawn(t *testing.T, v *onnxgraph.Value, bound float64) {
+	t.Helper()
+	most, distinct := 0.0, map[float64]bool{}
+	data := convcases.ArrayOf(v.Constant()).Data
+	for _, x := range data {
+		most = max(most, math.Abs(x))
+		distinct[x] = true
+	}
+	if most > bound || most < bound/3 || len(distinct) < len(data)-1 {
+		t.Errorf("%s is %v, want different numbers within ±%v", v.Name(), data, bound)
+	}
+}
+
+// keepClasses makes v hold those numbers of an old tensor that belong to the classes that are left.
+func keepClasses(t *testing.T, v *onnxgraph.Value, old *onnxgraph.Tensor, asMatrix bool) {
+	t.Helper()
+	dims, data := v.Constant().Dims(), convcases.ArrayOf(old).Data
+	if asMatrix { // stored as [10, 54], read as [54, 10]
+		var turned []float64
+		for i := range 54 {
+			for k := range oldClasses {
+				turned = append(turned, data[k*54+i])
+			}
+		}
+		data = turned
+	}
+	axis := slices.Index(dims, newClasses)
+	inner := int(count(dims[axis+1:]))
+	var kept []float64
+	for i, x := range data {
+		if i/inner%oldClasses < newClasses {
+			kept = append(kept, x)
+		}
+	}
+	tensor, err := onnxgraph.FromFloat64s(onnxgraph.Float32, dims, kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.SetConstant(tensor)
+}
+
+// normalize makes probabilities sum up to 1.
+func normalize(p []float64) {
+	sum := 0.0
+	for _, v := range p {
+		sum += v
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+}
+
+// TestReplaceHeadAsBuilt compares with an architecture that was built for the number of classes, and drawn from the
+// same seed: the heads are equal, and the rest is as before.
+func TestReplaceHeadAsBuilt(t *testing.T) {
+	build := func(classes int) *onnxgraph.Model {
+		m, err := architecture.New("vgg", architecture.Options{Depth: 11, Width: 2, Classes: classes, Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	source, m, want := build(oldClasses), build(oldClasses), build(newClasses)
+	if _, err := transform.ReplaceHead(m, newClasses, 5); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := transform.Reinit(want, transform.ReinitOptions{Seed: 5}); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range m.Graph.Initializers() {
+		like := source
+		if slices.Contains([]string{"classifier.weight", "classifier.bias"}, v.Name()) {
+			like = want
+		}
+		other := like.Graph.Value(v.Name())
+		if other == nil || !slices.Equal(v.Constant().Dims(), other.Constant().Dims()) ||
+			!slices.Equal(convcases.ArrayOf(v.Constant()).Data, convcases.ArrayOf(other.Constant()).Data) {
+			t.Errorf("%s differs", v.Name())
+		}
+	}
+}
+
+// TestReplaceHeadShared has a weight that another layer reads too, and a bias that is an alias of another constant.
+func TestReplaceHeadShared(t *testing.T) {
+	m := headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		w, zeros := b.constant("tied", 10, 10), b.constant("zeros", 10)
+		alias := b.op("Identity", zeros)
+		b.g.Rename(alias, "fc.bias")
+		hidden := b.op("Gemm", b.op("Flatten", x), b.constant("first", 54, 10), zeros)
+		return b.op("Gemm", b.op("Relu", b.op("Gemm", hidden, w)), w, alias)
+	}, 2, oldClasses)
+	tied := m.Graph.Value("tied").Constant()
+	if _, err := transform.ReplaceHead(m, newClasses, 0); err != nil {
+		t.Fatal(err)
+	}
+	if v := m.Graph.Value("tied"); v == nil || v.Constant() != tied || m.Graph.Value("zeros").Constant().Len() != 10 {
+		t.Error("what another layer reads has changed")
+	}
+	if bias := m.Graph.Value("fc.bias"); bias == nil || bias.Constant() == nil || bias.Constant().Len() != newClasses {
+		t.Error("the bias has lost its name")
+	}
+	orttest.Init(t)
+	if got := outputs(t, m, map[string]*onnxgraph.Tensor{"x": convcases.Draw(onnxgraph.Float32, 1, 2, 6, 3, 3)}); len(got) != 1 {
+		t.Errorf("it puts out %v", got)
+	}
+}
+
+func TestReplaceHeadRefuses(t *testing.T) {
+	linear := heads["linear"]
+	inBlock := headModel(t, heads["convolution, bias added, reshaped"], 2, oldClasses)
+	if _, err := transform.Convert(inBlock, transform.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		m       *onnxgraph.Model
+		classes int
+		want    string
+	}{
+		{"one class", headModel(t, linear, 2, oldClasses), 1, "needs 2 or more"},
+		{"class-wise scale", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Mul", linear(b, x), b.constant("scale", 10))
+		}, 2, oldClasses), newClasses, "may scale each class"},
+		{"norm behind the layer", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("BatchNormalization", linear(b, x), b.constant("s", 10), b.constant("b", 10), b.constant("m", 10), b.constant("v", 10))
+		}, 2, oldClasses), newClasses, "BatchNormalization"},
+		{"groups", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("GlobalAveragePool", b.op("Conv", x, b.constant("w", 10, 3, 3, 3), onnxgraph.Int("group", 2)))
+		}, 2, oldClasses, 1, 1), newClasses, "in groups"},
+		{"no classifier", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Conv", x, b.constant("w", 10, 6, 1, 1))
+		}, 2, oldClasses, 3, 3), newClasses, "no classifier"},
+		{"two branches", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Concat", linear(b, x), linear(b, x), onnxgraph.Int("axis", 1))
+		}, 2, 2*oldClasses), newClasses, "Concat"},
+		{"no weights", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Flatten", b.op("GlobalAveragePool", x))
+		}, 2, 6), newClasses, "no layer with a weight"},
+		{"shape without classes", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Reshape", linear(b, x), b.ints(4, 5))
+		}, 4, 5), newClasses, "[4 5]"},
+		{"frozen block", inBlock, newClasses, "frozen block"},
+		{"second output mixes classes", func() *onnxgraph.Model {
+			m := headModel(t, linear, 2, oldClasses)
+			b := &headBuilder{g: m.Graph}
+			m.Graph.AddOutput(b.op("Gather", m.Graph.Outputs()[0], b.ints(9), onnxgraph.Int("axis", 1)), onnxgraph.Float32, onnxgraph.Static(2, 1))
+			return m
+		}(), newClasses, "Gather"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := c.m.Clone()
+			_, err := transform.ReplaceHead(c.m, c.classes, 0)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got error %v, want one with %q", err, c.want)
+			}
+			if a, b := modelBytes(t, before), modelBytes(t, c.m); !slices.Equal(a, b) {
+				t.Error("the model was changed")
+			}
+		})
+	}
+}
+
+func modelBytes(t *testing.T, m *onnxgraph.Model) []byte {
+	t.Helper()
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestReplaceHeadOfModels gives every classifier at hand another number of classes and runs it.
+func TestReplaceHeadOfModels(t *testing.T) {
+	orttest.Init(t)
+	for _, path := range modelFiles(t) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			m, err := onnxgraph.Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inputs := drawInputs(t, m)
+			if _, err := transform.ReplaceHead(m, newClasses, 0); err != nil {
+				t.Skip(err)
+			}
+			name := m.Graph.Outputs()[0].Name()
+			if dims := outputs(t, m, inputs)[name].Dims(); len(dims) < 2 || dims[1] != newClasses {
+				t.Errorf("output %q has dims %v, want %d classes", name, dims, newClasses)
+			}
+		})
+	}
+}
