@@ -21,7 +21,7 @@ func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 		err = fmt.Errorf("operator set %d is older than %d: %s", opset, oldestOpset, upgradeHint)
 	}
 	if err == nil {
-		err = buildAll(candidates, o, func(*candidate) {})
+		err = buildAll(candidates, o)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("converting to frozen blocks: %w", err)
@@ -34,6 +34,14 @@ func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 		}
 	}
 	return rows(candidates), nil
+}
+
+// buildAll makes the tensors of all blocks.
+func buildAll(candidates []*candidate, o Options) error {
+	if o.Pointwise == Calibrate {
+		return calibrateAll(candidates, o)
+	}
+	return eachConverted(candidates, func(c *candidate) error { return c.build(o, nil) })
 }
 
 // apply puts the block into the model.
@@ -62,6 +70,11 @@ func (c *candidate) apply(m *onnxgraph.Model, o Options) error {
 	}
 	g.Insert(source, added...)
 
+	if c.offset != nil {
+		if err := shift(source, c.offset); err != nil {
+			return err
+		}
+	}
 	weight := source.Input(1)
 	source.SetInput(0, v)
 	source.SetInput(1, pointwise)
@@ -69,7 +82,7 @@ func (c *candidate) apply(m *onnxgraph.Model, o Options) error {
 	source.SetAttr(onnxgraph.Ints("kernel_shape", pointwise.Constant().Dims()[2:]...), onnxgraph.Int("group", int64(c.groups)))
 	onnxgraph.RemoveUnused(weight)
 
-	return Record{Bank: o.Bank, Layout: o.Layout, Expansion: o.Expansion, Between: o.Between, Pointwise: o.Pointwise, Seed: o.Seed,
+	return Record{Bank: o.Bank, Layout: o.Layout, Expansion: c.expansion, Between: o.Between, Pointwise: o.Pointwise, Seed: o.Seed,
 		BankTensor: bank.Name(), BankOutput: conv.Output(0).Name(), PointwiseTensor: pointwise.Name(),
 		SourceWeight: c.conv.weight.Name(), BankHash: sum}.save(m, name)
 }
@@ -80,13 +93,19 @@ var partNames = map[string]string{"Conv": "bank", "BatchNormalization": "norm", 
 // bankConv adds the bank's convolution, which is the source's but for the filters and the bias.
 func (c *candidate) bankConv(bank *onnxgraph.Value) *onnxgraph.Node {
 	source := c.conv.node
-	conv := source.Graph().AddNode("Conv", []*onnxgraph.Value{source.Input(0), bank}, slices.Clone(source.Attributes())...)
+	conv := source.Graph().AddNode("Conv", []*onnxgraph.Value{source.Input(0), bank}, c.window()...)
 	conv.SetAttr(onnxgraph.Ints("kernel_shape", int64s(c.kernel...)...), onnxgraph.Int("group", int64(c.bankGroups())))
-	if c.begin != nil && !c.conv.hasSamePadding() {
-		conv.RemoveAttr("auto_pad")
-		conv.SetAttr(onnxgraph.Ints("pads", int64s(c.conv.pads...)...))
-	}
 	return conv
+}
+
+// window returns the source's attributes, those that say where the kernel is applied as the new kernel needs them.
+func (c *candidate) window() []onnxgraph.Attribute {
+	attrs := slices.Clone(c.conv.node.Attributes())
+	if c.begin == nil || c.conv.hasSamePadding() {
+		return attrs
+	}
+	attrs = slices.DeleteFunc(attrs, func(a onnxgraph.Attribute) bool { return a.Name() == "auto_pad" || a.Name() == "pads" })
+	return append(attrs, onnxgraph.Ints("pads", int64s(c.conv.pads...)...))
 }
 
 // betweenNode adds the nodes that may stand between the convolutions, by operator.

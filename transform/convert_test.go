@@ -55,7 +55,7 @@ func blockEqualsSource(t *testing.T, c convcases.Case, o transform.Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report) != 1 || report[0].Status != transform.Converted || report[0].Error > bound {
+	if len(report) != 1 || report[0].Status != transform.Converted || *report[0].Error > bound {
 		t.Fatalf("report %+v", report)
 	}
 	m = reloaded(t, m)
@@ -214,7 +214,7 @@ func TestPointwise(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if report[0].Error != 0 || report[0].After.Bank != report[0].Before.Trainable-c.Filters {
+		if *report[0].Error != 0 || report[0].After.Bank != report[0].Before.Trainable-c.Filters {
 			t.Errorf("identity, %s: report %+v", between, report[0])
 		}
 		m = c.Model()

@@ -32,9 +32,10 @@ const (
 type Pointwise string
 
 const (
-	Project  Pointwise = "project"  // the combined filters come as close to the source's as the bank allows
-	Random   Pointwise = "random"   // uniform in ±1/√fan_in
-	Identity Pointwise = "identity" // the bank is the source's filters, which the 1×1 convolution passes on
+	Project   Pointwise = "project"   // the combined filters come as close to the source's as the bank allows
+	Calibrate Pointwise = "calibrate" // the outputs do, on data: see Calibration
+	Random    Pointwise = "random"    // uniform in ±1/√fan_in
+	Identity  Pointwise = "identity"  // the bank is the source's filters, which the 1×1 convolution passes on
 )
 
 // sourceBank is what a record calls the bank of Identity, which is not one of filterbank's.
@@ -59,6 +60,12 @@ type Options struct {
 	Between   Between   // "" is None
 	Pointwise Pointwise // "" is Project
 	Seed      uint64
+
+	// MaxError, if above 0, chooses the expansion of each convolution instead: the smallest with which the error, of the
+	// output for Calibrate, is at most this; or, if none keeps the bound, the one whose bank spans all filters.
+	MaxError float64
+
+	Calibration Calibration // what Calibrate goes by
 
 	// KernelSize replaces every kernel by one of that extent along all axes, 0 keeps it. The output's size stays;
 	// the source's filters are centred in the new kernel.
@@ -108,23 +115,31 @@ func (o Options) check() error {
 	demand(o.MinInChannels >= 0, "%d input channels: must be 0 or more", o.MinInChannels)
 	demand(o.MinKernel >= 0 && o.MaxKernel >= 0 && (o.MaxKernel == 0 || o.MinKernel <= o.MaxKernel),
 		"kernel sizes from %d to %d: no kernel can be selected", o.MinKernel, o.MaxKernel)
+	demand(o.MaxError >= 0 && o.MaxError < 1, "maximal error %v: must be above 0 and below 1", o.MaxError)
+	demand((o.Calibration != nil) == (o.Pointwise == Calibrate), "pointwise %s: calibrate needs data, and no other takes any", o.Pointwise)
 	switch o.Pointwise {
 	case Identity:
+		demand(o.MaxError == 0, "pointwise identity: there is no expansion to choose")
 		demand(o.Bank == sourceBank, "bank %q: with pointwise identity the bank is the source's own filters; name none, or choose another pointwise", o.Bank)
 		demand(o.Layout == Dense && o.Expansion == 1, "layout %s, expansion %d: pointwise identity needs dense and 1", o.Layout, o.Expansion)
-	case Project:
+	case Project, Calibrate:
 		demand(o.Between.isLinear(), "between %s: with a ReLU the block is not linear, so that nothing can be projected on it; choose pointwise random", o.Between)
-		fallthrough
+		o.demandBank(demand)
 	case Random:
-		demand(slices.Contains(filterbank.Names(), o.Bank), "bank %q: choose one of %s", o.Bank, strings.Join(filterbank.Names(), ", "))
+		demand(o.MaxError == 0, "pointwise random: drawn weights have no error by which to choose the expansion; choose pointwise project")
+		o.demandBank(demand)
 	default:
-		demand(false, "pointwise %q: choose project, random or identity", o.Pointwise)
+		demand(false, "pointwise %q: choose project, calibrate, random or identity", o.Pointwise)
 	}
 	for _, pattern := range slices.Concat(o.Include, o.Skip) {
 		_, err := path.Match(pattern, "")
 		demand(err == nil, "pattern %q: not a pattern of names, such as \"layer1.*\": %w", pattern, err)
 	}
 	return errors.Join(faults...)
+}
+
+func (o Options) demandBank(demand func(ok bool, format string, args ...any)) {
+	demand(slices.Contains(filterbank.Names(), o.Bank), "bank %q: choose one of %s", o.Bank, strings.Join(filterbank.Names(), ", "))
 }
 
 // unmatched returns an error for each pattern that matches none of the names.

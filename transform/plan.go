@@ -2,24 +2,29 @@ package transform
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform/filterbank"
 )
 
 // oldestOpset is the first whose Conv and BatchNormalization are as this package reads and writes them.
 const oldestOpset = 7
 
-// Plan returns what Convert would report, and changes nothing.
+// Plan returns what Convert would report, and changes nothing. Errors are not calculated, unless they choose the expansions.
 func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
-	candidates, err := prepare(m, o.withDefaults())
-	if err != nil {
-		return nil, fmt.Errorf("planning frozen blocks: %w", err)
+	o = o.withDefaults()
+	candidates, err := prepare(m, o)
+	if err == nil {
+		err = eachConverted(candidates, func(c *candidate) error {
+			defer func() { c.bank, c.pointwise, c.combined = nil, nil, nil }()
+			if o.MaxError > 0 {
+				return c.build(o, nil)
+			}
+			c.describe(o)
+			return nil
+		})
 	}
-	err = buildAll(candidates, o.withDefaults(), func(c *candidate) { c.bank, c.pointwise = nil, nil })
 	if err != nil {
 		return nil, fmt.Errorf("planning frozen blocks: %w", err)
 	}
@@ -34,6 +39,8 @@ type candidate struct {
 	begin []int // where the source's kernel begins in the new one, nil if the kernel stays
 
 	bank, pointwise *onnxgraph.Tensor // once built
+	combined        []float64         // the filters that they make, unless P is drawn
+	offset          []float64         // what is to be added to the outputs, nil for nothing
 }
 
 func rows(candidates []*candidate) []Conversion {
@@ -125,11 +132,17 @@ func (c *candidate) decide(n *onnxgraph.Node, o Options) {
 		return
 	}
 	c.row.Note = c.conv.note()
+	if reason := unobservable(n); o.Pointwise == Calibrate && reason != "" {
+		c.row.skip(reason)
+	}
 	c.shape = shape{o.Layout, o.Expansion, c.conv.groups, c.conv.out / c.conv.groups, c.conv.in / c.conv.groups, c.conv.kernel}
+	if o.MaxError > 0 {
+		c.expansion = c.spanning()
+	}
 }
 
-// buildAll makes the tensors of all convolutions that are not skipped, and calls then for each.
-func buildAll(candidates []*candidate, o Options, then func(*candidate)) error {
+// eachConverted calls f for all convolutions that are not skipped, on all cores.
+func eachConverted(candidates []*candidate, f func(*candidate) error) error {
 	cost := func(i int) int64 {
 		if candidates[i].row.Status == Skipped {
 			return 0
@@ -141,119 +154,9 @@ func buildAll(candidates []*candidate, o Options, then func(*candidate)) error {
 		if c.row.Status == Skipped {
 			return nil
 		}
-		if err := c.build(o); err != nil {
+		if err := f(c); err != nil {
 			return fmt.Errorf("convolution %q: %w", c.row.Node, err)
 		}
-		then(c)
 		return nil
 	})
-}
-
-// build makes the block's tensors and completes the row.
-func (c *candidate) build(o Options) error {
-	w, err := c.conv.filters.Float64s()
-	if err != nil {
-		return err
-	}
-	if c.begin != nil {
-		w = embed(w, ints(c.conv.filters.Dims())[2:], c.kernel, c.begin)
-	}
-	if c.bank, err = c.makeBank(o); err != nil {
-		return err
-	}
-	bank, err := c.bank.Float64s() // as rounded to the model's type
-	if err == nil {
-		_, err = c.bank.SHA256() // which apply asks for, while its elements are at hand
-	}
-	if err != nil {
-		return err
-	}
-	if c.pointwise, err = c.makePointwise(o, w, bank); err != nil {
-		return err
-	}
-	p, err := c.pointwise.Float64s()
-	if err != nil {
-		return err
-	}
-	combined, err := c.combine(p, bank)
-	if err != nil {
-		return err
-	}
-	c.row.Status, c.row.Expansion, c.row.Error = Converted, o.Expansion, relativeError(w, combined)
-	c.row.After = Cost{Bank: c.bank.Len(), Trainable: c.pointwise.Len() + biasCount(c.conv),
-		MACs: (c.bank.Len() + c.pointwise.Len()) * positions(c.conv.node.Output(0))}
-	if o.Between == BatchNorm || o.Between == BatchNormReLU {
-		c.row.After.Trainable += 2 * int64(c.bankDims()[0])
-	}
-	return nil
-}
-
-// makeBank and makePointwise return tensors that are computed again when the model is saved, where that is cheap: those of
-// a large model together need not fit in memory.
-func (c *candidate) makeBank(o Options) (*onnxgraph.Tensor, error) {
-	source, dims := c.conv.filters, int64s(c.bankDims()...)
-	switch {
-	case o.Pointwise == Identity && c.begin == nil:
-		return source.Reshaped(dims)
-	case o.Pointwise == Identity:
-		return onnxgraph.NewLazyTensor(source.DType(), dims, func() (*onnxgraph.Tensor, error) {
-			w, err := source.Float64s()
-			if err != nil {
-				return nil, err
-			}
-			w = embed(w, ints(source.Dims())[2:], c.kernel, c.begin)
-			return onnxgraph.FromFloat64s(source.DType(), dims, w)
-		}), nil
-	}
-	return drawn(source.DType(), dims, o.Bank, filterbank.Spec{Seed: o.Seed, Stream: c.row.Node,
-		Filters: c.bankDims()[0], Shape: c.bankDims()[1:], Groups: c.bankGroups()}), nil
-}
-
-func (c *candidate) makePointwise(o Options, w, bank []float64) (*onnxgraph.Tensor, error) {
-	dtype, dims := c.conv.filters.DType(), int64s(c.pointwiseDims()...)
-	switch o.Pointwise {
-	case Identity:
-		return onnxgraph.NewLazyTensor(dtype, dims, func() (*onnxgraph.Tensor, error) {
-			return onnxgraph.FromFloat64s(dtype, dims, c.identity())
-		}), nil
-	case Random:
-		return drawn(dtype, dims, filterbank.Default, filterbank.Spec{Seed: o.Seed, Stream: c.row.Node + "/pointwise",
-			Filters: c.pointwiseDims()[0], Shape: c.pointwiseDims()[1:], Groups: c.groups}), nil
-	}
-	p, err := c.project(w, bank)
-	if err != nil {
-		return nil, err
-	}
-	return onnxgraph.FromFloat64s(dtype, dims, p)
-}
-
-// drawn returns a bank as a tensor of the given type and dims.
-func drawn(dtype onnxgraph.DType, dims []int64, bank string, spec filterbank.Spec) *onnxgraph.Tensor {
-	return onnxgraph.NewLazyTensor(dtype, dims, func() (*onnxgraph.Tensor, error) {
-		data, err := filterbank.Generate(bank, spec)
-		if err != nil {
-			return nil, err
-		}
-		if dtype == onnxgraph.Float32 {
-			return onnxgraph.NewTensor(dims, data), nil
-		}
-		wide := make([]float64, len(data))
-		for i, v := range data {
-			wide[i] = float64(v)
-		}
-		return onnxgraph.FromFloat64s(dtype, dims, wide)
-	})
-}
-
-// relativeError returns ‖want - got‖ / ‖want‖ (Frobenius norm), which is 0 for want = 0 = got and 1 for want = 0 ≠ got.
-func relativeError(want, got []float64) float64 {
-	var rest, all float64
-	for i, v := range want {
-		rest += (v - got[i]) * (v - got[i])
-		all += v * v
-	}
-	if all == 0 {
-		return math.Min(1, math.Ceil(rest))
-	}
-	return math.Sqrt(rest / all)
 }

@@ -44,12 +44,27 @@ type Conversion struct {
 	Before    Cost   `json:"before"`
 	After     Cost   `json:"after"` // as Before if skipped
 
-	// Note says what the user should know before the convolution is rewritten, "" if there is nothing.
-	Note string `json:"note,omitempty"`
+	// Error is ‖W - P·R‖ / ‖W‖ for the source's filters W and the block's combined filters: what a projection lost. It
+	// is nil where it was not calculated: for skipped convolutions, where P is drawn, and in plans.
+	Error *float64 `json:"relative_error,omitempty"`
 
-	// Error is ‖W - P·R‖ / ‖W‖ for the source's filters W and the block's combined filters: what a projection lost.
-	// It is 0 for skipped convolutions, and where P is drawn it only says how far the block is from the source.
-	Error float64 `json:"relative_error"`
+	// OutputError is what calibration lost: √(E‖y - ŷ‖² / E‖y‖²) for the block's output ŷ and the source's y, each in its
+	// network, about their means if the block corrects these. It is nil without calibration.
+	OutputError *float64 `json:"output_error,omitempty"`
+
+	// AboveBound says that no expansion kept the error within Options.MaxError: this is the one whose bank spans all filters.
+	AboveBound bool `json:"above_bound,omitempty"`
+
+	// Note says what else the user should know of the conversion, "" if there is nothing.
+	Note string `json:"note,omitempty"`
+}
+
+// lost returns the error that counts: that of the output, if there is one.
+func (r *Conversion) lost() float64 {
+	if r.OutputError != nil {
+		return *r.OutputError
+	}
+	return *r.Error
 }
 
 // describe fills in what is known of a convolution.

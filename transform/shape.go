@@ -85,6 +85,20 @@ func (s shape) combine(p, bank []float64) ([]float64, error) {
 	return all, nil
 }
 
+// dense returns the bank's filters over all input channels of their group: [groups·maps × in·taps].
+func (s shape) dense(bank []float64) []float64 {
+	if s.layout == Dense {
+		return bank
+	}
+	taps := product(s.kernel)
+	wide := make([]float64, len(bank)*s.in)
+	for filter := range len(bank) / taps {
+		channel := filter / s.expansion % s.in
+		copy(wide[(filter*s.in+channel)*taps:], bank[filter*taps:(filter+1)*taps])
+	}
+	return wide
+}
+
 // group returns part g of data that consists of that many equal parts.
 func group(data []float64, g, groups int) []float64 {
 	size := len(data) / groups

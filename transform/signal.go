@@ -9,8 +9,11 @@ import (
 
 // note says what the user should know before the convolution is rewritten, "" if there is nothing.
 func (c convolution) note() string {
+	if c.in != 1 {
+		return ""
+	}
 	data, err := c.filters.Float64s()
-	if err != nil || c.in != 1 || !isSinusoids(data, c.kernel) {
+	if err != nil || !isSinusoids(data, c.kernel) {
 		return ""
 	}
 	return "its filters are windowed sinusoids, as of a Fourier transform that is fixed on purpose"

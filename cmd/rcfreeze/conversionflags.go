@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -12,12 +14,40 @@ import (
 )
 
 // conversionFlags say which convolutions become frozen blocks, and of which kind.
-type conversionFlags struct{ options transform.Options }
+type conversionFlags struct {
+	options   transform.Options
+	expansion string
+}
+
+// autoExpansion is the value of --expansion that has it chosen by --max-error.
+const autoExpansion = "auto"
 
 func (f *conversionFlags) add(flags *pflag.FlagSet) {
 	f.addKind(flags)
-	flags.IntVarP(&f.options.Expansion, "expansion", "E", 1, "bank filters per source filter, or per input channel with --layout depthwise")
+	flags.StringVarP(&f.expansion, "expansion", "E", "1", "bank filters per source filter, or per input channel with --layout depthwise; "+
+		"auto: for each convolution, the fewest that keep --max-error")
+	flags.Float64Var(&f.options.MaxError, "max-error", 0, "with --expansion auto, the largest relative error that a convolution may have, such as 0.1; "+
+		"with --pointwise calibrate, that of its output")
 	flags.Uint64Var(&f.options.Seed, "seed", 0, "seed of the banks and of random 1×1 convolutions")
+}
+
+// settle reads the expansion, once flags are parsed.
+func (f *conversionFlags) settle() error {
+	if f.expansion == autoExpansion {
+		if e := f.options.MaxError; !(e > 0 && e < 1) {
+			return fmt.Errorf("--expansion auto: needs a --max-error above 0 and below 1, got %v", e)
+		}
+		return nil
+	}
+	if f.options.MaxError != 0 {
+		return fmt.Errorf("--max-error %v: chooses expansions, which --expansion %s fixes: give --expansion auto", f.options.MaxError, f.expansion)
+	}
+	e, err := strconv.Atoi(f.expansion)
+	if err != nil {
+		return fmt.Errorf("--expansion %q: give a number, or auto", f.expansion)
+	}
+	f.options.Expansion = e
+	return checkExpansions(e)
 }
 
 // addKind adds all flags but those in which the runs of a comparison differ.
@@ -30,7 +60,8 @@ func (f *conversionFlags) addKind(flags *pflag.FlagSet) {
 	flags.StringVar((*string)(&o.Between), "between", string(transform.None),
 		"what stands between bank and 1×1 convolution: none, relu, batchnorm, batchnorm-relu")
 	flags.StringVar((*string)(&o.Pointwise), "pointwise", string(transform.Project),
-		"how the 1×1 convolution starts: project (closest to the source), random, identity (the bank is the source's filters)")
+		"how the 1×1 convolution starts: project (filters closest to the source's), calibrate (outputs closest, on --data), random, "+
+			"identity (the bank is the source's filters)")
 	flags.IntVar(&o.KernelSize, "kernel-size", 0, "replace every kernel by one of this size (0 keeps it)")
 	flags.StringArrayVar(&o.Include, "include", nil, "convert only convolutions with a name like this, such as 'layer1.*' (repeatable)")
 	flags.StringArrayVar(&o.Skip, "skip", nil, "leave out convolutions with a name like this (repeatable)")
@@ -50,8 +81,26 @@ func checkExpansions(list ...int) error {
 	return errors.Join(faults...)
 }
 
+// conversionColumn is a column of the table of conversions that is there only if some row has something in it.
+type conversionColumn struct {
+	header string
+	cell   func(transform.Conversion) number
+}
+
+var conversionColumns = []conversionColumn{
+	{"relative error", func(c transform.Conversion) number { return optional(c.Error) }},
+	{"output error", func(c transform.Conversion) number { return optional(c.OutputError) }},
+}
+
 // conversions prints what a conversion did or would do, one row per convolution.
 func (p *printer) conversions(list []transform.Conversion) {
+	columns := slices.DeleteFunc(slices.Clone(conversionColumns), func(column conversionColumn) bool {
+		return !slices.ContainsFunc(list, func(c transform.Conversion) bool { return column.cell(c) != "" })
+	})
+	header := table.Row{"convolution", "kernel", "stride", "groups", "channels", "parameters", "MACs", "expansion", "trainable after", "in the bank"}
+	for _, column := range columns {
+		header = append(header, column.header)
+	}
 	var rows []table.Row
 	noted := false
 	for _, c := range list {
@@ -59,21 +108,29 @@ func (p *printer) conversions(list []transform.Conversion) {
 		if c.NewKernel != nil {
 			kernel += " to " + product(c.NewKernel)
 		}
-		outcome, lost := string(c.Status), number("")
-		switch c.Status {
-		case transform.Skipped:
-			outcome += ": " + c.Reason
-		case transform.Converted:
-			lost = decimal(c.Error)
-			if c.Note != "" {
-				outcome += "; " + c.Note
-				noted = true
-			}
+		expansion := number("")
+		if c.Status == transform.Converted {
+			expansion = count(c.Expansion)
 		}
-		rows = append(rows, table.Row{c.Node, kernel, product(c.Strides), known(int64(c.Groups)), known(int64(c.In)) + "→" + known(int64(c.Out)),
-			known(c.Before.Trainable + c.Before.Bank), known(c.Before.MACs), count(c.After.Trainable), count(c.After.Bank), lost, outcome})
+		row := table.Row{c.Node, kernel, product(c.Strides), known(int64(c.Groups)), known(int64(c.In)) + "→" + known(int64(c.Out)),
+			known(c.Before.Trainable + c.Before.Bank), known(c.Before.MACs), expansion, count(c.After.Trainable), count(c.After.Bank)}
+		for _, column := range columns {
+			row = append(row, column.cell(c))
+		}
+		outcome := string(c.Status)
+		if c.Status == transform.Skipped {
+			outcome += ": " + c.Reason
+		}
+		if c.AboveBound {
+			outcome += "; above --max-error even with a bank that spans all filters"
+		}
+		if c.Note != "" {
+			outcome += "; " + c.Note
+			noted = true
+		}
+		rows = append(rows, append(row, outcome))
 	}
-	p.table(table.Row{"convolution", "kernel", "stride", "groups", "channels", "parameters", "MACs", "trainable after", "in the bank", "relative error", "outcome"}, rows)
+	p.table(append(header, "outcome"), rows)
 	if noted {
 		p.say("Convolutions that are fixed on purpose stay as they are with --skip and their name, or with --min-in-channels.")
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -13,10 +14,11 @@ import (
 // convertCommand rewrites a model into frozen blocks.
 type convertCommand struct {
 	*printer
-	conversion conversionFlags
-	output     outputFlags
-	head       headFlags
-	reinit     bool
+	conversion  conversionFlags
+	calibration calibrationFlags
+	output      outputFlags
+	head        headFlags
+	reinit      bool
 }
 
 // convertResult is what convert prints as JSON.
@@ -35,17 +37,19 @@ func newConvert(p *printer) *cobra.Command {
 		Use:   "convert MODEL -o OUT",
 		Short: "Rewrite spatial convolutions into frozen blocks",
 		Args:  cobra.ExactArgs(1),
-		RunE:  func(_ *cobra.Command, args []string) error { return c.run(args[0]) },
+		RunE:  func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	c.output.add(cmd)
 	c.conversion.add(cmd.Flags())
 	c.head.add(cmd.Flags())
+	c.calibration.add(cmd.Flags())
 	cmd.Flags().BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew, to train from scratch")
 	return cmd
 }
 
-func (c *convertCommand) run(path string) error {
-	if err := errors.Join(c.output.check(), c.head.check(), checkExpansions(c.conversion.options.Expansion)); err != nil {
+func (c *convertCommand) run(ctx context.Context, path string) error {
+	err := errors.Join(c.output.check(), c.head.check(), c.conversion.settle(), c.calibration.check(c.conversion.options.Pointwise))
+	if err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)
@@ -59,7 +63,7 @@ func (c *convertCommand) run(path string) error {
 	if err := c.head.apply(c.printer, m, c.conversion.options.Seed); err != nil {
 		return err
 	}
-	if result.Convolutions, err = transform.Convert(m, c.conversion.options); err != nil {
+	if result.Convolutions, err = c.convert(ctx, m); err != nil {
 		return err
 	}
 	for _, row := range result.Convolutions {
@@ -121,4 +125,11 @@ func reasons(list []transform.Conversion) error {
 		faults = append(faults, fmt.Errorf("%s %s: %s", k.operator, example, k.reason))
 	}
 	return errors.Join(faults...)
+}
+
+func (c *convertCommand) convert(ctx context.Context, m *onnxgraph.Model) ([]transform.Conversion, error) {
+	if c.conversion.options.Pointwise == transform.Calibrate {
+		return c.calibration.convert(ctx, c.printer, m, c.conversion.options)
+	}
+	return transform.Convert(m, c.conversion.options)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // dataFlags say which images to read, and how.
@@ -25,9 +26,13 @@ type dataFlags struct {
 }
 
 func (f *dataFlags) add(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringVar(&f.path, "data", "", "the data set: a folder or file")
+	f.addOptional(cmd.Flags())
 	cmd.MarkFlagRequired("data")
+}
+
+// addOptional adds the flags for a command that can do without data.
+func (f *dataFlags) addOptional(flags *pflag.FlagSet) {
+	flags.StringVar(&f.path, "data", "", "the data set: a folder or file")
 	flags.StringVar(&f.format, "format", "auto", "format of the data set: auto, "+strings.Join(dataset.Formats(), ", "))
 	flags.BoolVar(&f.resize, "resize", false, "scale images of another size to the model's")
 	flags.IntVar(&f.shortSide, "short-side", 0, "scale the shorter side to this before the middle is cut out (0: what just covers the model's size)")

@@ -60,7 +60,7 @@ func newInspect(p *printer) *cobra.Command {
 }
 
 func (c *inspectCommand) run(path string) error {
-	if err := checkExpansions(c.conversion.options.Expansion); err != nil {
+	if err := c.conversion.settle(); err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)

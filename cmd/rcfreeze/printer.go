@@ -101,6 +101,14 @@ func percent(share float64) number { return number(fmt.Sprintf("%.2f %%", 100*sh
 // decimal writes a number with four significant digits.
 func decimal(v float64) number { return number(fmt.Sprintf("%.4g", v)) }
 
+// optional writes a number that may not be there.
+func optional(v *float64) number {
+	if v == nil {
+		return ""
+	}
+	return decimal(*v)
+}
+
 // product writes sizes as 3×3, "" if there are none.
 func product(sizes []int) string {
 	words := make([]string, len(sizes))

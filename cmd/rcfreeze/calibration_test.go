@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+func TestConvertCalibrated(t *testing.T) {
+	workshop(t)
+	args := []string{"convert", "model.onnx", "-o", "blocks.onnx", "--pointwise", "calibrate", "--data", "bands", "--calibration-images", "30", "-E", "2"}
+	r := succeedJSON[convertResult](t, args...)
+	for _, c := range r.Convolutions {
+		if c.OutputError == nil || !(*c.OutputError < 1) || c.Error == nil {
+			t.Errorf("%s: errors of weights and output %v, %v", c.Node, c.Error, c.OutputError)
+		}
+	}
+	after := succeedJSON[inspectResult](t, "inspect", "blocks.onnx")
+	if len(after.Blocks) != 2 || after.Blocks[0].Pointwise != transform.Calibrate || after.Blocks[0].Expansion != 2 {
+		t.Errorf("blocks %+v", after.Blocks)
+	}
+	first := read(t, "blocks.onnx")
+	succeed(t, args...)
+	if !bytes.Equal(first, read(t, "blocks.onnx")) {
+		t.Error("the same call gives another model")
+	}
+}
+
+// TestConvertInterrupted stops a calibration, as Ctrl-C does.
+func TestConvertInterrupted(t *testing.T) {
+	workshop(t)
+	before := files(t)
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	var out, talk bytes.Buffer
+	code := execute(ctx, []string{"convert", "model.onnx", "-o", "blocks.onnx", "--pointwise", "calibrate", "--data", "bands"}, &out, &talk)
+	if code == exitDone || out.Len() > 0 || len(files(t)) != len(before) {
+		t.Errorf("exit code %d, printed %q, said %q, %d files", code, out.String(), talk.String(), len(files(t)))
+	}
+}
+
+// TestConvertByError looks for a smaller expansion that would have done.
+func TestConvertByError(t *testing.T) {
+	workshop(t)
+	for _, layout := range []string{"dense", "depthwise"} {
+		r := succeedJSON[convertResult](t, "convert", "model.onnx", "-o", "auto.onnx", "-E", "auto", "--max-error", "0.3", "--layout", layout)
+		plan := succeedJSON[inspectResult](t, "inspect", "model.onnx", "-E", "auto", "--max-error", "0.3", "--layout", layout)
+		recorded := succeedJSON[inspectResult](t, "inspect", "auto.onnx").Blocks
+		for i, c := range r.Convolutions {
+			if *c.Error > 0.3 || c.Expansion < 2 || plan.Convolutions[i].Expansion != c.Expansion || recorded[i].Expansion != c.Expansion {
+				t.Errorf("%s: expansion %d, error %v; planned %d, recorded %d", c.Node, c.Expansion, *c.Error, plan.Convolutions[i].Expansion, recorded[i].Expansion)
+			}
+			less := succeedJSON[convertResult](t, "convert", "model.onnx", "-o", "less.onnx", "-E", string(count(c.Expansion-1)), "--layout", layout)
+			if *less.Convolutions[i].Error <= 0.3 {
+				t.Errorf("%s: expansion %d was chosen, but %d has the error %v", c.Node, c.Expansion, c.Expansion-1, *less.Convolutions[i].Error)
+			}
+		}
+	}
+}

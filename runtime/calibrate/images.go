@@ -1,0 +1,93 @@
+package calibrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+)
+
+// Images is what a calibration runs through the models.
+type Images struct {
+	Shape []int64   // of one image, [C, …]
+	Data  []float32 // one image after the other, normalized
+}
+
+// Load draws count images from a data set by the options' seed, or takes all if it has no more. How the options want batches
+// and their order does not matter.
+func Load(ctx context.Context, set *dataset.Dataset, count int, o dataset.LoaderOptions) (*Images, error) {
+	if count < 1 {
+		return nil, fmt.Errorf("loading calibration images: %d of them: needs at least 1", count)
+	}
+	s := set.Shape
+	images := &Images{Shape: []int64{int64(s.Channels), int64(s.Height), int64(s.Width)}}
+	o.BatchSize, o.Shuffle = 1, true
+	loader, err := dataset.NewLoader(set, o)
+	if err != nil {
+		return nil, err
+	}
+	for batch, err := range loader.Batches(ctx, 0, 0) {
+		if err != nil {
+			return nil, err
+		}
+		images.Data = append(images.Data, batch.Images...)
+		if batch.Step+1 == count {
+			break
+		}
+	}
+	return images, nil
+}
+
+// Count returns the number of images.
+func (i *Images) Count() int { return len(i.Data) / i.size() }
+
+// size is the number of elements of an image.
+func (i *Images) size() int {
+	size := 1
+	for _, d := range i.Shape {
+		size *= int(d)
+	}
+	return size
+}
+
+func (i *Images) check() error {
+	switch {
+	case i == nil || len(i.Data) == 0:
+		return errors.New("there are no images: needs at least 1")
+	case i.size() < 1 || len(i.Data)%i.size() != 0:
+		return fmt.Errorf("%d numbers make no images of shape %v", len(i.Data), i.Shape)
+	}
+	return nil
+}
+
+// batches returns the images as what the model's input takes, in batches of equal size, which divides their number.
+func (i *Images) batches(input string, dtype onnxgraph.DType, size int) ([]map[string]*onnxgraph.Tensor, error) {
+	var list []map[string]*onnxgraph.Tensor
+	shape := append([]int64{int64(size)}, i.Shape...)
+	for step := size * i.size(); len(list)*step < len(i.Data); {
+		t := onnxgraph.NewTensor(shape, i.Data[len(list)*step:][:step])
+		if dtype != onnxgraph.Float32 {
+			data, err := t.Float64s()
+			if err != nil {
+				return nil, err
+			}
+			if t, err = onnxgraph.FromFloat64s(dtype, shape, data); err != nil {
+				return nil, fmt.Errorf("passing images as input %q: %w", input, err)
+			}
+		}
+		list = append(list, map[string]*onnxgraph.Tensor{input: t})
+	}
+	return list, nil
+}
+
+// batchSize returns how many images are to be run at a time: a divisor of their number, so that all batches are full.
+func (i *Images) batchSize() int {
+	const most = 32
+	for size := most; ; size-- {
+		if i.Count()%size == 0 {
+			return size
+		}
+	}
+}

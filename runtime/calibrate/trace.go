@@ -1,0 +1,210 @@
+package calibrate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// heldBytes bounds what a trace keeps of a network's values. Where it does not suffice, as for the first layers on large
+// images, more of the network is run again.
+const heldBytes = 1 << 30
+
+// trace runs a network piece by piece on the same batches of images: it keeps the values at the place that it has reached.
+type trace struct {
+	model   *onnxgraph.Model // every value has its type
+	session ort.Options
+	nodes   []*onnxgraph.Node              // in topological order
+	at      int                            // nodes before it have been run
+	held    []map[string]*onnxgraph.Tensor // by batch: the values by name that the nodes from there on read
+
+	dependent map[*onnxgraph.Value]bool // values that depend on the images
+}
+
+func newTrace(fitted *onnxgraph.Model, batches []map[string]*onnxgraph.Tensor, o ort.Options) *trace {
+	nodes := fitted.Graph.Sorted()
+	return &trace{model: fitted, session: o, nodes: nodes, held: batches, dependent: dependent(fitted.Graph, nodes)}
+}
+
+// advance runs the network up to the node that produces the named value, unless what is to be kept there is too much.
+func (t *trace) advance(ctx context.Context, output string) error {
+	at, err := t.place(output)
+	if err != nil || at <= t.at {
+		return err
+	}
+	live, ok := t.live(at)
+	if !ok {
+		return nil
+	}
+	isHeld := func(name string) bool { return t.held[0][name] != nil }
+	missing := slices.DeleteFunc(slices.Clone(live), isHeld)
+	s, err := t.open(t.segment(missing...))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	held := make([]map[string]*onnxgraph.Tensor, len(t.held))
+	for i := range held {
+		if held[i], err = t.run(ctx, s, i, nil); err != nil {
+			return err
+		}
+		for _, name := range live {
+			if isHeld(name) {
+				held[i][name] = t.held[i][name]
+			}
+		}
+	}
+	t.at, t.held = at, held
+	return nil
+}
+
+// place returns the number of the node that produces the named value.
+func (t *trace) place(value string) (int, error) {
+	v := t.model.Graph.Value(value)
+	if v == nil || v.Producer() == nil {
+		return 0, fmt.Errorf("the model, fitted to the images, does not compute %q: it does not depend on them", value)
+	}
+	return slices.Index(t.nodes, v.Producer()), nil
+}
+
+// live returns the names of the values that nodes from number at on read and others make; ok is false if they take too
+// much memory.
+func (t *trace) live(at int) (names []string, ok bool) {
+	later := map[*onnxgraph.Node]bool{}
+	for _, n := range t.nodes[at:] {
+		later[n] = true
+	}
+	bytes := int64(0)
+	keep := func(v *onnxgraph.Value) {
+		if v == nil || !t.dependent[v] || !slices.ContainsFunc(v.Uses(), func(u onnxgraph.Use) bool { return later[outermost(u.Node)] }) {
+			return
+		}
+		shape, static := v.StaticShape()
+		size := int64(v.DType().Bits()) * int64(len(t.held))
+		for _, d := range shape {
+			size *= d
+		}
+		if !static {
+			size = 8 * heldBytes
+		}
+		bytes += size / 8
+		names = append(names, v.Name())
+	}
+	for _, v := range t.model.Graph.Inputs() {
+		keep(v)
+	}
+	for _, n := range t.nodes[:at] {
+		for _, v := range n.Outputs() {
+			keep(v)
+		}
+	}
+	return names, bytes < heldBytes
+}
+
+// outermost returns the node of the main graph that n is, or is nested in.
+func outermost(n *onnxgraph.Node) *onnxgraph.Node {
+	for n.Graph().Owner() != nil {
+		n = n.Graph().Owner()
+	}
+	return n
+}
+
+// segment returns a model that computes the named values, which are not held, from those that are.
+func (t *trace) segment(outputs ...string) *onnxgraph.Model {
+	m := t.model.Clone()
+	g := m.Graph
+	g.RemoveOutputs()
+	for _, name := range outputs {
+		v := t.model.Graph.Value(name)
+		shape, _ := v.StaticShape()
+		g.AddOutput(g.Value(name), v.DType(), onnxgraph.Static(shape...))
+	}
+	for _, v := range g.Inputs() {
+		if t.held[0][v.Name()] == nil {
+			g.MakeConstant(v, onnxgraph.NewScalar[float32](0)) // nothing reads it any more
+		}
+	}
+	for name, value := range t.held[0] {
+		if v := g.Value(name); !v.IsInput() {
+			g.MakeConstant(v, value)
+			g.MakeInput(v)
+		}
+	}
+	g.Prune()
+	return m
+}
+
+// dependent returns the values that depend on the graph's inputs.
+func dependent(g *onnxgraph.Graph, sorted []*onnxgraph.Node) map[*onnxgraph.Value]bool {
+	set := map[*onnxgraph.Value]bool{}
+	for _, v := range g.Inputs() {
+		set[v] = true
+	}
+	for _, n := range sorted {
+		reads := slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return set[v] })
+		hasBody := slices.ContainsFunc(n.Attributes(), func(a onnxgraph.Attribute) bool { return len(a.Graphs()) > 0 })
+		for _, v := range n.Outputs() {
+			set[v] = reads || hasBody // a body may read values that are no inputs
+		}
+	}
+	return set
+}
+
+// open makes a session of a segment.
+func (t *trace) open(m *onnxgraph.Model) (*ort.Session, error) {
+	data, err := m.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return ort.OpenBytes(data, t.session)
+}
+
+// run runs a session of a segment on a batch: on the values that are held, and on others.
+func (t *trace) run(ctx context.Context, s *ort.Session, batch int, others map[string]*onnxgraph.Tensor) (map[string]*onnxgraph.Tensor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	inputs := map[string]*onnxgraph.Tensor{}
+	for _, p := range s.Inputs() {
+		inputs[p.Name] = t.held[batch][p.Name]
+		if other, ok := others[p.Name]; ok {
+			inputs[p.Name] = other
+		}
+	}
+	return s.Run(inputs)
+}
+
+// replace gives the layer's convolution other filters, and adds an offset to its outputs.
+func (t *trace) replace(l transform.Layer, filters, offset []float64) error {
+	n := t.model.Graph.Value(l.Node.Output(0).Name()).Producer()
+	dtype := n.Input(1).DType()
+	dims := []int64{int64(l.Out), int64(l.In / l.Groups)}
+	for _, k := range l.Kernel {
+		dims = append(dims, int64(k))
+	}
+	w, err := onnxgraph.FromFloat64s(dtype, dims, filters)
+	if err != nil {
+		return err
+	}
+	n.SetInput(1, t.model.Graph.AddConstant(l.Name, w))
+	n.RemoveAttr("auto_pad", "dilations", "pads", "strides", "kernel_shape")
+	n.SetAttr(l.Window...)
+	n.SetAttr(onnxgraph.Ints("kernel_shape", dims[2:]...))
+	if offset == nil {
+		return nil
+	}
+	b, err := onnxgraph.FromFloat64s(dtype, []int64{int64(l.Out)}, offset)
+	if err != nil {
+		return err
+	}
+	bias := t.model.Graph.AddConstant(l.Name, b)
+	if old := n.Input(2); old != nil {
+		bias = t.model.Graph.AddNode("Add", []*onnxgraph.Value{old, bias}).Output(0)
+	}
+	n.SetInput(2, bias)
+	return nil
+}

@@ -1,0 +1,138 @@
+package transform
+
+import (
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/filterbank"
+	"github.com/rcfreeze/rcfreeze/transform/projection"
+)
+
+// describe completes the row with the block's sizes.
+func (c *candidate) describe(o Options) {
+	bank, pointwise := int64(product(c.bankDims())), int64(product(c.pointwiseDims()))
+	c.row.Status, c.row.Expansion = Converted, c.expansion
+	c.row.After = Cost{Bank: bank, Trainable: pointwise + biasCount(c.conv), MACs: (bank + pointwise) * positions(c.conv.node.Output(0))}
+	if o.Between == BatchNorm || o.Between == BatchNormReLU {
+		c.row.After.Trainable += 2 * int64(c.bankDims()[0])
+	}
+}
+
+// source returns the source's filters in the block's kernel.
+func (c *candidate) source() ([]float64, error) {
+	w, err := c.conv.filters.Float64s()
+	if err == nil && c.begin != nil {
+		w = embed(w, ints(c.conv.filters.Dims())[2:], c.kernel, c.begin)
+	}
+	return w, err
+}
+
+// build makes the block's tensors and completes the row. The moments are nil without data.
+func (c *candidate) build(o Options, moments *projection.Moments) error {
+	if o.Pointwise == Random {
+		return c.makeRandom(o)
+	}
+	if o.Pointwise == Identity {
+		return c.makeIdentity(o)
+	}
+	w, err := c.source()
+	if err != nil {
+		return err
+	}
+	q, err := newLeastSquares(w, moments)
+	if err != nil {
+		return err
+	}
+	if o.MaxError > 0 {
+		return c.makeSmallest(o, q)
+	}
+	return c.makeBest(o, q)
+}
+
+// The tensors of random and identity weights, and all banks, are computed again when the model is saved: those of a large
+// model together need not fit in memory.
+
+func (c *candidate) makeRandom(o Options) error {
+	c.describe(o)
+	c.bank = c.drawBank(o)
+	c.pointwise = drawn(c.conv.filters.DType(), c.pointwiseDims(), filterbank.Default, filterbank.Spec{Seed: o.Seed,
+		Stream: c.row.Node + "/pointwise", Filters: c.pointwiseDims()[0], Shape: c.pointwiseDims()[1:], Groups: c.groups})
+	_, err := c.bank.SHA256() // which apply asks for
+	return err
+}
+
+func (c *candidate) makeIdentity(o Options) error {
+	c.describe(o)
+	c.row.Error = new(float64)
+	source, bankDims, pointwiseDims := c.conv.filters, int64s(c.bankDims()...), int64s(c.pointwiseDims()...)
+	c.pointwise = onnxgraph.NewLazyTensor(source.DType(), pointwiseDims, func() (*onnxgraph.Tensor, error) {
+		return onnxgraph.FromFloat64s(source.DType(), pointwiseDims, c.identity())
+	})
+	if c.begin == nil {
+		var err error
+		c.bank, err = source.Reshaped(bankDims)
+		return err
+	}
+	c.bank = onnxgraph.NewLazyTensor(source.DType(), bankDims, func() (*onnxgraph.Tensor, error) {
+		w, err := c.source()
+		if err != nil {
+			return nil, err
+		}
+		return onnxgraph.FromFloat64s(source.DType(), bankDims, w)
+	})
+	return nil
+}
+
+// makeBest draws the bank and solves for the pointwise weights.
+func (c *candidate) makeBest(o Options, q leastSquares) error {
+	c.describe(o)
+	c.bank = c.drawBank(o)
+	bank, err := c.bank.Float64s() // as rounded to the model's type
+	if err == nil {
+		_, err = c.bank.SHA256() // which apply asks for, while its elements are at hand
+	}
+	if err != nil {
+		return err
+	}
+	p, err := q.solve(c.shape, bank)
+	if err != nil {
+		return err
+	}
+	if c.pointwise, err = onnxgraph.FromFloat64s(c.conv.filters.DType(), int64s(c.pointwiseDims()...), p); err != nil {
+		return err
+	}
+	if p, err = c.pointwise.Float64s(); err != nil {
+		return err
+	}
+	if c.combined, err = c.combine(p, bank); err != nil {
+		return err
+	}
+	c.row.Error = new(relativeError(q.filters, c.combined))
+	if q.moments != nil {
+		c.row.OutputError = new(float64)
+		*c.row.OutputError, err = q.moments.OutputError(q.filters, c.combined)
+	}
+	return err
+}
+
+// drawBank draws the block's bank.
+func (c *candidate) drawBank(o Options) *onnxgraph.Tensor {
+	return drawn(c.conv.filters.DType(), c.bankDims(), o.Bank, filterbank.Spec{Seed: o.Seed, Stream: c.row.Node,
+		Filters: c.bankDims()[0], Shape: c.bankDims()[1:], Groups: c.bankGroups()})
+}
+
+// drawn returns a bank as a tensor of the given type and dims.
+func drawn(dtype onnxgraph.DType, dims []int, bank string, spec filterbank.Spec) *onnxgraph.Tensor {
+	return onnxgraph.NewLazyTensor(dtype, int64s(dims...), func() (*onnxgraph.Tensor, error) {
+		data, err := filterbank.Generate(bank, spec)
+		if err != nil {
+			return nil, err
+		}
+		if dtype == onnxgraph.Float32 {
+			return onnxgraph.NewTensor(int64s(dims...), data), nil
+		}
+		wide := make([]float64, len(data))
+		for i, v := range data {
+			wide[i] = float64(v)
+		}
+		return onnxgraph.FromFloat64s(dtype, int64s(dims...), wide)
+	})
+}

@@ -1,0 +1,70 @@
+package transform
+
+import "github.com/rcfreeze/rcfreeze/transform/projection"
+
+// spanning returns the least expansion whose bank spans all filters of the source, if its filters are independent.
+func (s shape) spanning() int {
+	n := product(s.kernel)
+	if s.layout == Depthwise {
+		return n
+	}
+	return (s.in*n + s.out - 1) / s.out
+}
+
+// makeSmallest makes the block of the least expansion whose error is at most the bound or, if none keeps it, of the one
+// whose bank spans all filters.
+func (c *candidate) makeSmallest(o Options, q leastSquares) error {
+	last := c.spanning()
+	for c.expansion = c.firstGuess(o, q); ; c.expansion++ {
+		if err := c.makeBest(o, q); err != nil {
+			return err
+		}
+		if c.row.lost() <= o.MaxError {
+			return nil
+		}
+		if c.expansion >= last {
+			c.row.AboveBound = true
+			return nil
+		}
+	}
+}
+
+// firstGuess returns an expansion below which the error is above the bound.
+func (c *candidate) firstGuess(o Options, q leastSquares) int {
+	if q.moments != nil || !c.isNested() {
+		return 1
+	}
+	for most := 4; ; most *= 4 {
+		list, err := c.growth(o, q.filters, most)
+		if err != nil {
+			return 1 // one after the other, then
+		}
+		for i, lost := range list {
+			if lost <= o.MaxError {
+				return i + 1
+			}
+		}
+		if len(list) < most {
+			return len(list) + 1 // from here on the bank spans all filters
+		}
+	}
+}
+
+// isNested reports whether the bank of an expansion is the beginning of those of larger ones. In others each group or
+// channel has a section of the random stream, whose place depends on the expansion.
+func (s shape) isNested() bool { return s.layout == Dense && s.groups == 1 }
+
+// growth returns the errors for expansions from 1 to most, or as far as the bank has no more filters than they have weights.
+func (c *candidate) growth(o Options, w []float64, most int) ([]float64, error) {
+	n := c.in * product(c.kernel)
+	largest := *c
+	largest.expansion = min(most, n/c.out)
+	if largest.expansion == 0 {
+		return nil, nil
+	}
+	bank, err := largest.drawBank(o).Float64s()
+	if err != nil {
+		return nil, err
+	}
+	return projection.Growth(w, bank, c.out, largest.mapsPerGroup(), n, c.out)
+}

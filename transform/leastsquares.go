@@ -1,0 +1,50 @@
+package transform
+
+import (
+	"math"
+
+	"github.com/rcfreeze/rcfreeze/transform/projection"
+)
+
+// leastSquares is what the pointwise weights of a block are to solve: to bring the combined filters close to W or, where
+// there is data, the outputs of the combined filters close to what is to come out.
+type leastSquares struct {
+	filters []float64           // W
+	moments *projection.Moments // what the data says, nil without data
+
+	whitened *projection.Whitened // the weighted problem, nil without data
+}
+
+func newLeastSquares(w []float64, moments *projection.Moments) (q leastSquares, err error) {
+	q = leastSquares{filters: w, moments: moments}
+	if moments != nil {
+		q.whitened, err = moments.Whiten(w)
+	}
+	return q, err
+}
+
+// solve returns the best pointwise weights for a bank.
+func (q leastSquares) solve(s shape, bank []float64) ([]float64, error) {
+	if q.whitened == nil {
+		return s.project(q.filters, bank)
+	}
+	weighted, err := q.whitened.Bank(s.dense(bank), s.mapsPerGroup())
+	if err != nil {
+		return nil, err
+	}
+	p, _, err := projection.ProjectGroups(q.whitened.Target, weighted, s.groups, s.out, s.mapsPerGroup(), s.in*product(s.kernel))
+	return p, err
+}
+
+// relativeError returns ‖want - got‖ / ‖want‖ (Frobenius norm), which is 0 for want = 0 = got and 1 for want = 0 ≠ got.
+func relativeError(want, got []float64) float64 {
+	var rest, all float64
+	for i, v := range want {
+		rest += (v - got[i]) * (v - got[i])
+		all += v * v
+	}
+	if all == 0 {
+		return math.Min(1, math.Ceil(rest))
+	}
+	return math.Sqrt(rest / all)
+}

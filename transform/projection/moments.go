@@ -1,0 +1,172 @@
+package projection
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack/lapack64"
+)
+
+// Moments are what data says of one convolution with filters W [groups·o × n], by group. At each position of each image a
+// filter sees n numbers u, and y is what is to come out for the filters of the group. y differs from W·u by d: it may
+// be what another network has at the same place.
+type Moments struct {
+	Groups, O, N int
+
+	Inputs  []float64 // [groups × n × n]: mean of u·uᵀ
+	Cross   []float64 // [groups × o × n]: mean of d·uᵀ
+	Input   []float64 // [groups × n]: mean of u
+	Shift   []float64 // [groups × o]: mean of d
+	Squares []float64 // [groups × o]: mean of d²
+	Output  []float64 // [groups × o]: mean of y
+	Energy  []float64 // [groups × o]: mean of y²
+}
+
+// check lists what is wrong with the moments.
+func (m Moments) check() error {
+	var faults []error
+	for _, part := range []struct {
+		name          string
+		data          []float64
+		rows, columns int
+	}{
+		{"the moments of the inputs", m.Inputs, m.N, m.N}, {"the moments of outputs and inputs", m.Cross, m.O, m.N},
+		{"the mean input", m.Input, 1, m.N}, {"the mean difference", m.Shift, m.O, 1}, {"the squared difference", m.Squares, m.O, 1},
+		{"the mean output", m.Output, m.O, 1}, {"the squared output", m.Energy, m.O, 1},
+	} {
+		faults = append(faults, layout{problems: m.Groups}.check(part.name, part.data, part.rows, part.columns))
+	}
+	return errors.Join(faults...)
+}
+
+// Centred returns the moments about the means, for outputs whose means are corrected apart.
+func (m Moments) Centred() Moments {
+	c := m
+	c.Inputs, c.Cross = slices.Clone(m.Inputs), slices.Clone(m.Cross)
+	c.Squares, c.Energy = slices.Clone(m.Squares), slices.Clone(m.Energy)
+	for g := range m.Groups {
+		u := blas64.Vector{N: m.N, Inc: 1, Data: m.Input[g*m.N:]}
+		d := blas64.Vector{N: m.O, Inc: 1, Data: m.Shift[g*m.O:]}
+		blas64.Ger(-1, u, u, m.inputs(c.Inputs, g))
+		blas64.Ger(-1, d, u, m.filters(c.Cross, g))
+	}
+	for i := range m.Shift {
+		c.Squares[i] -= m.Shift[i] * m.Shift[i]
+		c.Energy[i] -= m.Output[i] * m.Output[i]
+	}
+	c.Input, c.Shift, c.Output = make([]float64, len(m.Input)), make([]float64, len(m.Shift)), make([]float64, len(m.Output))
+	return c
+}
+
+func (m Moments) inputs(data []float64, g int) blas64.General {
+	return blas64.General{Rows: m.N, Cols: m.N, Stride: m.N, Data: data[g*m.N*m.N:]}
+}
+
+func (m Moments) filters(data []float64, g int) blas64.General {
+	return blas64.General{Rows: m.O, Cols: m.N, Stride: m.N, Data: data[g*m.O*m.N:]}
+}
+
+// OutputError returns √(E‖y - V·u‖² / E‖y‖²) for the filters V in the place of W, both [groups·o × n]. It is 0 if y is 0.
+func (m Moments) OutputError(w, v []float64) (float64, error) {
+	l := groupLayout(m.Groups, m.O, 0, m.N)
+	if err := errors.Join(m.check(), l.check("W", w, l.o, l.n), l.check("V", v, l.o, l.n)); err != nil {
+		return 0, fmt.Errorf("measuring the error of outputs: %w", err)
+	}
+	// With D = W - V: E‖D·u + d‖² = tr(D·S·Dᵀ) + 2·tr(D·Cᵀ) + E‖d‖², in which nothing large cancels.
+	var rest, all float64
+	for g := range m.Groups {
+		d := clone(l.w(w, g))
+		for i := range d.Rows {
+			blas64.Axpy(-1, row(l.w(v, g), i), row(d, i))
+		}
+		ds := zeros(m.O, m.N)
+		blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, d, m.inputs(m.Inputs, g), 0, ds)
+		for i := range m.O {
+			rest += blas64.Dot(row(d, i), row(ds, i)) + 2*blas64.Dot(row(d, i), row(m.filters(m.Cross, g), i)) + m.Squares[g*m.O+i]
+			all += m.Energy[g*m.O+i]
+		}
+	}
+	if all <= 0 {
+		return 0, nil
+	}
+	return math.Sqrt(max(rest, 0) / all), nil
+}
+
+// Offset returns E[y - V·u] [groups·o] for the filters V in the place of W: what is to be added to their outputs.
+func (m Moments) Offset(w, v []float64) []float64 {
+	offset := slices.Clone(m.Shift)
+	for i := range offset {
+		for k, u := range m.Input[i/m.O*m.N:][:m.N] {
+			offset[i] += (w[i*m.N+k] - v[i*m.N+k]) * u
+		}
+	}
+	return offset
+}
+
+// damping is what Whiten adds to the moments of the inputs, as a share of their mean.
+const damping = 1e-3
+
+// Whitened is a problem weighted by moments in a form that Project solves: with S = L·Lᵀ, the combined filters V = P·R
+// with the least E‖y - V·u‖² are those with the least ‖T - P·(R·L)‖ for T = (W·S + C)·L⁻ᵀ.
+//
+// So that inputs of which the data says little cannot make weights large, S is damped: λ·‖W - V‖² counts, too. For
+// λ → ∞ that is the plain projection.
+type Whitened struct {
+	Target []float64 // T [groups·o × n]
+
+	moments Moments
+	factors []blas64.Triangular // L, as the upper triangle of Lᵀ, by group
+}
+
+// Whiten returns the weighted problem for the filters W [groups·o × n].
+func (m Moments) Whiten(w []float64) (*Whitened, error) {
+	l := groupLayout(m.Groups, m.O, 0, m.N)
+	if err := errors.Join(m.check(), l.check("W", w, l.o, l.n)); err != nil {
+		return nil, fmt.Errorf("weighting filters by data: %w", err)
+	}
+	p := &Whitened{slices.Clone(m.Cross), m, make([]blas64.Triangular, m.Groups)}
+	ok := make([]bool, m.Groups)
+	l.problems = m.Groups
+	l.each(func(g int) { p.factors[g], ok[g] = m.whiten(l.w(w, g), l.w(p.Target, g), g) })
+	if slices.Contains(ok, false) {
+		return nil, errors.New("weighting filters by data: the moments of the inputs are not positive definite")
+	}
+	return p, nil
+}
+
+// whiten returns the factor of a group's damped moments and makes its target.
+func (m Moments) whiten(w, target blas64.General, g int) (blas64.Triangular, bool) {
+	s := clone(m.inputs(m.Inputs, g))
+	trace := 0.0
+	for i := range s.Rows {
+		trace += s.Data[i*s.Stride+i]
+	}
+	lambda := damping * trace / float64(m.N)
+	if !(lambda > 0) {
+		lambda = 1 // nothing comes in
+	}
+	for i := range s.Rows {
+		s.Data[i*s.Stride+i] += lambda
+	}
+	blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, w, s, 1, target)
+	factor, ok := lapack64.Potrf(blas64.Symmetric{N: s.Rows, Stride: s.Stride, Data: s.Data, Uplo: blas.Upper})
+	if ok {
+		blas64.Trsm(blas.Right, blas.NoTrans, 1, factor, target) // T·Lᵀ = W·S + C
+	}
+	return factor, ok
+}
+
+// Bank returns R·L for a bank R of j filters per group [groups·j × n].
+func (p *Whitened) Bank(r []float64, j int) ([]float64, error) {
+	l := groupLayout(p.moments.Groups, p.moments.O, j, p.moments.N)
+	if err := l.check("R", r, l.j, l.n); err != nil {
+		return nil, fmt.Errorf("weighting a bank by data: %w", err)
+	}
+	out := slices.Clone(r)
+	l.each(func(g int) { blas64.Trmm(blas.Right, blas.Trans, 1, p.factors[g], l.r(out, g)) })
+	return out, nil
+}
