@@ -2,7 +2,6 @@ package transform
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -113,25 +112,7 @@ var betweenNode = map[string]func(c *candidate, owner *onnxgraph.Graph, v *onnxg
 	"Relu": func(c *candidate, _ *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Node {
 		return c.conv.node.Graph().AddNode("Relu", []*onnxgraph.Value{v})
 	},
-	"BatchNormalization": (*candidate).identityNorm,
-}
-
-// identityNorm adds a batch normalisation that, with the running statistics it starts with, changes nothing: the scale
-// makes up for epsilon.
-func (c *candidate) identityNorm(owner *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Node {
-	const epsilon = 1e-5
-	inputs := []*onnxgraph.Value{v}
-	for _, p := range []struct {
-		name string
-		fill float64
-	}{{"scale", math.Sqrt(1 + epsilon)}, {"shift", 0}, {"mean", 0}, {"var", 1}} {
-		maps := c.bankDims()[0]
-		t, err := onnxgraph.FromFloat64s(c.bank.DType(), int64s(maps), slices.Repeat([]float64{p.fill}, maps))
-		if err != nil {
-			panic("transform: " + err.Error()) // the bank, of the same type, was made before
-		}
-		inputs = append(inputs, owner.AddConstant(c.row.Node+".norm."+p.name, t))
-	}
-	return c.conv.node.Graph().AddNode("BatchNormalization", inputs,
-		onnxgraph.Float("epsilon", epsilon), onnxgraph.Float("momentum", 0.9))
+	"BatchNormalization": func(c *candidate, owner *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Node {
+		return identityNorm(c.conv.node.Graph(), owner, v, c.row.Node+".norm", c.bank.DType(), c.bankDims()[0])
+	},
 }

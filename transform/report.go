@@ -9,6 +9,7 @@ const (
 	Converted Status = "converted" // or would be, in a plan
 	Merged    Status = "merged"
 	Folded    Status = "folded"
+	Added     Status = "added"
 	Skipped   Status = "skipped"
 )
 

@@ -94,8 +94,9 @@ func constantOf(t *testing.T, m *onnxgraph.Model, name string) []float64 {
 	return data
 }
 
-// naive computes the average over batches of what each BatchNormalization reads, in float64, node by node.
-func naive(t *testing.T, m *onnxgraph.Model, images [][]float32, size int64) map[string][]float64 {
+// naive computes the average over batches of what each BatchNormalization reads, in float64, node by node. They normalize
+// by the statistics of the batch or, in inference, by running ones.
+func naive(t *testing.T, m *onnxgraph.Model, images [][]float32, size int64, inference bool) map[string][]float64 {
 	t.Helper()
 	average := map[string][]float64{}
 	for _, batch := range images {
@@ -117,6 +118,9 @@ func naive(t *testing.T, m *onnxgraph.Model, images [][]float32, size int64) map
 							average[name] = make([]float64, len(scale))
 						}
 						average[name][c] += v / float64(len(images))
+					}
+					if inference {
+						mean, variance = constantOf(t, m, n.Input(3).Name())[c], constantOf(t, m, n.Input(4).Name())[c]
 					}
 					for i := range x.Data {
 						if channelOf(x, i) == c {
@@ -173,7 +177,7 @@ func TestRecalibrate(t *testing.T) {
 			n.NeedOutput(1)
 		}
 	}
-	want := naive(t, newModel(t), batches(t, set, o), int64(o.BatchSize))
+	want := naive(t, newModel(t), batches(t, set, o), int64(o.BatchSize), false)
 	for name, m := range map[string]*onnxgraph.Model{"for inference": newModel(t), "in training mode": training} {
 		t.Run(name, func(t *testing.T) {
 			before := m.Clone()

@@ -1,0 +1,56 @@
+package batchnorm
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// Adopt gives the BatchNormalization nodes that Options.Means names the running statistics of what they read while the
+// model is used as it is, and the scale and shift with which they then pass that on unchanged:
+//
+//	scale = √(variance + epsilon), shift = mean
+//
+// It is for nodes that were just added (transform.AddBatchNorm): the model computes what it did, and goes on to do so,
+// nearly, when training normalizes by the statistics of a batch. Images and averages are those of Recalibrate.
+func Adopt(ctx context.Context, m *onnxgraph.Model, images *dataset.Dataset, o Options) (*Report, error) {
+	report, err := adopt(ctx, m, images, o)
+	if err != nil {
+		return nil, fmt.Errorf("starting the batch normalisations of %s by data: %w", m.Path(), err)
+	}
+	return report, nil
+}
+
+func adopt(ctx context.Context, m *onnxgraph.Model, images *dataset.Dataset, o Options) (*Report, error) {
+	measured, err := measure(ctx, m, images, o, trainstep.MeasurementOptions{Means: o.Means, Inference: true})
+	if err != nil {
+		return nil, err
+	}
+	report := &Report{Images: measured.images}
+	for _, n := range m.Graph.Nodes() {
+		if !n.Is("BatchNormalization") || measured.values[n.Input(3).Name()] == nil {
+			continue
+		}
+		change, err := renew(n, measured)
+		if err != nil {
+			return nil, fmt.Errorf("node %s: %w", n, err)
+		}
+		report.Changes = append(report.Changes, change)
+		scale := slices.Clone(measured.values[n.Input(4).Name()])
+		for c, variance := range scale {
+			scale[c] = math.Sqrt(variance + float64(n.Float("epsilon", 1e-5)))
+		}
+		if err := set(n.Input(1), scale); err != nil {
+			return nil, fmt.Errorf("node %s: %w", n, err)
+		}
+		if err := set(n.Input(2), measured.values[n.Input(3).Name()]); err != nil {
+			return nil, fmt.Errorf("node %s: %w", n, err)
+		}
+	}
+	return report, nil
+}

@@ -1,0 +1,112 @@
+package transform
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// AddedNorm is the row of a report on one frozen block.
+type AddedNorm struct {
+	Outcome
+	Mean string `json:"running_mean,omitempty"` // the name of that of the normalisation that was added
+}
+
+// AddBatchNorm puts a batch normalisation behind every frozen block of the main graph, unless one is there already: for
+// models whose own were folded into their convolutions. With the running statistics that it starts with, mean 0 and
+// variance 1, it changes nothing. It trains with the model, and FoldBatchNorm takes it into the merged convolution.
+// AddBatchNorm returns one row per block. An error means that the model differs from its records, or is too old.
+func AddBatchNorm(m *onnxgraph.Model) ([]AddedNorm, error) {
+	blocks, err := Blocks(m)
+	if opset := m.Opset(""); err == nil && opset < oldestOpset {
+		err = fmt.Errorf("operator set %d is older than %d: %s", opset, oldestOpset, upgradeHint)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("adding batch normalisations: %w", err)
+	}
+	var rows []AddedNorm
+	for _, b := range blocks {
+		row := AddedNorm{Outcome: outcomeOf(b.PointwiseConv)}
+		row.Status = Added
+		if norm := readingNorm(b.PointwiseConv.Output(0)); norm != nil {
+			row.skip(fmt.Sprintf("%s normalises its output already", norm))
+		} else if b.PointwiseConv.Graph() != m.Graph {
+			row.skip("it is in the body of another node or a function, and only the main graph trains")
+		} else {
+			row.Mean = b.addNorm().Input(3).Name()
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// readingNorm returns a batch normalisation that reads v, directly or through nodes that add or multiply constants,
+// nil if there is none.
+func readingNorm(v *onnxgraph.Value) *onnxgraph.Node {
+	for _, u := range v.Uses() {
+		n := u.Node
+		switch {
+		case n.Domain() != "" || n.Output(0) == nil:
+		case n.Is("BatchNormalization") && u.Index == 0:
+			return n
+		case isPassing(n):
+			if norm := readingNorm(n.Output(0)); norm != nil {
+				return norm
+			}
+		}
+	}
+	return nil
+}
+
+// isPassing reports whether a node passes on what it reads, but for constants that it adds or multiplies.
+func isPassing(n *onnxgraph.Node) bool {
+	switch n.OpType() {
+	case "Identity", "Dropout", "Cast":
+		return true
+	case "Add", "Sub", "Mul", "Div":
+		return slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool {
+			_, _, reason := resolve(v)
+			return reason == ""
+		})
+	}
+	return false
+}
+
+// addNorm puts a normalisation between the block and what reads it.
+func (b *Block) addNorm() *onnxgraph.Node {
+	conv, weight := b.PointwiseConv, b.Pointwise.Constant()
+	nodes := conv.Graph().Nodes()
+	norm := identityNorm(conv.Graph(), b.Pointwise.Graph(), conv.Output(0), b.Name+".batchnorm", weight.DType(), int(weight.Dims()[0]))
+	part := b.Name + "/batchnorm"
+	norm.Rename(part)
+	conv.SwapOutput(0, norm, 0)
+	norm.SetInput(0, conv.Output(0))
+	if i := slices.Index(nodes, conv) + 1; i < len(nodes) {
+		conv.Graph().Insert(nodes[i], norm)
+	}
+	if shape, ok := norm.Output(0).Shape(); ok {
+		conv.Output(0).SetType(norm.Output(0).DType(), shape)
+	}
+	conv.Graph().Rename(conv.Output(0), part+"_input") // if the name is taken, that which the graph chose stays
+	return norm
+}
+
+// identityNorm adds a batch normalisation of v to a graph, with constants beside the weights. With the running statistics
+// that it starts with it changes nothing: the scale makes up for epsilon.
+func identityNorm(g, owner *onnxgraph.Graph, v *onnxgraph.Value, name string, dtype onnxgraph.DType, channels int) *onnxgraph.Node {
+	const epsilon = 1e-5
+	inputs := []*onnxgraph.Value{v}
+	for _, p := range []struct {
+		name string
+		fill float64
+	}{{"scale", math.Sqrt(1 + epsilon)}, {"shift", 0}, {"mean", 0}, {"var", 1}} {
+		t, err := onnxgraph.FromFloat64s(dtype, int64s(channels), slices.Repeat([]float64{p.fill}, channels))
+		if err != nil {
+			panic("transform: " + err.Error()) // a weight of the same type was made before
+		}
+		inputs = append(inputs, owner.AddConstant(name+"."+p.name, t))
+	}
+	return g.AddNode("BatchNormalization", inputs, onnxgraph.Float("epsilon", epsilon), onnxgraph.Float("momentum", 0.9))
+}

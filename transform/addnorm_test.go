@@ -1,0 +1,108 @@
+package transform_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+)
+
+// TestAddBatchNorm adds a normalisation behind blocks of every kind: the model computes what it did, after training
+// changed the normalisation too once it is folded, and is then one convolution again.
+func TestAddBatchNorm(t *testing.T) {
+	orttest.Init(t)
+	for _, c := range convcases.Cases {
+		if c.DType != onnxgraph.Undefined || !c.Runs() {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			m, x := c.Model(), c.Data()
+			if _, err := transform.Convert(m, transform.Options{Expansion: 2}); err != nil {
+				t.Fatal(err)
+			}
+			want, ports := execute(t, m, x), m.Graph.Outputs()[0].Name()
+			added, err := transform.AddBatchNorm(m)
+			if err != nil || len(added) != 1 || added[0].Status != transform.Added || added[0].Mean == "" {
+				t.Fatalf("added %+v (%v)", added, err)
+			}
+			if got := execute(t, m, x); difference(t, got, want) > 1e-5 {
+				t.Errorf("the output differs by %.2g", difference(t, got, want))
+			}
+			if name := m.Graph.Outputs()[0].Name(); name != ports {
+				t.Errorf("the output is called %q, was %q", name, ports)
+			}
+			again, err := transform.AddBatchNorm(m)
+			if err != nil || again[0].Status != transform.Skipped {
+				t.Errorf("added another: %+v (%v)", again, err)
+			}
+			disturbNorm(t, m)
+			want = execute(t, m, x)
+			if _, err := transform.Merge(m); err != nil {
+				t.Fatal(err)
+			}
+			if folded, err := transform.FoldBatchNorm(m); err != nil || len(folded) != 1 || folded[0].Status != transform.Folded {
+				t.Errorf("folded %+v (%v)", folded, err)
+			}
+			if got := execute(t, m, x); difference(t, got, want) > 1e-4 || len(m.Graph.Nodes()) != 1 {
+				t.Errorf("the exported model has %d nodes, and its output differs by %.2g", len(m.Graph.Nodes()), difference(t, got, want))
+			}
+		})
+	}
+}
+
+// TestAddBatchNormIsNotDoubled has normalisations behind blocks, directly and with a constant added before.
+func TestAddBatchNormIsNotDoubled(t *testing.T) {
+	normalised, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Width: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	biased := normalised.Clone()
+	for _, n := range biased.Graph.Nodes() {
+		if n.Is("BatchNormalization") && n.Input(0).Producer().Is("Conv") {
+			x := n.Input(0)
+			bias := biased.Graph.AddConstant("b", onnxgraph.NewTensor([]int64{1, 1, 1}, []float32{0.5}))
+			n.SetInput(0, biased.Graph.AddNode("Add", []*onnxgraph.Value{bias, x}).Output(0))
+		}
+	}
+	plain, err := architecture.New("vgg", architecture.Options{Depth: 11, Width: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := transform.FoldBatchNorm(plain); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		m    *onnxgraph.Model
+		want transform.Status
+	}{"normalised": {normalised, transform.Skipped}, "bias before": {biased, transform.Skipped}, "folded": {plain, transform.Added}} {
+		if _, err := transform.Convert(c.m, transform.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		before := len(c.m.Graph.Nodes())
+		rows, err := transform.AddBatchNorm(c.m)
+		if err != nil || len(rows) == 0 {
+			t.Fatalf("%s: %+v (%v)", name, rows, err)
+		}
+		added := 0
+		for _, row := range rows {
+			if row.Status != c.want || row.Status == transform.Skipped && !strings.Contains(row.Reason, "normalises") {
+				t.Errorf("%s: %+v, want it %s", name, row, c.want)
+			}
+			if row.Status == transform.Added {
+				added++
+			}
+		}
+		if got := len(c.m.Graph.Nodes()) - before; got != added {
+			t.Errorf("%s: %d nodes more, %d are reported", name, got, added)
+		}
+		trained, err := transform.Frozen.Trained(c.m)
+		if err != nil || added > 0 && !slices.Contains(trained, rows[0].Node+".batchnorm.scale") {
+			t.Errorf("%s: %q train (%v)", name, trained, err)
+		}
+	}
+}
