@@ -74,6 +74,8 @@ func TestBadInput(t *testing.T) {
 		{"an error of what is drawn", "convert model.onnx -o out.onnx -E auto --max-error 0.1 --pointwise random", []string{"project"}},
 		{"calibrating on nothing", "convert model.onnx -o out.onnx --pointwise calibrate --calibration-images 5000", []string{"--data", "1000"}},
 		{"calibrating on other images", "convert larger.onnx -o out.onnx --pointwise calibrate --data bands", []string{"16×16", "12×12"}},
+		{"BatchNorm on other images", "convert larger.onnx -o out.onnx --add-batchnorm --data bands", []string{"16×16", "12×12"}},
+		{"BatchNorm on no images", "convert model.onnx -o out.onnx --add-batchnorm --data bands --calibration-images 0", []string{"--calibration-images 0"}},
 		{"data for nothing", "convert model.onnx -o out.onnx --data bands", []string{"calibrate"}},
 		{"nothing to resume", "train model.onnx -o out.onnx --resume" + train, []string{"out.run", "no checkpoint"}},
 		{"unknown bank", "inspect model.onnx --bank x", []string{`"x"`, "kaiming-uniform"}},

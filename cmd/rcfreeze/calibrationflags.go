@@ -6,8 +6,10 @@ import (
 	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
 	"github.com/rcfreeze/rcfreeze/runtime/calibrate"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/spf13/pflag"
 )
@@ -15,7 +17,7 @@ import (
 // maxCalibrationImages bounds the images of a calibration, which are all in memory.
 const maxCalibrationImages = 1000
 
-// calibrationFlags say on which images --pointwise calibrate works, and what runs them.
+// calibrationFlags say on which images a conversion works (--pointwise calibrate, --add-batchnorm), and what runs them.
 type calibrationFlags struct {
 	data    dataFlags
 	images  int
@@ -24,17 +26,18 @@ type calibrationFlags struct {
 
 func (f *calibrationFlags) add(flags *pflag.FlagSet) {
 	f.data.addOptional(flags)
-	flags.IntVar(&f.images, "calibration-images", 256, fmt.Sprintf("training images for --pointwise calibrate, at most %d", maxCalibrationImages))
+	flags.IntVar(&f.images, "calibration-images", 256, fmt.Sprintf("training images for --pointwise calibrate and --add-batchnorm, at most %d", maxCalibrationImages))
 	f.runtime.add(flags)
 }
 
-// check says what is wrong with the flags, before anything is read.
-func (f *calibrationFlags) check(pointwise transform.Pointwise) error {
-	if pointwise != transform.Calibrate {
-		if f.data.path != "" {
-			return fmt.Errorf("--data %s: --pointwise %s takes no data, only --pointwise calibrate does", f.data.path, pointwise)
-		}
+// check says what is wrong with the flags, before anything is read. norms says that --add-batchnorm is given.
+func (f *calibrationFlags) check(pointwise transform.Pointwise, norms bool) error {
+	calibrated := pointwise == transform.Calibrate
+	switch {
+	case !calibrated && f.data.path == "":
 		return nil
+	case !calibrated && !norms:
+		return fmt.Errorf("--data %s: --pointwise %s takes no data, only --pointwise calibrate and --add-batchnorm do", f.data.path, pointwise)
 	}
 	var faults []error
 	if f.data.path == "" {
@@ -46,28 +49,51 @@ func (f *calibrationFlags) check(pointwise transform.Pointwise) error {
 	return errors.Join(append(faults, f.data.check())...)
 }
 
+// calibrationData is what the flags stand for.
+type calibrationData struct {
+	set       *dataset.Dataset
+	normalize dataset.Normalization
+	images    int
+	workers   int
+	session   ort.Options
+}
+
+// open opens the images for a model, nil without --data.
+func (f *calibrationFlags) open(ctx context.Context, p *printer, m *onnxgraph.Model) (*calibrationData, error) {
+	if f.data.path == "" {
+		return nil, nil
+	}
+	d := &calibrationData{images: f.images, workers: f.data.workers}
+	var err error
+	if d.session, err = f.runtime.start(p); err != nil {
+		return nil, err
+	}
+	if d.set, err = f.data.images(p, m, dataset.Train); err != nil {
+		return nil, err
+	}
+	d.normalize, err = f.data.normalization(ctx, p, m, func() (*dataset.Dataset, error) { return d.set, nil })
+	return d, err
+}
+
 // convert converts the model with weights that are calibrated on training images.
-func (f *calibrationFlags) convert(ctx context.Context, p *printer, m *onnxgraph.Model, o transform.Options) ([]transform.Conversion, error) {
-	session, err := f.runtime.start(p)
+func (d *calibrationData) convert(ctx context.Context, bar *progress, m *onnxgraph.Model, o transform.Options) ([]transform.Conversion, error) {
+	images, err := calibrate.Load(ctx, d.set, d.images, dataset.LoaderOptions{Seed: o.Seed, Normalize: d.normalize, Workers: d.workers})
 	if err != nil {
 		return nil, err
 	}
-	set, err := f.data.images(p, m, dataset.Train)
-	if err != nil {
-		return nil, err
-	}
-	normalize, err := f.data.normalization(ctx, p, m, func() (*dataset.Dataset, error) { return set, nil })
-	if err != nil {
-		return nil, err
-	}
-	images, err := calibrate.Load(ctx, set, f.images, dataset.LoaderOptions{Seed: o.Seed, Normalize: normalize, Workers: f.data.workers})
-	if err != nil {
-		return nil, err
-	}
-	bar := p.progress()
 	defer bar.clear()
 	return calibrate.Convert(ctx, m, calibrate.Options{
-		Convert: o, Images: images, Session: session,
+		Convert: o, Images: images, Session: d.session,
 		Progress: func(done, total int, layer string) { bar.show("calibrating", done, total, layer) },
+	})
+}
+
+// adopt starts batch normalisations that were just added by what they read of training images.
+func (d *calibrationData) adopt(ctx context.Context, bar *progress, m *onnxgraph.Model, means []string, seed uint64) (*batchnorm.Report, error) {
+	const batchSize = 64 // at most; statistics in inference hardly depend on it
+	defer bar.clear()
+	return batchnorm.Adopt(ctx, m, d.set, batchnorm.Options{
+		BatchSize: batchSize, Images: d.images, Means: means, Normalize: d.normalize, Workers: d.workers, Seed: seed, Session: d.session,
+		Progress: func(done, total int) { bar.show("measuring what BatchNorm reads", done, total, "images") },
 	})
 }

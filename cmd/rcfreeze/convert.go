@@ -19,6 +19,7 @@ type convertCommand struct {
 	output      outputFlags
 	head        headFlags
 	reinit      bool
+	addNorm     bool
 }
 
 // convertResult is what convert prints as JSON.
@@ -29,6 +30,7 @@ type convertResult struct {
 	Before       parameterCount         `json:"parameters_before"`
 	After        parameterCount         `json:"parameters_after"`
 	Convolutions []transform.Conversion `json:"convolutions"`
+	Norms        []transform.AddedNorm  `json:"batchnorms,omitempty"` // with --add-batchnorm, one per block
 }
 
 func newConvert(p *printer) *cobra.Command {
@@ -44,11 +46,13 @@ func newConvert(p *printer) *cobra.Command {
 	c.head.add(cmd.Flags())
 	c.calibration.add(cmd.Flags())
 	cmd.Flags().BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew, to train from scratch")
+	cmd.Flags().BoolVar(&c.addNorm, "add-batchnorm", false, "put a BatchNorm that trains behind every block that has none, for models whose own were folded away; "+
+		"with --data it starts with what it reads, and changes nothing")
 	return cmd
 }
 
 func (c *convertCommand) run(ctx context.Context, path string) error {
-	err := errors.Join(c.output.check(), c.head.check(), c.conversion.settle(), c.calibration.check(c.conversion.options.Pointwise))
+	err := errors.Join(c.output.check(), c.head.check(), c.conversion.settle(), c.calibration.check(c.conversion.options.Pointwise, c.addNorm))
 	if err != nil {
 		return err
 	}
@@ -63,7 +67,11 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 	if err := c.head.apply(c.printer, m, c.conversion.options.Seed); err != nil {
 		return err
 	}
-	if result.Convolutions, err = c.convert(ctx, m); err != nil {
+	data, err := c.calibration.open(ctx, c.printer, m)
+	if err != nil {
+		return err
+	}
+	if result.Convolutions, err = c.convert(ctx, m, data); err != nil {
 		return err
 	}
 	for _, row := range result.Convolutions {
@@ -83,6 +91,11 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 			return err
 		}
 	}
+	if c.addNorm {
+		if result.Norms, err = c.addNorms(ctx, m, data); err != nil {
+			return err
+		}
+	}
 	if result.After, err = countParameters(m); err != nil {
 		return err
 	}
@@ -91,11 +104,8 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 	}
 	return c.result(result, func() {
 		c.conversions(result.Convolutions)
-		c.facts(
-			[2]string{"before", result.Before.String()},
-			[2]string{"after", result.After.String()},
-			[2]string{"written", fmt.Sprintf("%s, %d frozen blocks", result.Output, result.Converted)},
-		)
+		facts := append([][2]string{{"before", result.Before.String()}, {"after", result.After.String()}}, normFacts(result.Norms)...)
+		c.facts(append(facts, [2]string{"written", fmt.Sprintf("%s, %d frozen blocks", result.Output, result.Converted)})...)
 	})
 }
 
@@ -127,9 +137,47 @@ func reasons(list []transform.Conversion) error {
 	return errors.Join(faults...)
 }
 
-func (c *convertCommand) convert(ctx context.Context, m *onnxgraph.Model) ([]transform.Conversion, error) {
+func (c *convertCommand) convert(ctx context.Context, m *onnxgraph.Model, data *calibrationData) ([]transform.Conversion, error) {
 	if c.conversion.options.Pointwise == transform.Calibrate {
-		return c.calibration.convert(ctx, c.printer, m, c.conversion.options)
+		return data.convert(ctx, c.progress(), m, c.conversion.options)
 	}
 	return transform.Convert(m, c.conversion.options)
+}
+
+// addNorms adds batch normalisations behind the blocks, which start by data if there is some.
+func (c *convertCommand) addNorms(ctx context.Context, m *onnxgraph.Model, data *calibrationData) ([]transform.AddedNorm, error) {
+	norms, err := transform.AddBatchNorm(m)
+	if err != nil {
+		return nil, err
+	}
+	var means []string
+	for _, row := range norms {
+		if row.Status == transform.Added {
+			means = append(means, row.Mean)
+		}
+	}
+	scratch := c.reinit || c.conversion.options.Pointwise == transform.Random
+	switch {
+	case len(means) == 0:
+		c.say("no BatchNorm was added: every block has one already")
+	case data != nil:
+		_, err = data.adopt(ctx, c.progress(), m, means, c.conversion.options.Seed)
+	case !scratch:
+		c.say("the %d BatchNorms that were added start with mean 0 and variance 1, as for training from scratch: to fine-tune, give --data, so that they start with what they read", len(means))
+	}
+	return norms, err
+}
+
+// normFacts tells how many batch normalisations were added, if any were asked for.
+func normFacts(norms []transform.AddedNorm) [][2]string {
+	if norms == nil {
+		return nil
+	}
+	added := 0
+	for _, row := range norms {
+		if row.Status == transform.Added {
+			added++
+		}
+	}
+	return [][2]string{{"added", fmt.Sprintf("%d BatchNorms behind %d frozen blocks", added, len(norms))}}
 }
