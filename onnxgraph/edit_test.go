@@ -122,3 +122,26 @@ func TestHalfFloats(t *testing.T) {
 		t.Error("NaN was lost")
 	}
 }
+
+func TestRemoveInput(t *testing.T) {
+	m := New("net", 8, 18)
+	x, err := m.Graph.AddInput("x", Float32, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := m.Graph.AddInput("y", Float32, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Graph.AddOutput(m.Graph.AddNode("Relu", []*Value{y}).Output(0), Float32, nil)
+	m.Graph.RemoveInput(x)
+	if inputs := m.Graph.Inputs(); len(inputs) != 1 || inputs[0] != y || m.Graph.Value("x") != nil {
+		t.Errorf("the inputs are %v, want y alone", inputs)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("an input that a node reads is removed")
+		}
+	}()
+	m.Graph.RemoveInput(y)
+}

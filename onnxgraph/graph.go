@@ -76,6 +76,14 @@ func (g *Graph) AddInput(name string, dtype DType, shape []Dim) (*Value, error) 
 	return v, nil
 }
 
+// RemoveInput removes a graph input that nothing uses.
+func (g *Graph) RemoveInput(v *Value) {
+	if v.IsUsed() {
+		panic(fmt.Sprintf("onnxgraph: removing input %q, which is used", v.name))
+	}
+	g.forget(v)
+}
+
 // AddOutput makes v a graph output of the given type, without a type if dtype is Undefined.
 func (g *Graph) AddOutput(v *Value, dtype DType, shape []Dim) {
 	var kind *onnxpb.TypeProto

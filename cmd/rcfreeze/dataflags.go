@@ -114,6 +114,9 @@ func imageShape(m *onnxgraph.Model) (dataset.Shape, error) {
 		return dataset.Shape{}, fmt.Errorf("reading the input %q of %s: it has %d dims, needs 4: batch, channels, height, width", input.Name(), m.Path(), len(dims))
 	}
 	size := func(i int) int { return int(max(dims[i].Size, 0)) }
+	if batch.IsChannelsLast(m) {
+		return dataset.Shape{Channels: size(3), Height: size(1), Width: size(2)}, nil
+	}
 	return dataset.Shape{Channels: size(1), Height: size(2), Width: size(3)}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
 // inferShapes declares the shapes that the values of m have for one image, as far as the model does not
@@ -21,7 +22,11 @@ func inferShapes(m *onnxgraph.Model, library string) error {
 	if _, err := ort.Init(library); err != nil {
 		return err
 	}
-	fitted, err := specialize.Model(m, []int64{1, int64(image.Channels), int64(image.Height), int64(image.Width)})
+	shape := []int64{1, int64(image.Channels), int64(image.Height), int64(image.Width)}
+	if batch.IsChannelsLast(m) {
+		shape = []int64{1, shape[2], shape[3], shape[1]}
+	}
+	fitted, err := specialize.Model(m, shape)
 	if err != nil {
 		return err
 	}

@@ -230,3 +230,37 @@ func TestDefaults(t *testing.T) {
 		}
 	}
 }
+
+// TestChannelsLast trains and measures a model that takes images as [N, H, W, C], and writes one that does.
+func TestChannelsLast(t *testing.T) {
+	workshop(t)
+	m, err := onnxgraph.Load("model.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	input := m.Graph.Inputs()[0]
+	images, err := m.Graph.AddInput("images", onnxgraph.Float32, append([]onnxgraph.Dim{{Size: -1, Param: "N"}}, onnxgraph.Static(side, side, 1)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := m.Graph.AddNode("Transpose", []*onnxgraph.Value{images}, onnxgraph.Ints("perm", 0, 3, 1, 2))
+	m.Graph.Insert(m.Graph.Nodes()[0], moved)
+	onnxgraph.ReplaceUses(input, moved.Output(0))
+	m.Graph.RemoveInput(input)
+	if err := m.Save("last.onnx", onnxgraph.ExternalAsRead); err != nil {
+		t.Fatal(err)
+	}
+	var results []trainResult
+	for _, model := range []string{"model.onnx", "last.onnx"} {
+		results = append(results, succeedJSON[trainResult](t, trainArgs(model, "out.onnx", "--epochs", "1", "--epsilon", "1/255")...))
+		if err := os.RemoveAll("out.run"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(results[0].Result, results[1].Result) {
+		t.Errorf("channels last gives %+v, channels first %+v", results[1].Result, results[0].Result)
+	}
+	if shape := succeedJSON[inspectResult](t, "inspect", "out.onnx").Inputs[0].Shape; !slices.Equal(shape, []string{"N", "12", "12", "1"}) {
+		t.Errorf("the trained model takes %v", shape)
+	}
+}

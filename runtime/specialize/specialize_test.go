@@ -91,7 +91,7 @@ func run(t *testing.T, m *onnxgraph.Model, images *onnxgraph.Tensor) []float32 {
 	}
 	defer session.Close()
 	name := session.Outputs()[0].Name
-	out, err := session.Run(map[string]*onnxgraph.Tensor{"images": images}, name)
+	out, err := session.Run(map[string]*onnxgraph.Tensor{session.Inputs()[0].Name: images}, name)
 	if err != nil {
 		t.Fatal(err)
 	}
