@@ -23,6 +23,13 @@ func (b *Builder) Op(opType string, inputs []*Value, attrs ...Attribute) *Value 
 	return b.Ops(opType, 1, inputs, attrs...)[0]
 }
 
+// OpOf is Op for an operator of another domain.
+func (b *Builder) OpOf(domain, opType string, inputs []*Value, attrs ...Attribute) *Value {
+	return b.once(domain+"."+callKey(opType, 1, inputs, attrs), func() []*Value {
+		return b.Graph.AddNodeOf(domain, opType, inputs, 1, attrs...).Outputs()
+	})[0]
+}
+
 // Ops returns the values that an operator with several outputs computes from inputs.
 func (b *Builder) Ops(opType string, outputs int, inputs []*Value, attrs ...Attribute) []*Value {
 	return b.once(callKey(opType, outputs, inputs, attrs), func() []*Value {

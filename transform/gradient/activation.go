@@ -29,8 +29,7 @@ func (c *Call) isPositive() value { return c.compare("Greater", c.x(), c.num(0))
 // reluRule lets the gradient pass where the output is above 0; at 0 the derivative is 0, as in PyTorch.
 // The mask is min(1, y·huge): exact for every normal number, and faster than a comparison with a cast.
 func reluRule(c *Call) value {
-	huge := c.scale(c.y(), 3e38)
-	mask := c.op("Clip", []value{huge, nil, c.num(1)})
+	mask := c.op("HardSigmoid", []value{c.y()}, onnxgraph.Float("alpha", 3e38), onnxgraph.Float("beta", 0))
 	return c.mul(c.dy(), mask)
 }
 

@@ -224,7 +224,7 @@ func (c gradientCase) models(dtype onnxgraph.DType, feeds map[string]*onnxgraph.
 		return nil, nil, err
 	}
 	m.Graph.RemoveOutputs()
-	for v, d := range gradients {
+	for v, d := range gradients.Of {
 		named := m.Graph.AddNode("Identity", []*onnxgraph.Value{d}).Output(0)
 		m.Graph.Rename(named, "d_"+v.Name())
 		m.Graph.AddOutput(named, onnxgraph.Undefined, nil)

@@ -10,7 +10,7 @@ import (
 // Of adds to the builder's graph the nodes that compute the gradient of loss, which must have exactly one
 // element, by each of the wanted values of that graph. A wanted value that the loss does not depend on
 // has no entry in the result. On an error, as from Check, nothing was added.
-func Of(b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value) (map[*onnxgraph.Value]*onnxgraph.Value, error) {
+func Of(b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value) (*Gradients, error) {
 	path := between(wanted, loss)
 	if err := path.check(); err != nil {
 		return nil, err
@@ -24,13 +24,19 @@ func Of(b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value)
 	for _, n := range slices.Backward(path.nodes) {
 		e.differentiate(n)
 	}
-	gradients := map[*onnxgraph.Value]*onnxgraph.Value{}
+	gradients := &Gradients{Of: map[*onnxgraph.Value]*onnxgraph.Value{}, Convolutions: e.convolutions}
 	for _, v := range wanted {
 		if len(e.terms[v]) > 0 {
-			gradients[v] = e.gradient(v)
+			gradients.Of[v] = e.gradient(v)
 		}
 	}
 	return gradients, nil
+}
+
+// Gradients is what Of has emitted.
+type Gradients struct {
+	Of           map[*onnxgraph.Value]*onnxgraph.Value // by the value that was wanted
+	Convolutions []Convolution                         // all that were differentiated
 }
 
 // path is the part of a graph between the wanted values and the loss.
@@ -76,6 +82,8 @@ type engine struct {
 	b     *onnxgraph.Builder
 	path  path
 	terms map[*onnxgraph.Value][]*onnxgraph.Value // per value, what its readers contribute to its gradient
+
+	convolutions []Convolution
 }
 
 // gradient adds up the terms of v's gradient.
@@ -111,7 +119,11 @@ func (e *engine) differentiate(n *onnxgraph.Node) {
 		return
 	}
 	rule := Rules[n.OpType()]
-	for i, d := range rule.backward(c) {
+	terms := rule.backward(c)
+	if n.Is("Conv") {
+		e.convolutions = append(e.convolutions, Convolution{Node: n, DY: c.dy(), DX: terms[0], DW: terms[1]})
+	}
+	for i, d := range terms {
 		v := n.Input(i)
 		if d == nil || !e.path.on[v] {
 			continue

@@ -103,8 +103,8 @@ func (b *builder) imageGradient(logits *onnxgraph.Value) (*onnxgraph.Value, erro
 	if err != nil {
 		return nil, err
 	}
-	if gradients[image] == nil {
+	if gradients.Of[image] == nil {
 		return nil, errors.New("the loss does not depend on the images")
 	}
-	return gradients[image], nil
+	return gradients.Of[image], nil
 }

@@ -47,6 +47,8 @@ type Step struct {
 	Parameters []Segment
 	Statistics []Segment
 	State      []Slot
+	// Convolutions are those that were differentiated, for passes that compute their gradients in another way.
+	Convolutions []gradient.Convolution
 	// Unreached names parameters that were to train, but that the loss does not depend on: they have no state, and
 	// stay as they are.
 	Unreached []string
@@ -137,6 +139,7 @@ func (b *builder) build() error {
 	if err != nil {
 		return err
 	}
+	b.step.Convolutions = gradients.Convolutions
 	b.Graph.RemoveOutputs()
 	if err := b.output(loss, LossOutput, 1); err != nil {
 		return err
@@ -144,7 +147,7 @@ func (b *builder) build() error {
 	if err := b.correct(logits); err != nil {
 		return err
 	}
-	vector, slope, err := b.flatten(parameters, gradients)
+	vector, slope, err := b.flatten(parameters, gradients.Of)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,85 @@
+package blocked
+
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// conv is the blocked form of a convolution: of one group, or depthwise.
+func (l *lowering) conv(n node) value {
+	x, w, y := n.Input(0), n.Input(1), n.Output(0)
+	if len(shapeOf(y)) != 4 || !l.fits(y) {
+		return nil
+	}
+	ws, groups := shapeOf(w), n.Int("group", 1)
+	in := shapeOf(x)[1]
+	attrs := append(slices.Clone(n.Attributes()), onnxgraph.Ints("kernel_shape", ws[2:]...))
+	attrs = dedupe(attrs)
+	inputs := []value{nil, nil}
+	switch {
+	case groups == 1 && in%l.block == 0:
+		inputs[0], inputs[1] = l.blockedForm(x), l.filters(w)
+	case groups == 1 && in < l.block:
+		inputs[0], inputs[1] = l.plain(x), l.filters(w)
+	case groups == in && ws[0] == in:
+		inputs[0], inputs[1] = l.blockedForm(x), l.depthwiseFilters(w)
+	default:
+		return nil
+	}
+	if bias := n.Input(2); bias != nil {
+		inputs = append(inputs, bias)
+	}
+	return l.nchwc("Conv", inputs, attrs...)
+}
+
+func dedupe(attrs []onnxgraph.Attribute) []onnxgraph.Attribute {
+	var kept []onnxgraph.Attribute
+	for i, a := range attrs {
+		if !slices.ContainsFunc(attrs[i+1:], func(b onnxgraph.Attribute) bool { return a.Name() == b.Name() }) {
+			kept = append(kept, a)
+		}
+	}
+	return kept
+}
+
+// filters brings the filters [M, C, kh, kw] of one group into the layout [M/B, C/B, kh, kw, B of C, B of M], or, for an input
+// in plain layout, [M/B, C, kh, kw, B].
+func (l *lowering) filters(w value) value {
+	s, b := shapeOf(w), l.block
+	m, c, h, k := s[0], s[1], s[2], s[3]
+	if c < b {
+		return l.reshape(l.transpose(l.reshape(w, m/b, b, c, h, k), 0, 2, 3, 4, 1), m, c, h, k)
+	}
+	return l.reshape(l.transpose(l.reshape(w, m/b, b, c/b, b, h, k), 0, 2, 4, 5, 3, 1), m, c, h, k)
+}
+
+// depthwiseFilters brings filters [C, 1, kh, kw] into the layout [C/B, 1, kh, kw, B].
+func (l *lowering) depthwiseFilters(w value) value {
+	s, b := shapeOf(w), l.block
+	if count(s[2:]) == 1 {
+		return w
+	}
+	return l.reshape(l.transpose(l.reshape(w, s[0]/b, b, s[2], s[3]), 0, 2, 3, 1), s...)
+}
+
+// affine is x·scale + shift per channel, plus sum if that is not nil, and then Relu if asked for, of values in blocked layout.
+func (l *lowering) affine(x value, channels int64, scale, shift, sum value, relu bool) value {
+	attrs := []onnxgraph.Attribute{
+		onnxgraph.Int("group", channels), onnxgraph.Ints("kernel_shape", 1, 1), onnxgraph.Ints("strides", 1, 1), onnxgraph.Ints("pads", 0, 0, 0, 0),
+	}
+	if relu {
+		attrs = append(attrs, onnxgraph.Str("activation", "Relu"))
+	}
+	inputs := []value{x, l.reshape(scale, channels, 1, 1, 1)}
+	if shift != nil {
+		shift = l.reshape(shift, channels)
+	}
+	if shift != nil || sum != nil {
+		inputs = append(inputs, shift)
+	}
+	if sum != nil {
+		inputs = append(inputs, sum)
+	}
+	return l.nchwc("Conv", inputs, attrs...)
+}

@@ -1,0 +1,200 @@
+// Package blocked puts a model on ONNX Runtime's CPU-blocked operators.
+//
+// Stock ONNX Runtime has an internal operator domain, com.microsoft.nchwc, whose tensors hold their channels in blocks as
+// wide as the machine's vectors: [N, C, H, W] is kept in memory as [N, C/B, H, W, B]. ONNX Runtime itself goes over to it
+// only where filters are constants, which in training they are not. Operators that are named directly take computed
+// filters too.
+package blocked
+
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/gradient"
+)
+
+// Domain is that of the blocked operators.
+const Domain = "com.microsoft.nchwc"
+
+type (
+	value = *onnxgraph.Value
+	node  = *onnxgraph.Node
+)
+
+// Lower puts the main graph of a model, whose values all have static types, on blocked operators with
+// blocks of the given size, in place. convs are convolutions with their gradients, whose computation is replaced as a whole.
+// What has no blocked form stays as it is, between operators that change the layout.
+func Lower(m *onnxgraph.Model, convs []gradient.Convolution, block int64) {
+	l := &lowering{
+		Builder: onnxgraph.NewBuilder(m.Graph), block: block,
+		twins: map[value]value{}, done: map[node]bool{}, weights: map[value]gradient.Convolution{}, inputs: map[value]gradient.Convolution{},
+	}
+	for _, c := range convs {
+		if c.DW != nil {
+			l.weights[c.DW] = c
+		}
+		if c.DX != nil {
+			l.inputs[c.DX] = c
+		}
+	}
+	m.SetOpset(Domain, 1)
+	for _, n := range m.Graph.Sorted() {
+		l.lower(n)
+	}
+	l.finish()
+	m.Graph.Prune()
+}
+
+// lowering is the state of Lower.
+type lowering struct {
+	*onnxgraph.Builder
+	block   int64
+	twins   map[value]value // values of the portable graph in blocked layout
+	done    map[node]bool   // nodes whose outputs all have twins
+	weights map[value]gradient.Convolution
+	inputs  map[value]gradient.Convolution
+}
+
+// lower finds a blocked form for a node, if there is one.
+func (l *lowering) lower(n node) {
+	y := n.Output(0)
+	if y == nil || n.Domain() != "" {
+		return
+	}
+	if c, ok := l.weights[y]; ok && l.weightGradient(c) {
+		l.done[n] = true
+		return
+	}
+	if c, ok := l.inputs[y]; ok && l.inputGradient(c) {
+		l.done[n] = true
+		return
+	}
+	if rule, ok := rules[n.OpType()]; ok {
+		if twin := rule(l, n); twin != nil {
+			l.twins[y] = twin
+			l.done[n] = true
+		}
+	}
+}
+
+// rules give the output of a node in blocked layout, or nil where they do not apply.
+var rules = map[string]func(l *lowering, n node) value{
+	"Conv":              (*lowering).conv,
+	"Relu":              (*lowering).elementwise,
+	"HardSigmoid":       (*lowering).elementwise,
+	"Clip":              (*lowering).elementwise,
+	"Sigmoid":           (*lowering).elementwise,
+	"Neg":               (*lowering).elementwise,
+	"Add":               (*lowering).binary,
+	"Sub":               (*lowering).binary,
+	"Mul":               (*lowering).binary,
+	"Div":               (*lowering).binary,
+	"Concat":            (*lowering).concat,
+	"Expand":            (*lowering).expand,
+	"GlobalAveragePool": (*lowering).globalAveragePool,
+	"ReduceSum":         (*lowering).reduce,
+	"ReduceMean":        (*lowering).reduce,
+}
+
+// finish gives what is left of the portable graph its inputs in plain layout.
+func (l *lowering) finish() {
+	for n := range l.done {
+		if l.twins[n.Output(0)] == nil {
+			continue
+		}
+		v := n.Output(0)
+		for _, u := range v.Uses() {
+			if !l.done[u.Node] {
+				u.Node.SetInput(u.Index, l.plain(v))
+			}
+		}
+		if v.IsOutput() {
+			panic("blocked: an output has a twin")
+		}
+	}
+}
+
+// plain returns a value of the portable graph in plain layout, computed from its twin if it has one.
+func (l *lowering) plain(v value) value {
+	twin := l.twins[v]
+	if twin == nil {
+		return v
+	}
+	shape := shapeOf(v)
+	if count(shape[2:]) == 1 {
+		return twin // the two layouts are the same
+	}
+	return l.nchwc("ReorderOutput", []value{twin}, onnxgraph.Int("channels", shape[1]))
+}
+
+// fits reports whether a value can be in blocked layout.
+func (l *lowering) fits(v value) bool {
+	shape := shapeOf(v)
+	return v.DType() == onnxgraph.Float32 && len(shape) == 4 && shape[1]%l.block == 0
+}
+
+// blockedForm returns a value of the portable graph in blocked layout.
+func (l *lowering) blockedForm(v value) value {
+	if twin := l.twins[v]; twin != nil {
+		return twin
+	}
+	if count(shapeOf(v)[2:]) == 1 {
+		return v
+	}
+	return l.nchwc("ReorderInput", []value{v})
+}
+
+func (l *lowering) isBlocked(v value) bool { return l.twins[v] != nil }
+
+// nchwc adds a blocked operator.
+func (l *lowering) nchwc(opType string, inputs []value, attrs ...onnxgraph.Attribute) value {
+	return l.OpOf(Domain, opType, inputs, attrs...)
+}
+
+func (l *lowering) reshape(v value, shape ...int64) value {
+	return l.Op("Reshape", []value{v, l.Ints(shape...)})
+}
+
+func (l *lowering) transpose(v value, perm ...int64) value {
+	return l.Op("Transpose", []value{v}, onnxgraph.Ints("perm", perm...))
+}
+
+func (l *lowering) sumOver(v value, keep int64, axes ...int64) value {
+	return l.Op("ReduceSum", []value{v, l.Ints(axes...)}, onnxgraph.Int("keepdims", keep))
+}
+
+func (l *lowering) scale(v value, factor float64) value {
+	if factor == 1 {
+		return v
+	}
+	return l.Op("Mul", []value{v, l.Fill(onnxgraph.Float32, factor)})
+}
+
+func shapeOf(v value) []int64 {
+	shape, _ := v.StaticShape()
+	return shape
+}
+
+func count(shape []int64) int64 {
+	n := int64(1)
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+// single reports whether n alone reads v.
+func single(v value) bool { return len(v.Uses()) == 1 && !v.IsOutput() }
+
+// isPerChannel reports whether v has one element per channel of x.
+func isPerChannel(v, x value) bool {
+	channels := shapeOf(x)[1]
+	s := shapeOf(v)
+	switch len(s) {
+	case 4:
+		return slices.Equal(s, []int64{1, channels, 1, 1})
+	case 3:
+		return slices.Equal(s, []int64{channels, 1, 1})
+	}
+	return false
+}

@@ -1,0 +1,84 @@
+package blocked
+
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+func (l *lowering) globalAveragePool(n node) value {
+	if !l.isBlocked(n.Input(0)) {
+		return nil
+	}
+	return l.nchwc("GlobalAveragePool", []value{l.twins[n.Input(0)]})
+}
+
+// expand repeats one number per image and channel.
+func (l *lowering) expand(n node) value {
+	v, y := n.Input(0), n.Output(0)
+	s := shapeOf(y)
+	if !l.fits(y) || !slices.Equal(shapeOf(v), []int64{s[0], s[1], 1, 1}) {
+		return nil
+	}
+	b, space := l.block, s[2]*s[3]
+	wide := l.Op("Expand", []value{l.reshape(l.blockedForm(v), s[0], s[1]/b, 1, b), l.Ints(s[0], s[1]/b, space, b)})
+	return l.reshape(wide, s...)
+}
+
+// reduce is a sum or mean over images and space, or over space alone. Its result is in plain layout, which is
+// the blocked one too.
+func (l *lowering) reduce(n node) value {
+	x, y := n.Input(0), n.Output(0)
+	if n.Input(1) == nil || n.Input(1).Constant() == nil || len(shapeOf(x)) != 4 || !l.fits(x) {
+		return nil
+	}
+	axes, err := n.Input(1).Constant().Int64s()
+	if err != nil || !slices.Equal(axes, []int64{0, 2, 3}) {
+		return nil
+	}
+	s := shapeOf(x)
+	perImage, elements := l.perImage(x), float64(s[2]*s[3])
+	if perImage == nil {
+		return nil
+	}
+	if perImage.product {
+		elements = 1
+	}
+	if n.Is("ReduceMean") {
+		elements /= float64(s[0] * s[2] * s[3])
+	}
+	sum := l.scale(l.sumOver(perImage.v, 0, 0), elements)
+	plain := l.reshape(sum, shapeOf(y)...)
+	plain.SetType(y.DType(), onnxgraph.Static(shapeOf(y)...))
+	onnxgraph.ReplaceUses(y, plain)
+	l.done[n] = true
+	return nil
+}
+
+type spatial struct {
+	v       value // [N, C]
+	product bool  // v is a sum, else a mean
+}
+
+// perImage is the mean over space, or for a product that nobody else reads, the sum.
+func (l *lowering) perImage(x value) *spatial {
+	s := shapeOf(x)
+	if n := x.Producer(); n != nil && n.Is("Mul") && single(x) && s[2]*s[3] > 1 {
+		a, b := n.Input(0), n.Input(1)
+		if slices.Equal(shapeOf(a), s) && slices.Equal(shapeOf(b), s) && (l.isBlocked(a) || l.isBlocked(b)) {
+			return &spatial{l.dot(l.blockedForm(a), l.blockedForm(b), s), true}
+		}
+	}
+	if !l.isBlocked(x) {
+		return nil
+	}
+	return &spatial{l.reshape(l.nchwc("GlobalAveragePool", []value{l.twins[x]}), s[0], s[1]), false}
+}
+
+// dot is the sum over space of a·b, as [N, C]: a depthwise convolution of each map with a filter of its own size.
+func (l *lowering) dot(a, b value, s []int64) value {
+	maps := s[0] * s[1]
+	y := l.nchwc("Conv", []value{l.reshape(a, 1, maps, s[2], s[3]), l.reshape(b, maps, 1, s[2], s[3])},
+		onnxgraph.Int("group", maps), onnxgraph.Ints("kernel_shape", s[2], s[3]), onnxgraph.Ints("strides", 1, 1), onnxgraph.Ints("pads", 0, 0, 0, 0))
+	return l.reshape(y, s[0], s[1])
+}
