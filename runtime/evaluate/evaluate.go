@@ -9,6 +9,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -115,6 +116,9 @@ func newGraph(fitted *onnxgraph.Model, image string, o Options, imageGradient bo
 		Parameters: o.Parameters, Statistics: o.Statistics, ImageGradient: imageGradient,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if _, err := specialize.Lower(m, nil, o.Session); err != nil {
 		return nil, err
 	}
 	data, err := m.Bytes()

@@ -66,13 +66,7 @@ func makeDefaultsConstant(m *onnxgraph.Model) {
 // runAll runs the model on zeros and returns every value that a node of the main graph produces.
 func runAll(m *onnxgraph.Model, shape []int64) (map[string]*onnxgraph.Tensor, error) {
 	probe := m.Clone()
-	for _, n := range probe.Graph.Nodes() {
-		for _, v := range n.Outputs() {
-			if v != nil && !v.IsOutput() {
-				probe.Graph.AddOutput(v, onnxgraph.Undefined, nil)
-			}
-		}
-	}
+	exposeAll(probe)
 	data, err := probe.Bytes()
 	if err != nil {
 		return nil, err

@@ -74,6 +74,9 @@ func (t *trainer) open() error {
 	if err := t.build(fitted, image); err != nil {
 		return err
 	}
+	if _, err := specialize.Lower(t.step.Model, t.step.Convolutions, t.Session); err != nil {
+		return err
+	}
 	data, err := t.step.Model.Bytes()
 	if err != nil {
 		return err

@@ -9,13 +9,13 @@ import (
 // conv is the blocked form of a convolution: of one group, or depthwise.
 func (l *lowering) conv(n node) value {
 	x, w, y := n.Input(0), n.Input(1), n.Output(0)
-	if len(shapeOf(y)) != 4 || !l.fits(y) {
+	if !l.fits(y) || len(shapeOf(x)) != 4 || len(shapeOf(w)) != 4 {
 		return nil
 	}
 	ws, groups := shapeOf(w), n.Int("group", 1)
 	in := shapeOf(x)[1]
-	attrs := append(slices.Clone(n.Attributes()), onnxgraph.Ints("kernel_shape", ws[2:]...))
-	attrs = dedupe(attrs)
+	isKernelShape := func(a onnxgraph.Attribute) bool { return a.Name() == "kernel_shape" }
+	attrs := append(slices.DeleteFunc(slices.Clone(n.Attributes()), isKernelShape), onnxgraph.Ints("kernel_shape", ws[2:]...))
 	inputs := []value{nil, nil}
 	switch {
 	case groups == 1 && in%l.block == 0:
@@ -31,16 +31,6 @@ func (l *lowering) conv(n node) value {
 		inputs = append(inputs, bias)
 	}
 	return l.nchwc("Conv", inputs, attrs...)
-}
-
-func dedupe(attrs []onnxgraph.Attribute) []onnxgraph.Attribute {
-	var kept []onnxgraph.Attribute
-	for i, a := range attrs {
-		if !slices.ContainsFunc(attrs[i+1:], func(b onnxgraph.Attribute) bool { return a.Name() == b.Name() }) {
-			kept = append(kept, a)
-		}
-	}
-	return kept
 }
 
 // filters brings the filters [M, C, kh, kw] of one group into the layout [M/B, C/B, kh, kw, B of C, B of M], or, for an input

@@ -39,7 +39,7 @@ func (l *lowering) binary(n node) value {
 		switch {
 		case slices.Equal(shapeOf(v), shape):
 			return l.blockedForm(v)
-		case count(shapeOf(v)) == 1:
+		case shapeOf(v) != nil && count(shapeOf(v)) == 1:
 			return v
 		}
 		return nil

@@ -170,8 +170,12 @@ func (l *lowering) scale(v value, factor float64) value {
 	return l.Op("Mul", []value{v, l.Fill(onnxgraph.Float32, factor)})
 }
 
+// shapeOf returns the static shape of a value, nil if it is not known.
 func shapeOf(v value) []int64 {
-	shape, _ := v.StaticShape()
+	shape, ok := v.StaticShape()
+	if !ok {
+		return nil
+	}
 	return shape
 }
 
