@@ -83,4 +83,3 @@ func (l *lowering) shifts(x value, channels int64, kernel []float32, height, wid
 		onnxgraph.Int("group", channels), onnxgraph.Ints("kernel_shape", height, width), onnxgraph.Ints("strides", 1, 1),
 		onnxgraph.Ints("dilations", dilation, 1), onnxgraph.Ints("pads", pads...))
 }
-
