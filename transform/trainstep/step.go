@@ -117,37 +117,7 @@ func (b *builder) build() error {
 	if err := b.check(logits, norms); err != nil {
 		return err
 	}
-	parameters, err := b.takeParameters()
-	if err != nil {
-		return err
-	}
-	if err := b.lowerDropout(); err != nil {
-		return err
-	}
-	for _, n := range norms {
-		n.SetAttr(onnxgraph.Int("training_mode", 1))
-	}
-	loss, err := b.loss(logits)
-	if err != nil {
-		return err
-	}
-	var values []*onnxgraph.Value
-	for _, p := range parameters {
-		values = append(values, p.value)
-	}
-	gradients, err := gradient.Of(b.Builder, loss, values...)
-	if err != nil {
-		return err
-	}
-	b.step.Convolutions = gradients.Convolutions
-	b.Graph.RemoveOutputs()
-	if err := b.output(loss, LossOutput, 1); err != nil {
-		return err
-	}
-	if err := b.correct(logits); err != nil {
-		return err
-	}
-	vector, slope, err := b.flatten(parameters, gradients.Of)
+	vector, slope, err := b.differentiate(logits, norms)
 	if err != nil {
 		return err
 	}
@@ -159,6 +129,39 @@ func (b *builder) build() error {
 	}
 	b.Graph.Prune()
 	return nil
+}
+
+// differentiate makes the loss, and what it says of the batch, the outputs, and returns the parameters and their
+// gradient as vectors.
+func (b *builder) differentiate(logits *onnxgraph.Value, norms []*onnxgraph.Node) (parameters, slope *onnxgraph.Value, err error) {
+	trained, err := b.takeParameters()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := b.lowerDropout(); err != nil {
+		return nil, nil, err
+	}
+	for _, n := range norms {
+		n.SetAttr(onnxgraph.Int("training_mode", 1))
+	}
+	loss, err := b.loss(logits)
+	if err != nil {
+		return nil, nil, err
+	}
+	var values []*onnxgraph.Value
+	for _, p := range trained {
+		values = append(values, p.value)
+	}
+	gradients, err := gradient.Of(b.Builder, loss, values...)
+	if err != nil {
+		return nil, nil, err
+	}
+	b.step.Convolutions = gradients.Convolutions
+	b.Graph.RemoveOutputs()
+	if err := errors.Join(b.output(loss, LossOutput, 1), b.correct(logits)); err != nil {
+		return nil, nil, err
+	}
+	return b.flatten(trained, gradients.Of)
 }
 
 // findTrainingPart notes the values that depend on those that After names.
