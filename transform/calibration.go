@@ -37,10 +37,18 @@ func (c *candidate) layer(w []float64) Layer {
 	return Layer{Name: c.row.Node, Node: c.conv.node, Filters: w, Groups: c.groups, Out: c.conv.out, In: c.conv.in, Kernel: c.kernel, Window: c.window()}
 }
 
-// unobservable says why the data of a convolution cannot be seen, "" if it can.
-func unobservable(n *onnxgraph.Node) string {
-	if n.Graph() != n.Graph().Model().Graph {
-		return fmt.Sprintf("its data cannot be seen, as it is in %q: choose pointwise project for it", n.Graph().Name())
+// maxMoments bounds the numbers in the second moments of a convolution's inputs, 2 GiB of them.
+const maxMoments = 1 << 28
+
+// reasonAgainstCalibration says why the convolution cannot be calibrated, "" if it can.
+func (c convolution) reasonAgainstCalibration() string {
+	g := c.node.Graph()
+	inputs := c.in / c.groups * product(c.kernel)
+	switch {
+	case g != g.Model().Graph:
+		return fmt.Sprintf("its data cannot be seen, as it is in %q: choose pointwise project for it", g.Name())
+	case inputs > maxMoments/inputs/c.groups:
+		return fmt.Sprintf("its filters have %d weights in %d groups, too many to weigh by data: choose pointwise project for it", inputs, c.groups)
 	}
 	return ""
 }

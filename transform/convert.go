@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -37,6 +38,9 @@ func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 
 // buildAll makes the tensors of all blocks.
 func buildAll(candidates []*candidate, o Options) error {
+	if o.Pointwise == Calibrate && o.Calibration == nil {
+		return errors.New("pointwise calibrate goes by data, and there is none")
+	}
 	if o.Pointwise == Calibrate {
 		return calibrateAll(candidates, o)
 	}

@@ -65,7 +65,7 @@ type Options struct {
 	// output for Calibrate, is at most this; or, if none keeps the bound, the one whose bank spans all filters.
 	MaxError float64
 
-	Calibration Calibration // what Calibrate goes by
+	Calibration Calibration // what Calibrate goes by; Plan does without it
 
 	// KernelSize replaces every kernel by one of that extent along all axes, 0 keeps it. The output's size stays;
 	// the source's filters are centred in the new kernel.
@@ -116,7 +116,6 @@ func (o Options) check() error {
 	demand(o.MinKernel >= 0 && o.MaxKernel >= 0 && (o.MaxKernel == 0 || o.MinKernel <= o.MaxKernel),
 		"kernel sizes from %d to %d: no kernel can be selected", o.MinKernel, o.MaxKernel)
 	demand(o.MaxError >= 0 && o.MaxError < 1, "maximal error %v: must be above 0 and below 1", o.MaxError)
-	demand((o.Calibration != nil) == (o.Pointwise == Calibrate), "pointwise %s: calibrate needs data, and no other takes any", o.Pointwise)
 	switch o.Pointwise {
 	case Identity:
 		demand(o.MaxError == 0, "pointwise identity: there is no expansion to choose")

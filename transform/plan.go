@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,14 +16,18 @@ const oldestOpset = 7
 func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	o = o.withDefaults()
 	candidates, err := prepare(m, o)
+	if err == nil && o.MaxError > 0 && o.Pointwise == Calibrate {
+		err = errors.New("which expansions keep the error of outputs turns out when the model is converted: plan with pointwise project, or convert")
+	}
 	if err == nil {
 		err = eachConverted(candidates, func(c *candidate) error {
-			defer func() { c.bank, c.pointwise, c.combined = nil, nil, nil }()
-			if o.MaxError > 0 {
-				return c.build(o, nil)
+			if o.MaxError == 0 {
+				c.describe(o)
+				return nil
 			}
-			c.describe(o)
-			return nil
+			err := c.build(o, nil)
+			c.bank, c.pointwise, c.combined = nil, nil, nil
+			return err
 		})
 	}
 	if err != nil {
@@ -127,14 +132,14 @@ func (c *candidate) decide(n *onnxgraph.Node, o Options) {
 		c.conv, c.begin, reason = c.conv.resized(k)
 		c.row.NewKernel = c.conv.kernel
 	}
+	if reason == "" && o.Pointwise == Calibrate {
+		reason = c.conv.reasonAgainstCalibration()
+	}
 	if reason != "" {
 		c.row.skip(reason)
 		return
 	}
 	c.row.Note = c.conv.note()
-	if reason := unobservable(n); o.Pointwise == Calibrate && reason != "" {
-		c.row.skip(reason)
-	}
 	c.shape = shape{o.Layout, o.Expansion, c.conv.groups, c.conv.out / c.conv.groups, c.conv.in / c.conv.groups, c.conv.kernel}
 	if o.MaxError > 0 {
 		c.expansion = c.spanning()

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"math"
+	"strings"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/transform"
@@ -58,4 +60,22 @@ func TestConvertByError(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestInspectPlan compares the plan with what convert does.
+func TestInspectPlan(t *testing.T) {
+	workshop(t)
+	r := succeedJSON[inspectResult](t, "inspect", "model.onnx", "--plan")
+	if len(r.Plan) != 2 || len(r.Plan[0].Choices) < 3 {
+		t.Fatalf("plan %+v", r.Plan)
+	}
+	choice := r.Plan[1].Choices[1]
+	done := succeedJSON[convertResult](t, "convert", "model.onnx", "-o", "blocks.onnx", "-E", string(count(choice.Expansion))).Convolutions[1]
+	if math.Abs(*done.Error-choice.Error) > 1e-6 || done.After.Bank != choice.After.Bank || choice.After.MACs == 0 {
+		t.Errorf("the plan says %+v, convert did %+v with the error %v", choice, done.After, *done.Error)
+	}
+	if text := succeed(t, "inspect", "model.onnx", "--plan"); !strings.Contains(text, string(decimal(choice.Error))) {
+		t.Errorf("the table lacks the error %s:\n%s", decimal(choice.Error), text)
+	}
+	fails(t, "inspect model.onnx --plan --pointwise random", "project")
 }

@@ -18,6 +18,7 @@ type inspectCommand struct {
 	*printer
 	conversion conversionFlags
 	runtime    runtimeFlags
+	choices    bool
 }
 
 // inspectResult is what inspect prints as JSON.
@@ -31,6 +32,7 @@ type inspectResult struct {
 	Operators    map[string]int         `json:"operators"` // nodes by operator, those of nested graphs too
 	Convolutions []transform.Conversion `json:"convolutions"`
 	Blocks       []blockFacts           `json:"blocks"` // whose banks are as recorded
+	Plan         []transform.Choices    `json:"plan,omitempty"`
 }
 
 // port is an input or output of a model.
@@ -56,6 +58,7 @@ func newInspect(p *printer) *cobra.Command {
 	}
 	c.conversion.add(cmd.Flags())
 	c.runtime.addLibrary(cmd.Flags())
+	cmd.Flags().BoolVar(&c.choices, "plan", false, "show how error and size depend on the expansion, for every convolution")
 	return cmd
 }
 
@@ -77,6 +80,11 @@ func (c *inspectCommand) run(path string) error {
 	if r.Convolutions, err = c.plan(m); err != nil {
 		return err
 	}
+	if c.choices {
+		if r.Plan, err = transform.PlanChoices(m, c.conversion.options); err != nil {
+			return err
+		}
+	}
 	blocks, err := transform.Blocks(m)
 	if err != nil {
 		return err
@@ -89,13 +97,16 @@ func (c *inspectCommand) run(path string) error {
 
 // plan returns what convert would do, with the cost of every convolution if it can be known.
 func (c *inspectCommand) plan(m *onnxgraph.Model) ([]transform.Conversion, error) {
-	planned, err := transform.Plan(m, c.conversion.options)
-	if err != nil || !slices.ContainsFunc(planned, func(row transform.Conversion) bool { return row.Before.MACs == 0 }) {
-		return planned, err
+	o := c.conversion.options
+	o.MaxError = 0 // nothing is calculated yet
+	planned, err := transform.Plan(m, o)
+	if err != nil {
+		return nil, err
 	}
-	if err := inferShapes(m, c.runtime.library); err != nil {
-		c.say("MACs of some convolutions are not known: the model does not say its shapes, and ONNX Runtime cannot tell them: %v", err)
-		return planned, nil
+	if slices.ContainsFunc(planned, func(row transform.Conversion) bool { return row.Before.MACs == 0 }) {
+		if err := inferShapes(m, c.runtime.library); err != nil {
+			c.say("MACs of some convolutions are not known: the model does not say its shapes, and ONNX Runtime cannot tell them: %v", err)
+		}
 	}
 	return transform.Plan(m, c.conversion.options)
 }
@@ -164,6 +175,7 @@ func (c *inspectCommand) print(r inspectResult) {
 	facts = append(facts, [2]string{"parameters", r.Parameters.String()}, [2]string{"nodes", operatorList(r.Operators)})
 	c.facts(facts...)
 	c.conversions(r.Convolutions)
+	c.plans(r.Plan)
 	if len(r.Blocks) == 0 {
 		return
 	}

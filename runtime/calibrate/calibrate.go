@@ -19,10 +19,15 @@ type Options struct {
 	Convert transform.Options // Pointwise and Calibration are set here
 	Images  *Images
 	Session ort.Options
+	// Held bounds the bytes of values that are kept of each network from one convolution to the next; 0 is 1 GiB. Where
+	// that does not suffice, as for the first layers on large images, more of the network is run again.
+	Held int64
 	// Progress, if not nil, is called after every batch with the number of batches done, over all convolutions, and the name
 	// of the convolution.
 	Progress func(done, total int, layer string)
 }
+
+const defaultHeld = 1 << 30
 
 // Convert is transform.Convert with pointwise weights that are calibrated on images. When ctx is done, or on any other
 // error, the model is unchanged.
@@ -32,7 +37,9 @@ func Convert(ctx context.Context, m *onnxgraph.Model, o Options) ([]transform.Co
 		return nil, fmt.Errorf("calibrating %s: %w", m.Path(), err)
 	}
 	o.Convert.Pointwise, o.Convert.Calibration = transform.Calibrate, f
-	planned, err := transform.Plan(m, o.Convert)
+	selected := o.Convert
+	selected.MaxError = 0
+	planned, err := transform.Plan(m, selected)
 	if err != nil {
 		return nil, err
 	}
@@ -59,10 +66,15 @@ func newFollower(ctx context.Context, m *onnxgraph.Model, o Options) (*follower,
 	if err := o.Images.check(); err != nil {
 		return nil, err
 	}
-	size := o.Images.batchSize()
-	fitted, image, err := specialize.Fit(m, append([]int64{int64(size)}, o.Images.Shape...))
+	fitted, image, err := specialize.Fit(m, append([]int64{1}, o.Images.Shape...))
 	if err != nil {
 		return nil, err
+	}
+	size := o.Images.batchSize(affordable(fitted))
+	if size > 1 {
+		if fitted, image, err = specialize.Fit(m, append([]int64{int64(size)}, o.Images.Shape...)); err != nil {
+			return nil, err
+		}
 	}
 	batches, err := o.Images.batches(image, fitted.Graph.Value(image).DType(), size)
 	if err != nil {
@@ -70,9 +82,28 @@ func newFollower(ctx context.Context, m *onnxgraph.Model, o Options) (*follower,
 	}
 	return &follower{
 		ctx: ctx, options: o,
-		source:   newTrace(fitted, batches, o.Session),
-		followed: newTrace(fitted.Clone(), batches, o.Session),
+		source:   newTrace(fitted, batches, o),
+		followed: newTrace(fitted.Clone(), batches, o),
 	}, nil
+}
+
+// affordable returns how many images may be measured at a time, so that what the filters of one convolution see, which is
+// its input once for each tap of the kernel, takes no more than 256 MiB. The model is fitted to one image.
+func affordable(fitted *onnxgraph.Model) int {
+	const most, numbers = 32, 1 << 26
+	largest := int64(1)
+	for _, n := range fitted.Graph.Nodes() {
+		if !n.Is("Conv") {
+			continue
+		}
+		x, known := n.Input(0).StaticShape()
+		w, isTyped := n.Input(1).StaticShape()
+		y, ok := n.Output(0).StaticShape()
+		if known && isTyped && ok && len(w) > 2 {
+			largest = max(largest, x[1]*elements(w[2:])*elements(y[2:]))
+		}
+	}
+	return int(min(most, max(1, numbers/largest)))
 }
 
 // Moments implements transform.Calibration.

@@ -82,10 +82,10 @@ func (i *Images) batches(input string, dtype onnxgraph.DType, size int) ([]map[s
 	return list, nil
 }
 
-// batchSize returns how many images are to be run at a time: a divisor of their number, so that all batches are full.
-func (i *Images) batchSize() int {
-	const most = 32
-	for size := most; ; size-- {
+// batchSize returns how many images are to be run at a time, at most so many: a divisor of their number, so that all batches
+// are full.
+func (i *Images) batchSize(most int) int {
+	for size := max(most, 1); ; size-- {
 		if i.Count()%size == 0 {
 			return size
 		}

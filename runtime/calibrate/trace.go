@@ -1,6 +1,7 @@
 package calibrate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,14 +11,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// heldBytes bounds what a trace keeps of a network's values. Where it does not suffice, as for the first layers on large
-// images, more of the network is run again.
-const heldBytes = 1 << 30
-
 // trace runs a network piece by piece on the same batches of images: it keeps the values at the place that it has reached.
 type trace struct {
 	model   *onnxgraph.Model // every value has its type
 	session ort.Options
+	bound   int64                          // bytes that may be held
 	nodes   []*onnxgraph.Node              // in topological order
 	at      int                            // nodes before it have been run
 	held    []map[string]*onnxgraph.Tensor // by batch: the values by name that the nodes from there on read
@@ -25,9 +23,9 @@ type trace struct {
 	dependent map[*onnxgraph.Value]bool // values that depend on the images
 }
 
-func newTrace(fitted *onnxgraph.Model, batches []map[string]*onnxgraph.Tensor, o ort.Options) *trace {
+func newTrace(fitted *onnxgraph.Model, batches []map[string]*onnxgraph.Tensor, o Options) *trace {
 	nodes := fitted.Graph.Sorted()
-	return &trace{model: fitted, session: o, nodes: nodes, held: batches, dependent: dependent(fitted.Graph, nodes)}
+	return &trace{model: fitted, session: o.Session, bound: cmp.Or(o.Held, defaultHeld), nodes: nodes, held: batches, dependent: dependent(fitted.Graph, nodes)}
 }
 
 // advance runs the network up to the node that produces the named value, unless what is to be kept there is too much.
@@ -89,7 +87,7 @@ func (t *trace) live(at int) (names []string, ok bool) {
 			size *= d
 		}
 		if !static {
-			size = 8 * heldBytes
+			size = 8 * (t.bound + 1)
 		}
 		bytes += size / 8
 		names = append(names, v.Name())
@@ -102,7 +100,7 @@ func (t *trace) live(at int) (names []string, ok bool) {
 			keep(v)
 		}
 	}
-	return names, bytes < heldBytes
+	return names, bytes <= t.bound
 }
 
 // outermost returns the node of the main graph that n is, or is nested in.

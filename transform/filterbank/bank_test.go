@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -187,6 +188,26 @@ func BenchmarkOrthogonal(b *testing.B) {
 	for b.Loop() {
 		if _, err := Generate("orthogonal", Spec{Filters: 512, Shape: []int{512, 3, 3}, Groups: 1}); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestBanksAreNested guards what the choice of expansions relies on: with one group, and no more filters than weights, a
+// bank begins with the filters of every smaller one.
+func TestBanksAreNested(t *testing.T) {
+	for _, name := range Names() {
+		for _, filters := range []int{1, 7, 17, 40} {
+			small, err := Generate(name, Spec{Seed: 3, Stream: "s", Filters: filters, Shape: []int{5, 3, 3}, Groups: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			large, err := Generate(name, Spec{Seed: 3, Stream: "s", Filters: 45, Shape: []int{5, 3, 3}, Groups: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(small, large[:len(small)]) {
+				t.Errorf("%s: %d filters are not the first of 45", name, filters)
+			}
 		}
 	}
 }

@@ -1,0 +1,214 @@
+package calibrate_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/calibrate"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+)
+
+// network returns a residual network whose batch normalisations do something, and images for it.
+func network(t *testing.T) (*onnxgraph.Model, *calibrate.Images) {
+	t.Helper()
+	orttest.Init(t)
+	m, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Width: 4, Classes: 3, Channels: 2, ImageHeight: 12, ImageWidth: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range m.Graph.Nodes() {
+		for input := 1; n.Is("BatchNormalization") && input <= 4; input++ {
+			old := n.Input(input).Constant()
+			data, err := convcases.Draw(old.DType(), uint64(10*i+input), old.Dims()...).Float32s()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k := range data {
+				if input == 1 || input == 4 {
+					data[k] = data[k]/2 + 1
+				}
+				if input == 3 {
+					data[k] /= 4
+				}
+			}
+			n.SetInput(input, m.Graph.AddConstant(old.DType().String(), onnxgraph.NewTensor(old.Dims(), data)))
+		}
+	}
+	return m, imagesFor(convcases.Case{Input: []int64{1, 2, 12, 10}}, 36)
+}
+
+// observe runs a model, and returns what it computes under the given names.
+func observe(t *testing.T, m *onnxgraph.Model, images *calibrate.Images, names []string) map[string]convcases.Array {
+	t.Helper()
+	m = m.Clone()
+	m.Graph.RemoveOutputs()
+	for _, name := range names {
+		m.Graph.AddOutput(m.Graph.Value(name), onnxgraph.Float32, []onnxgraph.Dim{{Size: -1}, {Size: -1}, {Size: -1}, {Size: -1}})
+	}
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ort.OpenBytes(data, ort.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	shape := append([]int64{int64(images.Count())}, images.Shape...)
+	out, err := s.Run(map[string]*onnxgraph.Tensor{m.Graph.Inputs()[0].Name(): onnxgraph.NewTensor(shape, images.Data)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrays := map[string]convcases.Array{}
+	for name, v := range out {
+		arrays[name] = convcases.ArrayOf(v)
+	}
+	return arrays
+}
+
+// TestCalibrateNetwork compares the errors that are reported with what the finished network puts out at each convolution, and
+// checks that the means behind the batch normalisations are the source's.
+func TestCalibrateNetwork(t *testing.T) {
+	source, images := network(t)
+	var convs, norms []string
+	for _, n := range source.Graph.Nodes() {
+		switch {
+		case n.Is("Conv") && n.Ints("kernel_shape")[0] > 1:
+			convs = append(convs, n.Output(0).Name())
+		case n.Is("BatchNormalization") && n.Input(0).Producer().Ints("kernel_shape")[0] > 1:
+			norms = append(norms, n.Output(0).Name())
+		}
+	}
+	before := observe(t, source, images, append(convs, norms...))
+	for name, held := range map[string]int64{"values kept": 0, "nothing kept": 1} {
+		m := source.Clone()
+		rows, err := calibrate.Convert(context.Background(), m, calibrate.Options{Convert: transform.Options{Expansion: 3}, Images: images, Held: held})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := observe(t, m, images, append(convs, norms...))
+		at := 0
+		for _, row := range rows {
+			if row.Status != transform.Converted {
+				continue
+			}
+			want := outputError(before[convs[at]], after[convs[at]], true)
+			if got := *row.OutputError; math.Abs(got-want) > 1e-3 || at > 0 && got < 0.01 {
+				t.Errorf("%s: the output error of %s is reported as %.5f, is %.5f", name, row.Node, got, want)
+			}
+			at++
+		}
+		if at != 7 {
+			t.Errorf("%s: %d blocks, want 7", name, at)
+		}
+		for _, norm := range norms {
+			size := int(before[norm].Dims[2] * before[norm].Dims[3])
+			for c := range int(before[norm].Dims[1]) {
+				want, got := channel(before[norm], c, size, false), channel(after[norm], c, size, false)
+				if shift := (total(got) - total(want)) / float64(len(want)); math.Abs(shift) > 1e-3 {
+					t.Errorf("%s: the mean of %s, channel %d, is off by %.4f", name, norm, c, shift)
+				}
+			}
+		}
+	}
+}
+
+func total(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x
+	}
+	return sum
+}
+
+// TestCalibrateSpanningBanks has banks that lose nothing: nothing may change.
+func TestCalibrateSpanningBanks(t *testing.T) {
+	source, images := network(t)
+	for layout, expansion := range map[transform.Layout]int{transform.Dense: 11, transform.Depthwise: 11} {
+		m := source.Clone()
+		rows, err := calibrate.Convert(context.Background(), m, calibrate.Options{
+			Convert: transform.Options{Layout: layout, Expansion: expansion, Between: transform.BatchNorm}, Images: images,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			if row.Status == transform.Converted && (*row.OutputError > 1e-4 || *row.Error > 1e-3) {
+				t.Errorf("%s: %s has the errors %.2g of weights, %.2g of the output", layout, row.Node, *row.Error, *row.OutputError)
+			}
+		}
+	}
+}
+
+// TestCalibrateByError chooses expansions by the error of outputs.
+func TestCalibrateByError(t *testing.T) {
+	source, images := network(t)
+	const bound = 0.4
+	convert := func(o transform.Options) []transform.Conversion {
+		rows, err := calibrate.Convert(context.Background(), source.Clone(), calibrate.Options{Convert: o, Images: images})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	// Of the first block the source's filters are followed by no others, so that it can be compared.
+	auto := convert(transform.Options{MaxError: bound})[0]
+	if *auto.OutputError > bound || auto.Expansion < 2 {
+		t.Fatalf("expansion %d has the error %v", auto.Expansion, *auto.OutputError)
+	}
+	if less := convert(transform.Options{Expansion: auto.Expansion - 1})[0]; *less.OutputError <= bound {
+		t.Errorf("expansion %d was chosen, but %d has the error %v", auto.Expansion, less.Expansion, *less.OutputError)
+	}
+}
+
+// TestCalibrateStops cancels in the middle: the model must be as it was.
+func TestCalibrateStops(t *testing.T) {
+	m, images := network(t)
+	before, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	batches := 0
+	_, err = calibrate.Convert(ctx, m, calibrate.Options{Images: images, Progress: func(done, total int, layer string) {
+		if batches = done; done > total/2 {
+			stop()
+		}
+	}})
+	after, bytesErr := m.Bytes()
+	if !errors.Is(err, context.Canceled) || bytesErr != nil || !bytes.Equal(before, after) || batches == 0 {
+		t.Errorf("after %d batches: %v, model changed: %v", batches, err, !bytes.Equal(before, after))
+	}
+}
+
+func TestBadImages(t *testing.T) {
+	m, images := network(t)
+	infinite := append([]float32(nil), images.Data...)
+	infinite[5] = float32(math.Inf(1))
+	for _, c := range []struct {
+		want   string
+		images *calibrate.Images
+	}{
+		{"no images", nil},
+		{"make no images", &calibrate.Images{Shape: images.Shape, Data: images.Data[1:]}},
+		{"shape [0 12 10]", &calibrate.Images{Shape: []int64{0, 12, 10}, Data: images.Data}},
+		{"[1 2 10 12]", &calibrate.Images{Shape: []int64{2, 10, 12}, Data: images.Data}},
+		{"finite", &calibrate.Images{Shape: images.Shape, Data: infinite}},
+	} {
+		if _, err := calibrate.Convert(context.Background(), m, calibrate.Options{Images: c.images}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("error %v, want it to say %q", err, c.want)
+		}
+	}
+	if _, err := transform.Convert(m, transform.Options{Pointwise: transform.Calibrate}); err == nil || !strings.Contains(err.Error(), "data") {
+		t.Errorf("without data: %v", err)
+	}
+}

@@ -1,0 +1,91 @@
+package transform
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Choice is what a block of one expansion costs, and what a projection on it loses.
+type Choice struct {
+	Expansion int     `json:"expansion"`
+	After     Cost    `json:"after"`
+	Error     float64 `json:"relative_error"` // as in Conversion
+}
+
+// Choices are the choices for one convolution.
+type Choices struct {
+	Node    string   `json:"node"`
+	Choices []Choice `json:"choices"` // by expansion: the powers of two, then that whose bank spans all filters
+}
+
+// PlanChoices returns, for every convolution that Convert would rewrite by projection, how error and size depend on the
+// expansion. It changes nothing.
+func PlanChoices(m *onnxgraph.Model, o Options) ([]Choices, error) {
+	list, err := planChoices(m, o.withDefaults())
+	if err != nil {
+		return nil, fmt.Errorf("planning expansions: %w", err)
+	}
+	return list, nil
+}
+
+func planChoices(m *onnxgraph.Model, o Options) ([]Choices, error) {
+	if o.Pointwise != Project {
+		return nil, fmt.Errorf("pointwise %s: errors of filters tell what projection loses: choose pointwise project", o.Pointwise)
+	}
+	candidates, err := prepare(m, o)
+	if err != nil {
+		return nil, err
+	}
+	candidates = slices.DeleteFunc(candidates, func(c *candidate) bool { return c.row.Status == Skipped })
+	list := make([]Choices, len(candidates))
+	cost := func(i int) int64 {
+		largest := candidates[i].shape
+		largest.expansion = largest.spanning()
+		return largest.workspace()
+	}
+	err = forEach(len(candidates), cost, func(i int) (err error) {
+		if list[i], err = candidates[i].choices(o); err != nil {
+			return fmt.Errorf("convolution %q: %w", candidates[i].row.Node, err)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// expansions returns the powers of two below the expansion whose bank spans all filters, and that.
+func (s shape) expansions() []int {
+	var list []int
+	for e := 1; e < s.spanning(); e *= 2 {
+		list = append(list, e)
+	}
+	return append(list, s.spanning())
+}
+
+// choices returns what each expansion costs and loses.
+func (c *candidate) choices(o Options) (Choices, error) {
+	list := Choices{Node: c.row.Node}
+	w, err := c.source()
+	if err != nil {
+		return list, err
+	}
+	var known []float64 // errors for expansions from 1 on
+	if c.isNested() {
+		known, _ = c.growth(o, w, c.spanning()) // a bank that has none is projected on, one expansion after the other
+	}
+	for _, e := range c.expansions() {
+		block := *c
+		block.expansion = e
+		if e <= len(known) {
+			block.describe(o)
+			list.Choices = append(list.Choices, Choice{e, block.row.After, known[e-1]})
+			continue
+		}
+		if err := block.makeBest(o, leastSquares{filters: w}); err != nil {
+			return list, err
+		}
+		list.Choices = append(list.Choices, Choice{e, block.row.After, *block.row.Error})
+	}
+	return list, nil
+}

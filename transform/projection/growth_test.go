@@ -1,0 +1,35 @@
+package projection
+
+import (
+	"math"
+	"testing"
+)
+
+// TestGrowthIsThatOfProject compares the errors with one projection for each number of filters.
+func TestGrowthIsThatOfProject(t *testing.T) {
+	for _, c := range []struct{ o, j, n, step int }{{5, 12, 20, 3}, {5, 20, 20, 4}, {1, 7, 9, 2}, {4, 3, 300, 1}} {
+		w, r := random(c.o*c.n, 1), random(c.j*c.n, 2)
+		list, err := Growth(w, r, c.o, c.j, c.n, c.step)
+		if err != nil || len(list) != c.j/c.step {
+			t.Fatalf("%+v: %d errors, %v", c, len(list), err)
+		}
+		for i, got := range list {
+			filters := (i + 1) * c.step
+			_, want, err := Project(w, r[:filters*c.n], c.o, filters, c.n)
+			if err != nil || math.Abs(got-want) > 1e-6 {
+				t.Errorf("%+v: the error with %d filters is %v, want %v, %v", c, filters, got, want, err)
+			}
+		}
+	}
+	w, r := random(20, 1), random(40, 2)
+	copy(r[30:40], r[:10])
+	for name, err := range map[string]error{
+		"dependent filters": second(Growth(w, r, 2, 4, 10, 1)),
+		"too many filters":  second(Growth(w, r, 2, 20, 2, 1)),
+		"wrong sizes":       second(Growth(w, r, 3, 4, 10, 1)),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package projection
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sample returns the moments of random inputs of very different sizes, and the inputs and differences themselves: u [count ×
+// n] and d [count × o] of each group.
+func sample(groups, o, n, count int, w []float64) (m Moments, us, ds [][]float64) {
+	m = Moments{Groups: groups, O: o, N: n,
+		Inputs: make([]float64, groups*n*n), Cross: make([]float64, groups*o*n), Input: make([]float64, groups*n),
+		Shift: make([]float64, groups*o), Squares: make([]float64, groups*o), Output: make([]float64, groups*o), Energy: make([]float64, groups*o)}
+	for g := range groups {
+		u, d := random(count*n, uint64(20+g)), random(count*o, uint64(40+g))
+		for i := range u {
+			u[i] = (u[i] + 0.3) / float64(1+i%n)
+		}
+		us, ds = append(us, u), append(ds, d)
+		y := product(u, flip(w[g*o*n:(g+1)*o*n], o, n), count, n, o)
+		for s := range count {
+			x := u[s*n : (s+1)*n]
+			for i := range n {
+				m.Input[g*n+i] += x[i] / float64(count)
+				for k := range n {
+					m.Inputs[(g*n+i)*n+k] += x[i] * x[k] / float64(count)
+				}
+			}
+			for i := range o {
+				delta := d[s*o+i]
+				out := y[s*o+i] + delta
+				m.Shift[g*o+i] += delta / float64(count)
+				m.Squares[g*o+i] += delta * delta / float64(count)
+				m.Output[g*o+i] += out / float64(count)
+				m.Energy[g*o+i] += out * out / float64(count)
+				for k := range n {
+					m.Cross[(g*o+i)*n+k] += delta * x[k] / float64(count)
+				}
+			}
+		}
+	}
+	return m, us, ds
+}
+
+// TestWeightedProjection looks for better weights than the whitened problem has, by steps into every direction, and compares
+// the error of the output with its definition.
+func TestWeightedProjection(t *testing.T) {
+	const groups, o, j, n, count = 2, 3, 4, 9, 200
+	w, r := random(groups*o*n, 1), random(groups*j*n, 2)
+	raw, us, ds := sample(groups, o, n, count, w)
+	for name, m := range map[string]Moments{"raw": raw, "centred": raw.Centred()} {
+		p, err := weighted(m, w, r, j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objective := func(p []float64) float64 { // with the damping, by the definition
+			sum := 0.0
+			for g := range groups {
+				v := product(p[g*o*j:(g+1)*o*j], r[g*j*n:(g+1)*j*n], o, j, n)
+				wg := w[g*o*n : (g+1)*o*n]
+				e := left(us[g], ds[g], wg, v, o, n, count, name == "centred")
+				trace := 0.0
+				for i := range n {
+					trace += m.Inputs[(g*n+i)*n+i]
+				}
+				difference := length(minus(wg, v))
+				sum += dotted(e, e)/count + damping*trace/n*difference*difference
+			}
+			return sum
+		}
+		least := objective(p)
+		for i := range p {
+			for _, step := range []float64{-1e-3, 1e-3} {
+				q := slices.Clone(p)
+				q[i] += step
+				if other := objective(q); other <= least {
+					t.Errorf("%s: weight %d: a step of %g brings %.12g down to %.12g", name, i, step, least, other)
+				}
+			}
+		}
+		checkError(t, name, m, w, r, p, us, ds, j, count)
+	}
+}
+
+// weighted solves the weighted problem.
+func weighted(m Moments, w, r []float64, j int) ([]float64, error) {
+	white, err := m.Whiten(w)
+	if err != nil {
+		return nil, err
+	}
+	bank, err := white.Bank(r, j)
+	if err != nil {
+		return nil, err
+	}
+	p, _, err := ProjectGroups(white.Target, bank, m.Groups, m.O, j, m.N)
+	return p, err
+}
+
+func checkError(t *testing.T, name string, m Moments, w, r, p []float64, us, ds [][]float64, j, count int) {
+	t.Helper()
+	v, err := CombineGroups(p, r, m.Groups, m.O, j, m.N)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.OutputError(w, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, all := 0.0, 0.0
+	size := m.O * m.N
+	for g := range m.Groups {
+		e := left(us[g], ds[g], w[g*size:(g+1)*size], v[g*size:(g+1)*size], m.O, m.N, count, name == "centred")
+		y := left(us[g], ds[g], w[g*size:(g+1)*size], make([]float64, size), m.O, m.N, count, name == "centred")
+		rest, all = rest+dotted(e, e), all+dotted(y, y)
+	}
+	if want := math.Sqrt(rest / all); math.Abs(got-want) > 1e-12 {
+		t.Errorf("%s: the output error is %.15g, want %.15g", name, got, want)
+	}
+	offset := m.Offset(w, v)
+	for i := range offset {
+		g, out := i/m.O, i%m.O
+		e := left(us[g], ds[g], w[g*size:(g+1)*size], v[g*size:(g+1)*size], m.O, m.N, count, false)
+		mean := 0.0
+		for s := range count {
+			mean += e[s*m.O+out] / float64(count)
+		}
+		if name == "raw" && math.Abs(offset[i]-mean) > 1e-13 {
+			t.Errorf("the offset of output %d is %v, want %v", i, offset[i], mean)
+		}
+	}
+}
+
+// left returns d + (w - v)·u [count × o], less its mean over the samples if asked to.
+func left(u, d, w, v []float64, o, n, count int, centred bool) []float64 {
+	e := product(u, flip(minus(w, v), o, n), count, n, o)
+	for i := range e {
+		e[i] += d[i]
+	}
+	for out := range o {
+		mean := 0.0
+		for s := 0; centred && s < count; s++ {
+			mean += e[s*o+out] / float64(count)
+		}
+		for s := range count {
+			e[s*o+out] -= mean
+		}
+	}
+	return e
+}
+
+func minus(a, b []float64) []float64 {
+	c := slices.Clone(a)
+	for i := range c {
+		c[i] -= b[i]
+	}
+	return c
+}
+
+func dotted(a, b []float64) float64 {
+	sum := 0.0
+	for i := range a {
+		sum += a[i] * b[i]
+	}
+	return sum
+}
+
+// TestWeightedProjectionWithoutData has moments that say nothing: what comes out is the plain projection.
+func TestWeightedProjectionWithoutData(t *testing.T) {
+	const o, j, n = 3, 4, 9
+	w, r := random(o*n, 1), random(j*n, 2)
+	m, _, _ := sample(1, o, n, 1, make([]float64, o*n))
+	for _, part := range [][]float64{m.Inputs, m.Cross, m.Input, m.Shift, m.Squares, m.Output, m.Energy} {
+		clear(part)
+	}
+	p, err := weighted(m, w, r, j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, _, _ := Project(w, r, o, j, n)
+	if d := difference(p, plain); d > 1e-12 {
+		t.Errorf("differs from the plain projection by %.3g", d)
+	}
+	if e, err := m.OutputError(w, make([]float64, o*n)); e != 0 || err != nil {
+		t.Errorf("the error of outputs that are 0 is %v, %v", e, err)
+	}
+}
+
+// TestMomentsAreChecked lists all parts that are missing or no numbers.
+func TestMomentsAreChecked(t *testing.T) {
+	m, _, _ := sample(2, 3, 4, 10, make([]float64, 24))
+	m.Cross, m.Input[1] = m.Cross[1:], math.NaN()
+	_, err := m.Whiten(make([]float64, 23))
+	for _, part := range []string{"outputs and inputs has 23", "mean input holds NaN", "W has 23"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("error %v, want it to name %q", err, part)
+		}
+	}
+	negative, _, _ := sample(1, 1, 2, 3, make([]float64, 2))
+	negative.Inputs = []float64{1, 5, 5, 1}
+	if _, err := negative.Whiten([]float64{1, 2}); err == nil {
+		t.Error("no error for moments that are none")
+	}
+}
