@@ -79,7 +79,7 @@ func marshal(t *testing.T, m proto.Message) []byte {
 	return data
 }
 
-func modelFiles(t *testing.T, root string) []string {
+func modelFiles(t testing.TB, root string) []string {
 	var paths []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if os.IsNotExist(err) {

@@ -1,0 +1,84 @@
+package onnxgraph
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/damage"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// FuzzLoad loads, saves and loads models that are damaged byte by byte, by the engine, and part by part, by package damage.
+// Nothing may panic, hang, or take memory out of proportion; what is loaded without an error must be saved without loss.
+func FuzzLoad(f *testing.F) {
+	for _, path := range modelFiles(f, os.Getenv("RCFREEZE_MODELS")) {
+		const small = 1 << 17 // bytes
+		if data, err := os.ReadFile(path); err == nil && len(data) <= small {
+			f.Add(data, uint64(len(data)))
+		}
+	}
+	folder := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
+		loadAndSave(t, folder, damage.Model(data, seed))
+	})
+}
+
+func loadAndSave(t *testing.T, folder string, data []byte) {
+	defer damage.Watch(t, len(data))()
+	m, err := Parse(data, folder)
+	path := filepath.Join(folder, "model.onnx")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	other, errOfFile := Load(path)
+	if (err == nil) != (errOfFile == nil) {
+		t.Fatalf("parsing the bytes: %v; loading the file: %v", err, errOfFile)
+	}
+	if err != nil {
+		return
+	}
+	first, err := m.Bytes()
+	if err != nil {
+		t.Fatalf("saving what was loaded: %v", err)
+	}
+	sameMessage(t, m, data, first)
+	if second, err := other.Bytes(); err != nil || !bytes.Equal(first, second) {
+		t.Errorf("the model in memory and that in a file differ once they are saved, or %v", err)
+	}
+	again, err := Parse(first, folder)
+	if err != nil {
+		t.Fatalf("loading what was saved: %v", err)
+	}
+	if second, err := again.Bytes(); err != nil || !bytes.Equal(first, second) {
+		t.Errorf("saved a second time, the model differs, or %v", err)
+	}
+}
+
+// sameMessage compares what was saved with what was loaded, unless saving has sorted nodes.
+func sameMessage(t *testing.T, m *Model, loaded, saved []byte) {
+	for _, g := range m.Graphs() {
+		if !slices.Equal(g.Sorted(), g.nodes) {
+			return
+		}
+	}
+	var want, got onnxpb.ModelProto
+	if err := proto.Unmarshal(loaded, &want); err != nil {
+		t.Fatalf("loaded what is no message: %v", err)
+	}
+	if err := proto.Unmarshal(saved, &got); err != nil {
+		t.Fatalf("saved what is no message: %v", err)
+	}
+	if !proto.Equal(&want, &got) {
+		t.Error("the saved model differs from the one that was loaded")
+	}
+}
+
+// TestDamagedModels does what FuzzLoad does, to each of its seeds in a number of ways.
+func TestDamagedModels(t *testing.T) {
+	folder := t.TempDir()
+	damage.Seeds(t, "testdata/fuzz/FuzzLoad", func(t *testing.T, data []byte) { loadAndSave(t, folder, data) })
+}
