@@ -147,7 +147,7 @@ func (t *Tensor) rawSize() (int64, error) {
 	case t.proto.RawData != nil:
 		return int64(len(t.proto.RawData)), nil
 	}
-	return t.DType().byteSize(t.Len()), nil
+	return int64(len(rawFromTypedField(t.proto))), nil
 }
 
 // write writes the model file.

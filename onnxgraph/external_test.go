@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
 )
 
 // small returns a model y = x + w, whose w has n elements.
@@ -103,27 +105,30 @@ func TestHostileExternalData(t *testing.T) {
 		"short":                         "needs 20000 bytes at 0 of",
 		"":                              "without a location",
 	} {
-		m := small(t, 5000)
-		path := filepath.Join(inside, "model.onnx")
-		if err := m.Save(path, ExternalAll); err != nil {
-			t.Fatal(err)
-		}
-		rewriteLocation(t, path, location)
-		_, err := Load(path)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
-			t.Errorf("location %q: got error %v, want one with %q and the model's path", location, err, want)
+		for _, dtype := range []DType{Float32, String, 99} { // those whose elements are not looked at, too
+			m := small(t, 5000)
+			path := filepath.Join(inside, "model.onnx")
+			if err := m.Save(path, ExternalAll); err != nil {
+				t.Fatal(err)
+			}
+			rewriteLocation(t, path, location, dtype)
+			_, err := Load(path)
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("location %q of %v: got error %v, want one with %q and the model's path", location, dtype, err, want)
+			}
 		}
 	}
 }
 
-// rewriteLocation changes where a saved model's first initializer says its data is.
-func rewriteLocation(t *testing.T, path, location string) {
+// rewriteLocation changes where a saved model's first initializer says its data is, and of which type.
+func rewriteLocation(t *testing.T, path, location string, dtype DType) {
 	t.Helper()
 	m, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Graph.Value("w").constant.proto.ExternalData[0].Value = &location
+	p := m.Graph.Value("w").constant.proto
+	p.ExternalData[0].Value, p.DataType = &location, proto.Int32(int32(dtype))
 	data := marshal(t, m.assemble(asItIs))
 	if err := os.WriteFile(path, data, 0o644); err != nil {
 		t.Fatal(err)

@@ -178,6 +178,11 @@ func (n *Node) bodies() []*Graph {
 	return all
 }
 
+// HasBody reports whether an attribute of the node holds a graph, as those of If, Loop and Scan do.
+func (n *Node) HasBody() bool {
+	return slices.ContainsFunc(n.attrs, func(a Attribute) bool { return len(a.graphs) > 0 })
+}
+
 func newNodeProto(opType, domain, name string) *onnxpb.NodeProto {
 	p := &onnxpb.NodeProto{OpType: proto.String(opType), Name: proto.String(name)}
 	if domain != "" {

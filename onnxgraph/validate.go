@@ -67,6 +67,10 @@ func (t *Tensor) validate() error {
 	if n < 0 {
 		return fmt.Errorf("dims %v: negative, or too many elements", t.Dims())
 	}
+	have, err := t.rawSize()
+	if err != nil {
+		return err
+	}
 	dtype := t.DType()
 	if _, known := dtypes[dtype]; !known || t.proto.Segment != nil {
 		return nil // of a newer schema, or a part of a tensor: kept as it is
@@ -74,18 +78,7 @@ func (t *Tensor) validate() error {
 	if dtype == String {
 		return mismatch(t, int64(len(t.proto.StringData)), n, "strings")
 	}
-	need := dtype.byteSize(n)
-	switch {
-	case t.source != nil:
-		have, err := t.source.size()
-		if err != nil {
-			return err
-		}
-		return mismatch(t, have, need, "bytes")
-	case t.proto.RawData != nil:
-		return mismatch(t, int64(len(t.proto.RawData)), need, "bytes")
-	}
-	return mismatch(t, int64(len(rawFromTypedField(t.proto))), need, "bytes")
+	return mismatch(t, have, dtype.byteSize(n), "bytes")
 }
 
 func mismatch(t *Tensor, have, need int64, unit string) error {

@@ -20,6 +20,8 @@ func readNorm(n *onnxgraph.Node) (affine, string) {
 	switch names := references(n); {
 	case names != nil:
 		return affine{}, fmt.Sprintf("its %s is %s", strings.Join(names, ", "), givenByCallers(n.Graph()))
+	case n.HasBody() || n.Output(0) == nil:
+		return affine{}, "malformed: it holds a graph, or has no output"
 	case n.Int("training_mode", 0) != 0:
 		return affine{}, "it is in training mode"
 	case len(n.Outputs()) > 1:

@@ -41,12 +41,19 @@ func (b *Block) Rehash(m *onnxgraph.Model) error {
 func Blocks(m *onnxgraph.Model) ([]Block, error) {
 	var blocks []Block
 	var faults []error
+	owner := map[*onnxgraph.Node]string{}
 	for _, key := range m.MetadataKeys() {
 		name, ok := strings.CutPrefix(key, blockPrefix)
 		if !ok {
 			continue
 		}
 		b, err := findBlock(m, name, m.Metadata(key))
+		for _, n := range b.nodes() {
+			if other, taken := owner[n]; taken {
+				err = fmt.Errorf("%s is part of block %q already", n, other)
+			}
+			owner[n] = name
+		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("block %q: %w", name, err))
 		}
@@ -120,7 +127,18 @@ func (b *Block) findNodes() error {
 	if b.PointwiseConv == nil || b.PointwiseConv.Input(1) != b.Pointwise {
 		return fmt.Errorf("no Conv reads %q and has %q as its weight", v.Name(), b.Pointwise.Name())
 	}
+	for _, n := range b.nodes() {
+		if n.HasBody() {
+			return fmt.Errorf("%s holds a graph", n)
+		}
+	}
 	return nil
+}
+
+// nodes returns those nodes of the block that were found.
+func (b *Block) nodes() []*onnxgraph.Node {
+	all := append([]*onnxgraph.Node{b.BankConv, b.PointwiseConv}, b.Between...)
+	return slices.DeleteFunc(all, func(n *onnxgraph.Node) bool { return n == nil })
 }
 
 // reader returns the node that calls the operator and reads v as that input, nil if there is none.

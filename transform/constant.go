@@ -22,7 +22,7 @@ func resolve(v *onnxgraph.Value) (root *onnxgraph.Value, t *onnxgraph.Tensor, re
 		return resolveSource(v)
 	}
 	rearrange, known := rearrangements[n.OpType()]
-	if !known || n.Domain() != "" {
+	if !known || n.Domain() != "" || n.HasBody() {
 		return nil, nil, reasonComputed(v)
 	}
 	if names := references(n); names != nil {
@@ -104,7 +104,7 @@ func followsFromConstants(v *onnxgraph.Value, seen map[*onnxgraph.Value]bool) bo
 		return known
 	}
 	n := v.Producer()
-	follows := n != nil && len(n.Inputs()) > 0 && !slices.ContainsFunc(n.Attributes(), func(a onnxgraph.Attribute) bool { return len(a.Graphs()) > 0 })
+	follows := n != nil && len(n.Inputs()) > 0 && !n.HasBody()
 	for i := 0; follows && i < len(n.Inputs()); i++ {
 		follows = followsFromConstants(n.Input(i), seen)
 	}

@@ -68,6 +68,8 @@ func readConv(n *onnxgraph.Node) (c convolution, reason string) {
 	switch names := references(n); {
 	case n.Input(0) == nil || n.Output(0) == nil:
 		return c, "malformed: it has no input or no output"
+	case n.HasBody():
+		return c, "malformed: it holds a graph"
 	case names != nil:
 		return c, fmt.Sprintf("its %s are %s", strings.Join(names, ", "), givenByCallers(n.Graph()))
 	case !c.filters.DType().IsFloat():

@@ -26,8 +26,7 @@ func newFinder() *finder {
 
 // read notes the parameters that n reads, and what its outputs depend on.
 func (f *finder) read(n *onnxgraph.Node) {
-	hasBody := slices.ContainsFunc(n.Attributes(), func(a onnxgraph.Attribute) bool { return len(a.Graphs()) > 0 })
-	fixed, learned := len(n.Inputs()) > 0 && !hasBody, hasBody
+	fixed, learned := len(n.Inputs()) > 0 && !n.HasBody(), n.HasBody()
 	for _, v := range n.Inputs() {
 		fixed = fixed && (v == nil || f.isFixed(v))
 		learned = learned || f.learned[v]

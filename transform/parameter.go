@@ -96,8 +96,8 @@ func Parameters(m *onnxgraph.Model) ([]Parameter, error) {
 func constants(g *onnxgraph.Graph) []*onnxgraph.Value {
 	list := append([]*onnxgraph.Value(nil), g.Initializers()...)
 	for _, n := range g.Nodes() {
-		if n.Is("Constant") {
-			list = append(list, n.Output(0))
+		if v := n.Output(0); n.Is("Constant") && v != nil {
+			list = append(list, v)
 		}
 	}
 	return list

@@ -100,6 +100,14 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 			return err
 		}
 	}
+	staged, err := c.output.stage(deployed)
+	if err != nil {
+		return err
+	}
+	defer staged.Abandon()
+	if deployed, err = onnxgraph.Load(staged.Path()); err != nil {
+		return err
+	}
 	models := []*onnxgraph.Model{m, deployed}
 	names := []string{"as trained", "exported"}
 	if c.source != "" {
@@ -118,7 +126,7 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 	if err := c.execute(ctx, &r, m, deployed, models); err != nil {
 		return err
 	}
-	if err := c.output.save(deployed); err != nil {
+	if err := staged.Commit(); err != nil {
 		return err
 	}
 	return c.result(r, func() { c.print(r) })

@@ -48,3 +48,8 @@ func (f *outputFlags) check() error {
 func (f *outputFlags) save(m *onnxgraph.Model) error {
 	return m.Save(f.path, externalModes[f.external])
 }
+
+// stage saves the model to be tried before it gets its place.
+func (f *outputFlags) stage(m *onnxgraph.Model) (*onnxgraph.Staged, error) {
+	return m.Stage(f.path, externalModes[f.external])
+}

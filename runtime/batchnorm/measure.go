@@ -85,12 +85,9 @@ type runner struct {
 }
 
 func newRunner(m *onnxgraph.Model, image string, o ort.Options) (*runner, error) {
-	data, err := m.Bytes()
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	r := &runner{image: image}
-	if r.session, err = ort.OpenBytes(data, o); err != nil {
+	if r.session, err = ort.OpenModel(m, o); err != nil {
 		return nil, err
 	}
 	if r.stepper, err = ort.NewStepper(r.session, nil, nil); err != nil {

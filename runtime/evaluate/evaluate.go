@@ -121,12 +121,8 @@ func newGraph(fitted *onnxgraph.Model, image string, o Options, imageGradient bo
 	if _, err := specialize.Lower(m, nil, o.Session); err != nil {
 		return nil, err
 	}
-	data, err := m.Bytes()
-	if err != nil {
-		return nil, err
-	}
 	g := &graph{image: image}
-	if g.session, err = ort.OpenBytes(data, o.Session); err != nil {
+	if g.session, err = ort.OpenModel(m, o.Session); err != nil {
 		return nil, err
 	}
 	if g.stepper, err = ort.NewStepper(g.session, nil, nil); err != nil {

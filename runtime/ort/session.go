@@ -1,9 +1,11 @@
 package ort
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -60,6 +62,21 @@ func OpenBytes(model []byte, o Options) (*Session, error) {
 		return nil, fmt.Errorf("opening a session: %w", err)
 	}
 	return open(file.Name(), "a model in memory", o)
+}
+
+// OpenModel makes a session of a model as it is in memory, which may differ from its file and be larger than 2 GiB. ONNX
+// Runtime reads it from temporary files.
+func OpenModel(m *onnxgraph.Model, o Options) (*Session, error) {
+	folder, err := os.MkdirTemp("", "rcfreeze-*")
+	if err != nil {
+		return nil, fmt.Errorf("opening a session: %w", err)
+	}
+	defer os.RemoveAll(folder) // what a session has mapped stays there for it
+	path := filepath.Join(folder, "model.onnx")
+	if err := m.Save(path, onnxgraph.ExternalAsRead); err != nil {
+		return nil, fmt.Errorf("opening a session: %w", err)
+	}
+	return open(path, cmp.Or(m.Path(), "a model in memory"), o)
 }
 
 // open makes a session of the file at path, which messages call name.

@@ -67,11 +67,7 @@ func makeDefaultsConstant(m *onnxgraph.Model) {
 func runAll(m *onnxgraph.Model, shape []int64) (map[string]*onnxgraph.Tensor, error) {
 	probe := m.Clone()
 	exposeAll(probe)
-	data, err := probe.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	session, err := ort.OpenBytes(data, ort.Options{DisableOptimization: true})
+	session, err := ort.OpenModel(probe, ort.Options{DisableOptimization: true})
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +90,7 @@ func dataIndependent(g *onnxgraph.Graph) map[*onnxgraph.Value]bool {
 	known := map[*onnxgraph.Value]bool{}
 	for _, n := range g.Sorted() {
 		if !n.Is("Shape") && !n.Is("Size") && !n.Is("Constant") {
-			if hasBody(n) || len(n.Inputs()) == 0 {
+			if n.HasBody() || len(n.Inputs()) == 0 {
 				continue // may read values that are no inputs, or draw random numbers
 			}
 			unknown := func(v *onnxgraph.Value) bool { return v != nil && !known[v] && !isShapeConstant(v) }
@@ -113,7 +109,3 @@ func dataIndependent(g *onnxgraph.Graph) map[*onnxgraph.Value]bool {
 
 // isShapeConstant reports whether a value is an initializer that cannot be a weight.
 func isShapeConstant(v *onnxgraph.Value) bool { return v.Constant() != nil && !v.DType().IsFloat() }
-
-func hasBody(n *onnxgraph.Node) bool {
-	return slices.ContainsFunc(n.Attributes(), func(a onnxgraph.Attribute) bool { return len(a.Graphs()) > 0 })
-}

@@ -139,11 +139,7 @@ func sameRow(all *onnxgraph.Tensor, i, n int64, single *onnxgraph.Tensor, own in
 }
 
 func outputs(m *onnxgraph.Model, input string, images *onnxgraph.Tensor) (map[string]*onnxgraph.Tensor, error) {
-	data, err := m.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	session, err := ort.OpenBytes(data, ort.Options{})
+	session, err := ort.OpenModel(m, ort.Options{})
 	if err != nil {
 		return nil, err
 	}

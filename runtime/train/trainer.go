@@ -77,11 +77,7 @@ func (t *trainer) open() error {
 	if _, err := specialize.Lower(t.step.Model, t.step.Convolutions, t.Session); err != nil {
 		return err
 	}
-	data, err := t.step.Model.Bytes()
-	if err != nil {
-		return err
-	}
-	if t.session, err = ort.OpenBytes(data, t.Session); err != nil {
+	if t.session, err = ort.OpenModel(t.step.Model, t.Session); err != nil {
 		return fmt.Errorf("opening the training step: %w", err)
 	}
 	var pairs []ort.Pair

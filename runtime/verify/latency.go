@@ -22,7 +22,7 @@ func Latency(ctx context.Context, models []*onnxgraph.Model, batch int64, runs i
 	sessions := make([]*ort.Session, len(models))
 	inputs := make([]map[string]*onnxgraph.Tensor, len(models))
 	for i, m := range models {
-		s, err := open(m, o)
+		s, err := ort.OpenModel(m, o)
 		if err != nil {
 			return nil, err
 		}

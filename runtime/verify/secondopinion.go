@@ -24,7 +24,7 @@ func SecondOpinion(ctx context.Context, m *onnxgraph.Model, size int64, seed uin
 	if err != nil {
 		return d, err
 	}
-	session, err := open(m, ort.Options{})
+	session, err := ort.OpenModel(m, ort.Options{})
 	if err != nil {
 		return d, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
@@ -26,20 +25,19 @@ type Difference struct {
 // of reference with those of the same names of other. batch is the size of a first dimension that the
 // models leave open, unless reference only runs on single examples. An output that is not finite in one and finite in the other differs by infinity.
 func Outputs(reference, other *onnxgraph.Model, batch int64, seed uint64) ([]Difference, error) {
-	a, err := open(reference, ort.Options{})
+	a, err := ort.OpenModel(reference, ort.Options{})
 	if err != nil {
 		return nil, err
 	}
-	defer a.Close()
-	b, err := open(other, ort.Options{})
+	inputs, want, err := runOnNoise(reference, a, batch, seed)
+	if err := errors.Join(err, a.Close()); err != nil { // large models fit in memory one after the other
+		return nil, err
+	}
+	b, err := ort.OpenModel(other, ort.Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
-	inputs, want, err := runOnNoise(reference, a, batch, seed)
-	if err != nil {
-		return nil, err
-	}
 	got, err := b.Run(inputs)
 	if err != nil {
 		return nil, fmt.Errorf("running %s: %w", other.Path(), err)
@@ -87,19 +85,4 @@ func difference(name string, want, got *onnxgraph.Tensor) (Difference, error) {
 	}
 	d.MaxRel = d.MaxAbs / max(largest, smallest)
 	return d, nil
-}
-
-// open makes a session of a model as it is in memory, which may differ from its file.
-func open(m *onnxgraph.Model, o ort.Options) (*ort.Session, error) {
-	folder, err := os.MkdirTemp("", "rcfreeze-verify-*")
-	if err != nil {
-		return nil, err
-	}
-	path := folder + "/model.onnx"
-	err = m.Save(path, onnxgraph.ExternalAsRead)
-	var session *ort.Session
-	if err == nil {
-		session, err = ort.Open(path, o)
-	}
-	return session, errors.Join(err, os.RemoveAll(folder))
 }

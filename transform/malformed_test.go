@@ -1,0 +1,122 @@
+package transform_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+)
+
+// block is the name of the block that Convert makes of a case's model.
+const block = convcases.Node
+
+// blockModel returns a model with one frozen block, with a batch normalisation in it.
+func blockModel(t *testing.T) *onnxgraph.Model {
+	t.Helper()
+	m := convcases.Cases[1].Model()
+	if _, err := transform.Convert(m, transform.Options{Between: transform.BatchNorm}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// withBody makes a node hold a graph, which is a copy of the model with the node.
+func withBody(t *testing.T, n *onnxgraph.Node) {
+	t.Helper()
+	nested := convcases.Nest(convcases.Cases[0].Model(), convcases.Places[0])
+	for _, other := range nested.Graph.Nodes() {
+		if other.Is("If") {
+			n.SetAttr(other.Attributes()...)
+			return
+		}
+	}
+	t.Fatal("there is no If")
+}
+
+// TestMalformedModels has models that no exporter writes but that fuzz tests found a way to break a pass with. A pass must
+// say what is wrong with them, and leave alone what it names.
+func TestMalformedModels(t *testing.T) {
+	convert := func(m *onnxgraph.Model) (transform.Outcome, error) {
+		rows, err := transform.Convert(m, transform.Options{})
+		if len(rows) == 0 {
+			return transform.Outcome{}, err
+		}
+		return rows[0].Outcome, err
+	}
+	fold := func(m *onnxgraph.Model) (transform.Outcome, error) {
+		rows, err := transform.FoldBatchNorm(m)
+		if len(rows) == 0 {
+			return transform.Outcome{}, err
+		}
+		return rows[0], err
+	}
+	for _, c := range []struct {
+		guards string
+		model  func() *onnxgraph.Model
+		pass   func(*onnxgraph.Model) (transform.Outcome, error)
+		want   string // in the reason or the error, "" if there is none
+	}{
+		{"a constant that nobody can read", func() *onnxgraph.Model {
+			m := convcases.Cases[0].Model()
+			m.Graph.AddNode("Constant", nil, onnxgraph.Float("value_float", 1)).RemoveOutput(0)
+			return m
+		}, func(m *onnxgraph.Model) (transform.Outcome, error) {
+			_, err := transform.Parameters(m)
+			return transform.Outcome{}, err
+		}, ""},
+		{"the graphs in a convolution, which would be in two nodes", func() *onnxgraph.Model {
+			m := convcases.Cases[0].Model()
+			withBody(t, m.Graph.Nodes()[0])
+			return m
+		}, convert, "holds a graph"},
+		{"the graphs in a node that moves a weight, which goes with the weight", func() *onnxgraph.Model {
+			m := convcases.Cases[0].Model()
+			conv := m.Graph.Nodes()[0]
+			n := m.Graph.AddNode("Identity", []*onnxgraph.Value{conv.Input(1)})
+			withBody(t, n)
+			conv.SetInput(1, n.Output(0))
+			return m
+		}, convert, "is computed by Identity"},
+		{"the graphs in a normalisation, which goes into the convolution before it", func() *onnxgraph.Model {
+			m := blockModel(t)
+			withBody(t, m.Graph.Nodes()[1])
+			return m
+		}, fold, "holds a graph"},
+		{"the graphs in the nodes of a block, which goes", func() *onnxgraph.Model {
+			m := blockModel(t)
+			withBody(t, m.Graph.Nodes()[0])
+			return m
+		}, fold, "holds a graph"},
+		{"a normalisation without an output, in whose place the convolution would be", func() *onnxgraph.Model {
+			m := convcases.Cases[0].Model()
+			conv := m.Graph.Nodes()[0]
+			m.Graph.RemoveOutputs()
+			n := m.Graph.AddNode("BatchNormalization", []*onnxgraph.Value{conv.Output(0)})
+			for i := range 4 {
+				n.SetInput(i+1, m.Graph.AddConstant("n", convcases.Draw(onnxgraph.Float32, 4)))
+			}
+			n.RemoveOutput(0)
+			return m
+		}, fold, "has no output"},
+		{"a node that two records claim, which would be merged twice", func() *onnxgraph.Model {
+			m := blockModel(t)
+			m.SetMetadata("rcfreeze.block.other", m.Metadata("rcfreeze.block."+block))
+			return m
+		}, fold, `is part of block "conv" already`},
+	} {
+		m := c.model()
+		outcome, err := c.pass(m)
+		got := outcome.Reason
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.Contains(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("guarding %s: got %q, want %q", c.guards, got, c.want)
+		}
+		if err := m.Validate(); err != nil {
+			t.Errorf("guarding %s: the model is not valid afterwards: %v", c.guards, err)
+		}
+	}
+}
