@@ -1,0 +1,265 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/runtime/verify"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// refused says which models convert refuses, by the file's name, and what the error must tell. Every other model passes.
+var refused = map[string]string{
+	"mobilenetv2-convinteger-int8.onnx":        "quantized: rewrite the floating-point model that was quantized, and quantize the model that export writes",
+	"weight_standardized_computed_weight.onnx": "from constants: export the model with constant folding",
+}
+
+// torchvision names the models that zoo.py exports for the test: of each family one that is small enough.
+var torchvision = []string{"alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "inception_v3", "mnasnet0_5", "mobilenet_v2",
+	"mobilenet_v3_small", "regnet_y_400mf", "resnet18", "shufflenet_v2_x0_5", "squeezenet1_1", "vgg11_bn"}
+
+// TestModels takes every model at hand through inspect, convert and export: what is written runs on ONNX Runtime and
+// computes what it should.
+func TestModels(t *testing.T) {
+	orttest.Init(t)
+	folder := os.Getenv("RCFREEZE_MODELS")
+	if folder == "" {
+		t.Skip("set RCFREEZE_MODELS to a folder of ONNX files to try them all")
+	}
+	var paths []string
+	err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".onnx" {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no ONNX files in %s: %v", folder, err)
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) { tryModel(t, path) })
+	}
+}
+
+// TestTorchvision does so with what torch's own exporter writes.
+func TestTorchvision(t *testing.T) {
+	orttest.Init(t)
+	program, err := filepath.Abs("../../testdata/torch/zoo.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := pythonWithTorchvision(t)
+	folder := t.TempDir()
+	export := exec.Command(python, program, folder, "--modes", "eval", "--models", strings.Join(torchvision, ","))
+	if out, err := export.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, name := range torchvision {
+		t.Run(name, func(t *testing.T) { tryModel(t, filepath.Join(folder, name+".eval.onnx")) })
+	}
+}
+
+func pythonWithTorchvision(t *testing.T) string {
+	for _, python := range []string{"/usr/bin/python3", "python3"} {
+		if exec.Command(python, "-c", "import torchvision, onnx").Run() == nil {
+			return python
+		}
+	}
+	t.Skip("no Python with torchvision and onnx here: install Debian's python3-torchvision and python3-onnx (make peers)")
+	return ""
+}
+
+// tryModel takes one model through all commands.
+func tryModel(t *testing.T, path string) {
+	t.Chdir(t.TempDir())
+	m := loadForInference(t, path)
+	plan := succeedJSON[inspectResult](t, "inspect", path, "--layout", string(transform.Depthwise))
+	checkRows(t, m, plan.Convolutions)
+	checkExport(t, path)
+	if want, ok := refused[filepath.Base(path)]; ok {
+		fails(t, "convert "+path+" -o out.onnx", filepath.Base(path), want)
+		return
+	}
+	layouts := []transform.Layout{transform.Dense, transform.Depthwise}
+	if info, err := os.Stat(path); err == nil && info.Size() > 30<<20 {
+		layouts = layouts[1:] // dense banks that span large filters take minutes
+	}
+	for _, layout := range layouts {
+		blocks := string(layout) + ".onnx"
+		r := succeedJSON[convertResult](t, "convert", path, "-o", blocks, "--layout", string(layout), "--pointwise", "random")
+		checkRows(t, m, r.Convolutions)
+		checkExport(t, blocks)
+
+		spanned := "spanned-" + blocks
+		left := convertSpanning(t, path, spanned, layout, plan.Convolutions)
+		worst := compareOutputs(t, m, loadForInference(t, spanned), usual(t, m))
+		checkExport(t, spanned)
+		t.Logf("%s, spanning: differs by %.2g, tolerance %g; %d of %d convolutions left out as too large", layout, worst, usual(t, m), left, r.Converted)
+		checkInterface(t, path, spanned)
+	}
+}
+
+func loadForInference(t *testing.T, path string) *onnxgraph.Model {
+	t.Helper()
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trainstep.InferenceMode(m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func usual(t *testing.T, m *onnxgraph.Model) float64 {
+	t.Helper()
+	tolerance, err := usualTolerance(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tolerance
+}
+
+// checkRows makes sure that each node that convolves has a row, and that each row that was skipped has a reason.
+func checkRows(t *testing.T, m *onnxgraph.Model, rows []transform.Conversion) {
+	t.Helper()
+	convolutions := 0
+	for _, g := range m.Graphs() {
+		for _, n := range g.Nodes() {
+			if strings.Contains(n.OpType(), "Conv") {
+				convolutions++
+			}
+		}
+	}
+	if len(rows) != convolutions {
+		t.Errorf("%d rows for %d convolutions", len(rows), convolutions)
+	}
+	for _, row := range rows {
+		if row.Node == "" || row.Status != transform.Converted && (row.Status != transform.Skipped || row.Reason == "") {
+			t.Errorf("row %+v", row)
+		}
+	}
+}
+
+// checkExport exports a model, which the command verifies.
+func checkExport(t *testing.T, path string) {
+	t.Helper()
+	r := succeedJSON[exportResult](t, "export", path, "-o", "exported.onnx", "--verify-batch", "2")
+	for _, row := range r.Merged {
+		if row.Status != transform.Merged {
+			t.Errorf("%s: %+v", path, row)
+		}
+	}
+	exported := loadForInference(t, "exported.onnx")
+	if left, err := transform.Blocks(exported); err != nil || len(left) > 0 {
+		t.Errorf("%s: %d blocks are left, %v", path, len(left), err)
+	}
+	checkInterface(t, path, "exported.onnx")
+}
+
+// compareOutputs returns the largest difference of two models' outputs.
+func compareOutputs(t *testing.T, want, got *onnxgraph.Model, tolerance float64) float64 {
+	t.Helper()
+	differences, err := verify.Outputs(want, got, 2, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	worst := 0.0
+	for _, d := range differences {
+		if worst = max(worst, d.MaxRel); !(d.MaxRel <= tolerance) {
+			t.Errorf("%s: output %q differs by %.2g, relative", got.Path(), d.Output, d.MaxRel)
+		}
+	}
+	return worst
+}
+
+// mostTaps bounds, for dense banks, the weights of a filter in the test: a bank that spans them has as many filters.
+const mostTaps = 600
+
+// convertSpanning converts with banks that span every filter: with as many filters as these have weights, and a few more,
+// lest the weights of the 1×1 convolution should grow large. It returns how many convolutions it left out.
+func convertSpanning(t *testing.T, path, output string, layout transform.Layout, rows []transform.Conversion) (left int) {
+	t.Helper()
+	names := map[int][]string{} // by expansion
+	for _, c := range rows {
+		if c.Status != transform.Converted {
+			continue
+		}
+		taps := 1
+		for _, k := range c.Kernel {
+			taps *= k
+		}
+		expansion := taps + 4
+		if layout == transform.Dense {
+			taps *= c.In / c.Groups
+			if taps > mostTaps {
+				left++
+				continue
+			}
+			expansion = int(math.Ceil(float64(taps+4) / float64(c.Out/c.Groups)))
+		}
+		names[expansion] = append(names[expansion], c.Node)
+	}
+	for expansion, list := range names {
+		args := []string{"convert", path, "-o", output, "--layout", string(layout), "-E", fmt.Sprint(expansion)}
+		for _, name := range list {
+			args = append(args, "--include", escape(name))
+		}
+		r := succeedJSON[convertResult](t, args...)
+		for _, c := range r.Convolutions {
+			if c.Status == transform.Converted && !(*c.Error < 1e-2) {
+				t.Errorf("%s: relative error %g with %d filters", c.Node, *c.Error, expansion)
+			}
+		}
+		path = output
+	}
+	return left
+}
+
+// escape makes a name a pattern that matches it alone.
+func escape(name string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
+}
+
+// checkInterface makes sure that a command kept all that users of the file rely on.
+func checkInterface(t *testing.T, path, written string) {
+	t.Helper()
+	want, got := interfaceOf(t, path), interfaceOf(t, written)
+	if !slices.Equal(want, got) {
+		t.Errorf("%s has not the interface of %s:\n%s\n%s", written, path, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// interfaceOf lists versions, metadata, and the inputs and outputs in order with their types, symbols included.
+func interfaceOf(t *testing.T, path string) []string {
+	t.Helper()
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := []string{fmt.Sprint("IR ", m.IRVersion()), fmt.Sprint("operators ", m.Opset("")), m.Graph.Name()}
+	for _, key := range m.MetadataKeys() {
+		if !strings.HasPrefix(key, "rcfreeze.") {
+			list = append(list, key+" = "+m.Metadata(key))
+		}
+	}
+	for _, v := range slices.DeleteFunc(m.Graph.Inputs(), hasDefault) {
+		shape, _ := v.Shape()
+		list = append(list, fmt.Sprint("input ", v.Name(), v.DType(), shape))
+	}
+	for _, v := range m.Graph.Outputs() {
+		shape, _ := v.Shape()
+		list = append(list, fmt.Sprint("output ", v.Name(), v.DType(), shape))
+	}
+	return list
+}
