@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
@@ -40,6 +41,91 @@ func TestSharedWeight(t *testing.T) {
 	}
 	if m.Graph.Value(convcases.Weight) == nil {
 		t.Error("the weight is gone, although it is a graph output")
+	}
+}
+
+// TestSurroundings converts convolutions in graphs of every kind: all outputs stay what they are, and their names.
+func TestSurroundings(t *testing.T) {
+	orttest.Init(t)
+	c := cases("bias")
+	output := func(g *onnxgraph.Graph, n *onnxgraph.Node) { g.AddOutput(n.Output(0), onnxgraph.Float32, nil) }
+	for _, row := range []struct {
+		name  string
+		build func(g *onnxgraph.Graph, conv *onnxgraph.Node)
+	}{
+		{"read by several nodes, and an output", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+			output(g, g.AddNode("Relu", []*onnxgraph.Value{conv.Output(0)}))
+			output(g, g.AddNode("Add", []*onnxgraph.Value{conv.Output(0), conv.Output(0)}))
+		}},
+		{"an output twice", func(g *onnxgraph.Graph, conv *onnxgraph.Node) { output(g, conv) }},
+		{"nodes in disorder", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+			n := g.AddNode("Relu", []*onnxgraph.Value{conv.Output(0)})
+			g.Insert(conv, n)
+			output(g, n)
+		}},
+		{"the weight is an output", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+			g.AddOutput(conv.Input(1), onnxgraph.Float32, nil)
+		}},
+		{"the weight is read by others", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+			output(g, g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), conv.Input(1)}, onnxgraph.Ints("dilations", 2, 2)))
+			output(g, g.AddNode("Exp", []*onnxgraph.Value{conv.Input(1)}))
+		}},
+		{"weight and bias shared through Identity", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+			through := func(v *onnxgraph.Value) *onnxgraph.Value {
+				return g.AddNode("Identity", []*onnxgraph.Value{v}).Output(0)
+			}
+			w, b := conv.Input(1), conv.Input(2)
+			output(g, g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), through(w), through(b)}))
+			w = through(w)
+			output(g, g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), w, b}, onnxgraph.Ints("strides", 2, 2)))
+			output(g, g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), w}))
+		}},
+		{"without names", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+			conv.Rename("")
+			n := g.AddNode("Relu", []*onnxgraph.Value{conv.Output(0)})
+			n.Rename("")
+			output(g, n)
+		}},
+		{"two normalisations behind one convolution", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+			ones := g.AddConstant("ones", onnxgraph.NewTensor([]int64{4}, []float32{1, 2, 3, 4}))
+			for range 2 {
+				output(g, g.AddNode("BatchNormalization", []*onnxgraph.Value{conv.Output(0), ones, ones, ones, ones}))
+			}
+		}},
+		{"normalisations that share a weight", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+			ones := g.AddConstant("ones", onnxgraph.NewTensor([]int64{4}, []float32{1, 2, 3, 4}))
+			for range 2 {
+				n := g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), conv.Input(1), conv.Input(2)})
+				output(g, g.AddNode("BatchNormalization", []*onnxgraph.Value{n.Output(0), ones, ones, ones, ones}))
+			}
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m := c.Model()
+			row.build(m.Graph, m.Graph.Nodes()[0])
+			want := outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: c.Data()})
+			check := func(what string, err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+				m = reloaded(t, m)
+				got := outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: c.Data()})
+				for name, v := range want {
+					if got[name] == nil {
+						t.Fatalf("%s: output %q is gone", what, name)
+					}
+					compare(t, what+", output "+name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+				}
+			}
+			check("the source", nil)
+			_, err := transform.Convert(m, spanning(c, transform.Depthwise, transform.None))
+			check("blocks", err)
+			_, err = transform.Merge(m)
+			check("merged", err)
+			_, err = transform.FoldBatchNorm(m)
+			check("folded", err)
+		})
 	}
 }
 

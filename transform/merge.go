@@ -134,6 +134,9 @@ func (b *merger) fold(norm *onnxgraph.Node) (a affine, reason string, err error)
 		if bias, reason = numbers(old); reason != "" {
 			return a, "the bias " + reason, nil
 		}
+		if want := b.shape.groups * b.shape.out; len(bias) != want {
+			return a, fmt.Sprintf("malformed: the bias has %d numbers for %d filters", len(bias), want), nil
+		}
 	}
 	p, err := b.Pointwise.Constant().Float64s()
 	if err != nil {

@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"math/cmplx"
 	"slices"
 
 	"gonum.org/v1/gonum/dsp/fourier"
@@ -25,38 +24,55 @@ func (c convolution) note() string {
 func isSinusoids(filters []float64, kernel []int) bool {
 	const (
 		shortest  = 32
-		lobe      = 2
 		share     = 0.95
-		perFilter = 3 // filters for each frequency, at most: cosine, sine, and a margin
+		fewest    = 4    // frequencies
+		perFilter = 3    // filters for each frequency, at most: cosine, sine, and a margin
+		nothing   = 1e-9 // energy relative to the largest, of a filter such as the sine of frequency 0
 	)
 	taps := product(kernel)
 	if taps < shortest || slices.Max(kernel) != taps {
 		return false
 	}
-	transform := fourier.NewFFT(taps)
-	frequencies, count := map[int]bool{}, 0
+	var lines []line
+	loudest := 0.0
+	spectrum := fourier.NewFFT(taps)
 	for filter := range slices.Chunk(filters, taps) {
-		var energy []float64
-		peak, all := 0, 0.0
-		for bin, v := range transform.Coefficients(nil, filter) {
-			e := cmplx.Abs(v) * cmplx.Abs(v)
-			energy, all = append(energy, e), all+e
-			if e > energy[peak] {
-				peak = bin
-			}
-		}
-		if all == 0 {
+		l := strongest(spectrum.Coefficients(nil, filter))
+		lines, loudest = append(lines, l), max(loudest, l.all)
+	}
+	frequencies, count := map[int]bool{}, 0
+	for _, l := range lines {
+		if l.all <= nothing*loudest {
 			continue
 		}
-		near := 0.0
-		for _, e := range energy[max(0, peak-lobe):min(len(energy), peak+lobe+1)] {
-			near += e
-		}
-		if near < share*all {
+		if l.near < share*l.all {
 			return false
 		}
-		frequencies[peak] = true
+		frequencies[l.bin] = true
 		count++
 	}
-	return count > 0 && len(frequencies) >= lobe+2 && perFilter*len(frequencies) >= count
+	return len(frequencies) >= fewest && count <= perFilter*len(frequencies)
+}
+
+// line is the strongest frequency of a filter: its bin, the energy within two bins of it, and that of all.
+type line struct {
+	bin       int
+	near, all float64
+}
+
+func strongest(spectrum []complex128) line {
+	const lobe = 2
+	var l line
+	energy := make([]float64, len(spectrum))
+	for bin, v := range spectrum {
+		energy[bin] = real(v)*real(v) + imag(v)*imag(v)
+		l.all += energy[bin]
+		if energy[bin] > energy[l.bin] {
+			l.bin = bin
+		}
+	}
+	for _, e := range energy[max(0, l.bin-lobe):min(len(energy), l.bin+lobe+1)] {
+		l.near += e
+	}
+	return l
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // TestBadInput checks that every mistake gives one clear error and leaves every file as it was.
@@ -23,6 +24,9 @@ func TestBadInput(t *testing.T) {
 	write(t, "missing.onnx", bytes.ReplaceAll(read(t, "big.onnx"), []byte("big.onnx.data"), []byte("bad.onnx.data")))
 	write(t, "leaving.onnx", bytes.ReplaceAll(read(t, "big.onnx"), []byte("big.onnx.data"), []byte("../../../data")))
 	writeFolders(t, "folders", "cat", "dog")
+	if err := (convcases.Case{Input: []int64{1, 1, 5, 5}, Filters: 1, Kernel: []int64{3, 3}, DType: onnxgraph.Float64}).Model().Save("double.onnx", onnxgraph.ExternalAsRead); err != nil {
+		t.Fatal(err)
+	}
 	changeOperator(t, "model.onnx", "Relu", "Atan", "atan.onnx")
 	changeBank(t, "blocks.onnx", "changed.onnx")
 	writeBands(t, "labels", 7)
@@ -88,6 +92,7 @@ func TestBadInput(t *testing.T) {
 		{"epsilon", "eval model.onnx --data bands --epsilon 8", []string{"--epsilon", "1/255"}},
 		{"export too far apart", "export blocks.onnx -o out.onnx --tolerance 0", []string{"blocks.onnx", "logits", "--tolerance"}},
 		{"no second opinion", "export atan.onnx -o out.onnx --second-opinion", []string{"atan.onnx", "Atan", "second engine"}},
+		{"export of what cannot be run", "export double.onnx -o out.onnx", []string{"double.onnx", "--no-verify", "Conv"}},
 		{"export settings", "export blocks.onnx -o out.onnx --verify-batch 0 --tolerance -1", []string{"--verify-batch 0", "--tolerance -1"}},
 		{"no batch size", "export blocks.onnx -o out.onnx --batch 0", []string{`--batch "0"`, "dynamic"}},
 		{"external mode", "convert model.onnx -o out.onnx --external-data some", []string{`"some"`, "auto, all or none"}},

@@ -178,7 +178,7 @@ func (c *exportCommand) execute(ctx context.Context, r *exportResult, m, deploye
 	}
 	if !c.skip {
 		if r.Differences, err = verify.Outputs(m, deployed, c.batch, 0); err != nil {
-			return fmt.Errorf("verifying the export of %s: %w", r.Model, err)
+			return fmt.Errorf("verifying the export of %s, which --no-verify leaves out: %w", r.Model, err)
 		}
 		if err := c.judge(r); err != nil {
 			return err

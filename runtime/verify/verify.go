@@ -23,9 +23,10 @@ type Difference struct {
 
 // Outputs runs both models on the same standard normal inputs, drawn from seed, and compares all outputs
 // of reference with those of the same names of other. batch is the size of a first dimension that the
-// models leave open, unless reference only runs on single examples. An output that is not finite in one and finite in the other differs by infinity.
+// models leave open, unless reference only runs on single examples. An output that is not finite in one and finite in the other
+// differs by infinity.
 func Outputs(reference, other *onnxgraph.Model, batch int64, seed uint64) ([]Difference, error) {
-	a, err := ort.OpenModel(reference, ort.Options{})
+	a, err := ort.OpenModel(readable(reference), ort.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func Outputs(reference, other *onnxgraph.Model, batch int64, seed uint64) ([]Dif
 	if err := errors.Join(err, a.Close()); err != nil { // large models fit in memory one after the other
 		return nil, err
 	}
-	b, err := ort.OpenModel(other, ort.Options{})
+	b, err := ort.OpenModel(readable(other), ort.Options{})
 	if err != nil {
 		return nil, err
 	}

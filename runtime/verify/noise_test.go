@@ -1,0 +1,77 @@
+package verify_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/runtime/verify"
+)
+
+func unknown(rank int) []onnxgraph.Dim {
+	return slices.Repeat([]onnxgraph.Dim{{Size: -1}}, rank)
+}
+
+// TestOpenDims compares models with themselves that run on few of the sizes that they leave open.
+func TestOpenDims(t *testing.T) {
+	orttest.Init(t)
+	open := func(symbols ...string) (shape []onnxgraph.Dim) {
+		for _, s := range symbols {
+			shape = append(shape, onnxgraph.Dim{Size: -1, Param: s})
+		}
+		return shape
+	}
+	for _, c := range []struct {
+		name   string
+		inputs map[string][]onnxgraph.Dim
+		dtype  onnxgraph.DType
+		build  func(g *onnxgraph.Graph) *onnxgraph.Node
+		rank   int // of the output
+		fails  bool
+	}{
+		{"one symbol at several places", map[string][]onnxgraph.Dim{"x": open("batch", "n"), "state": open("layers", "batch", "n")}, onnxgraph.Float32,
+			func(g *onnxgraph.Graph) *onnxgraph.Node {
+				return g.AddNode("Add", []*onnxgraph.Value{g.Value("x"), g.Value("state")})
+			}, 3, false},
+		{"at least 100 samples", map[string][]onnxgraph.Dim{"x": {{Size: -1}, {Size: 1}, {Size: -1}}}, onnxgraph.Float32,
+			func(g *onnxgraph.Graph) *onnxgraph.Node {
+				return g.AddNode("Conv", []*onnxgraph.Value{g.Value("x"), g.AddConstant("w", onnxgraph.NewTensor([]int64{1, 1, 100}, make([]float32, 100)))})
+			}, 3, false},
+		{"single examples", map[string][]onnxgraph.Dim{"x": {{Size: -1, Param: "batch"}, {Size: 4}}}, onnxgraph.Float32,
+			func(g *onnxgraph.Graph) *onnxgraph.Node {
+				return g.AddNode("Reshape", []*onnxgraph.Value{g.Value("x"), g.AddConstant("shape", onnxgraph.NewTensor([]int64{2}, []int64{1, 4}))})
+			}, 2, false},
+		{"16 bits", map[string][]onnxgraph.Dim{"x": open("batch", "n")}, onnxgraph.Float16,
+			func(g *onnxgraph.Graph) *onnxgraph.Node {
+				return g.AddNode("Relu", []*onnxgraph.Value{g.Value("x")})
+			}, 2, false},
+		{"none", map[string][]onnxgraph.Dim{"x": open("batch", "n")}, onnxgraph.Float32,
+			func(g *onnxgraph.Graph) *onnxgraph.Node {
+				return g.AddNode("Reshape", []*onnxgraph.Value{g.Value("x"), g.AddConstant("shape", onnxgraph.NewTensor([]int64{1}, []int64{7}))})
+			}, 1, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := onnxgraph.New("open", 8, 18)
+			for name, shape := range c.inputs {
+				if _, err := m.Graph.AddInput(name, c.dtype, shape); err != nil {
+					t.Fatal(err)
+				}
+			}
+			y := c.build(m.Graph).Output(0)
+			m.Graph.Rename(y, "y")
+			m.Graph.AddOutput(y, c.dtype, unknown(c.rank))
+			d, err := verify.Outputs(m, m, 3, 1)
+			if c.fails {
+				if err == nil || !strings.Contains(err.Error(), "leave open") {
+					t.Errorf("got %v, %v", d, err)
+				}
+				return
+			}
+			if err != nil || len(d) != 1 || d[0].Output != "y" || d[0].MaxAbs != 0 {
+				t.Errorf("got %+v, %v", d, err)
+			}
+		})
+	}
+}
