@@ -90,13 +90,14 @@ func tryModel(t *testing.T, path string) {
 		fails(t, "convert "+path+" -o out.onnx", filepath.Base(path), want)
 		return
 	}
+	between := map[transform.Layout]transform.Between{transform.Dense: transform.None, transform.Depthwise: transform.BatchNorm}
 	layouts := []transform.Layout{transform.Dense, transform.Depthwise}
 	if info, err := os.Stat(path); err == nil && info.Size() > 30<<20 {
 		layouts = layouts[1:] // dense banks that span large filters take minutes
 	}
 	for _, layout := range layouts {
 		blocks := string(layout) + ".onnx"
-		r := succeedJSON[convertResult](t, "convert", path, "-o", blocks, "--layout", string(layout), "--pointwise", "random")
+		r := succeedJSON[convertResult](t, "convert", path, "-o", blocks, "--layout", string(layout), "--pointwise", "random", "--between", string(between[layout]))
 		checkRows(t, m, r.Convolutions)
 		checkExport(t, blocks)
 

@@ -9,22 +9,26 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// inferShapes declares the shapes that the values of m have for one image, as far as the model does not
+// inferShapes declares the shapes that the values of m have for one example, as far as the model does not
 // say them: ONNX Runtime tells, which must be here and run the model.
 func inferShapes(m *onnxgraph.Model, library string) error {
-	image, err := imageShape(m)
+	input, err := batch.Input(m)
 	if err != nil {
 		return err
 	}
-	if image.Size() == 0 {
-		return errors.New("the model does not fix the size of its images")
+	declared, ok := input.Shape()
+	shape := []int64{1}
+	for axis, d := range declared {
+		ok = ok && (axis == 0 || d.Size > 0)
+		if axis > 0 {
+			shape = append(shape, d.Size)
+		}
+	}
+	if !ok {
+		return errors.New("the model does not fix the size of what it takes")
 	}
 	if _, err := ort.Init(library); err != nil {
 		return err
-	}
-	shape := []int64{1, int64(image.Channels), int64(image.Height), int64(image.Width)}
-	if batch.IsChannelsLast(m) {
-		shape = []int64{1, shape[2], shape[3], shape[1]}
 	}
 	fitted, err := specialize.Model(m, shape)
 	if err != nil {
