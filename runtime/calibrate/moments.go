@@ -10,7 +10,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/projection"
 )
 
-// measure sums up the moments of a layer over all batches.
+// measure returns the moments of a layer over all batches.
 func (f *follower) measure(l transform.Layer) (projection.Moments, error) {
 	none := projection.Moments{}
 	output := l.Node.Output(0).Name()
@@ -19,13 +19,13 @@ func (f *follower) measure(l transform.Layer) (projection.Moments, error) {
 		return none, err
 	}
 	defer source.Close()
-	followed, positions, err := f.measuring(l)
+	followed, err := f.measuring(l)
 	if err != nil {
 		return none, err
 	}
 	defer followed.Close()
 
-	sums := projection.Moments{Groups: l.Groups, O: l.Out / l.Groups, N: len(l.Filters) / l.Out}
+	moments := projection.Moments{Groups: l.Groups, O: l.Out / l.Groups, N: len(l.Filters) / l.Out}
 	for i := range f.source.held {
 		y, err := f.source.run(f.ctx, source, i, nil)
 		if err != nil {
@@ -35,14 +35,14 @@ func (f *follower) measure(l transform.Layer) (projection.Moments, error) {
 		if err != nil {
 			return none, err
 		}
-		if err := add(&sums, batch, float64(positions*int64(len(f.source.held)))); err != nil {
+		if err := add(&moments, batch, 1/float64(len(f.source.held))); err != nil {
 			return none, err
 		}
 		if f.done++; f.options.Progress != nil {
 			f.options.Progress(f.done, f.total, l.Name)
 		}
 	}
-	return sums, nil
+	return moments, nil
 }
 
 // targets opens a session that computes the source's outputs, without the bias, which blocks keep.
@@ -53,12 +53,12 @@ func (f *follower) targets(output string) (*ort.Session, error) {
 	return f.source.open(m)
 }
 
-// measuring opens a session that measures a batch, and returns how many positions it sums over.
-func (f *follower) measuring(l transform.Layer) (s *ort.Session, positions int64, err error) {
+// measuring opens a session that measures a batch.
+func (f *follower) measuring(l transform.Layer) (*ort.Session, error) {
 	conv := f.followed.model.Graph.Value(l.Node.Output(0).Name()).Producer()
 	shape, ok := conv.Output(0).StaticShape()
 	if !ok {
-		return nil, 0, fmt.Errorf("the output of %s has no fixed shape", l.Node)
+		return nil, fmt.Errorf("the output of %s has no fixed shape", l.Node)
 	}
 	x := conv.Input(0).Name()
 	var outputs []string
@@ -69,27 +69,21 @@ func (f *follower) measuring(l transform.Layer) (s *ort.Session, positions int64
 	m.Graph.RemoveOutputs()
 	b := measurer{onnxgraph.NewBuilder(m.Graph), l, shape}
 	if err := b.build(m.Graph.Value(x), conv.Output(0).DType()); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	m.Graph.Prune()
-	s, err = f.followed.open(m)
-	return s, shape[0] * elements(shape[2:]), err
+	return f.followed.open(m)
 }
 
-// part is one of the sums that a measuring graph puts out.
-type part struct {
-	name string
-	of   func(*projection.Moments) *[]float64
-}
-
-var parts = []part{
-	{"inputs", func(m *projection.Moments) *[]float64 { return &m.Inputs }},
-	{"cross", func(m *projection.Moments) *[]float64 { return &m.Cross }},
-	{"input", func(m *projection.Moments) *[]float64 { return &m.Input }},
-	{"shift", func(m *projection.Moments) *[]float64 { return &m.Shift }},
-	{"squares", func(m *projection.Moments) *[]float64 { return &m.Squares }},
-	{"output", func(m *projection.Moments) *[]float64 { return &m.Output }},
-	{"energy", func(m *projection.Moments) *[]float64 { return &m.Energy }},
+// parts says where the outputs of a measuring graph belong.
+var parts = map[string]func(*projection.Moments) *[]float64{
+	"inputs":  func(m *projection.Moments) *[]float64 { return &m.Inputs },
+	"cross":   func(m *projection.Moments) *[]float64 { return &m.Cross },
+	"input":   func(m *projection.Moments) *[]float64 { return &m.Input },
+	"shift":   func(m *projection.Moments) *[]float64 { return &m.Shift },
+	"squares": func(m *projection.Moments) *[]float64 { return &m.Squares },
+	"output":  func(m *projection.Moments) *[]float64 { return &m.Output },
+	"energy":  func(m *projection.Moments) *[]float64 { return &m.Energy },
 }
 
 const prefix = "calibrate."
@@ -97,26 +91,32 @@ const prefix = "calibrate."
 // targetInput is the input through which a measuring graph gets what the source puts out.
 const targetInput = prefix + "target"
 
-// add adds the sums of a batch, divided by count, to the moments.
-func add(m *projection.Moments, batch map[string]*onnxgraph.Tensor, count float64) error {
-	for _, p := range parts {
-		data, err := batch[prefix+p.name].Float32s()
+// add adds a share of what a batch has to the moments.
+func add(m *projection.Moments, batch map[string]*onnxgraph.Tensor, share float64) error {
+	measured := *m
+	for name, of := range parts {
+		data, err := batch[prefix+name].Float64s()
 		if err != nil {
 			return err
 		}
-		sum := p.of(m)
+		*of(&measured) = data
+	}
+	measured = measured.Uncentred()
+	for _, of := range parts {
+		sum := of(m)
 		if *sum == nil {
-			*sum = make([]float64, len(data))
+			*sum = make([]float64, len(*of(&measured)))
 		}
-		for i, v := range data {
-			(*sum)[i] += float64(v) / count
+		for i, v := range *of(&measured) {
+			(*sum)[i] += share * v
 		}
 	}
 	return nil
 }
 
 // measurer builds a measuring graph. With U [groups × n × positions] the inputs that the filters see, and Y [groups × o ×
-// positions] what is to come out, it puts out sums over the positions of all images.
+// positions] what is to come out, it puts out their means over all positions of all images and, in float32 without much loss,
+// the moments about these.
 type measurer struct {
 	*onnxgraph.Builder
 	layer transform.Layer
@@ -136,24 +136,27 @@ func (b measurer) build(x *onnxgraph.Value, dtype onnxgraph.DType) error {
 	}
 	u, y := b.byGroup(b.inputs(x), n), b.byGroup(target, o)
 	d := b.op("Sub", y, b.op("MatMul", b.Graph.AddConstant("filters", filters), u))
+	meanU, meanD, meanY := b.mean(u), b.mean(d), b.mean(y)
+	u, d, y = b.op("Sub", u, meanU), b.op("Sub", d, meanD), b.op("Sub", y, meanY)
+	count := b.Fill(onnxgraph.Float32, float64(b.shape[0]*elements(b.shape[2:])))
 	flipped := b.Op("Transpose", []*onnxgraph.Value{u}, onnxgraph.Ints("perm", 0, 2, 1))
-	for _, sum := range []struct {
+	for _, moment := range []struct {
 		name  string
 		value *onnxgraph.Value
 		dims  []int64
 	}{
-		{"inputs", b.op("MatMul", u, flipped), []int64{groups, n, n}},
-		{"cross", b.op("MatMul", d, flipped), []int64{groups, o, n}},
-		{"input", b.sum("ReduceSum", u), []int64{groups, n}},
-		{"shift", b.sum("ReduceSum", d), []int64{groups, o}},
-		{"squares", b.sum("ReduceSumSquare", d), []int64{groups, o}},
-		{"output", b.sum("ReduceSum", y), []int64{groups, o}},
-		{"energy", b.sum("ReduceSumSquare", y), []int64{groups, o}},
+		{"inputs", b.op("Div", b.op("MatMul", u, flipped), count), []int64{groups, n, n}},
+		{"cross", b.op("Div", b.op("MatMul", d, flipped), count), []int64{groups, o, n}},
+		{"input", meanU, []int64{groups, n, 1}},
+		{"shift", meanD, []int64{groups, o, 1}},
+		{"squares", b.mean(b.op("Mul", d, d)), []int64{groups, o, 1}},
+		{"output", meanY, []int64{groups, o, 1}},
+		{"energy", b.mean(b.op("Mul", y, y)), []int64{groups, o, 1}},
 	} {
-		if !b.Graph.Rename(sum.value, prefix+sum.name) {
-			return fmt.Errorf("naming a sum %q: the model has a value of that name", prefix+sum.name)
+		if !b.Graph.Rename(moment.value, prefix+moment.name) {
+			return fmt.Errorf("naming a moment %q: the model has a value of that name", prefix+moment.name)
 		}
-		b.Graph.AddOutput(sum.value, onnxgraph.Float32, onnxgraph.Static(sum.dims...))
+		b.Graph.AddOutput(moment.value, onnxgraph.Float32, onnxgraph.Static(moment.dims...))
 	}
 	return nil
 }
@@ -189,9 +192,8 @@ func (b measurer) float(v *onnxgraph.Value) *onnxgraph.Value {
 	return b.Op("Cast", []*onnxgraph.Value{v}, onnxgraph.Int("to", int64(onnxgraph.Float32)))
 }
 
-func (b measurer) sum(operator string, v *onnxgraph.Value) *onnxgraph.Value {
-	return b.Op(operator, []*onnxgraph.Value{v, b.Ints(2)}, onnxgraph.Int("keepdims", 0))
-}
+// mean returns the means over the positions, which stay as an axis of 1.
+func (b measurer) mean(v *onnxgraph.Value) *onnxgraph.Value { return b.op("ReduceMean", v, b.Ints(2)) }
 
 func (b measurer) op(operator string, inputs ...*onnxgraph.Value) *onnxgraph.Value {
 	return b.Op(operator, inputs)

@@ -45,20 +45,29 @@ func (m Moments) check() error {
 
 // Centred returns the moments about the means, for outputs whose means are corrected apart.
 func (m Moments) Centred() Moments {
+	c := m.moved(-1)
+	c.Input, c.Shift, c.Output = make([]float64, len(m.Input)), make([]float64, len(m.Shift)), make([]float64, len(m.Output))
+	return c
+}
+
+// Uncentred returns the moments of which m has the means, and the moments about them.
+func (m Moments) Uncentred() Moments { return m.moved(1) }
+
+// moved returns the moments with the products of the means added sign times.
+func (m Moments) moved(sign float64) Moments {
 	c := m
 	c.Inputs, c.Cross = slices.Clone(m.Inputs), slices.Clone(m.Cross)
 	c.Squares, c.Energy = slices.Clone(m.Squares), slices.Clone(m.Energy)
 	for g := range m.Groups {
 		u := blas64.Vector{N: m.N, Inc: 1, Data: m.Input[g*m.N:]}
 		d := blas64.Vector{N: m.O, Inc: 1, Data: m.Shift[g*m.O:]}
-		blas64.Ger(-1, u, u, m.inputs(c.Inputs, g))
-		blas64.Ger(-1, d, u, m.filters(c.Cross, g))
+		blas64.Ger(sign, u, u, m.inputs(c.Inputs, g))
+		blas64.Ger(sign, d, u, m.filters(c.Cross, g))
 	}
 	for i := range m.Shift {
-		c.Squares[i] -= m.Shift[i] * m.Shift[i]
-		c.Energy[i] -= m.Output[i] * m.Output[i]
+		c.Squares[i] += sign * m.Shift[i] * m.Shift[i]
+		c.Energy[i] += sign * m.Output[i] * m.Output[i]
 	}
-	c.Input, c.Shift, c.Output = make([]float64, len(m.Input)), make([]float64, len(m.Shift)), make([]float64, len(m.Output))
 	return c
 }
 
@@ -107,14 +116,15 @@ func (m Moments) Offset(w, v []float64) []float64 {
 	return offset
 }
 
-// damping is what Whiten adds to the moments of the inputs, as a share of their mean.
-const damping = 1e-3
+// damping is what Whiten adds to the second moment of each input, as a share of it, and leastDamping what it adds at least,
+// as a share of their mean.
+const damping, leastDamping = 1e-4, 1e-6
 
 // Whitened is a problem weighted by moments in a form that Project solves: with S = L·Lᵀ, the combined filters V = P·R
 // with the least E‖y - V·u‖² are those with the least ‖T - P·(R·L)‖ for T = (W·S + C)·L⁻ᵀ.
 //
-// So that inputs of which the data says little cannot make weights large, S is damped: λ·‖W - V‖² counts, too. For
-// λ → ∞ that is the plain projection.
+// So that inputs of which the data says little cannot make weights large, S is damped: Σᵢ λᵢ·‖Wᵢ - Vᵢ‖² over the columns
+// of the filters counts, too. With this alone it would be a plain projection.
 type Whitened struct {
 	Target []float64 // T [groups·o × n]
 
@@ -145,12 +155,12 @@ func (m Moments) whiten(w, target blas64.General, g int) (blas64.Triangular, boo
 	for i := range s.Rows {
 		trace += s.Data[i*s.Stride+i]
 	}
-	lambda := damping * trace / float64(m.N)
-	if !(lambda > 0) {
-		lambda = 1 // nothing comes in
+	least := leastDamping * trace / float64(m.N)
+	if !(least > 0) {
+		least = 1 // nothing comes in
 	}
 	for i := range s.Rows {
-		s.Data[i*s.Stride+i] += lambda
+		s.Data[i*s.Stride+i] += damping*s.Data[i*s.Stride+i] + least
 	}
 	blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, w, s, 1, target)
 	factor, ok := lapack64.Potrf(blas64.Symmetric{N: s.Rows, Stride: s.Stride, Data: s.Data, Uplo: blas.Upper})

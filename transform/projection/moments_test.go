@@ -65,8 +65,10 @@ func TestWeightedProjection(t *testing.T) {
 				for i := range n {
 					trace += m.Inputs[(g*n+i)*n+i]
 				}
-				difference := length(minus(wg, v))
-				sum += dotted(e, e)/count + damping*trace/n*difference*difference
+				sum += dotted(e, e) / count
+				for k, x := range minus(wg, v) {
+					sum += (damping*m.Inputs[(g*n+k%n)*n+k%n] + leastDamping*trace/n) * x * x
+				}
 			}
 			return sum
 		}
