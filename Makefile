@@ -5,7 +5,10 @@ SHELL := bash
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help setup build test lint bench demo peers clean
+.PHONY: help setup build test fuzz large lint bench demo peers clean
+
+# How long make fuzz takes for each of its tests, such as 30m.
+FUZZTIME ?= 1m
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -20,6 +23,13 @@ test: setup ## gofmt, go vet and all tests; RCFREEZE_MODELS may name a folder of
 	@scripts/gofmt.sh
 	go vet ./...
 	go test -timeout 30m ./...
+
+fuzz: ## damage models at random, load and convert them; FUZZTIME=30m is for how long each
+	go test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./onnxgraph
+	go test -run '^$$' -fuzz FuzzConvert -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./transform
+
+large: setup ## convert and export a model of 3 GB; takes 15 GB of disk in TMPDIR, and some minutes
+	RCFREEZE_LARGE=1 go test -timeout 3h -v -run TestLargeModel ./cmd/rcfreeze
 
 lint: ## gofmt, go vet and staticcheck
 	@scripts/gofmt.sh

@@ -68,12 +68,12 @@ func (b *merger) compute() error {
 		}
 		norms = append(norms, a)
 	}
-	s, bank, pointwise := b.shape, b.Bank.Constant(), b.Pointwise.Constant()
+	name, s, bank, pointwise := b.Name, b.shape, b.Bank.Constant(), b.Pointwise.Constant()
 	dims := int64s(s.sourceDims()...)
 	b.weight = onnxgraph.NewLazyTensor(bank.DType(), dims, func() (*onnxgraph.Tensor, error) {
 		w, err := s.merge(pointwise, norms, bank)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("merging block %q: %w", name, err)
 		}
 		return onnxgraph.FromFloat64s(bank.DType(), dims, w)
 	})
