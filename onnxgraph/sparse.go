@@ -24,8 +24,8 @@ func (v *Value) Densified() (*Tensor, error) {
 	return t, nil
 }
 
-// mostDensified bounds the elements of a tensor that a few bytes in a file can ask for.
-const mostDensified = 1 << 28
+// mostDensified bounds the elements of a tensor that a few bytes in a file can ask for: far above those of any filters.
+const mostDensified = 1 << 23
 
 // densify spreads the values of a sparse tensor. The indices are either [values], positions in row-major order, or
 // [values, rank], one position along each axis.
@@ -51,17 +51,22 @@ func densify(p *onnxpb.SparseTensorProto) (*Tensor, error) {
 	if int64(len(at)) != count*width {
 		return nil, fmt.Errorf("%d indices for %d values of %d axes", len(at), count, width)
 	}
-	dense := make([]byte, total*size)
-	for i := range count {
-		position := int64(0)
+	positions := make([]int64, count)
+	for i := range positions {
 		for axis, d := range dims {
-			index := at[i*width+int64(axis)]
+			index := at[int64(i)*width+int64(axis)]
 			if index < 0 || index >= d {
 				return nil, fmt.Errorf("index %d of an axis of size %d", index, d)
 			}
-			position = position*d + index
+			positions[i] = positions[i]*d + index
 		}
-		copy(dense[position*size:][:size], raw[i*size:])
 	}
-	return NewRawTensor(values.DType(), slices.Clone(p.GetDims()), dense), nil
+	dims = slices.Clone(p.GetDims())
+	return NewLazyTensor(values.DType(), dims, func() (*Tensor, error) {
+		dense := make([]byte, total*size)
+		for i, position := range positions {
+			copy(dense[position*size:][:size], raw[int64(i)*size:])
+		}
+		return NewRawTensor(values.DType(), dims, dense), nil
+	}), nil
 }

@@ -154,10 +154,11 @@ func reader(v *onnxgraph.Value, input int, operator string) *onnxgraph.Node {
 // findShape checks the tensors' dims against each other and the record.
 func (b *Block) findShape() error {
 	bank, pointwise := ints(b.Bank.Constant().Dims()), ints(b.Pointwise.Constant().Dims())
-	fault := fmt.Errorf("a bank of dims %v in %d groups and a pointwise weight of dims %v in %d groups make no block of layout %s and expansion %d",
+	fault := fmt.Errorf("a bank of dims %v in %d groups and a pointwise weight of dims %v in %d groups make no block of layout %q and expansion %d",
 		bank, b.BankConv.Int("group", 1), pointwise, b.PointwiseConv.Int("group", 1), b.Record.Layout, b.Record.Expansion)
 	s := shape{layout: b.Record.Layout, expansion: b.Record.Expansion, groups: int(b.PointwiseConv.Int("group", 1))}
-	if len(bank) < 3 || len(pointwise) != len(bank) || s.groups < 1 || s.expansion < 1 {
+	known := s.layout == Dense || s.layout == Depthwise
+	if !known || len(bank) < 3 || len(pointwise) != len(bank) || s.groups < 1 || s.expansion < 1 {
 		return fault
 	}
 	s.out, s.in, s.kernel = pointwise[0]/s.groups, bank[1], bank[2:]

@@ -70,6 +70,7 @@ func (c *candidate) apply(m *onnxgraph.Model, o Options) error {
 		part := name + "/" + partNames[n.OpType()]
 		n.Rename(part)
 		g.Rename(n.Output(0), part+"_output") // if the name is taken, that which the graph chose stays
+		c.declare(n.Output(0))
 	}
 	g.Insert(source, added...)
 
@@ -88,6 +89,15 @@ func (c *candidate) apply(m *onnxgraph.Model, o Options) error {
 	return Record{Bank: o.Bank, Layout: o.Layout, Expansion: c.expansion, Between: o.Between, Pointwise: o.Pointwise, Seed: o.Seed,
 		BankTensor: bank.Name(), BankOutput: conv.Output(0).Name(), PointwiseTensor: pointwise.Name(),
 		SourceWeight: c.conv.weight.Name(), BankHash: sum}.save(m, name)
+}
+
+// declare gives a value within the block the shape of the block's output, as far as the model says that.
+func (c *candidate) declare(v *onnxgraph.Value) {
+	shape, ok := c.conv.node.Output(0).Shape()
+	if ok && len(shape) == 2+len(c.kernel) {
+		shape[1] = onnxgraph.Dim{Size: int64(c.bankDims()[0])}
+		v.SetType(c.bank.DType(), shape)
+	}
 }
 
 // partNames are the names of a block's nodes, behind that of the block.

@@ -64,7 +64,9 @@ func convertAndMergeDamaged(t *testing.T, data []byte, choice uint64) {
 		return
 	}
 	o := chosen(choice)
+	planned := damage.Watch(t, len(data))
 	size, ok := sizeOfBlocks(m, o)
+	planned()
 	if !ok {
 		return
 	}

@@ -105,6 +105,26 @@ func TestMalformedModels(t *testing.T) {
 			m.SetMetadata("rcfreeze.block.other", m.Metadata("rcfreeze.block."+block))
 			return m
 		}, fold, `is part of block "conv" already`},
+		{"a layout that no program knows, which was taken for depthwise", func() *onnxgraph.Model {
+			m := blockModel(t)
+			key := "rcfreeze.block." + block
+			m.SetMetadata(key, strings.Replace(m.Metadata(key), `"layout":"dense"`, `"layoun":"dense"`, 1))
+			return m
+		}, fold, `no block of layout ""`},
+		{"filters of a few bytes that a block would blow up", func() *onnxgraph.Model {
+			m := convcases.Cases[0].Model()
+			shape := m.Graph.AddConstant("shape", onnxgraph.NewTensor([]int64{4}, []int64{1 << 15, 1, 1, 3}))
+			n := m.Graph.AddNode("ConstantOfShape", []*onnxgraph.Value{shape})
+			m.Graph.Nodes()[0].SetInput(1, n.Output(0))
+			return m
+		}, convert, "choose layout depthwise"},
+		{"more filters than there are, of a few bytes", func() *onnxgraph.Model {
+			m := convcases.Cases[0].Model()
+			shape := m.Graph.AddConstant("shape", onnxgraph.NewTensor([]int64{4}, []int64{1e9, 3, 3, 3}))
+			n := m.Graph.AddNode("ConstantOfShape", []*onnxgraph.Value{shape})
+			m.Graph.Nodes()[0].SetInput(1, n.Output(0))
+			return m
+		}, convert, "it fills dims [1000000000 3 3 3]"},
 	} {
 		m := c.model()
 		outcome, err := c.pass(m)

@@ -141,6 +141,10 @@ func (c *candidate) decide(n *onnxgraph.Node, o Options) {
 	}
 	c.row.Note = c.conv.note()
 	c.shape = shape{o.Layout, o.Expansion, c.conv.groups, c.conv.out / c.conv.groups, c.conv.in / c.conv.groups, c.conv.kernel}
+	if reason := c.reasonAgainstSize(); reason != "" {
+		c.row.skip(reason)
+		return
+	}
 	if o.MaxError > 0 {
 		c.expansion = c.spanning()
 	}

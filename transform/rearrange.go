@@ -227,9 +227,10 @@ func constantOfShape(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tens
 	return later(value, value.DType(), dims, func(one []float64) []float64 { return slices.Repeat(one, count) })
 }
 
-// elements returns how many elements a tensor of the given dims has; it does not fit if that is more than a weight can be.
+// elements returns how many elements a tensor of the given dims has; it does not fit if that is far more than
+// filters have: a few bytes in a file ask for them.
 func elements(dims []int64) (count int, fits bool) {
-	const most = 1 << 28
+	const most = 1 << 23
 	n := int64(1)
 	for _, d := range dims {
 		if d < 0 || d > most || n*d > most {

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/transform/projection"
@@ -43,6 +44,20 @@ func (s shape) bankGroups() int {
 // pointwiseDims are those of the 1×1 convolution's weight: filters × maps per group × 1 along each axis.
 func (s shape) pointwiseDims() []int {
 	return append([]int{s.groups * s.out, s.mapsPerGroup()}, slices.Repeat([]int{1}, len(s.kernel))...)
+}
+
+// reasonAgainstSize says why no block is made: one whose pointwise weight is out of all proportion to the filters, whatever
+// the expansion, would fill the memory for a source of a few kilobytes.
+func (s shape) reasonAgainstSize() string {
+	const tolerable, timesSource = 1 << 26, 16 // numbers
+	if s.layout == Depthwise {
+		return ""
+	}
+	source, pointwise := product(s.sourceDims()), s.groups*s.out*s.out
+	if pointwise <= tolerable || pointwise/timesSource <= source {
+		return ""
+	}
+	return fmt.Sprintf("its 1×1 convolution would have %d weights, the filters have %d: choose layout depthwise", pointwise, source)
 }
 
 // sourceDims are those of the filters that the block is equal to.
