@@ -6,10 +6,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/damage"
 )
 
 // pattern returns size bytes that differ from tensor to tensor.
@@ -38,9 +38,8 @@ func lazyModel(t *testing.T, constants, size int) *Model {
 // more than a few of its tensors be in memory.
 func TestStreams(t *testing.T) {
 	const constants, size = 64, 1 << 20
-	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	folder := t.TempDir()
-	most := watchHeap(t, func() {
+	most := damage.HeapGrowth(func() {
 		m := lazyModel(t, constants, size)
 		for i, mode := range []ExternalMode{ExternalNone, ExternalAll, ExternalAsRead, ExternalNone} {
 			path := filepath.Join(folder, string(rune('a'+i))+".onnx")
@@ -61,34 +60,6 @@ func TestStreams(t *testing.T) {
 	if limit := uint64(constants * size / 4); most > limit {
 		t.Errorf("the heap held %d MiB more than before, a model of %d MiB is to need less than %d", most>>20, constants*size>>20, limit>>20)
 	}
-}
-
-// watchHeap returns by how much the heap grew at most while f ran.
-func watchHeap(t *testing.T, f func()) uint64 {
-	t.Helper()
-	heap := func() uint64 {
-		var s runtime.MemStats
-		runtime.ReadMemStats(&s)
-		return s.HeapAlloc
-	}
-	runtime.GC()
-	before, most := heap(), uint64(0)
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				most = max(most, heap())
-			}
-		}
-	}()
-	f()
-	close(stop)
-	<-stopped
-	return most - min(before, most)
 }
 
 // TestLazyTensorFails has recipes that fail, or give something else than they promised: nothing is written.
@@ -250,5 +221,24 @@ func TestSizesOfRawData(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestAboveLimit lays out a model that is larger than a protobuf file can be, without writing it: its tensors go outside by
+// themselves, or an error says that they must.
+func TestAboveLimit(t *testing.T) {
+	m := lazyModel(t, 3, 1<<30)
+	e, err := m.encode(ExternalAsRead, "data")
+	if err != nil || len(e.external) != 3 || e.size > 1<<12 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	if last := e.external[2]; last.offset+last.size != 3<<30 {
+		t.Errorf("the data file has %d bytes, want 3 GiB", last.offset+last.size)
+	}
+	if err := m.Save(filepath.Join(t.TempDir(), "m.onnx"), ExternalNone); err == nil || !strings.Contains(err.Error(), "keep its tensors external") {
+		t.Errorf("got error %v", err)
+	}
+	if _, err := m.Bytes(); err == nil || !strings.Contains(err.Error(), "more than the 2 GiB") {
+		t.Errorf("got error %v", err)
 	}
 }

@@ -244,3 +244,18 @@ func TestTrainedResNet(t *testing.T) {
 		}
 	}
 }
+
+// TestInnerShapes declares the shapes within a block: those of the source's output, but for the channels.
+func TestInnerShapes(t *testing.T) {
+	m := convcases.Cases[0].Model()
+	want, ok := m.Graph.Value(convcases.Y).StaticShape()
+	if _, err := transform.Convert(m, transform.Options{Expansion: 3, Between: transform.BatchNorm}); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	want[1] *= 3
+	for _, name := range []string{"conv/bank_output", "conv/norm_output"} {
+		if got, _ := m.Graph.Value(name).StaticShape(); !slices.Equal(got, want) {
+			t.Errorf("%s has shape %v, want %v", name, got, want)
+		}
+	}
+}

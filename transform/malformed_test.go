@@ -95,7 +95,7 @@ func TestMalformedModels(t *testing.T) {
 			m.Graph.RemoveOutputs()
 			n := m.Graph.AddNode("BatchNormalization", []*onnxgraph.Value{conv.Output(0)})
 			for i := range 4 {
-				n.SetInput(i+1, m.Graph.AddConstant("n", convcases.Draw(onnxgraph.Float32, 4)))
+				n.SetInput(i+1, m.Graph.AddConstant("n", convcases.Draw(onnxgraph.Float32, 1, 4)))
 			}
 			n.RemoveOutput(0)
 			return m
@@ -111,6 +111,11 @@ func TestMalformedModels(t *testing.T) {
 			m.SetMetadata(key, strings.Replace(m.Metadata(key), `"layout":"dense"`, `"layoun":"dense"`, 1))
 			return m
 		}, fold, `no block of layout ""`},
+		{"a name that a record cannot hold", func() *onnxgraph.Model {
+			m := convcases.Cases[0].Model()
+			m.Graph.Nodes()[0].Rename("c\x80nv")
+			return m
+		}, convert, "is not UTF-8"},
 		{"filters of a few bytes that a block would blow up", func() *onnxgraph.Model {
 			m := convcases.Cases[0].Model()
 			shape := m.Graph.AddConstant("shape", onnxgraph.NewTensor([]int64{4}, []int64{1 << 15, 1, 1, 3}))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
@@ -125,6 +126,9 @@ func (c *candidate) decide(n *onnxgraph.Node, o Options) {
 	var reason string
 	c.conv, reason = readConv(n)
 	c.row.describe(c.conv)
+	if reason == "" && !(utf8.ValidString(c.row.Node) && utf8.ValidString(c.conv.weight.Name())) {
+		reason = fmt.Sprintf("its name or that of its weight, %q, is not UTF-8, so that no record can hold it: rename it", c.conv.weight.Name())
+	}
 	if reason == "" {
 		reason = o.reasonAgainst(c.row.Node, c.conv)
 	}

@@ -2,6 +2,8 @@ package damage
 
 import (
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"testing"
 	"time"
@@ -32,4 +34,32 @@ func allocated() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
+}
+
+// HeapGrowth returns by how many bytes the heap grew at most while f ran, with a collector that works hard.
+func HeapGrowth(f func()) uint64 {
+	defer debug.SetGCPercent(debug.SetGCPercent(40))
+	heap := func() uint64 {
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		return s.HeapAlloc
+	}
+	runtime.GC()
+	before, most := heap(), uint64(0)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for tick := time.NewTicker(5 * time.Millisecond); ; <-tick.C {
+			most = max(most, heap())
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	f()
+	close(stop)
+	<-stopped
+	return most - min(before, most)
 }
