@@ -1,11 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,22 +43,23 @@ func TestLargeModel(t *testing.T) {
 	}
 	want := largeSum(t, source)
 	for _, c := range []struct {
-		convert, export []string
+		convert, export []string // flags; no export if nil
+		limit           int64    // of the export
 	}{
-		{[]string{"--pointwise", "random"}, []string{"--no-verify"}},
-		{[]string{"--pointwise", "project"}, nil},
-		{[]string{"--pointwise", "random", "--layout", "depthwise"}, nil},
-		{[]string{"--pointwise", "project", "--layout", "depthwise"}, []string{"--no-verify"}},
+		{[]string{"--pointwise", "random"}, nil, 0},
+		{[]string{"--pointwise", "random", "--layout", "depthwise"}, []string{"--no-verify"}, largeMemory},
+		// ONNX Runtime holds the weights, and copies of them in the order that it likes.
+		{[]string{"--pointwise", "project"}, []string{"--verify-batch", "1"}, 9 << 30},
+		{[]string{"--pointwise", "project", "--layout", "depthwise"}, nil, 0},
 	} {
 		t.Run(fmt.Sprint(c.convert), func(t *testing.T) {
 			blocks, merged := filepath.Join(t.TempDir(), "blocks.onnx"), filepath.Join(t.TempDir(), "merged.onnx")
 			runLarge(t, largeMemory, program, append([]string{"convert", source, "-o", blocks}, c.convert...)...)
 			runLarge(t, largeMemory, program, "inspect", blocks)
-			limit := int64(largeMemory)
 			if c.export == nil {
-				limit = 3 * 3 << 30 // ONNX Runtime holds the weights, and copies of them in the order that it likes
+				return
 			}
-			runLarge(t, limit, program, append([]string{"export", blocks, "-o", merged}, c.export...)...)
+			runLarge(t, c.limit, program, append([]string{"export", blocks, "-o", merged}, c.export...)...)
 			runLarge(t, largeMemory, program, "export", merged, "-o", merged, "--no-verify") // over its own files
 			if got := largeSum(t, merged); got != want {
 				t.Errorf("an untouched weight changed: its SHA-256 is %x, was %x", got, want)
@@ -69,15 +71,38 @@ func TestLargeModel(t *testing.T) {
 // runLarge runs the program and logs the time that it took and its peak of memory, which it bounds.
 func runLarge(t *testing.T, limit int64, program string, args ...string) {
 	t.Helper()
+	var out bytes.Buffer
 	cmd := exec.Command(program, args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
 	start := time.Now()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v: %s", args, err, out)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	peak := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
-	t.Logf("%5d MiB, %3.0f s: %v", peak>>20, time.Since(start).Seconds(), args)
-	if peak > limit {
-		t.Errorf("%v: the peak of memory is %d MiB, above %d", args, peak>>20, limit>>20)
+	peak := make(chan int64)
+	go func() { peak <- watchPeak(cmd.Process.Pid) }()
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v: %v: %s", args, err, &out)
+	}
+	most := <-peak
+	t.Logf("%5d MiB, %3.0f s: %v", most>>20, time.Since(start).Seconds(), args)
+	if most > limit || most == 0 {
+		t.Errorf("%v: the peak of memory is %d MiB, above %d", args, most>>20, limit>>20)
+	}
+}
+
+// watchPeak returns the peak of a process's resident memory in bytes, once it has ended. What the system says of ended
+// processes counts the memory of those that started them.
+func watchPeak(process int) (peak int64) {
+	for ; ; time.Sleep(10 * time.Millisecond) {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process))
+		_, rest, running := strings.Cut(string(status), "VmHWM:")
+		if err != nil || !running {
+			return peak
+		}
+		var kibibytes int64
+		if _, err := fmt.Sscan(rest, &kibibytes); err == nil {
+			peak = max(peak, kibibytes<<10)
+		}
 	}
 }
 
