@@ -10,15 +10,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
-// smallest is the least scale that differences are relative to: ONNX Runtime rounds functions such as Sigmoid to about
-// 1e-7, whatever their value.
-const smallest = 0.01
-
 // Difference says how far one output of two models is apart.
 type Difference struct {
 	Output string  `json:"output"`
 	MaxAbs float64 `json:"max_abs"`
-	MaxRel float64 `json:"max_rel"` // MaxAbs over the largest absolute value of the reference's output, or over 0.01 if that is larger
+	MaxRel float64 `json:"max_rel"` // MaxAbs over the largest absolute value of the reference's output (of a sigmoid, at least 0.01)
 }
 
 // Outputs runs both models on the same standard normal inputs, drawn from seed, and compares all outputs
@@ -45,7 +41,7 @@ func Outputs(reference, other *onnxgraph.Model, batch int64, seed uint64) ([]Dif
 	}
 	var differences []Difference
 	for _, port := range a.Outputs() {
-		d, err := difference(port.Name, want[port.Name], got[port.Name])
+		d, err := difference(reference.Graph.Value(port.Name), port.Name, want[port.Name], got[port.Name])
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +50,7 @@ func Outputs(reference, other *onnxgraph.Model, batch int64, seed uint64) ([]Dif
 	return differences, nil
 }
 
-func difference(name string, want, got *onnxgraph.Tensor) (Difference, error) {
+func difference(output *onnxgraph.Value, name string, want, got *onnxgraph.Tensor) (Difference, error) {
 	d := Difference{Output: name}
 	if got == nil {
 		return d, fmt.Errorf("comparing outputs: the other model has no output %q", name)
@@ -84,6 +80,8 @@ func difference(name string, want, got *onnxgraph.Tensor) (Difference, error) {
 			largest = max(largest, math.Abs(w[i]))
 		}
 	}
-	d.MaxRel = d.MaxAbs / max(largest, smallest)
+	if d.MaxAbs > 0 {
+		d.MaxRel = d.MaxAbs / scale(output, largest)
+	}
 	return d, nil
 }

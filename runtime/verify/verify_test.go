@@ -62,6 +62,47 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
+// TestSmallOutputs compares outputs that are all small: relative to the largest, but for those of a sigmoid, which ONNX
+// Runtime rounds to 1e-7 whatever they are.
+func TestSmallOutputs(t *testing.T) {
+	orttest.Init(t)
+	for _, c := range []struct {
+		name      string
+		operators []string
+		want      float64 // relative difference for inputs that differ by a hundredth
+	}{
+		{"small numbers", nil, 0.01},
+		{"passed on", []string{"Identity"}, 0.01},
+		{"a sigmoid", []string{"Sigmoid"}, 4.5e-5},
+		{"a sigmoid, passed on", []string{"Sigmoid", "Transpose", "Identity"}, 4.5e-5},
+	} {
+		build := func(shift float32) *onnxgraph.Model {
+			m := affine(t, 0, shift)
+			g := m.Graph
+			y := g.Value("y")
+			g.Rename(y, "before")
+			g.RemoveOutputs()
+			for _, operator := range c.operators {
+				y = g.AddNode(operator, []*onnxgraph.Value{y}).Output(0)
+			}
+			if c.operators == nil {
+				y = g.AddNode("Neg", []*onnxgraph.Value{y}).Output(0)
+			}
+			g.Rename(y, "y")
+			g.AddOutput(y, onnxgraph.Undefined, nil)
+			return m
+		}
+		from, to := float32(1e-6), float32(1.01e-6)
+		if c.want < 0.01 {
+			from, to = -10, -10+0.00995 // sigmoid(-10) is 4.5e-5
+		}
+		d, err := verify.Outputs(build(from), build(to), 3, 1)
+		if err != nil || !(math.Abs(d[0].MaxRel-c.want) < 0.2*c.want) {
+			t.Errorf("%s: %+v, %v, want %g", c.name, d, err, c.want)
+		}
+	}
+}
+
 // TestLatency times models in turn.
 func TestLatency(t *testing.T) {
 	orttest.Init(t)
