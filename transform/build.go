@@ -37,7 +37,7 @@ func (c *candidate) build(o Options, moments *projection.Moments) error {
 	if err != nil {
 		return err
 	}
-	q, err := newLeastSquares(w, moments)
+	q, err := newLeastSquares(w, moments, o)
 	if err != nil {
 		return err
 	}

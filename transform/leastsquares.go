@@ -11,12 +11,13 @@ import (
 type leastSquares struct {
 	filters []float64           // W
 	moments *projection.Moments // what the data says, nil without data
+	scaled  bool                // see Options.KeepVariance
 
 	whitened *projection.Whitened // the weighted problem, nil without data
 }
 
-func newLeastSquares(w []float64, moments *projection.Moments) (q leastSquares, err error) {
-	q = leastSquares{filters: w, moments: moments}
+func newLeastSquares(w []float64, moments *projection.Moments, o Options) (q leastSquares, err error) {
+	q = leastSquares{filters: w, moments: moments, scaled: o.KeepVariance}
 	if moments != nil {
 		q.whitened, err = moments.Whiten(w)
 	}
@@ -33,7 +34,26 @@ func (q leastSquares) solve(s shape, bank []float64) ([]float64, error) {
 		return nil, err
 	}
 	p, _, err := projection.ProjectGroups(q.whitened.Target, weighted, s.groups, s.out, s.mapsPerGroup(), s.in*product(s.kernel))
+	if err == nil && q.scaled {
+		err = q.scale(s, p, bank)
+	}
 	return p, err
+}
+
+// scale gives each output the size of the source's. Least squares make it smaller, as what the bank cannot say is left out.
+func (q leastSquares) scale(s shape, p, bank []float64) error {
+	v, err := s.combine(p, bank)
+	if err != nil {
+		return err
+	}
+	scales, err := q.moments.Scales(v)
+	if err != nil {
+		return err
+	}
+	for i := range p {
+		p[i] *= scales[i/s.mapsPerGroup()]
+	}
+	return nil
 }
 
 // relativeError returns ‖want - got‖ / ‖want‖ (Frobenius norm), which is 0 for want = 0 = got and 1 for want = 0 ≠ got.

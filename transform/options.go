@@ -67,6 +67,10 @@ type Options struct {
 
 	Calibration Calibration // what Calibrate goes by; Plan does without it
 
+	// KeepVariance makes Calibrate scale each output so that it varies as much as the source's, as re-estimated statistics of
+	// batch normalisations would. The error of a single output is larger, that of a network with a small expansion smaller.
+	KeepVariance bool
+
 	// KernelSize replaces every kernel by one of that extent along all axes, 0 keeps it. The output's size stays;
 	// the source's filters are centred in the new kernel.
 	KernelSize int
@@ -115,6 +119,7 @@ func (o Options) check() error {
 	demand(o.MinInChannels >= 0, "%d input channels: must be 0 or more", o.MinInChannels)
 	demand(o.MinKernel >= 0 && o.MaxKernel >= 0 && (o.MaxKernel == 0 || o.MinKernel <= o.MaxKernel),
 		"kernel sizes from %d to %d: no kernel can be selected", o.MinKernel, o.MaxKernel)
+	demand(!o.KeepVariance || o.Pointwise == Calibrate, "pointwise %s: only calibrate knows a variance to keep", o.Pointwise)
 	demand(o.MaxError >= 0 && o.MaxError < 1, "maximal error %v: must be above 0 and below 1", o.MaxError)
 	switch o.Pointwise {
 	case Identity:

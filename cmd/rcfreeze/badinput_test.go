@@ -80,6 +80,7 @@ func TestBadInput(t *testing.T) {
 		{"calibrating on other images", "convert larger.onnx -o out.onnx --pointwise calibrate --data bands", []string{"16×16", "12×12"}},
 		{"BatchNorm on other images", "convert larger.onnx -o out.onnx --add-batchnorm --data bands", []string{"16×16", "12×12"}},
 		{"BatchNorm on no images", "convert model.onnx -o out.onnx --add-batchnorm --data bands --calibration-images 0", []string{"--calibration-images 0"}},
+		{"a variance that is not known", "convert model.onnx -o out.onnx --keep-variance", []string{"calibrate"}},
 		{"data for nothing", "convert model.onnx -o out.onnx --data bands", []string{"calibrate"}},
 		{"nothing to resume", "train model.onnx -o out.onnx --resume" + train, []string{"out.run", "no checkpoint"}},
 		{"unknown bank", "inspect model.onnx --bank x", []string{`"x"`, "kaiming-uniform"}},

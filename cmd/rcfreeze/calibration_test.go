@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -30,16 +31,18 @@ func TestConvertCalibrated(t *testing.T) {
 	}
 }
 
-// TestConvertInterrupted stops a calibration, as Ctrl-C does.
+// TestConvertInterrupted stops a conversion, as Ctrl-C does.
 func TestConvertInterrupted(t *testing.T) {
 	workshop(t)
 	before := files(t)
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
-	var out, talk bytes.Buffer
-	code := execute(ctx, []string{"convert", "model.onnx", "-o", "blocks.onnx", "--pointwise", "calibrate", "--data", "bands"}, &out, &talk)
-	if code == exitDone || out.Len() > 0 || len(files(t)) != len(before) {
-		t.Errorf("exit code %d, printed %q, said %q, %d files", code, out.String(), talk.String(), len(files(t)))
+	for _, pointwise := range [][]string{nil, {"--pointwise", "calibrate", "--data", "bands"}} {
+		var out, talk bytes.Buffer
+		code := execute(ctx, append([]string{"convert", "model.onnx", "-o", "blocks.onnx"}, pointwise...), &out, &talk)
+		if code == exitDone || out.Len() > 0 || len(files(t)) != len(before) {
+			t.Errorf("%v: exit code %d, printed %q, said %q, %d files", pointwise, code, out.String(), talk.String(), len(files(t)))
+		}
 	}
 }
 
@@ -78,4 +81,16 @@ func TestInspectPlan(t *testing.T) {
 		t.Errorf("the table lacks the error %s:\n%s", decimal(choice.Error), text)
 	}
 	fails(t, "inspect model.onnx --plan --pointwise random", "project")
+}
+
+func TestCompareCalibrated(t *testing.T) {
+	workshop(t)
+	args := append([]string{"compare", "model.onnx", "-o", "report", "--variants", "frozen", "-E", "2", "--pointwise", "calibrate"}, quick...)
+	if r := succeedJSON[compareResult](t, args...); len(r.Runs) != 1 {
+		t.Errorf("runs %+v", r.Runs)
+	}
+	blocks := succeedJSON[inspectResult](t, "inspect", filepath.Join("report", "frozen-x2-seed0", "model.onnx")).Blocks
+	if len(blocks) == 0 || blocks[0].Pointwise != transform.Calibrate {
+		t.Errorf("blocks %+v", blocks)
+	}
 }

@@ -26,7 +26,7 @@ type calibrationFlags struct {
 
 func (f *calibrationFlags) add(flags *pflag.FlagSet) {
 	f.data.addOptional(flags)
-	flags.IntVar(&f.images, "calibration-images", 256, fmt.Sprintf("training images for --pointwise calibrate and --add-batchnorm, at most %d", maxCalibrationImages))
+	flags.IntVar(&f.images, "calibration-images", calibrate.DefaultImages, fmt.Sprintf("training images for --pointwise calibrate and --add-batchnorm, at most %d", maxCalibrationImages))
 	f.runtime.add(flags)
 }
 

@@ -28,6 +28,8 @@ func (f *conversionFlags) add(flags *pflag.FlagSet) {
 		"auto: for each convolution, the fewest that keep --max-error")
 	flags.Float64Var(&f.options.MaxError, "max-error", 0, "with --expansion auto, the largest relative error that a convolution may have, such as 0.1; "+
 		"with --pointwise calibrate, that of its output")
+	flags.BoolVar(&f.options.KeepVariance, "keep-variance", false, "with --pointwise calibrate, scale each filter so that its output varies as much as the source's: "+
+		"better for small expansions")
 	flags.Uint64Var(&f.options.Seed, "seed", 0, "seed of the banks and of random 1×1 convolutions")
 }
 

@@ -99,6 +99,9 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 	if result.After, err = countParameters(m); err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("converting %s: %w", path, err)
+	}
 	if err := c.output.save(m); err != nil {
 		return err
 	}

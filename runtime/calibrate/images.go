@@ -15,6 +15,9 @@ type Images struct {
 	Data  []float32 // one image after the other, normalized
 }
 
+// DefaultImages is how many images are enough for most networks.
+const DefaultImages = 256
+
 // Load draws count images from a data set by the options' seed, or takes all if it has no more. How the options want batches
 // and their order does not matter.
 func Load(ctx context.Context, set *dataset.Dataset, count int, o dataset.LoaderOptions) (*Images, error) {

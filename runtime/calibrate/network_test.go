@@ -155,6 +155,36 @@ func TestCalibrateSpanningBanks(t *testing.T) {
 	}
 }
 
+// TestKeepVariance compares the variance of each convolution's outputs with the source's.
+func TestKeepVariance(t *testing.T) {
+	source, images := network(t)
+	var convs []string
+	for _, n := range source.Graph.Nodes() {
+		if n.Is("Conv") && n.Ints("kernel_shape")[0] > 1 {
+			convs = append(convs, n.Output(0).Name())
+		}
+	}
+	before := observe(t, source, images, convs)
+	for _, keep := range []bool{true, false} {
+		m := source.Clone()
+		if _, err := calibrate.Convert(context.Background(), m, calibrate.Options{Convert: transform.Options{KeepVariance: keep}, Images: images}); err != nil {
+			t.Fatal(err)
+		}
+		after := observe(t, m, images, convs)
+		furthest := 0.0
+		for _, conv := range convs {
+			size := int(before[conv].Dims[2] * before[conv].Dims[3])
+			for c := range int(before[conv].Dims[1]) {
+				want, got := channel(before[conv], c, size, true), channel(after[conv], c, size, true)
+				furthest = max(furthest, math.Abs(dot(got, got)/dot(want, want)-1))
+			}
+		}
+		if keep != (furthest < 1e-3) {
+			t.Errorf("keeping the variance %v: a channel is off by %.4f", keep, furthest)
+		}
+	}
+}
+
 // TestCalibrateByError chooses expansions by the error of outputs.
 func TestCalibrateByError(t *testing.T) {
 	source, images := network(t)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/calibrate"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
@@ -61,7 +62,7 @@ type Row struct {
 // Do trains and measures all runs, in the order variant, expansion, seed. On an error the rows of the runs
 // that finished come with it.
 func (p *Plan) Do(ctx context.Context) ([]Row, error) {
-	runs, err := p.runs()
+	runs, err := p.runs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ func (r run) name() string {
 
 // runs returns the plan's runs. All settings are checked first: nothing is trained for a plan that fails
 // later.
-func (p *Plan) runs() ([]run, error) {
+func (p *Plan) runs(ctx context.Context) ([]run, error) {
 	var runs []run
 	var faults []error
 	for _, v := range p.Variants {
@@ -113,7 +114,7 @@ func (p *Plan) runs() ([]run, error) {
 			for _, s := range p.Seeds {
 				r := run{v, e, s}
 				runs = append(runs, r)
-				if _, err := p.start(r); err != nil {
+				if _, err := p.start(ctx, r); err != nil {
 					faults = append(faults, fmt.Errorf("%s: %w", r.name(), err))
 				}
 			}
@@ -129,13 +130,13 @@ func (p *Plan) runs() ([]run, error) {
 }
 
 // start returns the model that a run starts from.
-func (p *Plan) start(r run) (*onnxgraph.Model, error) {
+func (p *Plan) start(ctx context.Context, r run) (*onnxgraph.Model, error) {
 	m := p.Model.Clone()
 	transform.Separate(m)
 	if r.variant.HasBlocks() {
 		o := p.Convert
 		o.Expansion, o.Seed = r.expansion, r.seed
-		if _, err := transform.Convert(m, o); err != nil {
+		if err := p.convert(ctx, m, o); err != nil {
 			return nil, err
 		}
 	}
@@ -156,7 +157,7 @@ func (p *Plan) start(r run) (*onnxgraph.Model, error) {
 func (p *Plan) one(ctx context.Context, r run) (Row, error) {
 	folder := filepath.Join(p.Folder, r.name())
 	row := Row{Variant: r.variant, Expansion: r.expansion, Seed: r.seed}
-	m, err := p.start(r)
+	m, err := p.start(ctx, r)
 	if err != nil {
 		return row, err
 	}
@@ -251,4 +252,18 @@ func count(m *onnxgraph.Model, named map[string]bool) (all, among int64, err err
 		}
 	}
 	return all, among, nil
+}
+
+// convert turns the model into blocks, on training images if they are to be calibrated.
+func (p *Plan) convert(ctx context.Context, m *onnxgraph.Model, o transform.Options) error {
+	if o.Pointwise != transform.Calibrate {
+		_, err := transform.Convert(m, o)
+		return err
+	}
+	images, err := calibrate.Load(ctx, p.Train, calibrate.DefaultImages, dataset.LoaderOptions{Seed: o.Seed, Normalize: p.Normalize, Workers: p.Workers})
+	if err != nil {
+		return err
+	}
+	_, err = calibrate.Convert(ctx, m, calibrate.Options{Convert: o, Images: images, Session: p.Session})
+	return err
 }

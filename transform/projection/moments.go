@@ -105,6 +105,28 @@ func (m Moments) OutputError(w, v []float64) (float64, error) {
 	return math.Sqrt(max(rest, 0) / all), nil
 }
 
+// Scales returns by what the outputs of each of the filters V [groups·o × n] are to be multiplied to be as large as what is to
+// come out: √(E y² / E (V·u)²), or 1 if one of the two is 0.
+func (m Moments) Scales(v []float64) ([]float64, error) {
+	l := groupLayout(m.Groups, m.O, 0, m.N)
+	if err := errors.Join(m.check(), l.check("V", v, l.o, l.n)); err != nil {
+		return nil, fmt.Errorf("scaling filters: %w", err)
+	}
+	scales := make([]float64, m.Groups*m.O)
+	for g := range m.Groups {
+		vs := zeros(m.O, m.N)
+		blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, l.w(v, g), m.inputs(m.Inputs, g), 0, vs)
+		for i := range m.O {
+			want, is := m.Energy[g*m.O+i], blas64.Dot(row(vs, i), row(l.w(v, g), i))
+			scales[g*m.O+i] = 1
+			if want > 0 && is > 0 {
+				scales[g*m.O+i] = math.Sqrt(want / is)
+			}
+		}
+	}
+	return scales, nil
+}
+
 // Offset returns E[y - V·u] [groups·o] for the filters V in the place of W: what is to be added to their outputs.
 func (m Moments) Offset(w, v []float64) []float64 {
 	offset := slices.Clone(m.Shift)
