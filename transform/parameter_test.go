@@ -3,6 +3,7 @@ package transform_test
 import (
 	"maps"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -73,8 +74,18 @@ func TestParameters(t *testing.T) {
 	if got := rolesOf(t, m); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if n := transform.Separate(m); n != 6 {
-		t.Errorf("separated %d constants: 8 readings of 2 constants need 6 more", n)
+	if n := transform.Separate(m); n != 8 {
+		t.Errorf("gave %d inputs a constant of their own, want the 8 that read 2 constants through nodes", n)
+	}
+	if n := transform.Separate(m); n != 0 {
+		t.Errorf("separated what is separate: %d", n)
+	}
+	for _, n := range m.Graph.Nodes() {
+		for i := 1; n.Is("BatchNormalization") && i < 5; i++ {
+			if v := n.Input(i); v.Constant() == nil || len(v.Uses()) != 1 {
+				t.Errorf("%s: input %d is no constant of its own", n, i)
+			}
+		}
 	}
 	counts := map[transform.Role]int{}
 	for _, role := range rolesOf(t, m) {
@@ -146,5 +157,43 @@ func TestReinitCovers(t *testing.T) {
 	drawn, err := transform.Reinit(m, transform.ReinitOptions{SpatialOnly: true})
 	if err != nil || len(drawn) != 1 || drawn[0].Value.Name() != "conv.weight" {
 		t.Errorf("spatial filters of a source model: %v, %v", drawn, err)
+	}
+}
+
+// TestSeparateKeepsNames has constants as PyTorch writes equal ones: once, with an Identity for every further name. Each
+// layer's own comes out under its name, whichever layer comes first in the file.
+func TestSeparateKeepsNames(t *testing.T) {
+	for _, aliasFirst := range []bool{false, true} {
+		m := onnxgraph.New("net", 8, 18)
+		g := m.Graph
+		x, _ := g.AddInput("x", onnxgraph.Float32, onnxgraph.Static(1, 2, 4, 4))
+		y := x
+		own := map[string]*onnxgraph.Value{}
+		for _, p := range []string{"weight", "bias", "mean", "var"} {
+			own["a."+p] = g.AddConstant("a."+p, onnxgraph.NewTensor([]int64{2}, []float32{1, 1}))
+			own["b."+p] = g.AddNode("Identity", []*onnxgraph.Value{own["a."+p]}).Output(0)
+			g.Rename(own["b."+p], "b."+p)
+		}
+		layers := []string{"a", "b"}
+		if aliasFirst {
+			slices.Reverse(layers)
+		}
+		for _, layer := range layers {
+			inputs := []*onnxgraph.Value{y}
+			for _, p := range []string{"weight", "bias", "mean", "var"} {
+				inputs = append(inputs, own[layer+"."+p])
+			}
+			y = g.AddNode("BatchNormalization", inputs).Output(0)
+		}
+		g.AddOutput(y, onnxgraph.Float32, nil)
+		transform.Separate(m)
+		for name, role := range map[string]transform.Role{"a.weight": "norm-scale", "b.bias": "norm-shift", "a.mean": "running-mean", "b.var": "running-var"} {
+			if got := rolesOf(t, m)[name]; got != role {
+				t.Errorf("alias first: %v: %s is a %s, want %s", aliasFirst, name, got, role)
+			}
+		}
+		if n := len(g.Initializers()); n != 8 {
+			t.Errorf("alias first: %v: %d constants, want 8", aliasFirst, n)
+		}
 	}
 }

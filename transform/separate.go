@@ -6,20 +6,24 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Separate gives every layer normalisation parameters, statistics and biases of its own, and returns how many constants
-// it added. Exporters merge constants that happen to be equal, such as the ones and zeros of untrained normalisations,
-// although each is to train by itself. Weights stay shared: layers that share one are tied on purpose.
+// Separate gives every layer normalisation parameters, statistics and biases of its own, and returns how many inputs got
+// a constant that they had not for themselves. Exporters merge constants that happen to be equal, such as the ones and
+// zeros of untrained normalisations, although each is to train by itself; with an Identity they say how each was named,
+// and is named again. Weights stay shared: layers that share one are tied on purpose.
 func Separate(m *onnxgraph.Model) int {
 	separable := []Role{RoleBias, RoleNormScale, RoleNormShift, RoleRunningMean, RoleRunningVar}
 	added := 0
-	for _, g := range m.Graphs() {
-		for _, n := range g.Nodes() {
-			if n.Domain() != "" || isElementwise(n) {
-				continue
-			}
-			for i, role := range readings[n.OpType()] {
-				if slices.Contains(separable, role) && separate(n, i) {
-					added++
+	// what comes through nodes goes first, and leaves the constant and its name to the layer that reads it directly
+	for _, separate := range []func(*onnxgraph.Node, int) bool{separateIndirect, separateDirect} {
+		for _, g := range m.Graphs() {
+			for _, n := range g.Nodes() {
+				if n.Domain() != "" || isElementwise(n) {
+					continue
+				}
+				for i, role := range readings[n.OpType()] {
+					if slices.Contains(separable, role) && separate(n, i) {
+						added++
+					}
 				}
 			}
 		}
@@ -27,19 +31,30 @@ func Separate(m *onnxgraph.Model) int {
 	return added
 }
 
-// separate makes input i of n a constant that nothing else reads, and reports whether it added one.
-func separate(n *onnxgraph.Node, i int) bool {
+// separateIndirect makes input i of n a constant if it comes from one through nodes, and reports whether it did.
+func separateIndirect(n *onnxgraph.Node, i int) bool {
 	v := n.Input(i)
 	root, t, reason := resolve(v)
-	if reason != "" {
+	if reason != "" || v == root {
 		return false
 	}
-	for at := v; len(at.Uses()) == 1 && !at.IsOutput(); at = at.Producer().Input(0) {
-		if at == root {
-			return false // it is the only reader already
-		}
-	}
-	n.SetInput(i, root.Graph().AddConstant(root.Name(), t))
+	g, name := root.Graph(), root.Name()
+	n.SetInput(i, nil)
 	onnxgraph.RemoveUnused(v)
+	if root.IsUsed() {
+		name = v.Name()
+	}
+	n.SetInput(i, g.AddConstant(name, t))
+	return true
+}
+
+// separateDirect makes input i of n, a constant that something else uses too, one of its own, and reports whether it did.
+func separateDirect(n *onnxgraph.Node, i int) bool {
+	v := n.Input(i)
+	root, t, reason := resolve(v)
+	if reason != "" || v != root || len(v.Uses()) == 1 && !v.IsOutput() {
+		return false
+	}
+	n.SetInput(i, v.Graph().AddConstant(v.Name(), t))
 	return true
 }

@@ -126,7 +126,7 @@ func classes(m *onnxgraph.Model) int {
 		return 0
 	}
 	dims, ok := m.Graph.Outputs()[0].Shape()
-	if !ok || len(dims) < 2 || slices.ContainsFunc(dims[2:], func(d onnxgraph.Dim) bool { return d.Size != 1 }) {
+	if !ok || len(dims) != 2 && len(dims) != 4 || slices.ContainsFunc(dims[2:], func(d onnxgraph.Dim) bool { return d.Size != 1 }) {
 		return 0
 	}
 	return int(max(dims[1].Size, 0))

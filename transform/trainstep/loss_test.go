@@ -91,6 +91,13 @@ func TestFaults(t *testing.T) {
 		n.output(n.op("Mul", values{n.image, n.parameter("w", 0, 1, 2)}))
 		return n
 	}
+	// ended returns a net whose output has a shape, after an operator.
+	ended := func(opType string, shape ...int64) *net {
+		n := newNet(t, 3, 4, 2, 2)
+		x := n.op("Conv", values{n.image, n.parameter("w", 0, 1, 6, 4, 1, 1)})
+		n.output(n.op(opType, values{n.op("Reshape", values{x, n.model.Graph.AddConstant("shape", onnxgraph.NewTensor([]int64{int64(len(shape))}, shape))})}))
+		return n
+	}
 	allKinds := func() *net {
 		n := newNet(t, 3, 4)
 		x := n.op("Tan", values{n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})})
@@ -116,6 +123,10 @@ func TestFaults(t *testing.T) {
 		{"no gradient", unknown(), []string{"w"}, []string{"Tan (", "Atan ("}},
 		{"all kinds at once", allKinds(), []string{"w", "nowhere"}, []string{`"nowhere"`, "Tan (", "ellipsis", `ratio "Abs`, `statistics "mean"`, `statistics "var"`}},
 		{"unconnected", unconnected(), []string{"w"}, []string{"does not depend on anything that trains"}},
+		{"a row per place", ended("Softmax", 12, 6), []string{"w"}, []string{"has shape [12 6]: needs [N, classes] for N = 3 images"}},
+		{"scores of places", ended("Relu", 3, 24, 1), []string{"w"}, []string{"has shape [3 24 1]: needs [N, classes]"}},
+		{"boxes", ended("Softmax", 3, 12, 2), []string{"w"}, []string{"has shape [3 12 2]: needs [N, classes]"}},
+		{"each class by itself", ended("Sigmoid", 3, 24), []string{"w"}, []string{"Sigmoid", "no classifier"}},
 		{"no logits", images(), []string{"w"}, []string{"has shape [3 4 2 2]: needs [N, classes]"}},
 	}
 	for _, c := range cases {

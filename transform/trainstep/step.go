@@ -107,6 +107,9 @@ func (b *builder) build() error {
 	if err != nil {
 		return err
 	}
+	if last := lastOperator(b.Graph.Outputs()[0]); last != nil && last.Is("Sigmoid") {
+		return fmt.Errorf("the output comes from %s: such a model decides on each class by itself, and is no classifier for cross entropy", last)
+	}
 	if err := b.findTrainingPart(); err != nil {
 		return err
 	}
@@ -199,37 +202,46 @@ func (b *builder) logits() (*onnxgraph.Value, error) {
 	if len(outputs) == 0 {
 		return nil, errors.New("the model has no outputs")
 	}
-	v := beforeSoftmax(outputs[0])
-	shape, ok := v.StaticShape()
-	if !ok || len(shape) < 2 || v.DType() != onnxgraph.Float32 {
-		return nil, fmt.Errorf("output %q is %v %v: needs float32 logits of shape [N, classes]", v.Name(), v.DType(), shape)
+	if err := b.checkScores(outputs[0]); err != nil {
+		return nil, err
 	}
-	classes := shape[1]
-	b.step.Classes = int(classes)
-	for _, d := range shape[2:] {
-		if d != 1 {
-			return nil, fmt.Errorf("output %q has shape %v: needs [N, classes]", v.Name(), shape)
-		}
+	v := outputs[0]
+	if last := lastOperator(v); last != nil && (last.Is("Softmax") || last.Is("LogSoftmax")) {
+		v = last.Input(0)
 	}
+	if err := b.checkScores(v); err != nil {
+		return nil, err
+	}
+	shape, _ := v.StaticShape()
+	b.step.Classes = int(shape[1])
 	if len(shape) > 2 {
-		v = b.Op("Reshape", []*onnxgraph.Value{v, b.Ints(shape[0], classes)})
-		v.SetType(onnxgraph.Float32, onnxgraph.Static(shape[0], classes))
+		v = b.Op("Reshape", []*onnxgraph.Value{v, b.Ints(shape[:2]...)})
+		v.SetType(onnxgraph.Float32, onnxgraph.Static(shape[:2]...))
 	}
 	return v, nil
 }
 
-// beforeSoftmax returns what goes into the Softmax that v comes from, perhaps in another shape, or v.
-func beforeSoftmax(v *onnxgraph.Value) *onnxgraph.Value {
-	for n := v.Producer(); n != nil && n.Domain() == ""; n = n.Input(0).Producer() {
-		switch n.OpType() {
-		case "Softmax", "LogSoftmax":
-			return n.Input(0)
-		case "Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze": // elements stay in order
-		default:
-			return v
-		}
+// checkScores checks that a value has one row of numbers per image, one number per class: [N, classes], or the same
+// with dims of 1 for the place in the image, as global pooling leaves them.
+func (b *builder) checkScores(v *onnxgraph.Value) error {
+	shape, ok := v.StaticShape()
+	images, _ := b.Graph.Value(b.step.Image).StaticShape()
+	if !ok || len(shape) < 2 || shape[0] != images[0] || len(shape) > 2 && (len(shape) < len(images) || Segment{Shape: shape[2:]}.Len() != 1) {
+		return fmt.Errorf("%q has shape %v: needs [N, classes] for N = %d images, as a classifier has it in its first output", v.Name(), shape, images[0])
 	}
-	return v
+	if v.DType() != onnxgraph.Float32 {
+		return fmt.Errorf("%q is %v: needs float32: convert the model first", v.Name(), v.DType())
+	}
+	return nil
+}
+
+// lastOperator returns the node that a value comes from, perhaps in another shape, nil if none computes it.
+func lastOperator(v *onnxgraph.Value) *onnxgraph.Node {
+	n := v.Producer()
+	for n != nil && n.Domain() == "" && slices.Contains([]string{"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze"}, n.OpType()) {
+		n = n.Input(0).Producer() // elements stay in order
+	}
+	return n
 }
 
 // output makes v an output of n float32 elements under the given name.
