@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
@@ -10,7 +11,7 @@ import (
 )
 
 // inferShapes declares the shapes that the values of m have for one example, as far as the model does not
-// say them: ONNX Runtime tells, which must be here and run the model.
+// say them: ONNX Runtime tells, which must be here and, if it does not know them otherwise, run the model.
 func inferShapes(m *onnxgraph.Model, library string) error {
 	input, err := batch.Input(m)
 	if err != nil {
@@ -29,6 +30,9 @@ func inferShapes(m *onnxgraph.Model, library string) error {
 	}
 	if _, err := ort.Init(library); err != nil {
 		return err
+	}
+	if err := specialize.Infer(m, shape); err == nil && !slices.ContainsFunc(m.Graph.AllNodes(), isOpen) {
+		return nil
 	}
 	fitted, err := specialize.Model(m, shape)
 	if err != nil {
@@ -49,4 +53,13 @@ func inferShapes(m *onnxgraph.Model, library string) error {
 		}
 	}
 	return nil
+}
+
+// isOpen reports whether n is a convolution of which the model does not say how large its output is.
+func isOpen(n *onnxgraph.Node) bool {
+	if !n.Is("Conv") || n.Output(0) == nil {
+		return false
+	}
+	_, known := n.Output(0).StaticShape()
+	return !known
 }

@@ -1,0 +1,46 @@
+package specialize
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/transform/batch"
+)
+
+// Infer declares in m which types and static shapes the values of its main graph have for images of the given shape, as far
+// as ONNX Runtime tells them without running the model. It reads no weights, so a model may be of any size. Init of package
+// ort must have been called.
+func Infer(m *onnxgraph.Model, shape []int64) error {
+	ports, err := inferred(m.Clone(), shape)
+	if err != nil {
+		return fmt.Errorf("inferring the shapes of %s for input shape %v: %w", m.Path(), shape, err)
+	}
+	for _, p := range ports {
+		if v := m.Graph.Value(p.Name); v != nil && v.Producer() != nil && len(p.Shape) > 0 && !slices.Contains(p.Shape, -1) {
+			v.SetType(p.DType, onnxgraph.Static(p.Shape...))
+		}
+	}
+	return nil
+}
+
+// inferred makes every value of m an output, and returns what a session says of the outputs.
+func inferred(m *onnxgraph.Model, shape []int64) ([]ort.Port, error) {
+	if err := batch.SetInputShape(m, shape); err != nil {
+		return nil, err
+	}
+	makeDefaultsConstant(m)
+	for _, v := range slices.Clone(m.Graph.Initializers()) {
+		const large = 1 << 10 // numbers: small ones may decide on shapes
+		if t := v.Constant(); t != nil && t.DType().IsFloat() && t.Len() > large {
+			m.Graph.MakeInput(v)
+		}
+	}
+	exposeAll(m)
+	session, err := ort.OpenModel(m, ort.Options{DisableOptimization: true})
+	if err != nil {
+		return nil, err
+	}
+	return session.Outputs(), session.Close()
+}
