@@ -1,6 +1,8 @@
 package transform_test
 
 import (
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,6 +113,18 @@ func TestMalformedModels(t *testing.T) {
 			m.SetMetadata(key, strings.Replace(m.Metadata(key), `"layout":"dense"`, `"layoun":"dense"`, 1))
 			return m
 		}, fold, `no block of layout ""`},
+		{"weights that are no numbers, which are found when the model is saved: the message must name the block", func() *onnxgraph.Model {
+			m := blockModel(t)
+			v := m.Graph.Value(block + ".pointwise")
+			v.SetConstant(onnxgraph.NewTensor(v.Constant().Dims(), slices.Repeat([]float32{float32(math.NaN())}, int(v.Constant().Len()))))
+			return m
+		}, func(m *onnxgraph.Model) (transform.Outcome, error) {
+			if _, err := transform.Merge(m); err != nil {
+				return transform.Outcome{}, err
+			}
+			_, err := m.Bytes()
+			return transform.Outcome{}, err
+		}, `merging block "conv": combining filters: P holds NaN`},
 		{"a name that a record cannot hold", func() *onnxgraph.Model {
 			m := convcases.Cases[0].Model()
 			m.Graph.Nodes()[0].Rename("c\x80nv")

@@ -20,7 +20,7 @@ var changes = []func(*editor){
 }
 
 // mostChanges is how often a model is changed at most.
-const mostChanges = 16
+const mostChanges = 8
 
 // Model returns the model in an ONNX file after some changes, which follow from seed: none if it is 0. What is no ONNX
 // file comes back as it is.
