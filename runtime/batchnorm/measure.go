@@ -46,12 +46,12 @@ func measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Op
 	if len(segments) == 0 {
 		return nil, ErrNone
 	}
-	r, err := newRunner(fitted, image, o.Session)
+	stepper, err := ort.OpenStepper(fitted, nil, nil, o.Session)
 	if err != nil {
 		return nil, err
 	}
-	sums, err := r.sum(ctx, loader, batches, o.Progress)
-	if err = errors.Join(err, r.close()); err != nil {
+	sums, err := sum(ctx, stepper, image, loader, batches, o.Progress)
+	if err = errors.Join(err, stepper.Close()); err != nil {
 		return nil, err
 	}
 	result := &measurement{images: batches * size, values: map[string][]float64{}}
@@ -77,28 +77,9 @@ func (o Options) plan(images int) (size, batches int) {
 	return size, images / size
 }
 
-// runner runs the graph of a measurement.
-type runner struct {
-	image   string
-	session *ort.Session
-	stepper *ort.Stepper
-}
-
-func newRunner(m *onnxgraph.Model, image string, o ort.Options) (*runner, error) {
-	var err error
-	r := &runner{image: image}
-	if r.session, err = ort.OpenModel(m, o); err != nil {
-		return nil, err
-	}
-	if r.stepper, err = ort.NewStepper(r.session, nil, nil); err != nil {
-		return nil, errors.Join(err, r.session.Close())
-	}
-	return r, nil
-}
-
-// sum adds up what the graph puts out for so many batches.
-func (r *runner) sum(ctx context.Context, loader *dataset.Loader, batches int, progress func(done, total int)) ([]float64, error) {
-	images, err := ort.InputData[float32](r.stepper, r.image)
+// sum adds up what the graph of a measurement puts out for so many batches.
+func sum(ctx context.Context, stepper *ort.Stepper, image string, loader *dataset.Loader, batches int, progress func(done, total int)) ([]float64, error) {
+	images, err := ort.InputData[float32](stepper, image)
 	if err != nil {
 		return nil, err
 	}
@@ -108,10 +89,10 @@ func (r *runner) sum(ctx context.Context, loader *dataset.Loader, batches int, p
 			return nil, err
 		}
 		copy(images, batch.Images)
-		if err := r.stepper.Step(); err != nil {
+		if err := stepper.Step(); err != nil {
 			return nil, err
 		}
-		measured, err := ort.OutputData[float32](r.stepper, trainstep.MeasuredOutput)
+		measured, err := ort.OutputData[float32](stepper, trainstep.MeasuredOutput)
 		if err != nil {
 			return nil, err
 		}
@@ -131,5 +112,3 @@ func (r *runner) sum(ctx context.Context, loader *dataset.Loader, batches int, p
 	}
 	return sums, nil
 }
-
-func (r *runner) close() error { return errors.Join(r.stepper.Close(), r.session.Close()) }

@@ -106,7 +106,6 @@ func (e *Evaluator) Measure(ctx context.Context, parameters, statistics []float3
 
 // graph is a session of an evaluation graph.
 type graph struct {
-	session *ort.Session
 	stepper *ort.Stepper
 	image   string
 }
@@ -122,11 +121,8 @@ func newGraph(fitted *onnxgraph.Model, image string, o Options, imageGradient bo
 		return nil, err
 	}
 	g := &graph{image: image}
-	if g.session, err = ort.OpenModel(m, o.Session); err != nil {
+	if g.stepper, err = ort.OpenStepper(m, nil, nil, o.Session); err != nil {
 		return nil, err
-	}
-	if g.stepper, err = ort.NewStepper(g.session, nil, nil); err != nil {
-		return nil, errors.Join(err, g.close())
 	}
 	return g, nil
 }
@@ -176,9 +172,5 @@ func (g *graph) close() error {
 	if g == nil {
 		return nil
 	}
-	var err error
-	if g.stepper != nil {
-		err = g.stepper.Close()
-	}
-	return errors.Join(err, g.session.Close())
+	return g.stepper.Close()
 }

@@ -23,13 +23,29 @@ type Stepper struct {
 	outputs  map[string]*buffer // plain outputs
 	constant map[string]bool    // inputs that are never changed
 	bindings [2]*capi.IoBinding
-	turn     int // which binding runs next: the one that reads buffers[turn] of every state
+	turn     int      // which binding runs next: the one that reads buffers[turn] of every state
+	owned    *Session // the session, if it is the stepper's to close
 }
 
 // state is a value that a step renews: the binding of turn i reads buffers[i] and writes the other.
 type state struct {
 	output  string
 	buffers [2]*buffer
+}
+
+// OpenStepper opens a session of a model, and prepares its steps as NewStepper does. Closing the stepper closes the
+// session.
+func OpenStepper(m *onnxgraph.Model, pairs []Pair, initial map[string]*onnxgraph.Tensor, o Options) (*Stepper, error) {
+	session, err := OpenModel(m, o)
+	if err != nil {
+		return nil, err
+	}
+	s, err := NewStepper(session, pairs, initial)
+	if err != nil {
+		return nil, errors.Join(err, session.Close())
+	}
+	s.owned = session
+	return s, nil
 }
 
 // NewStepper prepares steps of a session. Every pair's input starts with its tensor in initial. Other
@@ -177,6 +193,10 @@ func (s *Stepper) Close() error {
 		}
 	}
 	s.states, s.inputs, s.outputs = nil, nil, nil
+	if s.owned != nil {
+		problems = append(problems, s.owned.Close())
+		s.owned = nil
+	}
 	return errors.Join(problems...)
 }
 

@@ -215,3 +215,32 @@ func TestStepAfterClose(t *testing.T) {
 	}
 	wantError(t, s.Step(), "closed")
 }
+
+// TestOpenStepper opens a model at once: closing the stepper, twice too, closes what it opened.
+func TestOpenStepper(t *testing.T) {
+	g := newGraph(t)
+	x := g.input("x", onnxgraph.Float32, 2)
+	g.output("y", g.op("Neg", x), onnxgraph.Float32, 2)
+	s, err := ort.OpenStepper(g.model, nil, nil, ort.Options{IntraOpThreads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, "x", float32(1), float32(-2))
+	if err := s.Step(); err != nil {
+		t.Fatal(err)
+	}
+	if got := outputData[float32](t, s, "y"); !slices.Equal(got, []float32{-1, 2}) {
+		t.Errorf("y is %v, want [-1 2]", got)
+	}
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Step(); err == nil {
+		t.Error("a closed stepper runs")
+	}
+	if _, err := ort.OpenStepper(g.model, stepPairs, nil, ort.Options{}); err == nil {
+		t.Error("a stepper with states that the model has not is opened")
+	}
+}

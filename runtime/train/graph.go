@@ -6,6 +6,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
@@ -18,6 +19,21 @@ func Step(m *onnxgraph.Model, shape []int64, o trainstep.Options) (*trainstep.St
 		return nil, err
 	}
 	return trainstep.Build(fitted, image, o)
+}
+
+// OpenStep opens a session of a training step, with the states that it starts with. Closing the stepper closes it.
+func OpenStep(step *trainstep.Step, o ort.Options) (*ort.Stepper, error) {
+	var pairs []ort.Pair
+	initial := map[string]*onnxgraph.Tensor{}
+	for _, slot := range step.State {
+		pairs = append(pairs, ort.Pair{Input: slot.Input, Output: slot.Output})
+		initial[slot.Input] = slot.Initial
+	}
+	stepper, err := ort.OpenStepper(step.Model, pairs, initial, o)
+	if err != nil {
+		return nil, fmt.Errorf("opening the training step: %w", err)
+	}
+	return stepper, nil
 }
 
 // build makes the step of the run's model, of which fitted is a copy.

@@ -185,22 +185,7 @@ func ourLosses(t *testing.T, m *onnxgraph.Model, trained []string, images []floa
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := step.Model.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-	var pairs []ort.Pair
-	initial := map[string]*onnxgraph.Tensor{}
-	for _, s := range step.State {
-		pairs = append(pairs, ort.Pair{Input: s.Input, Output: s.Output})
-		initial[s.Input] = s.Initial
-	}
-	stepper, err := ort.NewStepper(session, pairs, initial)
+	stepper, err := train.OpenStep(step, ort.Options{IntraOpThreads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

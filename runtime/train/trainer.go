@@ -23,7 +23,6 @@ type trainer struct {
 	*Run
 	step      *trainstep.Step
 	unreached []string // parameters that were to train, and that the loss does not depend on
-	session   *ort.Session
 	stepper   *ort.Stepper
 	evaluator *evaluate.Evaluator
 	loader    *dataset.Loader
@@ -77,16 +76,7 @@ func (t *trainer) open() error {
 	if _, err := specialize.Lower(t.step.Model, t.step.Convolutions, t.Session); err != nil {
 		return err
 	}
-	if t.session, err = ort.OpenModel(t.step.Model, t.Session); err != nil {
-		return fmt.Errorf("opening the training step: %w", err)
-	}
-	var pairs []ort.Pair
-	initial := map[string]*onnxgraph.Tensor{}
-	for _, slot := range t.step.State {
-		pairs = append(pairs, ort.Pair{Input: slot.Input, Output: slot.Output})
-		initial[slot.Input] = slot.Initial
-	}
-	if t.stepper, err = ort.NewStepper(t.session, pairs, initial); err != nil {
+	if t.stepper, err = OpenStep(t.step, t.Session); err != nil {
 		return err
 	}
 	if t.Resume {
@@ -108,9 +98,6 @@ func (t *trainer) close() error {
 	}
 	if t.stepper != nil {
 		faults = append(faults, t.stepper.Close())
-	}
-	if t.session != nil {
-		faults = append(faults, t.session.Close())
 	}
 	return errors.Join(faults...)
 }

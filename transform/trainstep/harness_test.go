@@ -10,6 +10,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -108,22 +109,7 @@ func newRunner(t *testing.T, m *onnxgraph.Model, shape []int64, o trainstep.Opti
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := step.Model.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { session.Close() })
-	var pairs []ort.Pair
-	initial := map[string]*onnxgraph.Tensor{}
-	for _, slot := range step.State {
-		pairs = append(pairs, ort.Pair{Input: slot.Input, Output: slot.Output})
-		initial[slot.Input] = slot.Initial
-	}
-	stepper, err := ort.NewStepper(session, pairs, initial)
+	stepper, err := train.OpenStep(step, ort.Options{IntraOpThreads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
