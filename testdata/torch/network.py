@@ -119,11 +119,21 @@ class Network:
         self.parameters = {v: self.constants[v].requires_grad_() for v in dict.fromkeys(trained)}
         self.statistics = {v: self.constants[v] for v in statistics}
 
-    def freeze(self, names):
-        """Takes constants out of what trains."""
+    def check_names(self, names):
         unknown = [v for v in names if v not in self.constants]
         if unknown:
             raise ValueError(f"{self.path} has no initializers {unknown}")
+
+    def train_only(self, names):
+        """Makes the named constants what trains."""
+        self.check_names(names)
+        for v in self.parameters.values():
+            v.requires_grad_(False)
+        self.parameters = {v: self.constants[v].requires_grad_() for v in names}
+
+    def freeze(self, names):
+        """Takes constants out of what trains."""
+        self.check_names(names)
         for v in names:
             if v in self.parameters:
                 self.parameters.pop(v).requires_grad_(False)

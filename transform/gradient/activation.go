@@ -48,9 +48,17 @@ func pReluRule(c *Call) []value {
 	return []value{dx, c.mul(c.dy(), c.op("Min", []value{c.x(), c.num(0)}))}
 }
 
-// clipRule lets the gradient pass where the input is inside the bounds, the bounds included, as in PyTorch.
+// clipRule lets the gradient pass where the input is inside the bounds, the bounds excluded: so do PyTorch's ReLU6 and
+// Hardtanh, which are what becomes Clip in CNNs, while its clamp includes them.
 func clipRule(c *Call) value {
-	return c.where(c.compare("Equal", c.x(), c.y()), c.dy())
+	d := c.dy()
+	if low := c.in(1); low != nil {
+		d = c.where(c.compare("Greater", c.x(), low), d)
+	}
+	if high := c.in(2); high != nil {
+		d = c.where(c.compare("Less", c.x(), high), d)
+	}
+	return d
 }
 
 // eluSlope: y = alpha·(e^x - 1) where x is not above 0.
