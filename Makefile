@@ -5,7 +5,7 @@ SHELL := bash
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help setup build test fuzz large lint bench demo peers clean
+.PHONY: help setup build test fuzz large lint gradients bench demo peers clean
 
 # How long make fuzz takes for each of its tests, such as 30m.
 FUZZTIME ?= 1m
@@ -36,6 +36,11 @@ lint: ## gofmt, go vet and staticcheck
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
+gradients: setup ## compare the gradients of torchvision's models with PyTorch's, into gradients.md; an hour on two cores
+	@rm -f gradients.md
+	RCFREEZE_GRADIENTS=$(CURDIR)/gradients.md go test -count 1 -timeout 12h -run '^TestGradients$$' ./runtime/train >&2
+	@cat gradients.md
+
 bench: setup ## run all benchmarks, shortly
 	go test -run '^$$' -bench . -benchtime 200ms ./...
 
@@ -46,4 +51,4 @@ peers: ## install what the tests compare with where it is there (Debian, as root
 	@scripts/peers.sh
 
 clean: ## remove what build and demo made; downloads stay
-	rm -rf rcfreeze demo
+	rm -rf rcfreeze demo gradients.md

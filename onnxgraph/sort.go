@@ -21,7 +21,7 @@ func sortNodes(nodes []*Node) sorting {
 	waiting := make([]int, len(nodes)) // how many producers each node waits for
 	readers := make([][]int, len(nodes))
 	for i, n := range nodes {
-		for _, v := range n.reads() {
+		for _, v := range n.Reads() {
 			if p, ok := position[v.producer]; v.producer != nil && ok {
 				waiting[i]++
 				readers[p] = append(readers[p], i)
@@ -52,9 +52,9 @@ func sortNodes(nodes []*Node) sorting {
 	return s
 }
 
-// reads returns every value that the node depends on: its inputs, and what the graphs in its attributes
+// Reads returns every value that the node depends on: its inputs, and what the graphs in its attributes
 // read or output.
-func (n *Node) reads() []*Value {
+func (n *Node) Reads() []*Value {
 	var all []*Value
 	for _, v := range n.inputs {
 		if v != nil {
@@ -64,7 +64,7 @@ func (n *Node) reads() []*Value {
 	for _, body := range n.bodies() {
 		all = append(all, body.Outputs()...)
 		for _, inner := range body.nodes {
-			all = append(all, inner.reads()...)
+			all = append(all, inner.Reads()...)
 		}
 	}
 	return all

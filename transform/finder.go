@@ -12,6 +12,8 @@ type finder struct {
 	fixed   map[*onnxgraph.Value]bool // values that depend on constants only
 	learned map[*onnxgraph.Value]bool // values that depend on a weight, and not on constants only
 	done    map[spreading]bool        // what spread did already
+
+	elementwise []onnxgraph.Use // where Add and Mul read parameters
 }
 
 // spreading is a value and the role that what it is computed from gets.
@@ -21,7 +23,7 @@ type spreading struct {
 }
 
 func newFinder() *finder {
-	return &finder{map[*onnxgraph.Value]Parameter{}, map[*onnxgraph.Value]bool{}, map[*onnxgraph.Value]bool{}, map[spreading]bool{}}
+	return &finder{found: map[*onnxgraph.Value]Parameter{}, fixed: map[*onnxgraph.Value]bool{}, learned: map[*onnxgraph.Value]bool{}, done: map[spreading]bool{}}
 }
 
 // read notes the parameters that n reads, and what its outputs depend on.
@@ -41,7 +43,11 @@ func (f *finder) read(n *onnxgraph.Node) {
 			continue
 		}
 		learned = true
-		f.spread(v, role, onnxgraph.Use{Node: n, Index: i})
+		use := onnxgraph.Use{Node: n, Index: i}
+		f.spread(v, role, use)
+		if isElementwise(n) {
+			f.elementwise = append(f.elementwise, use)
+		}
 	}
 	for _, v := range n.Outputs() {
 		f.fixed[v] = fixed

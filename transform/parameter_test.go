@@ -98,6 +98,45 @@ func TestParameters(t *testing.T) {
 	}
 }
 
+// TestSeparateElementwise: biases and scales that Add and Mul apply are parameters of their layers, as are those of a
+// normalisation in other words; single numbers and what comes before any weight are not.
+func TestSeparateElementwise(t *testing.T) {
+	m := onnxgraph.New("shared", 8, 18)
+	x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2, 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	constant := func(name string, dims ...int64) *onnxgraph.Value {
+		n := int64(1)
+		for _, d := range dims {
+			n *= d
+		}
+		return m.Graph.AddConstant(name, onnxgraph.NewTensor(dims, make([]float32, n)))
+	}
+	op := func(opType string, inputs ...*onnxgraph.Value) *onnxgraph.Value {
+		return m.Graph.AddNode(opType, inputs).Output(0)
+	}
+	bias, scale, half := constant("bias", 4), constant("scale", 4), constant("half", 1)
+	y := op("Mul", x, scale) // the input's
+	for _, weight := range []string{"first", "second"} {
+		y = op("MatMul", y, constant(weight, 4, 4))
+		y = op("Add", op("Identity", bias), y)
+		y = op("Mul", op("Mul", y, scale), half)
+	}
+	m.Graph.AddOutput(y, onnxgraph.Float32, nil)
+	if n := transform.Separate(m); n != 4 {
+		t.Errorf("%d inputs got a constant, want 4: two biases behind Identity, two scales of three", n)
+	}
+	counts := map[transform.Role]int{}
+	for _, role := range rolesOf(t, m) {
+		counts[role]++
+	}
+	want := map[transform.Role]int{"weight": 2, "bias": 2, "norm-scale": 2, "constant": 2}
+	if !maps.Equal(counts, want) {
+		t.Errorf("roles are %v, want %v", counts, want)
+	}
+}
+
 // TestReinit checks bounds and spread of what is drawn.
 func TestReinit(t *testing.T) {
 	m := network()

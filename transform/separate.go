@@ -11,24 +11,38 @@ import (
 // zeros of untrained normalisations, although each is to train by itself; with an Identity they say how each was named,
 // and is named again. Weights stay shared: layers that share one are tied on purpose.
 func Separate(m *onnxgraph.Model) int {
-	separable := []Role{RoleBias, RoleNormScale, RoleNormShift, RoleRunningMean, RoleRunningVar}
+	uses := separable(m)
 	added := 0
 	// what comes through nodes goes first, and leaves the constant and its name to the layer that reads it directly
 	for _, separate := range []func(*onnxgraph.Node, int) bool{separateIndirect, separateDirect} {
-		for _, g := range m.Graphs() {
-			for _, n := range g.Nodes() {
-				if n.Domain() != "" || isElementwise(n) {
-					continue
-				}
-				for i, role := range readings[n.OpType()] {
-					if slices.Contains(separable, role) && separate(n, i) {
-						added++
-					}
-				}
+		for _, u := range uses {
+			if separate(u.Node, u.Index) {
+				added++
 			}
 		}
 	}
 	return added
+}
+
+// separable returns where layers read what each must have for itself, Add and Mul last.
+func separable(m *onnxgraph.Model) []onnxgraph.Use {
+	roles := []Role{RoleBias, RoleNormScale, RoleNormShift, RoleRunningMean, RoleRunningVar}
+	f := newFinder()
+	var uses []onnxgraph.Use
+	for _, g := range m.Graphs() {
+		for _, n := range g.Sorted() {
+			f.read(n)
+			if n.Domain() != "" || isElementwise(n) {
+				continue
+			}
+			for i, role := range readings[n.OpType()] {
+				if slices.Contains(roles, role) {
+					uses = append(uses, onnxgraph.Use{Node: n, Index: i})
+				}
+			}
+		}
+	}
+	return append(uses, f.elementwise...)
 }
 
 // separateIndirect makes input i of n a constant if it comes from one through nodes, and reports whether it did.

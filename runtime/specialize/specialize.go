@@ -32,13 +32,22 @@ func specialized(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 		return nil, err
 	}
 	makeDefaultsConstant(m)
-	static := dataIndependent(m.Graph)
-	results, err := runAll(m, shape)
+	err := fold(m, shape)
+	for err == nil && inlineBranches(m.Graph) {
+		err = fold(m, shape)
+	}
 	if err != nil && isOther {
 		return nil, fmt.Errorf("the model is made for a batch of %d and fails with %d: %s: %w", own, shape[0], dynamicBatch, err)
 	}
+	return m, err
+}
+
+// fold runs the model once, types the values of its main graph, and makes constant what does not depend on the data.
+func fold(m *onnxgraph.Model, shape []int64) error {
+	static := dataIndependent(m.Graph)
+	results, err := runAll(m, shape)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for name, t := range results {
 		v := m.Graph.Value(name)
@@ -49,7 +58,7 @@ func specialized(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 		}
 	}
 	m.Graph.Prune()
-	return m, nil
+	return nil
 }
 
 // makeDefaultsConstant removes inputs that have a default, which nobody overrides; IR versions before 4 want

@@ -55,7 +55,7 @@ func between(wanted []*onnxgraph.Value, loss *onnxgraph.Value) path {
 	}
 	var down []*onnxgraph.Node
 	for _, n := range loss.Graph().Sorted() {
-		if Rules[n.OpType()].Zero && n.Domain() == "" || !slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return p.on[v] }) {
+		if Rules[n.OpType()].Zero && n.Domain() == "" || !slices.ContainsFunc(n.Reads(), func(v *onnxgraph.Value) bool { return p.on[v] }) {
 			continue
 		}
 		down = append(down, n)
@@ -69,7 +69,7 @@ func between(wanted []*onnxgraph.Value, loss *onnxgraph.Value) path {
 	for _, n := range slices.Backward(down) {
 		if slices.ContainsFunc(n.Outputs(), func(v *onnxgraph.Value) bool { return v != nil && p.needed[v] }) {
 			p.nodes = append(p.nodes, n)
-			for _, v := range n.Inputs() {
+			for _, v := range n.Reads() {
 				p.needed[v] = true
 			}
 		}

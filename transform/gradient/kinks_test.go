@@ -13,7 +13,9 @@ import (
 // what PyTorch 1.13 gave.
 func TestKinks(t *testing.T) {
 	orttest.Init(t)
-	scalar := func(v float64) *input { return &input{constant: onnxgraph.NewTensor([]int64{1}, []float32{float32(v)})} }
+	scalar := func(v float64) *input {
+		return &input{constant: onnxgraph.NewTensor([]int64{1}, []float32{float32(v)})}
+	}
 	cases := []struct {
 		name string
 		gradientCase

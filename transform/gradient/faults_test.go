@@ -1,0 +1,76 @@
+package gradient_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+	"github.com/rcfreeze/rcfreeze/transform/gradient"
+)
+
+// TestCheckBodies: a node depends on what its bodies read from outside, too. Else the gradient of filters that are
+// used in a branch would be left out in silence.
+func TestCheckBodies(t *testing.T) {
+	for _, place := range convcases.Places {
+		if place.Inside || !place.Rewritten {
+			continue
+		}
+		m := convcases.Nest(convcases.Cases[0].Model(), place)
+		err := gradient.Check(m.Graph.Outputs()[0], m.Graph.Value(convcases.Weight))
+		var unsupported *gradient.UnsupportedError
+		if !errors.As(err, &unsupported) || !unsupported.Faults[0].Node.HasBody() {
+			t.Errorf("%s: got %v, want an error that names the node with the filters", place.Name, err)
+		}
+	}
+}
+
+// TestFaults has, for every reason not to differentiate a node, one that has it; the error must name node and reason.
+func TestFaults(t *testing.T) {
+	type values = []*onnxgraph.Value
+	cases := []struct {
+		op     string
+		inputs func(g *onnxgraph.Graph, x *onnxgraph.Value) values // beside x
+		attrs  []onnxgraph.Attribute
+		reason string
+	}{
+		{"Tan", nil, nil, "no gradient rule for operators Tan ("},
+		{"Dropout", func(g *onnxgraph.Graph, _ *onnxgraph.Value) values {
+			return values{nil, g.AddConstant("mode", onnxgraph.NewScalar(true))}
+		}, nil, "must be lowered first"},
+		{"MaxPool", nil, attrs(list("kernel_shape", 1, 1), integer("storage_order", 1)), "export it with storage_order=0"},
+		{"Resize", nil, attrs(str("mode", "cubic")), "mode=cubic has no rule"},
+		{"Resize", nil, attrs(str("coordinate_transformation_mode", "tf_crop_and_resize")), "resize by half_pixel"},
+		{"Resize", nil, attrs(integer("antialias", 1)), "antialias=1"},
+		{"Resize", nil, attrs(str("keep_aspect_ratio_policy", "not_larger")), "export it with fixed sizes"},
+		{"Einsum", nil, attrs(str("equation", "...i->...i")), "name all axes"},
+		{"Einsum", nil, attrs(str("equation", "iijk->jk")), "takes a diagonal"},
+		{"Einsum", nil, attrs(str("equation", "ijkl->ijk")), "sum it by ReduceSum"},
+		{"GatherND", nil, attrs(integer("batch_dims", 1)), "batch_dims=1"},
+		{"ScatterND", nil, attrs(str("reduction", "mul")), "reduction=mul"},
+		{"Clip", func(_ *onnxgraph.Graph, x *onnxgraph.Value) values { return values{x} }, nil, "no gradient by input 1"},
+		{"Tile", func(g *onnxgraph.Graph, x *onnxgraph.Value) values {
+			repeats := g.AddNode("Shape", values{x}).Output(0)
+			repeats.SetType(onnxgraph.Int64, onnxgraph.Static(4))
+			return values{repeats}
+		}, nil, "export the model with a constant there"},
+		{"BatchNormalization", func(_ *onnxgraph.Graph, x *onnxgraph.Value) values { return values{x, x, x, x} }, nil, "statistics"},
+	}
+	for _, c := range cases {
+		m := onnxgraph.New("case", 8, 18)
+		x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(1, 1, 1, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		inputs := values{x}
+		if c.inputs != nil {
+			inputs = append(inputs, c.inputs(m.Graph, x)...)
+		}
+		y := m.Graph.AddNode(c.op, inputs, c.attrs...).Output(0)
+		y.SetType(onnxgraph.Float32, onnxgraph.Static(1, 1, 1, 1))
+		if err := gradient.Check(y, x); err == nil || !strings.Contains(err.Error(), c.reason) || !strings.Contains(err.Error(), c.op+` "`) {
+			t.Errorf("%s: got error %v, want one that says %q", c.op, err, c.reason)
+		}
+	}
+}
