@@ -73,7 +73,7 @@ func TestGradients(t *testing.T) {
 			t.Run(c.String(), func(t *testing.T) {
 				e := job.compare(t, judgement)
 				batches := 1
-				for ; !e.isSmall() && batches < 3; batches++ {
+				for ; !e.isSmall() && batches < 5; batches++ {
 					t.Logf("another batch, since %v", e)
 					job = c.prepare(t, folder, uint64(batches)+1)
 					e = job.compare(t, judge(t, python, folder, []zooJob{job})[0])
