@@ -145,3 +145,18 @@ func TestRemoveInput(t *testing.T) {
 	}()
 	m.Graph.RemoveInput(y)
 }
+
+// TestNoEmptyNames asks for values without a name, which in a file would be absent.
+func TestNoEmptyNames(t *testing.T) {
+	m, relu, _ := chain(t)
+	v := m.Graph.AddConstant("", NewScalar(float32(1)))
+	if m.Graph.Rename(v, "") || v.Name() == "" {
+		t.Errorf("a constant is called %q", v.Name())
+	}
+	if relu.Output(0).Name() == "" || m.Graph.AddNode("", nil).Output(0).Name() == "" {
+		t.Error("an output has no name")
+	}
+	if _, err := m.Graph.AddInput("", Float32, nil); err == nil {
+		t.Error("an input without a name was added")
+	}
+}

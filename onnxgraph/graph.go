@@ -66,7 +66,7 @@ func (g *Graph) AllNodes() []*Node {
 // Value returns the value of that name that the graph owns, nil if there is none.
 func (g *Graph) Value(name string) *Value { return g.values[name] }
 
-// AddInput adds a graph input. An error says that the name is taken.
+// AddInput adds a graph input. An error says that the name is taken or empty.
 func (g *Graph) AddInput(name string, dtype DType, shape []Dim) (*Value, error) {
 	v, err := g.named(name)
 	if err != nil {
@@ -266,9 +266,9 @@ func (g *Graph) Prune() {
 	}
 }
 
-// Rename gives v another name. It reports whether the name was free.
+// Rename gives v another name. It reports whether the name was free; the empty one never is.
 func (g *Graph) Rename(v *Value, name string) bool {
-	if !g.model.names.take(name) {
+	if name == "" || !g.model.names.take(name) {
 		return false
 	}
 	g.model.names.release(v.name)
@@ -295,8 +295,8 @@ func (g *Graph) newValue(hint string) *Value {
 }
 
 func (g *Graph) named(name string) (*Value, error) {
-	if !g.model.names.take(name) {
-		return nil, fmt.Errorf("adding value %q to graph %q: the name is taken", name, g.Name())
+	if name == "" || !g.model.names.take(name) {
+		return nil, fmt.Errorf("adding value %q to graph %q: the name is taken or empty", name, g.Name())
 	}
 	v := &Value{name: name, graph: g}
 	g.values[name] = v

@@ -1,6 +1,9 @@
 package onnxgraph
 
-import "strconv"
+import (
+	"cmp"
+	"strconv"
+)
 
 // names hands out names that are free in every scope of a model, so that a new value can clash neither
 // with an outer one nor with one in the body of an operator.
@@ -26,8 +29,10 @@ func (n *names) take(name string) bool {
 	return true
 }
 
-// unique reserves and returns hint, or hint with a number behind it.
+// unique reserves and returns hint, or hint with a number behind it. In a file, an empty name stands for a value that is
+// absent.
 func (n *names) unique(hint string) string {
+	hint = cmp.Or(hint, "unnamed")
 	name := hint
 	for !n.take(name) {
 		n.next[hint]++

@@ -125,6 +125,21 @@ func TestMalformedModels(t *testing.T) {
 			_, err := m.Bytes()
 			return transform.Outcome{}, err
 		}, `merging block "conv": combining filters: P holds NaN`},
+		{"a record without the name of the source's weight, which a constant would have", func() *onnxgraph.Model {
+			m := blockModel(t)
+			key := "rcfreeze.block." + block
+			m.SetMetadata(key, strings.Replace(m.Metadata(key), `"source_weight":"conv.weight"`, `"source_weight":""`, 1))
+			return m
+		}, func(m *onnxgraph.Model) (transform.Outcome, error) {
+			if _, err := transform.Merge(m); err != nil {
+				return transform.Outcome{}, err
+			}
+			data, err := m.Bytes()
+			if err == nil {
+				_, err = onnxgraph.Parse(data, "")
+			}
+			return transform.Outcome{}, err
+		}, ""},
 		{"a name that a record cannot hold", func() *onnxgraph.Model {
 			m := convcases.Cases[0].Model()
 			m.Graph.Nodes()[0].Rename("c\x80nv")
