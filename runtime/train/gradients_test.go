@@ -11,6 +11,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
@@ -172,6 +173,9 @@ func (j zooJob) gradients(t *testing.T) (map[string][]float32, float64) {
 		Trained: j.Trained, Optimizer: trainstep.SGD{Momentum: 0.9}, FreezeStatistics: j.Statistics == "running",
 	})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := specialize.Lower(step.Model, step.Convolutions, ort.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	data, err := step.Model.Bytes()

@@ -21,8 +21,12 @@ func Step(m *onnxgraph.Model, shape []int64, o trainstep.Options) (*trainstep.St
 	return trainstep.Build(fitted, image, o)
 }
 
-// OpenStep opens a session of a training step, with the states that it starts with. Closing the stepper closes it.
+// OpenStep opens a session of a training step, with the states that it starts with. Its model is lowered first
+// (specialize.Lower). Closing the stepper closes the session.
 func OpenStep(step *trainstep.Step, o ort.Options) (*ort.Stepper, error) {
+	if _, err := specialize.Lower(step.Model, step.Convolutions, o); err != nil {
+		return nil, err
+	}
 	var pairs []ort.Pair
 	initial := map[string]*onnxgraph.Tensor{}
 	for _, slot := range step.State {

@@ -73,9 +73,6 @@ func (t *trainer) open() error {
 	if err := t.build(fitted, image); err != nil {
 		return err
 	}
-	if _, err := specialize.Lower(t.step.Model, t.step.Convolutions, t.Session); err != nil {
-		return err
-	}
 	if t.stepper, err = OpenStep(t.step, t.Session); err != nil {
 		return err
 	}
