@@ -5,7 +5,7 @@ SHELL := bash
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help setup build test fuzz large lint gradients bench demo peers clean
+.PHONY: help setup build test fuzz large lint zoo gradients bench demo peers clean
 
 # How long make fuzz takes for each of its tests, such as 30m.
 FUZZTIME ?= 1m
@@ -35,6 +35,9 @@ lint: ## gofmt, go vet and staticcheck
 	@scripts/gofmt.sh
 	go vet ./...
 	go run $(STATICCHECK) ./...
+
+zoo: setup ## take one model of every family that torchvision has through inspect, convert and export; half an hour on two cores
+	RCFREEZE_TORCHVISION=all go test -count 1 -timeout 12h -v -run '^TestTorchvision$$' ./cmd/rcfreeze
 
 gradients: setup ## compare the gradients of torchvision's models with PyTorch's, into gradients.md; an hour on two cores
 	@rm -f gradients.md
