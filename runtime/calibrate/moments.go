@@ -50,7 +50,7 @@ func (f *follower) targets(output string) (*ort.Session, error) {
 	m := f.source.segment(output)
 	m.Graph.Value(output).Producer().SetInput(2, nil)
 	m.Graph.Prune()
-	return f.source.open(m)
+	return ort.OpenModel(m, f.source.session)
 }
 
 // measuring opens a session that measures a batch.
@@ -72,7 +72,7 @@ func (f *follower) measuring(l transform.Layer) (*ort.Session, error) {
 		return nil, err
 	}
 	m.Graph.Prune()
-	return f.followed.open(m)
+	return ort.OpenModel(m, f.followed.session)
 }
 
 // parts says where the outputs of a measuring graph belong.

@@ -43,7 +43,7 @@ func (t *trace) advance(ctx context.Context, output string) error {
 	if len(missing) == 0 {
 		return nil // nodes on the way compute from constants only
 	}
-	s, err := t.open(t.segment(missing...))
+	s, err := ort.OpenModel(t.segment(missing...), t.session)
 	if err != nil {
 		return err
 	}
@@ -153,15 +153,6 @@ func dependent(g *onnxgraph.Graph, sorted []*onnxgraph.Node) map[*onnxgraph.Valu
 		}
 	}
 	return set
-}
-
-// open makes a session of a segment.
-func (t *trace) open(m *onnxgraph.Model) (*ort.Session, error) {
-	data, err := m.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	return ort.OpenBytes(data, t.session)
 }
 
 // run runs a session of a segment on a batch: on the values that are held, and on others.

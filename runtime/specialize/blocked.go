@@ -20,7 +20,7 @@ func Lower(m *onnxgraph.Model, convolutions []gradient.Convolution, o ort.Option
 	if block = BlockSize(); block == 0 {
 		return 0, nil
 	}
-	if err := declare(m); err != nil {
+	if err := declareFrom(m, m.Clone()); err != nil {
 		return 0, fmt.Errorf("inferring the shapes of %s: %w", m.Path(), err)
 	}
 	blocked.Lower(m, convolutions, block)
@@ -54,28 +54,6 @@ func BlockSize() int64 {
 	}
 	// a block holds the first column of its channels, then the second: 0, 2, 4, …, 1, 3, 5, …
 	return int64(max(0, slices.Index(got, 1)))
-}
-
-// declare gives the values of the model's main graph the types that ONNX Runtime infers for them, without running it. A value
-// without dims stays undeclared: ONNX Runtime does not tell it from one of unknown rank.
-func declare(m *onnxgraph.Model) error {
-	probe := m.Clone()
-	exposeAll(probe)
-	data, err := probe.Bytes()
-	if err != nil {
-		return err
-	}
-	session, err := ort.OpenBytes(data, ort.Options{DisableOptimization: true})
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-	for _, port := range session.Outputs() {
-		if v := m.Graph.Value(port.Name); v != nil && !v.IsOutput() && len(port.Shape) > 0 && !slices.Contains(port.Shape, -1) {
-			v.SetType(port.DType, onnxgraph.Static(port.Shape...))
-		}
-	}
-	return nil
 }
 
 // exposeAll makes every value that a node of the main graph produces an output.

@@ -13,9 +13,23 @@ import (
 // as ONNX Runtime tells them without running the model. It reads no weights, so a model may be of any size. Init of package
 // ort must have been called.
 func Infer(m *onnxgraph.Model, shape []int64) error {
-	ports, err := inferred(m.Clone(), shape)
+	probe := m.Clone()
+	err := batch.SetInputShape(probe, shape)
+	if err == nil {
+		err = declareFrom(m, probe)
+	}
 	if err != nil {
 		return fmt.Errorf("inferring the shapes of %s for input shape %v: %w", m.Path(), shape, err)
+	}
+	return nil
+}
+
+// declareFrom gives the values of m the types that a session of probe, a copy of m that is changed, says they have. One
+// without dims stays as it is: ONNX Runtime does not tell it from one of unknown rank.
+func declareFrom(m, probe *onnxgraph.Model) error {
+	ports, err := inferred(probe)
+	if err != nil {
+		return err
 	}
 	for _, p := range ports {
 		if v := m.Graph.Value(p.Name); v != nil && v.Producer() != nil && len(p.Shape) > 0 && !slices.Contains(p.Shape, -1) {
@@ -26,10 +40,7 @@ func Infer(m *onnxgraph.Model, shape []int64) error {
 }
 
 // inferred makes every value of m an output, and returns what a session says of the outputs.
-func inferred(m *onnxgraph.Model, shape []int64) ([]ort.Port, error) {
-	if err := batch.SetInputShape(m, shape); err != nil {
-		return nil, err
-	}
+func inferred(m *onnxgraph.Model) ([]ort.Port, error) {
 	makeDefaultsConstant(m)
 	for _, v := range slices.Clone(m.Graph.Initializers()) {
 		const large = 1 << 10 // numbers: small ones may decide on shapes

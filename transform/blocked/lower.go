@@ -58,8 +58,8 @@ type lowering struct {
 // lower finds a blocked form for a node, if there is one.
 func (l *lowering) lower(n node) {
 	y := n.Output(0)
-	if y == nil || n.Domain() != "" {
-		return
+	if y == nil || y.IsOutput() || n.Domain() != "" {
+		return // an output keeps its layout, and its name
 	}
 	if c, ok := l.weights[y]; ok && l.weightGradient(c) {
 		l.done[n] = true
@@ -98,18 +98,15 @@ var rules = map[string]func(l *lowering, n node) value{
 
 // finish gives what is left of the portable graph its inputs in plain layout.
 func (l *lowering) finish() {
-	for n := range l.done {
-		if l.twins[n.Output(0)] == nil {
+	for _, n := range l.Graph.Nodes() {
+		v := n.Output(0)
+		if !l.done[n] || l.twins[v] == nil {
 			continue
 		}
-		v := n.Output(0)
 		for _, u := range v.Uses() {
 			if !l.done[u.Node] {
 				u.Node.SetInput(u.Index, l.plain(v))
 			}
-		}
-		if v.IsOutput() {
-			panic("blocked: an output has a twin")
 		}
 	}
 }
