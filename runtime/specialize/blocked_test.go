@@ -15,8 +15,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// TestLoweredSteps makes one training step in portable and in blocked form, on three batches. The losses agree within 1e-5.
-// What the step leaves behind agrees within 1e-3 of its largest change on two of the batches, and within 5e-2 on each: where
+// TestLoweredSteps makes one training step in portable and in blocked form, on five batches. The losses agree within 1e-5.
+// What the step leaves behind agrees within 1e-4 of its largest change on two of the batches, and within 1e-1 on each: where
 // an activation is 0 but for rounding, the two take it for one side or the other.
 func TestLoweredSteps(t *testing.T) {
 	orttest.Init(t)
@@ -81,7 +81,7 @@ func TestLoweredSteps(t *testing.T) {
 			t.Logf("%d nodes, lowered %d with %d blocked convolutions", len(portable.Model.Graph.Nodes()), len(lowered.Model.Graph.Nodes()), named)
 			reference, candidate := newStepRunner(t, portable), newStepRunner(t, lowered)
 			apart := map[string][]float64{}
-			for seed := range uint64(3) {
+			for seed := range uint64(5) {
 				want, got := reference.after(seed), candidate.after(seed)
 				if d := difference(got[trainstep.LossOutput], want[trainstep.LossOutput], nil); !(d < 1e-5) {
 					t.Errorf("the loss differs by %g of it", d)
@@ -95,9 +95,10 @@ func TestLoweredSteps(t *testing.T) {
 				}
 			}
 			for name, d := range apart {
-				if slices.Sort(d); !(d[1] < 1e-3) || !(d[2] < 5e-2) {
+				if slices.Sort(d); !(d[1] < 1e-4) || !(d[4] < 1e-1) {
 					t.Errorf("%s differs by %.2g of its largest change", name, d)
 				}
+				t.Logf("%s differs by %.2g of its largest change", name, d)
 			}
 		})
 	}
