@@ -16,7 +16,7 @@ import (
 )
 
 // TestLoweredSteps makes one training step in portable and in blocked form, on five batches. The losses agree within 1e-5.
-// What the step leaves behind agrees within 1e-4 of its largest change on two of the batches, and within 1e-1 on each: where
+// What the step leaves behind agrees within 1e-4 of its largest change on three of the batches, and within 5e-2 on each: where
 // an activation is 0 but for rounding, the two take it for one side or the other.
 func TestLoweredSteps(t *testing.T) {
 	orttest.Init(t)
@@ -95,7 +95,7 @@ func TestLoweredSteps(t *testing.T) {
 				}
 			}
 			for name, d := range apart {
-				if slices.Sort(d); !(d[1] < 1e-4) || !(d[4] < 1e-1) {
+				if slices.Sort(d); !(d[2] < 1e-4) || !(d[4] < 5e-2) {
 					t.Errorf("%s differs by %.2g of its largest change", name, d)
 				}
 				t.Logf("%s differs by %.2g of its largest change", name, d)
