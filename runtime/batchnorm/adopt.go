@@ -31,26 +31,14 @@ func adopt(ctx context.Context, m *onnxgraph.Model, images *dataset.Dataset, o O
 	if err != nil {
 		return nil, err
 	}
-	report := &Report{Images: measured.images}
-	for _, n := range m.Graph.Nodes() {
-		if !n.Is("BatchNormalization") || measured.values[n.Input(3).Name()] == nil {
-			continue
-		}
-		change, err := renew(n, measured)
-		if err != nil {
-			return nil, fmt.Errorf("node %s: %w", n, err)
-		}
-		report.Changes = append(report.Changes, change)
+	return renewAll(m, measured, func(n *onnxgraph.Node) error {
 		scale := slices.Clone(measured.values[n.Input(4).Name()])
 		for c, variance := range scale {
 			scale[c] = math.Sqrt(variance + float64(n.Float("epsilon", 1e-5)))
 		}
 		if err := set(n.Input(1), scale); err != nil {
-			return nil, fmt.Errorf("node %s: %w", n, err)
+			return err
 		}
-		if err := set(n.Input(2), measured.values[n.Input(3).Name()]); err != nil {
-			return nil, fmt.Errorf("node %s: %w", n, err)
-		}
-	}
-	return report, nil
+		return set(n.Input(2), measured.values[n.Input(3).Name()])
+	})
 }

@@ -79,12 +79,20 @@ func recalibrate(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, 
 	if err != nil {
 		return nil, err
 	}
+	return renewAll(m, measured, func(*onnxgraph.Node) error { return nil })
+}
+
+// renewAll stores what was measured in all nodes that it is of, and calls then for each.
+func renewAll(m *onnxgraph.Model, measured *measurement, then func(*onnxgraph.Node) error) (*Report, error) {
 	report := &Report{Images: measured.images}
 	for _, n := range m.Graph.Nodes() {
 		if !n.Is("BatchNormalization") || measured.values[n.Input(3).Name()] == nil {
 			continue
 		}
 		change, err := renew(n, measured)
+		if err == nil {
+			err = then(n)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("node %s: %w", n, err)
 		}
