@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"transform": {"onnxgraph", "transform"},
 	"runtime":   {"onnxgraph", "transform", "runtime"},
 	"cmd":       {"onnxgraph", "transform", "runtime", "cmd"},
+	"bench":     {"onnxgraph", "transform", "runtime"},
 }
 
 func TestImportsRunDownwards(t *testing.T) {

@@ -42,7 +42,7 @@ func OpenStep(step *trainstep.Step, o ort.Options) (*ort.Stepper, error) {
 
 // build makes the step of the run's model, of which fitted is a copy.
 func (t *trainer) build(fitted *onnxgraph.Model, image string) error {
-	o := t.Recipe.stepOptions()
+	o := t.Recipe.StepOptions()
 	if t.Recipe.TrainFrom != "" {
 		n, err := transform.FindNode(t.Model, t.Recipe.TrainFrom)
 		if err != nil {

@@ -111,7 +111,7 @@ func (r Recipe) Validate() error {
 	return errors.Join(faults...)
 }
 
-func (r Recipe) stepOptions() trainstep.Options {
+func (r Recipe) StepOptions() trainstep.Options {
 	return trainstep.Options{
 		Trained: r.Trained, LabelSmoothing: r.LabelSmoothing, ClipNorm: r.ClipNorm,
 		Optimizer: optimizers[r.Optimizer](r), FreezeStatistics: r.BatchNorm == BatchNormEval, BlockForm: r.BlockForm,

@@ -4,7 +4,7 @@ gradients and optimizers. Needs Python 3 with torch 1.13 or later, onnx and nump
     python3 reference.py losses MODEL --batches B.npz [--lr-list RATES.txt] [--grads OUT.npz] [--params OUT.npz] [COMMON]
     python3 reference.py train MODEL --data CIFAR10_BINARY_FOLDER [--epochs 75] [--batch-size 256] [--seed 0] [--limit N]
             [--mean R,G,B] [--std R,G,B] [COMMON]
-    python3 reference.py time MODEL [--batch-size 128] [--steps 20] [--shape C,H,W] [COMMON]
+    python3 reference.py time MODEL [--batch-size 128] [--steps 20] [--shape C,H,W] [--rounds] [COMMON]
 
     COMMON: [--frozen NAMES.txt] [--lr 0.01] [--momentum M] [--nesterov] [--weight-decay D] [--label-smoothing S]
             [--optimizer sgd|adamw] [--dtype float32|float64] [--threads 2]
@@ -14,10 +14,11 @@ losses  takes one step per row of B.npz (images [S,N,C,...] float32, labels [S,N
         parameters that train and all running statistics after the last step. RATES.txt has one rate a line per step.
 train   prints {"train_loss": [...], "top1": [...], "seconds": [...]}, one number per epoch: the mean loss of the
         training batches, the share of test_batch.bin that is right (0 to 1), and the time for both.
-time    prints {"ms": median, "min_ms": ..., "batch_size": ...} of training steps on random data.
+time    prints {"ms": median, "min_ms": ..., "batch_size": ...} of training steps on random data. With --rounds it takes,
+        for every line of stdin, as many steps as the line says, and prints {"ms": [one number per step]}.
 
 Without flags, train and time take the recipe M = 0.9, Nesterov (--no-nesterov: off), D = 0.01, S = 0.1; losses takes
-plain SGD, all of them off. Each prints one JSON object on stdout and talks on stderr. NAMES.txt holds one name a line: initializers that do not train. network.py says what else does.
+plain SGD, all of them off. Each prints JSON objects on stdout, one a line, and talks on stderr. NAMES.txt holds one name a line: initializers that do not train. network.py says what else does.
 """
 import argparse
 import json
@@ -148,13 +149,23 @@ def measure(args):
     with torch.no_grad():
         classes = net(images).shape[1]
     labels = torch.randint(classes, (args.batch_size,), generator=generator)
-    opt, times = optimizer(net, args), []
-    for _ in range(args.steps + 2):
-        start = time.perf_counter()
-        step(net, opt, args, images, labels, args.lr)
-        times.append(1000 * (time.perf_counter() - start))
-    times = times[2:]  # the first steps allocate memory and choose kernels
-    return {"ms": statistics.median(times), "min_ms": min(times), "batch_size": args.batch_size}
+    opt = optimizer(net, args)
+
+    def times(steps):
+        taken = []
+        for _ in range(steps):
+            start = time.perf_counter()
+            step(net, opt, args, images, labels, args.lr)
+            taken.append(1000 * (time.perf_counter() - start))
+        return taken
+
+    times(2)  # the first steps allocate memory and choose kernels
+    if args.rounds:
+        for line in sys.stdin:
+            print(json.dumps({"ms": times(int(line))}), flush=True)
+        sys.exit()
+    taken = times(args.steps)
+    return {"ms": statistics.median(taken), "min_ms": min(taken), "batch_size": args.batch_size}
 
 
 def numbers(kind):
@@ -199,6 +210,7 @@ def parse(argv):
     p.add_argument("--batch-size", type=int, default=128)
     p.add_argument("--steps", type=int, default=20)
     p.add_argument("--shape", type=numbers(int), help="C,H,W, where the model leaves it open")
+    p.add_argument("--rounds", action="store_true", help="take steps as stdin asks for them")
     return parser.parse_args(argv)
 
 

@@ -1,7 +1,7 @@
 """Writes torchvision's classification models as ONNX files, as torch's own exporter makes them, with random weights
 that depend on the seed alone. Needs Python 3 with torch 1.13 or later, torchvision and onnx.
 
-    python3 zoo.py FOLDER [--models NAME,...] [--modes eval,folded,train] [--seed 0]
+    python3 zoo.py FOLDER [--models NAME,...] [--modes eval,folded,train] [--seed 0] [--size N] [--classes 10]
 
 writes FOLDER/NAME.MODE.onnx and prints one path a line; without --models, one model of every family:
 
@@ -9,8 +9,7 @@ writes FOLDER/NAME.MODE.onnx and prints one path a line; without --models, one m
     folded  inference, with the BatchNorms folded into the convolutions before them (torch's default)
     train   training: BatchNorm and Dropout as they are in a training step, without stochastic depth
 
-Images are [batch, 3, N, N] with a symbolic batch; N is small, see MODELS. Models have 10 classes. The heads of AlexNet
-and VGG get global pooling and hidden layers of 64, which leaves out 90 % of the weights.
+Images are [batch, 3, N, N] with a symbolic batch; N is small unless given, see MODELS. The heads of AlexNet and VGG get global pooling and hidden layers of 64, which leaves out 90 % of the weights.
 """
 import argparse
 import io
@@ -23,7 +22,6 @@ import torch
 import torchvision.models as zoo
 from torchvision.ops import StochasticDepth
 
-CLASSES = 10
 NARROW = 64
 
 # One model of every family, and the size of its images.
@@ -50,24 +48,24 @@ MODELS = {
 }
 
 
-def narrow_head(model, channels):
+def narrow_head(model, channels, classes):
     """Puts global pooling before a head with two hidden layers, and narrows these."""
     model.avgpool = torch.nn.AdaptiveAvgPool2d(1)
     linear = [i for i, layer in enumerate(model.classifier) if isinstance(layer, torch.nn.Linear)]
-    widths = [channels, NARROW, NARROW, CLASSES]
+    widths = [channels, NARROW, NARROW, classes]
     for i, n_in, n_out in zip(linear, widths, widths[1:]):
         model.classifier[i] = torch.nn.Linear(n_in, n_out)
 
 
-def build(name, seed):
+def build(name, seed, classes):
     """Returns the model with random weights, and with running statistics that are not 0 and 1."""
     torch.manual_seed(seed)
     options = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
     if options:
         options["aux_logits"] = False
-    model = getattr(zoo, name)(num_classes=CLASSES, **options)
+    model = getattr(zoo, name)(num_classes=classes, **options)
     if name == "alexnet" or name.startswith("vgg"):
-        narrow_head(model, channels=256 if name == "alexnet" else 512)
+        narrow_head(model, channels=256 if name == "alexnet" else 512, classes=classes)
     for layer in model.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean.normal_(0, 0.1)
@@ -95,6 +93,8 @@ def main():
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--modes", default="eval,folded,train")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--size", type=int, help="height and width of the images, instead of those in MODELS")
+    parser.add_argument("--classes", type=int, default=10)
     args = parser.parse_args()
     unknown = [name for name in args.models.split(",") if name not in MODELS]
     if unknown:
@@ -105,7 +105,7 @@ def main():
         for mode in args.modes.split(","):
             path = os.path.join(args.folder, f"{name}.{mode}.onnx")
             with open(path, "wb") as f:
-                f.write(export(build(name, args.seed), MODELS[name], mode))
+                f.write(export(build(name, args.seed, args.classes), args.size or MODELS[name], mode))
             onnx.checker.check_model(path)
             print(path, flush=True)
 

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/batch"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// workCommand is the first argument of this program as a contestant.
+const workCommand = "work"
+
+// job is what a contestant works on.
+type job struct {
+	model     *onnxgraph.Model
+	variant   string
+	batchSize int
+	data      string
+	augment   string
+}
+
+// works open a contestant's work: a function that does it once and returns how long it took, in milliseconds.
+var works = map[string]func(ctx context.Context, j job) (func() (float64, error), error){
+	"step": openSteps, "infer": openInference, "epoch": openEpochs,
+}
+
+// work is this program as a contestant: it works as process describes.
+func work(ctx context.Context, args []string) error {
+	var j job
+	flags := pflag.NewFlagSet(workCommand, pflag.ContinueOnError)
+	flags.StringVar(&j.variant, "variant", string(transform.Baseline), "what trains")
+	flags.IntVar(&j.batchSize, "batch-size", 1, "images per batch")
+	flags.StringVar(&j.data, "data", "", "the data set")
+	flags.StringVar(&j.augment, "augment", "", "augmentations")
+	library := flags.String("ort-lib", "", "the ONNX Runtime library or its folder")
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	if flags.NArg() != 2 || works[flags.Arg(0)] == nil {
+		return errors.New("work needs a kind of work, and a model")
+	}
+	if _, err := ort.Init(*library); err != nil {
+		return err
+	}
+	var err error
+	if j.model, err = onnxgraph.Load(flags.Arg(1)); err != nil {
+		return err
+	}
+	once, err := works[flags.Arg(0)](ctx, j)
+	if err != nil {
+		return err
+	}
+	return serve(once)
+}
+
+// serve answers requests until stdin ends.
+func serve(once func() (float64, error)) error {
+	requests := bufio.NewScanner(os.Stdin)
+	for requests.Scan() {
+		n, err := strconv.Atoi(strings.TrimSpace(requests.Text()))
+		if err != nil {
+			return err
+		}
+		taken := make([]float64, n)
+		for i := range taken {
+			if taken[i], err = once(); err != nil {
+				return err
+			}
+		}
+		if err := json.NewEncoder(os.Stdout).Encode(map[string]any{"ms": taken}); err != nil {
+			return err
+		}
+	}
+	return requests.Err()
+}
+
+// timed makes a function report how long it takes.
+func timed(f func() error) func() (float64, error) {
+	return func() (float64, error) {
+		start := time.Now()
+		err := f()
+		return milliseconds(time.Since(start)), err
+	}
+}
+
+// images returns the shape of a batch of the model's images.
+func (j job) images() ([]int64, error) {
+	input, err := batch.Input(j.model)
+	if err != nil {
+		return nil, err
+	}
+	dims, _ := input.Shape()
+	shape := []int64{int64(j.batchSize)}
+	for _, d := range dims[1:] {
+		shape = append(shape, d.Size)
+	}
+	return shape, nil
+}
+
+func (j job) recipe() (train.Recipe, error) {
+	r := train.PaperRecipe()
+	r.BatchSize = j.batchSize
+	return r, r.Select(j.model, transform.Variant(j.variant))
+}
+
+// openSteps prepares training steps on random images.
+func openSteps(_ context.Context, j job) (func() (float64, error), error) {
+	shape, err := j.images()
+	if err != nil {
+		return nil, err
+	}
+	recipe, err := j.recipe()
+	if err != nil {
+		return nil, err
+	}
+	step, err := train.Step(j.model, shape, recipe.StepOptions())
+	if err != nil {
+		return nil, err
+	}
+	stepper, err := train.OpenStep(step, ort.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if err := fillNoise(stepper, step); err != nil {
+		return nil, err
+	}
+	return timed(stepper.Step), nil
+}
+
+// fillNoise fills the images of a step with numbers from a normal distribution; all labels are 0.
+func fillNoise(stepper *ort.Stepper, step *trainstep.Step) error {
+	images, err := ort.InputData[float32](stepper, step.Image)
+	if err != nil {
+		return err
+	}
+	copy(images, noise(len(images)))
+	rate, err := ort.InputData[float32](stepper, trainstep.LearningRateInput)
+	if err != nil {
+		return err
+	}
+	rate[0] = 1e-4
+	return nil
+}
+
+func noise(n int) []float32 {
+	rng := rand.New(rand.NewPCG(1, 2))
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(rng.NormFloat64())
+	}
+	return v
+}
+
+// openInference prepares runs of the model as it is in its file.
+func openInference(_ context.Context, j job) (func() (float64, error), error) {
+	shape, err := j.images()
+	if err != nil {
+		return nil, err
+	}
+	session, err := ort.Open(j.model.Path(), ort.Options{})
+	if err != nil {
+		return nil, err
+	}
+	size := int64(1)
+	for _, d := range shape {
+		size *= d
+	}
+	input := map[string]*onnxgraph.Tensor{session.Inputs()[0].Name: onnxgraph.NewTensor(shape, noise(int(size)))}
+	return timed(func() error {
+		_, err := session.Run(input)
+		return err
+	}), nil
+}
+
+// openEpochs starts a training run that waits after each epoch. An epoch's time is from the end of the last measurement to
+// the last step, per step.
+func openEpochs(ctx context.Context, j job) (func() (float64, error), error) {
+	recipe, err := j.recipe()
+	if err != nil {
+		return nil, err
+	}
+	recipe.Epochs, recipe.LearningRate = math.MaxInt32, 1e-4
+	folder, err := os.MkdirTemp("", "rcfreeze-run")
+	if err != nil {
+		return nil, err
+	}
+	run := &train.Run{
+		Model: j.model, Recipe: recipe, Folder: train.Folder(filepath.Join(folder, "run")), Keep: train.KeepLast,
+		Normalize: dataset.Normalization{Mean: []float64{0.5, 0.5, 0.5}, Std: []float64{0.25, 0.25, 0.25}},
+	}
+	if run.Augment, err = dataset.ParseAugmentations(j.augment); err != nil {
+		return nil, err
+	}
+	if run.Train, run.Test, err = j.open(); err != nil {
+		return nil, err
+	}
+	more, done := make(chan bool), make(chan float64)
+	ended := make(chan error, 1)
+	var begun time.Time
+	run.Measured = func(train.Row) {
+		<-more
+		begun = time.Now()
+	}
+	run.Progress = func(p train.Progress) {
+		if p.Epoch > 1 && p.Step == p.Steps { // the first epoch warms up
+			done <- milliseconds(time.Since(begun)) / float64(p.Steps)
+		}
+	}
+	go func() {
+		_, err := run.Do(ctx)
+		ended <- errors.Join(err, os.RemoveAll(folder))
+	}()
+	return func() (float64, error) {
+		more <- true
+		select {
+		case ms := <-done:
+			return ms, nil
+		case err := <-ended:
+			return 0, err
+		}
+	}, nil
+}
+
+// open opens both splits of the data set.
+func (j job) open() (training, test *dataset.Dataset, err error) {
+	shape, err := j.images()
+	if err != nil {
+		return nil, nil, err
+	}
+	o := dataset.Options{Shape: dataset.Shape{Channels: int(shape[1]), Height: int(shape[2]), Width: int(shape[3])}, Resize: true}
+	if training, err = dataset.Open(j.data, o); err != nil {
+		return nil, nil, err
+	}
+	o.Split = dataset.Test
+	test, err = dataset.Open(j.data, o)
+	return training, test, err
+}
