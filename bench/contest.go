@@ -105,8 +105,11 @@ func (r *result) turn(ctx context.Context, c contestant) (float64, error) {
 	return c.peak()
 }
 
-// turnTime is about how long a turn takes, in milliseconds.
-const turnTime = 1500
+// A turn takes about turnTime milliseconds, and does the work at least leastWork times: the first after a pause is slower.
+const (
+	turnTime  = 2000
+	leastWork = 3
+)
 
 // series does the work for a number of turns.
 func series(ctx context.Context, c contestant, turns int) ([]float64, error) {
@@ -117,15 +120,11 @@ func series(ctx context.Context, c contestant, turns int) ([]float64, error) {
 		if err != nil {
 			return nil, err
 		}
-		n := min(40, int(turnTime/first[0]))
-		rest, err := c.do(n)
+		taken, err := c.do(max(leastWork, min(40, int(turnTime/first[0]))))
 		if err != nil {
 			return nil, err
 		}
-		if len(rest) == 0 {
-			rest = first
-		}
-		all = append(all, rest...)
+		all = append(all, taken...)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

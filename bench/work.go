@@ -144,18 +144,26 @@ func openSteps(_ context.Context, j job) (func() (float64, error), error) {
 	return timed(stepper.Step), nil
 }
 
-// fillNoise fills the images of a step with numbers from a normal distribution; all labels are 0.
+// fillNoise fills the images of a step with numbers from a normal distribution, and draws labels: were all equal, the
+// gradient would vanish within some steps, and take longer where it is below the normal range of numbers.
 func fillNoise(stepper *ort.Stepper, step *trainstep.Step) error {
 	images, err := ort.InputData[float32](stepper, step.Image)
 	if err != nil {
 		return err
 	}
 	copy(images, noise(len(images)))
+	labels, err := ort.InputData[int64](stepper, trainstep.LabelsInput)
+	if err != nil {
+		return err
+	}
+	for i := range labels {
+		labels[i] = rand.New(rand.NewPCG(1, uint64(i))).Int64N(int64(step.Classes))
+	}
 	rate, err := ort.InputData[float32](stepper, trainstep.LearningRateInput)
 	if err != nil {
 		return err
 	}
-	rate[0] = 1e-4
+	rate[0] = 0.01
 	return nil
 }
 
@@ -196,7 +204,7 @@ func openEpochs(ctx context.Context, j job) (func() (float64, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	recipe.Epochs, recipe.LearningRate = math.MaxInt32, 1e-4
+	recipe.Epochs, recipe.LearningRate = math.MaxInt32, 0.01
 	folder, err := os.MkdirTemp("", "rcfreeze-run")
 	if err != nil {
 		return nil, err

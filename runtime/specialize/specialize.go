@@ -13,8 +13,8 @@ import (
 
 // Model returns a copy of m that takes images of the given shape, [N, C, …]. Every tensor of its main graph
 // is declared with element type and static shape; Constant nodes are initializers, and shape arithmetic is
-// folded. The model is run once for that, on zeros. Where m is made for another batch size, the copy's
-// outputs are compared with its own. Init of package ort must have been called.
+// folded. As far as ONNX Runtime does not tell the types by itself, the model is run for them, on zeros. Where m is made for
+// another batch size, the copy's outputs are compared with its own. Init of package ort must have been called.
 func Model(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 	s, err := specialized(m.Clone(), shape)
 	if err == nil {
@@ -42,10 +42,25 @@ func specialized(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 	return m, err
 }
 
-// fold runs the model once, types the values of its main graph, and makes constant what does not depend on the data.
+// fold types the values of the main graph, and makes constant what does not depend on the data.
 func fold(m *onnxgraph.Model, shape []int64) error {
+	if err := declareFrom(m, m.Clone()); err != nil {
+		return err
+	}
 	static := dataIndependent(m.Graph)
-	results, err := runAll(m, shape)
+	foldShapes(m.Graph)
+	var open []*onnxgraph.Value
+	for _, n := range m.Graph.Nodes() {
+		for _, v := range n.Outputs() {
+			if v == nil {
+				continue
+			}
+			if _, known := v.StaticShape(); static[v] || !known || v.DType() == onnxgraph.Undefined {
+				open = append(open, v)
+			}
+		}
+	}
+	results, err := run(m, shape, open)
 	if err != nil {
 		return err
 	}
@@ -61,6 +76,29 @@ func fold(m *onnxgraph.Model, shape []int64) error {
 	return nil
 }
 
+// foldShapes makes the results of Shape constant where they are known: then arithmetic on them needs no run of the layers
+// before.
+func foldShapes(g *onnxgraph.Graph) {
+	for _, n := range slices.Clone(g.Nodes()) {
+		if !n.Is("Shape") {
+			continue
+		}
+		if shape, ok := n.Input(0).StaticShape(); ok {
+			rank := int64(len(shape))
+			bound := func(name string, otherwise int64) int64 {
+				i := n.Int(name, otherwise)
+				if i < 0 {
+					i += rank
+				}
+				return min(max(i, 0), rank)
+			}
+			start := bound("start", 0)
+			dims := shape[start:max(start, bound("end", rank))]
+			g.MakeConstant(n.Output(0), onnxgraph.NewTensor([]int64{int64(len(dims))}, dims))
+		}
+	}
+}
+
 // makeDefaultsConstant removes inputs that have a default, which nobody overrides; IR versions before 4 want
 // every initializer among the inputs.
 func makeDefaultsConstant(m *onnxgraph.Model) {
@@ -72,10 +110,17 @@ func makeDefaultsConstant(m *onnxgraph.Model) {
 	m.SetIRVersion(max(m.IRVersion(), 4))
 }
 
-// runAll runs the model on zeros and returns every value that a node of the main graph produces.
-func runAll(m *onnxgraph.Model, shape []int64) (map[string]*onnxgraph.Tensor, error) {
+// run runs on zeros what some values of the main graph need, and returns them.
+func run(m *onnxgraph.Model, shape []int64, values []*onnxgraph.Value) (map[string]*onnxgraph.Tensor, error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
 	probe := m.Clone()
-	exposeAll(probe)
+	probe.Graph.RemoveOutputs()
+	for _, v := range values {
+		probe.Graph.AddOutput(probe.Graph.Value(v.Name()), onnxgraph.Undefined, nil)
+	}
+	probe.Graph.Prune()
 	session, err := ort.OpenModel(probe, ort.Options{DisableOptimization: true})
 	if err != nil {
 		return nil, err
