@@ -11,6 +11,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
@@ -312,5 +313,23 @@ func TestOpenBatch(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestMemory bounds what fitting a model takes, by a part of what all its values take: 700 MB.
+func TestMemory(t *testing.T) {
+	orttest.Init(t)
+	m, err := architecture.New("cifar-resnet", architecture.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := orttest.Peak(t, func() {
+		if _, _, err := specialize.Fit(m, []int64{256, 3, 32, 32}); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Logf("%d MB", used/1e6)
+	if used > 150e6 {
+		t.Errorf("fitting takes %d MB", used/1e6)
 	}
 }
