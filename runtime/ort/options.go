@@ -17,9 +17,8 @@ type Options struct {
 	DeviceID int  // which GPU
 	TF32     bool // let convolutions and matrix products round their inputs to 10 bits of mantissa: faster
 
-	IntraOpThreads       int  // threads within one operator, 0 for one per core
-	DisableOptimization  bool // run the graph as it is written, to verify what the optimizer does
-	DisableMemoryPattern bool // do not plan all memory ahead: slower to allocate, a lower peak
+	IntraOpThreads      int  // threads within one operator, 0 for one per core
+	DisableOptimization bool // run the graph as it is written, to verify what the optimizer does
 
 	// ProfilePrefix, if not empty, is the start of the path of a JSON file (Chrome's trace format) with
 	// the time of every operator; it is complete when the session is closed.
@@ -27,6 +26,9 @@ type Options struct {
 
 	// noFallback makes it an error that an operator is not run by Provider but by the CPU.
 	noFallback bool
+	// noMemoryPattern keeps a session from taking memory for a whole run at once from the second run on. What
+	// the first run took piece by piece stays with the session, so that would double it.
+	noMemoryPattern bool
 }
 
 // setting is one row of what a session's options need: whether it applies, and how it is set.
@@ -44,7 +46,7 @@ func (o Options) settings() []setting {
 		{"optimization", o.DisableOptimization, func(c *capi.SessionOptions) error {
 			return c.SetGraphOptimizationLevel(capi.GraphOptimizationLevelDisableAll)
 		}},
-		{"memory pattern", o.DisableMemoryPattern, func(c *capi.SessionOptions) error {
+		{"memory pattern", o.noMemoryPattern, func(c *capi.SessionOptions) error {
 			return c.SetMemPattern(false)
 		}},
 		{"profiling", o.ProfilePrefix != "", func(c *capi.SessionOptions) error {

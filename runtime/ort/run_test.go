@@ -67,7 +67,7 @@ func TestRunOpenBatch(t *testing.T) {
 	g := newGraph(t)
 	w := g.constant("w", onnxgraph.NewTensor([]int64{2}, []float32{10, 20}))
 	g.output("y", g.op("Add", g.input("x", onnxgraph.Float32, -1, 2), w), onnxgraph.Float32, -1, 2)
-	s := g.open(ort.Options{IntraOpThreads: 1, DisableOptimization: true, DisableMemoryPattern: true})
+	s := g.open(ort.Options{IntraOpThreads: 1, DisableOptimization: true})
 	if p := s.Inputs()[0]; p.Name != "x" || p.DType != onnxgraph.Float32 || fmt.Sprint(p.Shape) != "[-1 2]" {
 		t.Errorf("input is %+v", p)
 	}

@@ -36,6 +36,7 @@ type state struct {
 // OpenStepper opens a session of a model, and prepares its steps as NewStepper does. Closing the stepper closes the
 // session.
 func OpenStepper(m *onnxgraph.Model, pairs []Pair, initial map[string]*onnxgraph.Tensor, o Options) (*Stepper, error) {
+	o.noMemoryPattern = true
 	session, err := OpenModel(m, o)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 )
 
 var stepPairs = []ort.Pair{{Input: "w", Output: "w_new"}, {Input: "steps", Output: "steps_new"}, {Input: "kept", Output: "kept_new"}}
@@ -218,6 +219,7 @@ func TestStepAfterClose(t *testing.T) {
 
 // TestOpenStepper opens a model at once: closing the stepper, twice too, closes what it opened.
 func TestOpenStepper(t *testing.T) {
+	orttest.Init(t)
 	g := newGraph(t)
 	x := g.input("x", onnxgraph.Float32, 2)
 	g.output("y", g.op("Neg", x), onnxgraph.Float32, 2)
@@ -242,5 +244,39 @@ func TestOpenStepper(t *testing.T) {
 	}
 	if _, err := ort.OpenStepper(g.model, stepPairs, nil, ort.Options{}); err == nil {
 		t.Error("a stepper with states that the model has not is opened")
+	}
+}
+
+// TestStepMemory checks that what steps take is what the values take that are there at once: here a chain of products,
+// whose values have large to small sizes, so that no value fits into what another one left.
+func TestStepMemory(t *testing.T) {
+	orttest.Init(t)
+	const first = 1 << 24
+	g := newGraph(t)
+	v := g.input("x", onnxgraph.Float32, first)
+	needed := int64(0)
+	for n := int64(first); n > 1<<20; n /= 2 {
+		axes := g.constant("axes", onnxgraph.NewTensor([]int64{1}, []int64{0}))
+		start := g.constant("start", onnxgraph.NewTensor([]int64{1}, []int64{0}))
+		end := g.constant("end", onnxgraph.NewTensor([]int64{1}, []int64{n / 2}))
+		v = g.op("Slice", g.op("Exp", v), start, end, axes)
+		needed = max(needed, 4*(n+n/2))
+	}
+	g.output("y", g.op("Neg", v), onnxgraph.Float32, 1<<20)
+	s, err := ort.OpenStepper(g.model, nil, nil, ort.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	used := orttest.Peak(t, func() {
+		for range 3 {
+			if err := s.Step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	t.Logf("steps need %d MB, took %d MB", needed/1e6, used/1e6)
+	if float64(used) > 1.8*float64(needed) {
+		t.Errorf("steps need %d MB, and took %d MB", needed/1e6, used/1e6)
 	}
 }
