@@ -33,26 +33,6 @@ func (l *lowering) conv(n node) value {
 	return l.nchwc("Conv", inputs, attrs...)
 }
 
-// filters brings the filters [M, C, kh, kw] of one group into the layout [M/B, C/B, kh, kw, B of C, B of M], or, for an input
-// in plain layout, [M/B, C, kh, kw, B].
-func (l *lowering) filters(w value) value {
-	s, b := shapeOf(w), l.block
-	m, c, h, k := s[0], s[1], s[2], s[3]
-	if c < b {
-		return l.reshape(l.transpose(l.reshape(w, m/b, b, c, h, k), 0, 2, 3, 4, 1), m, c, h, k)
-	}
-	return l.reshape(l.transpose(l.reshape(w, m/b, b, c/b, b, h, k), 0, 2, 4, 5, 3, 1), m, c, h, k)
-}
-
-// depthwiseFilters brings filters [C, 1, kh, kw] into the layout [C/B, 1, kh, kw, B].
-func (l *lowering) depthwiseFilters(w value) value {
-	s, b := shapeOf(w), l.block
-	if count(s[2:]) == 1 {
-		return w
-	}
-	return l.reshape(l.transpose(l.reshape(w, s[0]/b, b, s[2], s[3]), 0, 2, 3, 1), s...)
-}
-
 // affine is x·scale + shift per channel, plus sum if that is not nil, and then Relu if asked for, of values in blocked layout.
 func (l *lowering) affine(x value, channels int64, scale, shift, sum value, relu bool) value {
 	attrs := []onnxgraph.Attribute{

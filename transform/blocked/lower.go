@@ -28,6 +28,7 @@ func Lower(m *onnxgraph.Model, convs []gradient.Convolution, block int64) {
 	l := &lowering{
 		Builder: onnxgraph.NewBuilder(m.Graph), block: block,
 		twins: map[value]value{}, done: map[node]bool{}, weights: map[value]gradient.Convolution{}, inputs: map[value]gradient.Convolution{},
+		constants: map[string]value{},
 	}
 	for _, c := range convs {
 		if c.DW != nil {
@@ -48,11 +49,12 @@ func Lower(m *onnxgraph.Model, convs []gradient.Convolution, block int64) {
 // lowering is the state of Lower.
 type lowering struct {
 	*onnxgraph.Builder
-	block   int64
-	twins   map[value]value // values of the portable graph in blocked layout
-	done    map[node]bool   // nodes whose outputs all have twins
-	weights map[value]gradient.Convolution
-	inputs  map[value]gradient.Convolution
+	block     int64
+	twins     map[value]value // values of the portable graph in blocked layout
+	done      map[node]bool   // nodes whose outputs all have twins
+	weights   map[value]gradient.Convolution
+	inputs    map[value]gradient.Convolution
+	constants map[string]value // by what they are
 }
 
 // lower finds a blocked form for a node, if there is one.
@@ -118,10 +120,22 @@ func (l *lowering) plain(v value) value {
 		return v
 	}
 	shape := shapeOf(v)
+	return l.plainLayout(l.typed(twin, shape...))
+}
+
+// plainLayout brings a tensor [N, C, H, W] from blocked into plain layout.
+func (l *lowering) plainLayout(v value) value {
+	shape := shapeOf(v)
 	if count(shape[2:]) == 1 {
-		return twin // the two layouts are the same
+		return v // the two layouts are the same
 	}
-	return l.nchwc("ReorderOutput", []value{twin}, onnxgraph.Int("channels", shape[1]))
+	return l.typed(l.nchwc("ReorderOutput", []value{v}, onnxgraph.Int("channels", shape[1])), shape...)
+}
+
+// typed declares the shape of a value that is no graph output.
+func (l *lowering) typed(v value, shape ...int64) value {
+	v.SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
+	return v
 }
 
 // fits reports whether a value can be in blocked layout.
@@ -135,10 +149,8 @@ func (l *lowering) blockedForm(v value) value {
 	if twin := l.twins[v]; twin != nil {
 		return twin
 	}
-	if count(shapeOf(v)[2:]) == 1 {
-		return v
-	}
-	return l.nchwc("ReorderInput", []value{v})
+	s := shapeOf(v)
+	return l.reorderInput(v, s[0], s[1], s[2]*s[3])
 }
 
 func (l *lowering) isBlocked(v value) bool { return l.twins[v] != nil }
@@ -149,11 +161,23 @@ func (l *lowering) nchwc(opType string, inputs []value, attrs ...onnxgraph.Attri
 }
 
 func (l *lowering) reshape(v value, shape ...int64) value {
-	return l.Op("Reshape", []value{v, l.Ints(shape...)})
+	r := l.Op("Reshape", []value{v, l.Ints(shape...)})
+	if slices.Contains(shape, -1) {
+		return r
+	}
+	return l.typed(r, shape...)
 }
 
 func (l *lowering) transpose(v value, perm ...int64) value {
-	return l.Op("Transpose", []value{v}, onnxgraph.Ints("perm", perm...))
+	t := l.Op("Transpose", []value{v}, onnxgraph.Ints("perm", perm...))
+	if s := shapeOf(v); s != nil {
+		var shape []int64
+		for _, i := range perm {
+			shape = append(shape, s[i])
+		}
+		return l.typed(t, shape...)
+	}
+	return t
 }
 
 func (l *lowering) sumOver(v value, keep int64, axes ...int64) value {

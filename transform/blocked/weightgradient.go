@@ -1,85 +1,127 @@
 package blocked
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
-// weightGradient replaces the gradient of the filters of a k×k convolution of one group, stride 1 and "same" padding:
-//
-//	dW[m,c,s,t] = Σ over n, rows i, columns j of dY[n,m,i-s+p,j]·X[n,c,i,j+t-p]
-//
-// which is one product of matrices: dY in k copies shifted by rows, with X in k copies shifted by columns. The
-// copies are made by depthwise convolutions whose dilation spans a whole image.
+// weightGradient replaces the gradient of the filters of a convolution of one group by a product of matrices.
 func (l *lowering) weightGradient(c gradient.Convolution) bool {
-	g, ok := l.sameConv(c.Node)
+	g, ok := geometryOf(c.Node)
 	if !ok || !l.fits(c.DY) || !l.fits(c.Node.Input(0)) {
 		return false
 	}
-	n, m, ch := g.images, g.out, g.in
-	space := g.h * g.w
-	rows := l.reshape(l.rowShifts(c.DY, g), n, g.k*m, space)
-	columns := l.reshape(l.columnShifts(c.Node.Input(0), g), n, g.k*ch, space)
-	product := l.sumOver(l.Op("MatMul", []value{rows, l.transpose(columns, 0, 2, 1)}), 0, 0)
-	dw := l.reshape(l.transpose(l.reshape(product, m, g.k, ch, g.k), 0, 2, 1, 3), m, ch, g.k, g.k)
-	dw.SetType(onnxgraph.Float32, onnxgraph.Static(m, ch, g.k, g.k))
-	onnxgraph.ReplaceUses(c.DW, dw)
+	w := shapeOf(c.Node.Input(1))
+	var dw value
+	if g.keepsSize(w) && w[2] == 3 && w[3] == 3 {
+		dw = l.byShifts(c.Node.Input(0), c.DY, w[2])
+	} else {
+		dw = l.byTaps(c.Node.Input(0), c.DY, w[2:], g)
+	}
+	onnxgraph.ReplaceUses(c.DW, l.reshape(dw, w...))
 	return true
 }
 
-// sameGeometry is that of a k×k convolution of stride 1 that keeps the size of its images.
-type sameGeometry struct{ images, in, out, h, w, k int64 }
+// byShifts is the gradient of k×k filters of stride 1 and "same" padding:
+//
+//	dW[m,c,s,t] = Σ over n, rows i, columns j of dY[n,m,i-s+p,j]·X[n,c,i,j+t-p]
+//
+// from dY in k copies shifted by rows, and X in k copies shifted by columns: 2·k copies give all k·k taps. The copies
+// are made by depthwise convolutions whose dilation spans a whole image.
+func (l *lowering) byShifts(x, dy value, k int64) value {
+	s, m := shapeOf(x), shapeOf(dy)[1]
+	n, ch, space := s[0], s[1], s[2]*s[3]
+	rows := l.reshape(l.rowShifts(dy, k), n, k*m, space)
+	columns := l.reshape(l.columnShifts(x, k), n, k*ch, space)
+	product := l.reshape(l.product(rows, columns), m, k, ch, k)
+	return l.transpose(product, 0, 2, 1, 3)
+}
 
-func (l *lowering) sameConv(n node) (sameGeometry, bool) {
-	x, w := shapeOf(n.Input(0)), shapeOf(n.Input(1))
-	if len(w) != 4 || n.Int("group", 1) != 1 || w[2] != w[3] || w[2] != 3 {
-		return sameGeometry{}, false
+// byTaps is the gradient of any filters, from one copy of X for each tap, which holds what the tap reads for each place of
+// the output. A copy is a depthwise convolution with a filter that is 1 at this tap, and 0 elsewhere.
+func (l *lowering) byTaps(x, dy value, kernel []int64, g geometry) value {
+	s, out := shapeOf(x), shapeOf(dy)
+	taps, space := kernel[0]*kernel[1], out[2]*out[3]
+	copies := l.plain(x)
+	if taps > 1 || !slices.Equal(s[2:], out[2:]) {
+		copies = l.plainLayout(l.tapCopies(x, out[2:], kernel, g))
 	}
-	p := w[2] / 2
-	plain := func(name string, v int64) bool {
-		return !slices.ContainsFunc(n.Ints(name), func(a int64) bool { return a != v })
+	return l.product(l.reshape(l.plain(dy), out[0], out[1], space), l.reshape(copies, s[0], s[1]*taps, space))
+}
+
+// tapCopies returns the copies of X for all taps below one another, [N, C, taps·Ho, Wo] in blocked layout.
+func (l *lowering) tapCopies(x value, size, kernel []int64, g geometry) value {
+	s, taps := shapeOf(x), kernel[0]*kernel[1]
+	var copies []value
+	for t := range taps {
+		filter := make([]float32, taps)
+		filter[t] = 1
+		copied := l.depthwise(l.blockedForm(x), s[1], filter, kernel, g)
+		copies = append(copies, l.reshape(copied, s[0]*s[1]/l.block, size[0]*size[1]*l.block))
 	}
-	ok := plain("strides", 1) && plain("dilations", 1) && len(n.Ints("pads")) == 4 && plain("pads", p) && n.Str("auto_pad", "NOTSET") == "NOTSET"
-	return sameGeometry{x[0], w[1], w[0], x[2], x[3], w[2]}, ok
+	joined := copies[0]
+	if taps > 1 {
+		joined = l.Op("Concat", copies, onnxgraph.Int("axis", 1))
+	}
+	return l.reshape(joined, s[0], s[1], taps*size[0], size[1])
+}
+
+// product adds up the products a·bᵀ of all images, of a [N, R, S] and b [N, Q, S]: in one product of matrices where it is
+// less work to put the images side by side than to add up.
+func (l *lowering) product(a, b value) value {
+	as, bs := shapeOf(a), shapeOf(b)
+	n, r, q, space := as[0], as[1], bs[1], as[2]
+	if r*q <= (r+q)*space {
+		return l.sumOver(l.Op("MatMul", []value{a, l.transpose(b, 0, 2, 1)}), 0, 0)
+	}
+	a = l.reshape(l.transpose(a, 1, 0, 2), r, n*space)
+	b = l.reshape(l.transpose(b, 1, 0, 2), q, n*space)
+	return l.Op("MatMul", []value{a, l.transpose(b, 1, 0)})
 }
 
 // rowShifts returns k copies of dY below one another, [N, M, k·H, W] in plain layout: copy s has row i-s+p at row i.
-func (l *lowering) rowShifts(dy value, g sameGeometry) value {
-	p := g.k / 2
-	above := (g.k-1)*(g.h+1) - p
-	below := g.k*g.h - g.h + (g.k-1)*(g.h+1) - above
-	ones := slices.Repeat([]float32{1}, int(g.k))
-	if g.w%l.block == 0 { // plain rows are blocks of columns
-		lanes := l.reshape(l.plain(dy), g.images*g.out, l.block, g.h, g.w/l.block)
-		return l.shifts(lanes, l.block, ones, g.k, 1, g.h+1, []int64{above, 0, below, 0})
+func (l *lowering) rowShifts(dy value, k int64) value {
+	s := shapeOf(dy)
+	n, m, h, w := s[0], s[1], s[2], s[3]
+	p := k / 2
+	above := (k-1)*(h+1) - p
+	below := k*h - h + (k-1)*(h+1) - above
+	ones := slices.Repeat([]float32{1}, int(k))
+	g := geometry{strides: []int64{1, 1}, dilations: []int64{h + 1, 1}, pads: []int64{above, 0, below, 0}}
+	if w%l.block == 0 { // plain rows are blocks of columns
+		lanes := l.reshape(l.plain(dy), n*m, l.block, h, w/l.block)
+		return l.depthwise(lanes, l.block, ones, []int64{k, 1}, g)
 	}
-	copies := l.shifts(l.blockedForm(dy), g.out, ones, g.k, 1, g.h+1, []int64{above, 0, below, 0})
-	return l.nchwc("ReorderOutput", []value{copies}, onnxgraph.Int("channels", g.out))
+	return l.plainLayout(l.typed(l.depthwise(l.blockedForm(dy), m, ones, []int64{k, 1}, g), n, m, k*h, w))
 }
 
 // columnShifts returns k copies of X below one another, [N, C, k·H, W] in plain layout: copy t has column j+t-p at column j.
-func (l *lowering) columnShifts(x value, g sameGeometry) value {
-	p := g.k / 2
-	diagonal := make([]float32, g.k*g.k)
-	for t := range g.k {
-		diagonal[(g.k-1-t)*g.k+t] = 1
+func (l *lowering) columnShifts(x value, k int64) value {
+	s := shapeOf(x)
+	p, h := k/2, s[2]
+	diagonal := make([]float32, k*k)
+	for t := range k {
+		diagonal[(k-1-t)*k+t] = 1
 	}
-	copies := l.shifts(l.blockedForm(x), g.in, diagonal, g.k, g.k, g.h, []int64{(g.k - 1) * g.h, p, (g.k - 1) * g.h, p})
-	return l.nchwc("ReorderOutput", []value{copies}, onnxgraph.Int("channels", g.in))
+	g := geometry{strides: []int64{1, 1}, dilations: []int64{h, 1}, pads: []int64{(k - 1) * h, p, (k - 1) * h, p}}
+	return l.plainLayout(l.typed(l.depthwise(l.blockedForm(x), s[1], diagonal, []int64{k, k}, g), s[0], s[1], k*h, s[3]))
 }
 
-// shifts convolves every map of x with the same kernel, of the given height, width and dilation of rows.
-func (l *lowering) shifts(x value, channels int64, kernel []float32, height, width, dilation int64, pads []int64) value {
-	var data []float32
-	for range channels / l.block {
-		for _, v := range kernel {
-			data = append(data, slices.Repeat([]float32{v}, int(l.block))...)
+// depthwise convolves every map of x with the same filter.
+func (l *lowering) depthwise(x value, channels int64, filter []float32, kernel []int64, g geometry) value {
+	filters := l.constant(fmt.Sprint("depthwise", channels, kernel, filter), func() *onnxgraph.Tensor {
+		var data []float32
+		for range channels / l.block {
+			for _, v := range filter {
+				data = append(data, slices.Repeat([]float32{v}, int(l.block))...)
+			}
 		}
-	}
-	filters := l.Graph.AddConstant("shifts", onnxgraph.NewTensor([]int64{channels, 1, height, width}, data))
+		return onnxgraph.NewTensor([]int64{channels, 1, kernel[0], kernel[1]}, data)
+	})
 	return l.nchwc("Conv", []value{x, filters},
-		onnxgraph.Int("group", channels), onnxgraph.Ints("kernel_shape", height, width), onnxgraph.Ints("strides", 1, 1),
-		onnxgraph.Ints("dilations", dilation, 1), onnxgraph.Ints("pads", pads...))
+		onnxgraph.Int("group", channels), onnxgraph.Ints("kernel_shape", kernel...), onnxgraph.Ints("strides", g.strides...),
+		onnxgraph.Ints("dilations", g.dilations...), onnxgraph.Ints("pads", g.pads...))
 }

@@ -1,0 +1,110 @@
+package blocked
+
+import (
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// filters brings the filters [M, C, kh, kw] of one group into the layout [M/B, C/B, kh, kw, B of C, B of M], or, for an input
+// in plain layout, [M/B, C, kh, kw, B].
+//
+// ReorderInput moves one axis into blocks at the speed of memory, where a Transpose goes by single numbers; what is left to
+// do then is to put rows of B numbers in order.
+func (l *lowering) filters(w value) value {
+	s, b := shapeOf(w), l.block
+	m, c, taps := s[0], s[1], s[2]*s[3]
+	outer := l.reorderInput(l.reshape(w, 1, m, c*s[2], s[3]), 1, m, c*taps) // rows M/B, C, kh·kw
+	if c < b {
+		return l.reshape(outer, s...)
+	}
+	return l.rows(outer, fmt.Sprint("filters", m, c, taps), func(yield func(row int64)) {
+		for mo := range m / b {
+			for co := range c / b {
+				for t := range taps {
+					for ci := range b {
+						yield((mo*c+co*b+ci)*taps + t)
+					}
+				}
+			}
+		}
+	}, s...)
+}
+
+// turnedFilters swaps the channels of filters [M, C, kh, kw] and takes of their taps, by their places in kh·kw, those
+// that are named: the result is [C, M, h, w] in blocked layout.
+func (l *lowering) turnedFilters(w value, taps []int64, height, width int64) value {
+	s, b := shapeOf(w), l.block
+	m, c, all := s[0], s[1], s[2]*s[3]
+	inner := l.reorderInput(w, m, c, all) // rows M, C/B, kh·kw
+	return l.rows(inner, fmt.Sprint("turned", m, c, all, taps), func(yield func(row int64)) {
+		for co := range c / b {
+			for mo := range m / b {
+				for _, t := range taps {
+					for mi := range b {
+						yield(((mo*b+mi)*(c/b)+co)*all + t)
+					}
+				}
+			}
+		}
+	}, c, m, height, width)
+}
+
+// rows returns rows of B numbers of v, in the order of their places in v that each yields; sameOrder names that order.
+func (l *lowering) rows(v value, sameOrder string, each func(yield func(row int64)), shape ...int64) value {
+	order := l.constant(sameOrder, func() *onnxgraph.Tensor {
+		var places []int32
+		each(func(row int64) { places = append(places, int32(row)) })
+		return onnxgraph.NewTensor([]int64{int64(len(places))}, places)
+	})
+	return l.reshape(l.Op("Gather", []value{l.reshape(v, -1, l.block), order}), shape...)
+}
+
+// reorderInput brings n images of c channels and some space into blocked layout. ONNX Runtime does not compute its own
+// operators ahead, so that constants are laid out here.
+func (l *lowering) reorderInput(v value, n, c, space int64) value {
+	if space == 1 {
+		return v // the two layouts are the same
+	}
+	t := constantOf(v)
+	if t == nil {
+		return l.nchwc("ReorderInput", []value{v})
+	}
+	from, err := t.Float32s()
+	if err != nil {
+		return l.nchwc("ReorderInput", []value{v}) // its file is gone: ONNX Runtime tells
+	}
+	return l.constant("blocked "+v.Name(), func() *onnxgraph.Tensor {
+		to := make([]float32, 0, len(from))
+		for block := range n * c / l.block {
+			for p := range space {
+				for i := range l.block {
+					to = append(to, from[(block*l.block+i)*space+p])
+				}
+			}
+		}
+		return onnxgraph.NewTensor(shapeOf(v), to)
+	})
+}
+
+// constant returns the constant of a name among those of this lowering, which is made if it is not there.
+func (l *lowering) constant(name string, tensor func() *onnxgraph.Tensor) value {
+	if l.constants[name] == nil {
+		l.constants[name] = l.Graph.AddConstant("blocked", tensor())
+	}
+	return l.constants[name]
+}
+
+// constantOf returns the constant that v is, perhaps in another shape, nil if it is none.
+func constantOf(v value) *onnxgraph.Tensor {
+	for v.Producer() != nil && v.Producer().Is("Reshape") {
+		v = v.Producer().Input(0)
+	}
+	return v.Constant()
+}
+
+// depthwiseFilters brings filters [C, 1, kh, kw] into the layout [C/B, 1, kh, kw, B].
+func (l *lowering) depthwiseFilters(w value) value {
+	s := shapeOf(w)
+	return l.reshape(l.reorderInput(l.reshape(w, 1, s[0], s[2], s[3]), 1, s[0], s[2]*s[3]), s...)
+}

@@ -1,0 +1,34 @@
+package blocked
+
+import "slices"
+
+// geometry is that of a convolution of one group over two dimensions.
+type geometry struct {
+	strides, dilations, pads []int64
+}
+
+// geometryOf reads a Conv's attributes; ok is false if it is another kind of convolution.
+func geometryOf(n node) (g geometry, ok bool) {
+	if len(shapeOf(n.Input(0))) != 4 || n.Int("group", 1) != 1 || n.Str("auto_pad", "NOTSET") != "NOTSET" {
+		return geometry{}, false
+	}
+	orElse := func(list []int64, otherwise ...int64) []int64 {
+		if list == nil {
+			return otherwise
+		}
+		return list
+	}
+	return geometry{
+		strides:   orElse(n.Ints("strides"), 1, 1),
+		dilations: orElse(n.Ints("dilations"), 1, 1),
+		pads:      orElse(n.Ints("pads"), 0, 0, 0, 0),
+	}, true
+}
+
+// keepsSize reports whether a convolution of stride 1 with filters of the given shape is padded so that images keep their
+// size, without dilation.
+func (g geometry) keepsSize(filters []int64) bool {
+	h, w := filters[2]/2, filters[3]/2
+	return slices.Equal(slices.Concat(g.strides, g.dilations), []int64{1, 1, 1, 1}) &&
+		filters[2]%2 == 1 && filters[3]%2 == 1 && slices.Equal(g.pads, []int64{h, w, h, w})
+}

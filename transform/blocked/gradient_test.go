@@ -1,0 +1,94 @@
+package blocked_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform/gradient"
+)
+
+// TestConvolutionGradients compares gradients of convolutions before and after they are lowered: for every form that
+// a filter's gradient has, and every way in which an input's gradient falls into phases.
+func TestConvolutionGradients(t *testing.T) {
+	orttest.Init(t)
+	b := specialize.BlockSize()
+	if b == 0 {
+		t.Skip("this processor has no blocked operators")
+	}
+	ints := func(name string, v ...int64) onnxgraph.Attribute { return onnxgraph.Ints(name, v...) }
+	cases := []struct {
+		name   string
+		x, w   []int64
+		frozen bool // the filters are a constant
+		attrs  []onnxgraph.Attribute
+	}{
+		{"3×3", []int64{3, b, 6, 5}, []int64{2 * b, b, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}},
+		{"3×3, rows of whole blocks", []int64{2, 2 * b, 4, 2 * b}, []int64{b, 2 * b, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}},
+		{"3×3, many channels for their size", []int64{3, 2 * b, 3, 2}, []int64{3 * b, 2 * b, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}},
+		{"3×3 without padding", []int64{2, b, 6, 5}, []int64{b, b, 3, 3}, false, nil},
+		{"frozen 3×3", []int64{2, b, 6, 5}, []int64{2 * b, b, 3, 3}, true, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}},
+		{"dilated 3×3", []int64{2, b, 8, 9}, []int64{2 * b, b, 3, 3}, false, []onnxgraph.Attribute{ints("dilations", 2, 3), ints("pads", 2, 3, 2, 3)}},
+		{"frozen dilated 3×3", []int64{2, b, 8, 9}, []int64{2 * b, b, 3, 3}, true, []onnxgraph.Attribute{ints("dilations", 2, 1)}},
+		{"3×3 of stride 2", []int64{2, b, 6, 8}, []int64{2 * b, b, 3, 3}, false, []onnxgraph.Attribute{ints("strides", 2, 2), ints("pads", 1, 1, 1, 1)}},
+		{"frozen 3×3 of stride 2", []int64{2, b, 6, 8}, []int64{2 * b, b, 3, 3}, true, []onnxgraph.Attribute{ints("strides", 2, 2), ints("pads", 1, 1, 1, 1)}},
+		{"3×3 of stride 2, odd size", []int64{2, b, 7, 5}, []int64{b, b, 3, 3}, false, []onnxgraph.Attribute{ints("strides", 2, 2), ints("pads", 1, 1, 1, 1)}},
+		{"2×3 of stride 2 and 1", []int64{2, b, 6, 5}, []int64{b, b, 2, 3}, false, []onnxgraph.Attribute{ints("strides", 2, 1), ints("pads", 0, 1, 0, 1)}},
+		{"1×1", []int64{2, b, 6, 5}, []int64{3 * b, b, 1, 1}, false, nil},
+		{"1×1 of one pixel", []int64{4, b, 1, 1}, []int64{3 * b, b, 1, 1}, false, nil},
+		{"1×1 of stride 2", []int64{2, b, 6, 4}, []int64{2 * b, b, 1, 1}, false, []onnxgraph.Attribute{ints("strides", 2, 2)}},
+		{"5×5", []int64{2, b, 7, 6}, []int64{b, b, 5, 5}, false, []onnxgraph.Attribute{ints("pads", 2, 2, 2, 2)}},
+		{"padding wider than the kernel", []int64{2, b, 4, 4}, []int64{b, b, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 3, 3, 3, 3)}},
+		{"grouped", []int64{2, 2 * b, 6, 5}, []int64{2 * b, b, 3, 3}, false, []onnxgraph.Attribute{onnxgraph.Int("group", 2), ints("pads", 1, 1, 1, 1)}},
+		{"depthwise", []int64{2, b, 6, 5}, []int64{b, 1, 3, 3}, false, []onnxgraph.Attribute{onnxgraph.Int("group", b), ints("pads", 1, 1, 1, 1)}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			m := onnxgraph.New("net", 8, 18)
+			n := &net{onnxgraph.NewBuilder(m.Graph), rand.New(rand.NewPCG(1, 2)), map[string]*onnxgraph.Tensor{}}
+			x, w := n.input("x", c.x...), n.input("w", c.w...)
+			filters, wanted := w, []value{x, w}
+			if c.frozen {
+				filters, wanted = m.Graph.AddConstant("bank", n.data["w"]), []value{x}
+			}
+			y := n.conv(x, filters, append(c.attrs, ints("kernel_shape", c.w[2:]...))...)
+			m.Graph.AddOutput(y, onnxgraph.Float32, nil)
+			y.SetType(onnxgraph.Float32, onnxgraph.Static(run(t, m, n.data)[y.Name()].Dims()...))
+			convolutions := differentiate(t, n, y, wanted)
+			want := run(t, m, n.data)
+			if _, err := specialize.Lower(m, convolutions, ort.Options{}); err != nil {
+				t.Fatal(err)
+			}
+			got := run(t, m, n.data)
+			for name := range want {
+				near(t, got[name], want[name])
+			}
+		})
+	}
+}
+
+// differentiate makes outputs of the gradients of Σ y·z, for some z of y's shape, by the wanted values.
+func differentiate(t *testing.T, n *net, y value, wanted []value) []gradient.Convolution {
+	t.Helper()
+	shape, ok := y.StaticShape()
+	if !ok {
+		t.Fatal("the output has no shape")
+	}
+	product := n.op("Mul", nil, y, n.input("z", shape...))
+	loss := n.op("ReduceSum", keep(0), product, n.Ints(0, 1, 2, 3))
+	for v, s := range map[value][]int64{product: shape, loss: {}} {
+		v.SetType(onnxgraph.Float32, onnxgraph.Static(s...))
+	}
+	gradients, err := gradient.Of(n.Builder, loss, wanted...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Graph.RemoveOutputs()
+	for _, v := range wanted {
+		n.Graph.AddOutput(n.op("Abs", nil, gradients.Of[v]), onnxgraph.Float32, nil)
+	}
+	return gradients.Convolutions
+}
