@@ -36,32 +36,38 @@ func (l *lowering) reduce(n node) value {
 	if err != nil || !slices.Equal(axes, []int64{0, 2, 3}) {
 		return nil
 	}
-	s := shapeOf(x)
-	perImage, elements := l.perImage(x), float64(s[2]*s[3])
-	if perImage == nil {
+	sum := l.overSpace(x)
+	if sum == nil {
 		return nil
 	}
-	if perImage.product {
-		elements = 1
+	opType := "ReduceSum"
+	if n.Is("ReduceMean") && !sum.isTotal {
+		opType = "ReduceMean" // of means
 	}
-	if n.Is("ReduceMean") {
-		elements /= float64(s[0] * s[2] * s[3])
+	over := l.typed(l.Op(opType, []value{sum.v, l.Ints(0)}, onnxgraph.Int("keepdims", 1)), 1, shapeOf(x)[1], 1, 1)
+	s := shapeOf(x)
+	switch {
+	case n.Is("ReduceMean") && sum.isTotal:
+		over = l.scale(over, 1/float64(s[0]*s[2]*s[3]))
+	case n.Is("ReduceSum") && !sum.isTotal:
+		over = l.scale(over, float64(s[2]*s[3]))
 	}
-	sum := l.scale(l.sumOver(perImage.v, 0, 0), elements)
-	plain := l.reshape(sum, shapeOf(y)...)
-	plain.SetType(y.DType(), onnxgraph.Static(shapeOf(y)...))
-	onnxgraph.ReplaceUses(y, plain)
+	if len(shapeOf(y)) != 4 {
+		over = l.reshape(over, shapeOf(y)...)
+	}
+	onnxgraph.ReplaceUses(y, l.typed(over, shapeOf(y)...))
 	l.done[n] = true
 	return nil
 }
 
+// spatial is what is left of a tensor when its spatial dimensions are reduced.
 type spatial struct {
-	v       value // [N, C]
-	product bool  // v is a sum, else a mean
+	v       value // [N, C, 1, 1]
+	isTotal bool  // v adds up, else it averages
 }
 
-// perImage is the mean over space, or for a product that nobody else reads, the sum.
-func (l *lowering) perImage(x value) *spatial {
+// overSpace is the mean over space, or for a product that nobody else reads, the sum; nil if x is not blocked.
+func (l *lowering) overSpace(x value) *spatial {
 	s := shapeOf(x)
 	if n := x.Producer(); n != nil && n.Is("Mul") && single(x) && s[2]*s[3] > 1 {
 		a, b := n.Input(0), n.Input(1)
@@ -72,13 +78,13 @@ func (l *lowering) perImage(x value) *spatial {
 	if !l.isBlocked(x) {
 		return nil
 	}
-	return &spatial{l.reshape(l.nchwc("GlobalAveragePool", []value{l.twins[x]}), s[0], s[1]), false}
+	return &spatial{l.nchwc("GlobalAveragePool", []value{l.twins[x]}), false}
 }
 
-// dot is the sum over space of a·b, as [N, C]: a depthwise convolution of each map with a filter of its own size.
+// dot is the sum over space of a·b, as [N, C, 1, 1]: a depthwise convolution of each map with a filter of its own size.
 func (l *lowering) dot(a, b value, s []int64) value {
 	maps := s[0] * s[1]
 	y := l.nchwc("Conv", []value{l.reshape(a, 1, maps, s[2], s[3]), l.reshape(b, maps, 1, s[2], s[3])},
 		onnxgraph.Int("group", maps), onnxgraph.Ints("kernel_shape", s[2], s[3]), onnxgraph.Ints("strides", 1, 1), onnxgraph.Ints("pads", 0, 0, 0, 0))
-	return l.reshape(y, s[0], s[1])
+	return l.reshape(y, s[0], s[1], 1, 1)
 }

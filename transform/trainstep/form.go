@@ -67,6 +67,8 @@ func (b *builder) fold(block transform.Block) {
 //
 //	dense      P [g, M/g, J] · R [g, J, C·K]               J bank filters per group
 //	depthwise  P [g, C, M/g, m] · R [g, C, m, K]           m bank filters per input channel
+//
+// A single group has no dimension for it: ONNX Runtime packs a constant matrix once, but not a batch of them.
 func (b *builder) combined(block transform.Block) *onnxgraph.Value {
 	bank, pointwise := block.Bank.Constant().Dims(), block.Pointwise.Constant().Dims()
 	groups := block.PointwiseConv.Int("group", 1)
@@ -80,6 +82,10 @@ func (b *builder) combined(block transform.Block) *onnxgraph.Value {
 		product := b.product(p, b.reshaped(block.Bank, groups, channels, m, taps), groups, channels, filters, taps)
 		product = b.typed("Transpose", product, []int64{groups, filters, channels, taps}, onnxgraph.Ints("perm", 0, 2, 1, 3))
 		return b.reshaped(product, append([]int64{pointwise[0], channels}, kernel...)...)
+	}
+	if groups == 1 {
+		product := b.product(b.reshaped(block.Pointwise, filters, perGroup), b.reshaped(block.Bank, perGroup, bank[1]*taps), filters, bank[1]*taps)
+		return b.reshaped(product, append([]int64{pointwise[0], bank[1]}, kernel...)...)
 	}
 	product := b.product(b.reshaped(block.Pointwise, groups, filters, perGroup), b.reshaped(block.Bank, groups, perGroup, bank[1]*taps), groups, filters, bank[1]*taps)
 	return b.reshaped(product, append([]int64{pointwise[0], bank[1]}, kernel...)...)
