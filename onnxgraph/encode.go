@@ -3,7 +3,6 @@ package onnxgraph
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 
@@ -13,25 +12,26 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// encoded is a model that is ready to be written.
-type encoded struct {
-	parts    []part // one after the other, the model file
-	size     int64  // of the model file
-	external []externalPart
-}
+// encoded is a model that is ready to be written: its file and its data file, each as parts that follow one another.
+type encoded struct{ model, data []part }
 
 // part is bytes or, if there is one, the raw data of a tensor.
 type part struct {
 	bytes  []byte
 	tensor *Tensor
-	size   int64 // of the raw data
+	name   string // of the tensor, for messages
+	size   int64
 }
 
-// externalPart is a tensor with its place in the data file.
-type externalPart struct {
-	name         string
-	tensor       *Tensor
-	offset, size int64
+func bytesPart(bytes []byte) part { return part{bytes: bytes, size: int64(len(bytes))} }
+
+// totalSize returns how many bytes parts have together.
+func totalSize(parts []part) int64 {
+	size := int64(0)
+	for _, p := range parts {
+		size += p.size
+	}
+	return size
 }
 
 // encode reads and computes no elements yet.
@@ -44,16 +44,17 @@ func (m *Model) encode(mode ExternalMode, dataFile string) (*encoded, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts, size, err := e.insert("ModelProto", rest)
-	switch {
+	parts, err := e.insert("ModelProto", rest)
+	switch size := totalSize(parts); {
 	case err != nil:
 		return nil, err
 	case size <= protobufLimit:
-		return &encoded{parts, size, e.external}, nil
+		return &encoded{model: parts, data: e.data}, nil
 	case mode == ExternalAsRead:
 		return m.encode(ExternalAll, dataFile)
+	default:
+		return nil, fmt.Errorf("the model file would take %d bytes, more than the 2 GiB of a protobuf file: keep its tensors external", size)
 	}
-	return nil, fmt.Errorf("the model file would take %d bytes, more than the 2 GiB of a protobuf file: keep its tensors external", size)
 }
 
 // encoder lays out the tensors of a model.
@@ -61,9 +62,9 @@ type encoder struct {
 	mode     ExternalMode
 	dataFile string
 	raw      []part // what the placeholders stand for
-	external []externalPart
-	end      int64 // of the data file so far
-	err      error // the first that occurred
+	data     []part // of the data file so far
+	end      int64  // of these
+	err      error  // the first that occurred
 }
 
 // place returns the message to store for a tensor: with a placeholder for its raw data, or pointing to the
@@ -86,14 +87,14 @@ func (e *encoder) place(t *Tensor, name *string) *onnxpb.TensorProto {
 		p.Name = name
 	}
 	p.RawData = placeholder(len(e.raw))
-	e.raw = append(e.raw, part{tensor: t, size: size})
+	e.raw = append(e.raw, part{tensor: t, name: deref(name), size: size})
 	return p
 }
 
 func (e *encoder) placeOutside(t *Tensor, name *string, size int64) *onnxpb.TensorProto {
 	offset := (e.end + externalAlignment - 1) / externalAlignment * externalAlignment
+	e.data = append(e.data, bytesPart(make([]byte, offset-e.end)), part{tensor: t, name: deref(name), size: size})
 	e.end = offset + size
-	e.external = append(e.external, externalPart{deref(name), t, offset, size})
 	p := t.stub(name)
 	p.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
 	for _, entry := range [][2]string{{"location", e.dataFile},
@@ -105,38 +106,35 @@ func (e *encoder) placeOutside(t *Tensor, name *string, size int64) *onnxpb.Tens
 }
 
 // insert returns the message of that kind with the raw data in the places of its placeholders.
-func (e *encoder) insert(kind string, message []byte) (parts []part, size int64, err error) {
+func (e *encoder) insert(kind string, message []byte) (parts []part, err error) {
 	w := memoryWindow(message)
 	kept := int64(0) // from there on, the message goes on as it is
 	for at := int64(0); at < w.size; {
 		f, err := w.field(kind, at, w.size)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		at = f.end
 		var inner []part
-		var length int64
 		switch content := message[f.content:f.end]; f.holds {
 		case "":
 			continue
 		case rawData:
 			inner = e.raw[placeholderNumber(content):][:1]
-			length = inner[0].size
 		default:
-			if inner, length, err = e.insert(f.holds, content); err != nil {
-				return nil, 0, err
+			if inner, err = e.insert(f.holds, content); err != nil {
+				return nil, err
 			}
 		}
 		if len(inner) == 1 && inner[0].tensor == nil {
 			continue // there is no raw data in it
 		}
 		header := protowire.AppendTag(slices.Clone(message[kept:f.header]), f.number, protowire.BytesType)
-		header = protowire.AppendVarint(header, uint64(length))
-		parts = append(append(parts, part{bytes: header}), inner...)
-		size += int64(len(header)) + length
+		header = protowire.AppendVarint(header, uint64(totalSize(inner)))
+		parts = append(append(parts, bytesPart(header)), inner...)
 		kept = f.end
 	}
-	return append(parts, part{bytes: message[kept:]}), size + w.size - kept, nil
+	return append(parts, bytesPart(message[kept:])), nil
 }
 
 // rawSize returns the number of bytes that writeRaw writes.
@@ -148,30 +146,6 @@ func (t *Tensor) rawSize() (int64, error) {
 		return int64(len(t.proto.RawData)), nil
 	}
 	return int64(len(rawFromTypedField(t.proto))), nil
-}
-
-// write writes the model file.
-func (e *encoded) write(w io.Writer) error {
-	for _, p := range e.parts {
-		if p.tensor != nil {
-			if err := p.tensor.writeRaw(w, p.size); err != nil {
-				return err
-			}
-		} else if _, err := w.Write(p.bytes); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeExternal writes the data file.
-func (e *encoded) writeExternal(f *os.File) error {
-	for _, p := range e.external {
-		if err := p.tensor.writeRaw(io.NewOffsetWriter(f, p.offset), p.size); err != nil {
-			return fmt.Errorf("constant %q: %w", p.name, err)
-		}
-	}
-	return nil
 }
 
 // writeRaw writes the elements, which must be size bytes.

@@ -1,7 +1,6 @@
 package onnxgraph
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +27,7 @@ const (
 )
 
 // Save writes the model to path, and external data to the same name with ".data" behind it. Both appear
-// whole or not at all. Tensors are written one after the other, so that they need not fit in memory.
+// whole or not at all. Tensors are computed and written a few at a time, so that they need not fit in memory.
 func (m *Model) Save(path string, mode ExternalMode) error {
 	s, err := m.Stage(path, mode)
 	if err != nil {
@@ -44,12 +43,11 @@ func (m *Model) Bytes() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding a model: %w", err)
 	}
-	var out bytes.Buffer
-	out.Grow(int(e.size))
-	if err := e.write(&out); err != nil {
+	out := make(memory, totalSize(e.model))
+	if err := writeParts(out, e.model); err != nil {
 		return nil, fmt.Errorf("encoding a model: %w", err)
 	}
-	return out.Bytes(), nil
+	return out, nil
 }
 
 // WriteFile writes a file atomically: to a temporary file in the same folder, which takes the place of

@@ -1,9 +1,9 @@
 package onnxgraph
 
 import (
-	"bytes"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"slices"
 	"sync"
@@ -64,8 +64,13 @@ func isChanged(info, found os.FileInfo) bool {
 	return !os.SameFile(info, found) || info.Size() != found.Size() || !info.ModTime().Equal(found.ModTime())
 }
 
+// copyBuffers spares the garbage collector a buffer per tensor.
+var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
+
 func copySection(w io.Writer, f *os.File, offset, length int64) error {
-	n, err := io.CopyBuffer(w, io.NewSectionReader(f, offset, length), make([]byte, min(copySize, max(1, length))))
+	buffer := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buffer)
+	n, err := io.CopyBuffer(w, io.NewSectionReader(f, offset, length), buffer[:])
 	if err == nil && n < length {
 		err = io.ErrUnexpectedEOF
 	}
@@ -79,21 +84,29 @@ func copySection(w io.Writer, f *os.File, offset, length int64) error {
 // again if they were dropped since, to save memory: it must give the same tensor every time. An error of remake, or a
 // tensor of another type or size, is what reading the elements or saving the model returns.
 func NewLazyTensor(dtype DType, dims []int64, remake func() (*Tensor, error)) *Tensor {
+	return NewPiecewiseTensor(dtype, dims, func(yield func(*Tensor, error) bool) { yield(remake()) })
+}
+
+// NewPiecewiseTensor is NewLazyTensor for elements that need not be in memory all at once: pieces gives them in row-major
+// order. It may use a piece's memory again for the next one.
+func NewPiecewiseTensor(dtype DType, dims []int64, pieces iter.Seq2[*Tensor, error]) *Tensor {
 	p := &onnxpb.TensorProto{Dims: slices.Clone(dims), DataType: proto.Int32(int32(dtype))}
-	return &Tensor{proto: p, source: &recipe{dtype: dtype, dims: p.Dims, remake: remake}}
+	return &Tensor{proto: p, source: &recipe{dtype: dtype, dims: p.Dims, pieces: pieces}}
 }
 
 // recipe is the source of a lazy tensor.
 type recipe struct {
 	dtype  DType
 	dims   []int64
-	remake func() (*Tensor, error)
+	pieces iter.Seq2[*Tensor, error]
 
 	lock sync.Mutex
 	made weak.Pointer[Tensor] // until the garbage collector takes it
 }
 
-func (r *recipe) size() (int64, error) { return r.dtype.byteSize(elementCount(r.dims)), nil }
+func (r *recipe) size() (int64, error) { return r.bytes(), nil }
+
+func (r *recipe) bytes() int64 { return r.dtype.byteSize(elementCount(r.dims)) }
 
 func (r *recipe) read() ([]byte, error) {
 	r.lock.Lock()
@@ -101,22 +114,56 @@ func (r *recipe) read() ([]byte, error) {
 	if t := r.made.Value(); t != nil {
 		return t.Raw()
 	}
-	t, err := r.remake()
+	var raw []byte
+	err := r.each(func(piece []byte) error {
+		if int64(len(piece)) == r.bytes() {
+			raw = piece
+		} else {
+			raw = append(slices.Grow(raw, int(r.bytes())-len(raw)), piece...)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	if t.DType() != r.dtype || t.Len() != elementCount(r.dims) {
-		return nil, fmt.Errorf("computing a %v tensor of dims %v: got %v of dims %v", r.dtype, r.dims, t.DType(), t.Dims())
-	}
+	t := NewRawTensor(r.dtype, r.dims, raw)
 	r.made = weak.Make(t)
 	return t.Raw()
 }
 
 func (r *recipe) writeTo(w io.Writer) error {
-	raw, err := r.read()
-	if err != nil {
-		return err
+	r.lock.Lock()
+	made := r.made.Value()
+	r.lock.Unlock()
+	if made != nil {
+		return made.writeRaw(w, r.bytes())
 	}
-	_, err = io.Copy(w, bytes.NewReader(raw))
-	return err
+	return r.each(func(piece []byte) error {
+		_, err := w.Write(piece)
+		return err
+	})
+}
+
+// each calls f with the bytes of every piece, and checks that they are what was promised.
+func (r *recipe) each(f func(piece []byte) error) error {
+	count := int64(0)
+	for t, err := range r.pieces {
+		if err != nil {
+			return err
+		}
+		raw, err := t.Raw()
+		if err != nil {
+			return err
+		}
+		if count += int64(len(raw)); t.DType() != r.dtype || count > r.bytes() {
+			return fmt.Errorf("computing a %v tensor of dims %v: got %v of dims %v", r.dtype, r.dims, t.DType(), t.Dims())
+		}
+		if err := f(raw); err != nil {
+			return err
+		}
+	}
+	if count < r.bytes() {
+		return fmt.Errorf("computing a %v tensor of dims %v: needs %d bytes, got %d", r.dtype, r.dims, r.bytes(), count)
+	}
+	return nil
 }

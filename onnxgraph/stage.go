@@ -1,7 +1,6 @@
 package onnxgraph
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -35,16 +34,13 @@ func (e *encoded) stage(path, data string) (*Staged, error) {
 		return nil, err
 	}
 	s := &Staged{folder: folder}
-	if len(e.external) > 0 {
+	if len(e.data) > 0 {
 		s.files[0] = [2]string{filepath.Join(folder, filepath.Base(data)), data}
-		err = create(s.files[0][0], e.writeExternal)
+		err = create(s.files[0][0], e.data)
 	}
 	s.files[1] = [2]string{filepath.Join(folder, filepath.Base(path)), path}
 	if err == nil {
-		err = create(s.Path(), func(f *os.File) error {
-			w := bufio.NewWriterSize(f, copySize)
-			return errors.Join(e.write(w), w.Flush())
-		})
+		err = create(s.Path(), e.model)
 	}
 	if err != nil {
 		s.Abandon()
@@ -53,12 +49,12 @@ func (e *encoded) stage(path, data string) (*Staged, error) {
 	return s, nil
 }
 
-func create(path string, write func(*os.File) error) error {
+func create(path string, parts []part) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	return errors.Join(write(f), f.Close())
+	return errors.Join(writeParts(f, parts), f.Close())
 }
 
 // Path returns where the complete model is until Commit.

@@ -109,10 +109,12 @@ func (t *Tensor) Reshaped(dims []int64) (*Tensor, error) {
 // SHA256 returns the SHA-256 of the elements as little-endian bytes. It is computed once.
 func (t *Tensor) SHA256() ([sha256.Size]byte, error) {
 	t.hashing.Do(func() {
-		var raw []byte
-		if raw, t.sumErr = t.Raw(); t.sumErr == nil {
-			t.sum = sha256.Sum256(raw)
+		if t.sumErr = t.checkHasRaw(); t.sumErr != nil {
+			return
 		}
+		h := sha256.New()
+		t.sumErr = t.writeRaw(h, t.DType().byteSize(t.Len()))
+		h.Sum(t.sum[:0])
 	})
 	return t.sum, t.sumErr
 }
@@ -120,18 +122,24 @@ func (t *Tensor) SHA256() ([sha256.Size]byte, error) {
 // Raw returns the elements as little-endian bytes, reading or computing them if need be. The
 // caller must not change them. String tensors have no raw form.
 func (t *Tensor) Raw() ([]byte, error) {
-	dtype := t.DType()
-	if dtype.Bits() == 0 {
-		return nil, fmt.Errorf("reading a tensor: %v elements have no raw form", dtype)
+	if err := t.checkHasRaw(); err != nil {
+		return nil, err
 	}
 	raw, err := t.raw()
 	if err != nil {
 		return nil, err
 	}
-	if want := dtype.byteSize(t.Len()); int64(len(raw)) != want {
-		return nil, fmt.Errorf("reading a %v tensor of dims %v: needs %d bytes, has %d", dtype, t.Dims(), want, len(raw))
+	if want := t.DType().byteSize(t.Len()); int64(len(raw)) != want {
+		return nil, fmt.Errorf("reading a %v tensor of dims %v: needs %d bytes, has %d", t.DType(), t.Dims(), want, len(raw))
 	}
 	return raw, nil
+}
+
+func (t *Tensor) checkHasRaw() error {
+	if t.DType().Bits() == 0 {
+		return fmt.Errorf("reading a tensor: %v elements have no raw form", t.DType())
+	}
+	return nil
 }
 
 func (t *Tensor) raw() ([]byte, error) {

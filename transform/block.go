@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
 )
 
 // Block is a frozen block in a model: x → BankConv → Between → PointwiseConv → y.
@@ -40,7 +41,7 @@ func (b *Block) Rehash(m *onnxgraph.Model) error {
 // differs from the records.
 func Blocks(m *onnxgraph.Model) ([]Block, error) {
 	var blocks []Block
-	var faults []error
+	var faults []error // of each block, nil for none
 	owner := map[*onnxgraph.Node]string{}
 	for _, key := range m.MetadataKeys() {
 		name, ok := strings.CutPrefix(key, blockPrefix)
@@ -54,19 +55,32 @@ func Blocks(m *onnxgraph.Model) ([]Block, error) {
 			}
 			owner[n] = name
 		}
-		if err != nil {
-			faults = append(faults, fmt.Errorf("block %q: %w", name, err))
-		}
-		blocks = append(blocks, b)
+		blocks, faults = append(blocks, b), append(faults, err)
 	}
+	checkHashes(blocks, faults)
 	if version := m.Metadata(versionKey); len(blocks) > 0 && version != recordVersion {
 		faults = []error{fmt.Errorf("the records have version %q, this program reads %q: use the release that wrote the file", version, recordVersion)}
 	}
-	if len(faults) > 0 {
+	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("reading the frozen blocks of the model %s: it differs from its own records, so another tool has changed it; use the file as rcfreeze wrote it, or convert the source model again: %w",
-			m.Path(), errors.Join(faults...))
+			m.Path(), err)
 	}
 	return blocks, nil
+}
+
+// checkHashes checks the banks of those blocks that have no fault yet, on all cores, and says of every fault of which block
+// it is.
+func checkHashes(blocks []Block, faults []error) {
+	noMemory := func(int) int64 { return 0 } // to speak of
+	budget.Each(len(blocks), noMemory, func(i int) error {
+		if faults[i] == nil {
+			faults[i] = blocks[i].checkHash()
+		}
+		if faults[i] != nil {
+			faults[i] = fmt.Errorf("block %q: %w", blocks[i].Name, faults[i])
+		}
+		return nil
+	})
 }
 
 // findBlock finds what a record speaks of.
@@ -89,7 +103,7 @@ func findBlock(m *onnxgraph.Model, name, text string) (Block, error) {
 	if err := b.findNodes(); err != nil {
 		return b, err
 	}
-	return b, errors.Join(b.findShape(), b.checkHash())
+	return b, b.findShape()
 }
 
 func findConstant(m *onnxgraph.Model, name string) *onnxgraph.Value {

@@ -121,18 +121,28 @@ func (c *candidate) drawBank(o Options) *onnxgraph.Tensor {
 
 // drawn returns a bank as a tensor of the given type and dims.
 func drawn(dtype onnxgraph.DType, dims []int, bank string, spec filterbank.Spec) *onnxgraph.Tensor {
-	return onnxgraph.NewLazyTensor(dtype, int64s(dims...), func() (*onnxgraph.Tensor, error) {
-		data, err := filterbank.Generate(bank, spec)
-		if err != nil {
-			return nil, err
+	return onnxgraph.NewPiecewiseTensor(dtype, int64s(dims...), func(yield func(*onnxgraph.Tensor, error) bool) {
+		for piece, err := range filterbank.Pieces(bank, spec) {
+			var t *onnxgraph.Tensor
+			if err == nil {
+				t, err = tensorOf(dtype, piece)
+			}
+			if !yield(t, err) {
+				return
+			}
 		}
-		if dtype == onnxgraph.Float32 {
-			return onnxgraph.NewTensor(int64s(dims...), data), nil
-		}
-		wide := make([]float64, len(data))
-		for i, v := range data {
-			wide[i] = float64(v)
-		}
-		return onnxgraph.FromFloat64s(dtype, int64s(dims...), wide)
 	})
+}
+
+// tensorOf returns a tensor of the given type of numbers, which it may keep.
+func tensorOf(dtype onnxgraph.DType, numbers []float32) (*onnxgraph.Tensor, error) {
+	dims := int64s(len(numbers))
+	if dtype == onnxgraph.Float32 {
+		return onnxgraph.NewTensor(dims, numbers), nil
+	}
+	wide := make([]float64, len(numbers))
+	for i, v := range numbers {
+		wide[i] = float64(v)
+	}
+	return onnxgraph.FromFloat64s(dtype, dims, wide)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
 )
 
 // Choice is what a block of one expansion costs, and what a projection on it loses.
@@ -45,12 +46,12 @@ func planChoices(m *onnxgraph.Model, o Options) ([]Choices, error) {
 		largest.expansion = largest.spanning()
 		return largest.workspace()
 	}
-	err = forEach(len(candidates), cost, func(i int) (err error) {
+	err = budget.Each(len(candidates), cost, o.counting(len(candidates), func(i int) (err error) {
 		if list[i], err = candidates[i].choices(o); err != nil {
 			return fmt.Errorf("convolution %q: %w", candidates[i].row.Node, err)
 		}
 		return nil
-	})
+	}))
 	return list, err
 }
 

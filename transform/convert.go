@@ -44,7 +44,7 @@ func buildAll(candidates []*candidate, o Options) error {
 	if o.Pointwise == Calibrate {
 		return calibrateAll(candidates, o)
 	}
-	return eachConverted(candidates, func(c *candidate) error {
+	return eachConverted(candidates, o, func(c *candidate) error {
 		err := c.build(o, nil)
 		c.combined = nil // those of a large model need not fit in memory
 		return err

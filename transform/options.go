@@ -75,6 +75,10 @@ type Options struct {
 	// the source's filters are centred in the new kernel.
 	KernelSize int
 
+	// Progress, if not nil, is told how many of the convolutions have been projected; calls do not overlap. An error ends the
+	// work, and is returned.
+	Progress func(done, total int) error
+
 	Include, Skip []string // patterns of path.Match on block names: which convolutions to take (all if empty), and which not
 	MinKernel     int      // convolutions whose largest kernel extent is below are not taken
 	MaxKernel     int      // nor those above, 0 is no limit

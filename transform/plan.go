@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
 )
 
 // oldestOpset is the first whose Conv and BatchNormalization are as this package reads and writes them.
@@ -21,7 +24,7 @@ func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 		err = errors.New("which expansions keep the error of outputs turns out when the model is converted: plan with pointwise project, or convert")
 	}
 	if err == nil {
-		err = eachConverted(candidates, func(c *candidate) error {
+		err = eachConverted(candidates, o, func(c *candidate) error {
 			if o.MaxError == 0 {
 				c.describe(o)
 				return nil
@@ -155,21 +158,39 @@ func (c *candidate) decide(n *onnxgraph.Node, o Options) {
 }
 
 // eachConverted calls f for all convolutions that are not skipped, on all cores.
-func eachConverted(candidates []*candidate, f func(*candidate) error) error {
-	cost := func(i int) int64 {
-		if candidates[i].row.Status == Skipped {
-			return 0
-		}
-		return candidates[i].workspace()
-	}
-	return forEach(len(candidates), cost, func(i int) error {
-		c := candidates[i]
-		if c.row.Status == Skipped {
-			return nil
-		}
-		if err := f(c); err != nil {
-			return fmt.Errorf("convolution %q: %w", c.row.Node, err)
+func eachConverted(candidates []*candidate, o Options, f func(*candidate) error) error {
+	converted := slices.DeleteFunc(slices.Clone(candidates), func(c *candidate) bool { return c.row.Status == Skipped })
+	return budget.Each(len(converted), func(i int) int64 { return converted[i].workspace() }, o.counting(len(converted), func(i int) error {
+		if err := f(converted[i]); err != nil {
+			return fmt.Errorf("convolution %q: %w", converted[i].row.Node, err)
 		}
 		return nil
-	})
+	}))
+}
+
+// counting returns f for each of a number of tasks so that Progress is told, and can end it.
+func (o Options) counting(tasks int, f func(i int) error) func(i int) error {
+	if o.Progress == nil {
+		return f
+	}
+	var ended atomic.Bool
+	var lock sync.Mutex
+	done := 0
+	return func(i int) error {
+		if ended.Load() {
+			return nil
+		}
+		if err := f(i); err != nil {
+			return err
+		}
+		lock.Lock()
+		defer lock.Unlock()
+		if ended.Load() {
+			return nil
+		}
+		done++
+		err := o.Progress(done, tasks)
+		ended.Store(err != nil)
+		return err
+	}
 }

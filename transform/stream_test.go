@@ -2,6 +2,7 @@ package transform_test
 
 import (
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -10,10 +11,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
-// TestPassesStream converts a model of 14 MB in several ways, and merges, folds and draws it anew: at no time may more than a
-// part of its tensors be in memory.
+// TestPassesStream converts a model of 28 MB in several ways, and merges, folds and draws it anew: at no time may more than a
+// part of its tensors be in memory, of which every core works on one.
 func TestPassesStream(t *testing.T) {
-	const convolutions, channels, size = 100, 64, 64 * 64 * 9 * 4
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	const convolutions, channels, size = 200, 64, 64 * 64 * 9 * 4
 	folder := t.TempDir()
 	source, blocks := filepath.Join(folder, "source.onnx"), filepath.Join(folder, "blocks.onnx")
 	saveWide(t, source, convolutions, channels)

@@ -144,7 +144,11 @@ func (c *convertCommand) convert(ctx context.Context, m *onnxgraph.Model, data *
 	if c.conversion.options.Pointwise == transform.Calibrate {
 		return data.convert(ctx, c.progress(), m, c.conversion.options)
 	}
-	return transform.Convert(m, c.conversion.options)
+	o := c.conversion.options
+	if o.Pointwise == transform.Project {
+		o.Progress = c.progress().projecting(ctx)
+	}
+	return transform.Convert(m, o)
 }
 
 // addNorms adds batch normalisations behind the blocks, which start by data if there is some.

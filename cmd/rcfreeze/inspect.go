@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/spf13/cobra"
 )
@@ -54,7 +56,7 @@ func newInspect(p *printer) *cobra.Command {
 		Use:   "inspect MODEL",
 		Short: "Tell what is in a model and what convert would rewrite",
 		Args:  cobra.ExactArgs(1),
-		RunE:  func(_ *cobra.Command, args []string) error { return c.run(args[0]) },
+		RunE:  func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	c.conversion.add(cmd.Flags())
 	c.runtime.addLibrary(cmd.Flags())
@@ -62,10 +64,11 @@ func newInspect(p *printer) *cobra.Command {
 	return cmd
 }
 
-func (c *inspectCommand) run(path string) error {
+func (c *inspectCommand) run(ctx context.Context, path string) error {
 	if err := c.conversion.settle(); err != nil {
 		return err
 	}
+	go ort.Init(c.runtime.library) // takes longer than to read the model, which most often does not say its shapes
 	m, err := onnxgraph.Load(path)
 	if err != nil {
 		return err
@@ -77,11 +80,11 @@ func (c *inspectCommand) run(path string) error {
 	if r.Parameters, err = countParameters(m); err != nil {
 		return err
 	}
-	if r.Convolutions, err = c.plan(m); err != nil {
+	if r.Convolutions, err = c.plan(ctx, m); err != nil {
 		return err
 	}
 	if c.choices {
-		if r.Plan, err = transform.PlanChoices(m, c.conversion.options); err != nil {
+		if r.Plan, err = transform.PlanChoices(m, c.projecting(ctx)); err != nil {
 			return err
 		}
 	}
@@ -96,7 +99,7 @@ func (c *inspectCommand) run(path string) error {
 }
 
 // plan returns what convert would do, with the cost of every convolution if it can be known.
-func (c *inspectCommand) plan(m *onnxgraph.Model) ([]transform.Conversion, error) {
+func (c *inspectCommand) plan(ctx context.Context, m *onnxgraph.Model) ([]transform.Conversion, error) {
 	o := c.conversion.options
 	o.MaxError = 0 // nothing is calculated yet
 	planned, err := transform.Plan(m, o)
@@ -108,7 +111,18 @@ func (c *inspectCommand) plan(m *onnxgraph.Model) ([]transform.Conversion, error
 			c.say("MACs of some convolutions are not known: the model does not say its shapes, and ONNX Runtime cannot tell them: %v", err)
 		}
 	}
-	return transform.Plan(m, c.conversion.options)
+	o = c.conversion.options
+	if o.MaxError > 0 {
+		o = c.projecting(ctx)
+	}
+	return transform.Plan(m, o)
+}
+
+// projecting returns the options for work that takes long.
+func (c *inspectCommand) projecting(ctx context.Context) transform.Options {
+	o := c.conversion.options
+	o.Progress = c.progress().projecting(ctx)
+	return o
 }
 
 func hasDefault(v *onnxgraph.Value) bool { return v.Constant() != nil }

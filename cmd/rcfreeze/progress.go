@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -44,6 +45,18 @@ func (p *progress) show(task string, done, total int, details string) {
 	}
 	p.bar.Describe(task + " " + details)
 	p.bar.Set(done)
+}
+
+// projecting returns what shows how many convolutions are projected, and ends that with ctx.
+func (p *progress) projecting(ctx context.Context) func(done, total int) error {
+	return func(done, total int) error {
+		p.show("projecting", done, total, "convolutions")
+		err := ctx.Err()
+		if err != nil || done == total {
+			p.clear()
+		}
+		return err
+	}
 }
 
 // clear takes the bar off the terminal, so that text can be written.

@@ -66,18 +66,40 @@ func OpenBytes(model []byte, o Options) (*Session, error) {
 
 // OpenModel makes a session of a model as it is in memory, which may differ from its file and be larger than 2 GiB. ONNX
 // Runtime reads it from temporary files.
-func OpenModel(m *onnxgraph.Model, o Options) (*Session, error) {
+func OpenModel(m *onnxgraph.Model, o Options) (s *Session, err error) {
+	saved := saveTemporarily(m, func(path string) { s, err = open(path, nameOf(m), o) })
+	return s, errors.Join(saved, err)
+}
+
+// OutputsOf returns what Outputs of a session of m would, and takes half the time.
+func OutputsOf(m *onnxgraph.Model) (outputs []Port, err error) {
+	saved := saveTemporarily(m, func(path string) {
+		var s *Session
+		if s, err = newSession(path, Options{}); err != nil {
+			err = fmt.Errorf("reading the outputs of %s: %w", nameOf(m), markOutOfMemory(err))
+			return
+		}
+		outputs = s.outputs
+	})
+	return outputs, errors.Join(saved, err)
+}
+
+// saveTemporarily calls use with a file of m that is there for that long; what a session has mapped stays there for it.
+func saveTemporarily(m *onnxgraph.Model, use func(path string)) error {
 	folder, err := os.MkdirTemp("", "rcfreeze-*")
 	if err != nil {
-		return nil, fmt.Errorf("opening a session: %w", err)
+		return fmt.Errorf("opening a session: %w", err)
 	}
-	defer os.RemoveAll(folder) // what a session has mapped stays there for it
+	defer os.RemoveAll(folder)
 	path := filepath.Join(folder, "model.onnx")
 	if err := m.Save(path, onnxgraph.ExternalAsRead); err != nil {
-		return nil, fmt.Errorf("opening a session: %w", err)
+		return fmt.Errorf("opening a session: %w", err)
 	}
-	return open(path, cmp.Or(m.Path(), "a model in memory"), o)
+	use(path)
+	return nil
 }
+
+func nameOf(m *onnxgraph.Model) string { return cmp.Or(m.Path(), "a model in memory") }
 
 // open makes a session of the file at path, which messages call name.
 func open(path, name string, o Options) (*Session, error) {
@@ -90,6 +112,24 @@ func open(path, name string, o Options) (*Session, error) {
 }
 
 func create(path string, o Options) (*Session, error) {
+	s, err := newSession(path, o)
+	if err != nil {
+		return nil, err
+	}
+	creating.Lock()
+	defer creating.Unlock()
+	defer saveSignalHandlers().restore()
+	options, err := o.build()
+	if err != nil {
+		return nil, err
+	}
+	defer options.Destroy()
+	s.core, err = capi.NewDynamicAdvancedSession(path, names(s.inputs), names(s.readableOutputs()), options)
+	return s, err
+}
+
+// newSession returns a session that knows its inputs and outputs, and cannot run yet.
+func newSession(path string, o Options) (*Session, error) {
 	if !capi.IsInitialized() {
 		return nil, errNotInitialised
 	}
@@ -99,18 +139,8 @@ func create(path string, o Options) (*Session, error) {
 	creating.Lock()
 	defer creating.Unlock()
 	defer saveSignalHandlers().restore()
-
 	s := &Session{rebind: o.Provider == CUDA, hasDims: map[string]bool{}}
-	if err := s.readPorts(path, o); err != nil {
-		return nil, err
-	}
-	options, err := o.build()
-	if err != nil {
-		return nil, err
-	}
-	defer options.Destroy()
-	s.core, err = capi.NewDynamicAdvancedSession(path, names(s.inputs), names(s.readableOutputs()), options)
-	return s, err
+	return s, s.readPorts(path, o)
 }
 
 // readPorts asks ONNX Runtime for the model's inputs and outputs. The wrapper answers that only from a

@@ -49,9 +49,5 @@ func inferred(m *onnxgraph.Model) ([]ort.Port, error) {
 		}
 	}
 	exposeAll(m)
-	session, err := ort.OpenModel(m, ort.Options{DisableOptimization: true})
-	if err != nil {
-		return nil, err
-	}
-	return session.Outputs(), session.Close()
+	return ort.OutputsOf(m)
 }

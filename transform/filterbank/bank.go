@@ -3,6 +3,7 @@ package filterbank
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -14,8 +15,11 @@ type Bank struct {
 	Name string // what Generate is called with
 	Doc  string // one line for lists and help texts
 
-	generate func(Stream, Spec) []float32
+	draw func(Stream, Spec) drawing
 }
+
+// drawing sets out to the elements of a bank from one on, in row-major order.
+type drawing func(out []float32, from int)
 
 // banks lists every kind of bank. A new kind is a new row.
 var banks = []Bank{
@@ -88,6 +92,41 @@ func (s Spec) check() error {
 // Generate returns the named bank as J × shape numbers in row-major order, which is the layout of an ONNX Conv's weight.
 // The same name and spec give the same bits on every platform. It fails if no bank has that name or spec makes no sense.
 func Generate(name string, spec Spec) ([]float32, error) {
+	draw, err := start(name, spec)
+	if err != nil {
+		return nil, err
+	}
+	bank := make([]float32, spec.Filters*spec.fanIn())
+	draw(bank, 0)
+	return bank, nil
+}
+
+// pieceSize is how many numbers Pieces draws at a time: few enough to stay in the processor's cache.
+const pieceSize = 1 << 15
+
+// Pieces returns what Generate does piece by piece, each in the place of the one before, or its error. So a bank need not
+// fit in memory if its elements do not depend on each other.
+func Pieces(name string, spec Spec) iter.Seq2[[]float32, error] {
+	return func(yield func([]float32, error) bool) {
+		draw, err := start(name, spec)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		count := spec.Filters * spec.fanIn()
+		piece := make([]float32, min(pieceSize, count))
+		for from := 0; from < count; from += len(piece) {
+			piece = piece[:min(len(piece), count-from)]
+			draw(piece, from)
+			if !yield(piece, nil) {
+				return
+			}
+		}
+	}
+}
+
+// start begins to draw the named bank.
+func start(name string, spec Spec) (drawing, error) {
 	for _, b := range banks {
 		if b.Name != name {
 			continue
@@ -95,7 +134,7 @@ func Generate(name string, spec Spec) ([]float32, error) {
 		if err := spec.check(); err != nil {
 			return nil, fmt.Errorf("generating bank %s for %q: %w", name, spec.Stream, err)
 		}
-		return b.generate(NewStream(spec.Seed, spec.Stream), spec), nil
+		return b.draw(NewStream(spec.Seed, spec.Stream), spec), nil
 	}
 	return nil, fmt.Errorf("generating bank for %q: no bank is named %q; choose one of %s",
 		spec.Stream, name, strings.Join(Names(), ", "))

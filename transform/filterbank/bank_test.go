@@ -39,7 +39,7 @@ func TestBanksAreDescribed(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, b := range Banks() {
-		if b.Name == "" || b.Doc == "" || b.generate == nil || seen[b.Name] {
+		if b.Name == "" || b.Doc == "" || b.draw == nil || seen[b.Name] {
 			t.Errorf("bank %+v is incomplete or not the first of its name", b)
 		}
 		seen[b.Name] = true
@@ -183,15 +183,6 @@ func TestGenerateBadInput(t *testing.T) {
 	}
 }
 
-// BenchmarkOrthogonal draws the bank of the largest 3×3 layer of ResNet-50.
-func BenchmarkOrthogonal(b *testing.B) {
-	for b.Loop() {
-		if _, err := Generate("orthogonal", Spec{Filters: 512, Shape: []int{512, 3, 3}, Groups: 1}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // TestBanksAreNested guards what the choice of expansions relies on: with one group, and no more filters than weights, a
 // bank begins with the filters of every smaller one.
 func TestBanksAreNested(t *testing.T) {
@@ -210,4 +201,58 @@ func TestBanksAreNested(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPieces draws banks that make one piece, several, and a part of one at the end: together they are what Generate
+// returns.
+func TestPieces(t *testing.T) {
+	for _, name := range Names() {
+		for _, filters := range []int{1, pieceSize / 1024, pieceSize/1024 + 1, pieceSize/512 + 1} {
+			spec := Spec{Seed: 3, Stream: "s", Filters: filters, Shape: []int{64, 4, 4}, Groups: 1}
+			want, err := Generate(name, spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []float32
+			for piece, err := range Pieces(name, spec) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, piece...)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: the pieces of %d filters are not the bank", name, filters)
+			}
+		}
+	}
+	for piece, err := range Pieces("gauss", Spec{}) {
+		if piece != nil || err == nil {
+			t.Errorf("a bank that does not exist: got %d numbers, error %v", len(piece), err)
+		}
+	}
+}
+
+// BenchmarkGenerate draws the bank of the largest 3×3 layer of ResNet-50, whole and in pieces.
+func BenchmarkGenerate(b *testing.B) {
+	spec := Spec{Filters: 512, Shape: []int{512, 3, 3}, Groups: 1}
+	for _, name := range Names() {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Generate(name, spec); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.SetBytes(4 * int64(spec.Filters*spec.fanIn()))
+		})
+	}
+	b.Run("pieces", func(b *testing.B) {
+		for b.Loop() {
+			for _, err := range Pieces(Default, spec) {
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.SetBytes(4 * int64(spec.Filters*spec.fanIn()))
+	})
 }

@@ -7,24 +7,25 @@ func (s Spec) UniformBound() float32 {
 	return float32(1 / math.Sqrt(float64(s.fanIn())))
 }
 
-// kaimingUniform draws from U[-a, a]. The two roundings to float32 are those of an ONNX Mul and Sub; without the
-// conversion the compiler could fuse them into one.
-func kaimingUniform(random Stream, spec Spec) []float32 {
+// kaimingUniform draws from U[-a, a]: Uniform·2a - a. Its two roundings to float32 are those of an ONNX Mul and Sub; without
+// the conversion the compiler could fuse them into one. Taking the 2^-24 of Uniform into the factor rounds nothing.
+func kaimingUniform(random Stream, spec Spec) drawing {
 	a := spec.UniformBound()
-	bank := make([]float32, spec.Filters*spec.fanIn())
-	for i := range bank {
-		bank[i] = float32(random.Uniform(uint32(i))*(2*a)) - a
+	factor := 2 * a * 0x1p-24
+	return func(out []float32, from int) {
+		for i := range out {
+			out[i] = float32(float32(random.top24(uint32(from+i)))*factor) - a
+		}
 	}
-	return bank
 }
 
 // kaimingNormal draws from the normal distribution with mean 0 and standard deviation gain/√fan_in, with the gain √2
 // that suits ReLU (He et al., "Delving Deep into Rectifiers", 2015).
-func kaimingNormal(random Stream, spec Spec) []float32 {
+func kaimingNormal(random Stream, spec Spec) drawing {
 	deviation := math.Sqrt2 / math.Sqrt(float64(spec.fanIn()))
-	bank := make([]float32, spec.Filters*spec.fanIn())
-	for i := range bank {
-		bank[i] = float32(random.normal(uint32(i)) * deviation)
+	return func(out []float32, from int) {
+		for i := range out {
+			out[i] = float32(random.normal(uint32(from+i)) * deviation)
+		}
 	}
-	return bank
 }

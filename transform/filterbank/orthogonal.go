@@ -11,7 +11,7 @@ import (
 // factor of the QR decomposition with the signs that make R's diagonal positive (Saxe et al., "Exact solutions to the
 // nonlinear dynamics of learning in deep linear neural networks", 2013), which Gram-Schmidt yields directly, and
 // here with the same bits on every platform.
-func orthogonal(random Stream, spec Spec) []float32 {
+func orthogonal(random Stream, spec Spec) drawing {
 	rows, columns := spec.Filters/spec.Groups, spec.fanIn()
 	bank := make([]float32, spec.Filters*columns)
 	for g := range spec.Groups {
@@ -25,7 +25,7 @@ func orthogonal(random Stream, spec Spec) []float32 {
 			}
 		}
 	}
-	return bank
+	return func(out []float32, from int) { copy(out, bank[from:]) }
 }
 
 // orient maps element (i, j) of a matrix to element k of vector v: the vectors are the shorter of rows and columns.

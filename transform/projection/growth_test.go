@@ -33,3 +33,13 @@ func TestGrowthIsThatOfProject(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkGrowth plans the expansions of a 3×3 layer with 256 channels.
+func BenchmarkGrowth(b *testing.B) {
+	w, r := random(256*2304, 1), random(2304*2304, 2)
+	for b.Loop() {
+		if _, err := Growth(w, r, 256, 2304, 2304, 256); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package onnxgraph
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
+)
+
+// run is a number of parts that follow one another in a file.
+type run struct {
+	offset int64
+	parts  []part
+}
+
+// writeParts writes parts one behind the other, several runs of them at a time.
+func writeParts(w io.WriterAt, parts []part) error {
+	runs := split(parts)
+	return budget.Each(len(runs), func(i int) int64 { return runs[i].workspace() }, func(i int) error { return runs[i].write(w) })
+}
+
+// split returns the parts as runs of about as many bytes as are worth a task of their own, or more if one part has more.
+func split(parts []part) []run {
+	const enough = 1 << 20 // bytes
+	var runs []run
+	end, size := int64(0), int64(enough)
+	for i, p := range parts {
+		if size >= enough {
+			runs = append(runs, run{offset: end})
+			size = 0
+		}
+		last := &runs[len(runs)-1]
+		last.parts = append(last.parts, parts[i])
+		size += p.size
+		end += p.size
+	}
+	return runs
+}
+
+// workspace estimates how many bytes of memory it takes to compute what is not computed yet: most is computed in float64,
+// from one or two other constants.
+func (r run) workspace() int64 {
+	const times = 8
+	size := int64(0)
+	for _, p := range r.parts {
+		if p.tensor == nil {
+			continue
+		}
+		if _, computed := p.tensor.source.(*recipe); computed {
+			size += times * p.size
+		}
+	}
+	return size
+}
+
+func (r run) write(w io.WriterAt) error {
+	const small = 1 << 16 // bytes that are gathered before they are written
+	out := bufio.NewWriterSize(io.NewOffsetWriter(w, r.offset), small)
+	for _, p := range r.parts {
+		if p.tensor == nil {
+			out.Write(p.bytes) // Flush returns the error
+		} else if err := p.tensor.writeRaw(out, p.size); err != nil {
+			return fmt.Errorf("constant %q: %w", p.name, err)
+		}
+	}
+	return out.Flush()
+}
+
+// memory is a file in memory, which is as large as what is written to it.
+type memory []byte
+
+func (m memory) WriteAt(p []byte, offset int64) (int, error) { return copy(m[offset:], p), nil }
