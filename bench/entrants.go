@@ -27,9 +27,9 @@ func worker(ctx context.Context, l *lab, kind string, m model, args ...string) (
 func batchFlag(batch int) []string { return []string{"--batch-size", strconv.Itoa(batch)} }
 
 // stepsOf are our training steps.
-func stepsOf(m model, batch int) entrant {
+func stepsOf(m model, batch int, flags ...string) entrant {
 	return entrant{"rcfreeze", func(ctx context.Context, l *lab) (contestant, error) {
-		return worker(ctx, l, "step", m, batchFlag(batch)...)
+		return worker(ctx, l, "step", m, append(flags, batchFlag(batch)...)...)
 	}}
 }
 

@@ -48,6 +48,7 @@ func (l *lab) scratch(name string) string { return filepath.Join(l.folder, name)
 type model struct {
 	source    string
 	expansion int // of frozen blocks, 0 for the source
+	layout    transform.Layout
 	isMerged  bool
 	ofZoo     bool // by torchvision
 }
@@ -58,7 +59,15 @@ var cifar = model{source: "cifar-resnet"}
 // zoo is a model by torchvision, for 224×224 pixels and 1000 classes.
 func zoo(name string) model { return model{source: name, ofZoo: true} }
 
-func (m model) frozen(expansion int) model { m.expansion = expansion; return m }
+func (m model) frozen(expansion int) model {
+	m.expansion, m.layout = expansion, transform.Dense
+	return m
+}
+
+func (m model) depthwise(expansion int) model {
+	m.expansion, m.layout = expansion, transform.Depthwise
+	return m
+}
 
 // merged is the model converted with E = 1 and merged again.
 func (m model) merged() model { m.isMerged = true; return m }
@@ -74,7 +83,7 @@ func (m model) flags() []string {
 func (m model) file() string {
 	name := m.source
 	if m.expansion > 0 {
-		name += fmt.Sprintf(".x%d", m.expansion)
+		name += fmt.Sprintf(".%s-x%d", m.layout, m.expansion)
 	}
 	if m.isMerged {
 		name += ".merged"
@@ -104,7 +113,7 @@ func (l *lab) path(ctx context.Context, m model) (string, error) {
 // derive converts the source, and merges it again if that is asked for.
 func (l *lab) derive(ctx context.Context, m model, path string) error {
 	source := m
-	source.expansion, source.isMerged = 0, false
+	source.expansion, source.layout, source.isMerged = 0, "", false
 	from, err := l.path(ctx, source)
 	if err != nil {
 		return err
@@ -113,7 +122,7 @@ func (l *lab) derive(ctx context.Context, m model, path string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := transform.Convert(converted, transform.Options{Expansion: max(1, m.expansion), Pointwise: transform.Random}); err != nil {
+	if _, err := transform.Convert(converted, transform.Options{Expansion: max(1, m.expansion), Layout: m.layout, Pointwise: transform.Random}); err != nil {
 		return err
 	}
 	if m.isMerged {

@@ -1,5 +1,7 @@
 package main
 
+import "github.com/rcfreeze/rcfreeze/transform/trainstep"
+
 // row is one line of the table: two contestants with the same work, or one with a bound.
 type row struct {
 	work string
@@ -25,6 +27,10 @@ var rows = []row{
 	trainRow("ResNet-LC-20-16x8 frozen train step, batch 128", cifar.frozen(8), 128, 0.10),
 	{work: "ResNet-LC-20-16x128 frozen train step, batch 128, beside our baseline's", must: 1.20, of: duration,
 		ours: stepsOf(cifar.frozen(128), 128), peer: stepsOf(cifar, 128)},
+	formRow("ResNet-LC-20-16x1, the form that is chosen beside the folded one", cifar.frozen(1), trainstep.Folded),
+	formRow("ResNet-LC-20-16x2, the form that is chosen beside two convolutions", cifar.frozen(2), trainstep.TwoConv),
+	formRow("ResNet-20-16 with a depthwise bank, E = 2, the form that is chosen beside the folded one", cifar.depthwise(2), trainstep.Folded),
+	formRow("ResNet-20-16 with a depthwise bank, E = 4, the form that is chosen beside two convolutions", cifar.depthwise(4), trainstep.TwoConv),
 	trainRow("ResNet-18 train step, 224×224, batch 16", zoo("resnet18"), 16, 1),
 	trainRow("ResNet-18 x1 frozen train step, 224×224, batch 16", zoo("resnet18").frozen(1), 16, 0.8),
 	trainRow("MobileNet v2 x1 frozen train step, 224×224, batch 16", zoo("mobilenet_v2").frozen(1), 16, 1),
@@ -51,4 +57,10 @@ func trainRow(work string, m model, batch int, must float64) row {
 
 func mergedRow(work string, m model, batch int) row {
 	return row{work: work, ours: inferences(m.merged(), batch), peer: inferences(m, batch), must: 1.02, of: duration}
+}
+
+func formRow(work string, m model, other trainstep.BlockForm) row {
+	peer := stepsOf(m, 128, "--block-form", string(other))
+	peer.name = string(other)
+	return row{work: work, ours: stepsOf(m, 128), peer: peer, must: 1.05, of: duration}
 }

@@ -34,6 +34,7 @@ type job struct {
 	batchSize int
 	data      string
 	augment   string
+	blockForm string
 }
 
 // works open a contestant's work: a function that does it once and returns how long it took, in milliseconds.
@@ -49,6 +50,7 @@ func work(ctx context.Context, args []string) error {
 	flags.IntVar(&j.batchSize, "batch-size", 1, "images per batch")
 	flags.StringVar(&j.data, "data", "", "the data set")
 	flags.StringVar(&j.augment, "augment", "", "augmentations")
+	flags.StringVar(&j.blockForm, "block-form", string(trainstep.AutoForm), "how blocks are computed")
 	library := flags.String("ort-lib", "", "the ONNX Runtime library or its folder")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
@@ -116,7 +118,7 @@ func (j job) images() ([]int64, error) {
 
 func (j job) recipe() (train.Recipe, error) {
 	r := train.PaperRecipe()
-	r.BatchSize = j.batchSize
+	r.BatchSize, r.BlockForm = j.batchSize, trainstep.BlockForm(j.blockForm)
 	return r, r.Select(j.model, transform.Variant(j.variant))
 }
 

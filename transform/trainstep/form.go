@@ -18,7 +18,7 @@ const (
 	// Folded computes the combined filters W = P·R in the graph, and runs one convolution. Its cost hardly
 	// grows with the expansion. Blocks with something between their convolutions stay as they are.
 	Folded BlockForm = "folded"
-	// AutoForm is TwoConv for blocks with no more bank filters than source filters, and Folded for others.
+	// AutoForm is for each block the one that takes less time by an estimate.
 	AutoForm BlockForm = "auto"
 )
 
@@ -39,8 +39,8 @@ func (b *builder) foldBlocks() error {
 		return err
 	}
 	for _, block := range blocks {
-		cheaper := block.Bank.Constant().Dims()[0] > block.Pointwise.Constant().Dims()[0]
-		if block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph && (cheaper || b.BlockForm == Folded) {
+		folds := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph
+		if folds && (b.BlockForm == Folded || foldedIsCheaper(block, slices.Contains(b.Trained, block.Bank.Name()))) {
 			b.fold(block)
 		}
 	}

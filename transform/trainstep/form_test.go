@@ -6,6 +6,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
@@ -73,4 +74,49 @@ func compareForms(t *testing.T, c convcases.Case, o transform.Options, variant t
 	}
 	near(t, "loss", losses[1:], losses[:1], 1e-5)
 	near(t, "gradient", gradients[1], gradients[0], 1e-4)
+}
+
+// TestAutoForm checks which form is chosen, for blocks of which one form takes at least a third longer than the other.
+func TestAutoForm(t *testing.T) {
+	cases := []struct {
+		name    string
+		o       transform.Options
+		variant transform.Variant
+		folds   bool
+	}{
+		{"one bank filter per filter", transform.Options{Expansion: 1}, transform.Frozen, false},
+		{"as many, but the bank trains, too", transform.Options{Expansion: 1}, transform.Learned, true},
+		{"many bank filters", transform.Options{Expansion: 4}, transform.Frozen, true},
+		{"a bank filter per channel", transform.Options{Expansion: 1, Layout: transform.Depthwise}, transform.Frozen, false},
+		{"many bank filters per channel", transform.Options{Expansion: 8, Layout: transform.Depthwise}, transform.Frozen, true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Channels: 16})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Graph.Rename(m.Graph.Value("input"), "image")
+			c.o.Pointwise = transform.Random
+			if _, err := transform.Convert(m, c.o); err != nil {
+				t.Fatal(err)
+			}
+			trained, err := c.variant.Trained(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			convs := map[trainstep.BlockForm]int{}
+			for _, form := range trainstep.BlockForms() {
+				r := newRunner(t, m, []int64{2, 16, 32, 32}, trainstep.Options{Trained: trained, Optimizer: trainstep.SGD{}, BlockForm: form})
+				convs[form] = len(r.step.Convolutions)
+			}
+			want := trainstep.TwoConv
+			if c.folds {
+				want = trainstep.Folded
+			}
+			if convs[trainstep.AutoForm] != convs[want] || convs[trainstep.TwoConv] == convs[trainstep.Folded] {
+				t.Errorf("the forms have %v convolutions, want auto to be %s", convs, want)
+			}
+		})
+	}
 }
