@@ -5,7 +5,7 @@ SHELL := bash
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help setup build test fuzz large lint zoo gradients bench demo peers clean
+.PHONY: help setup build test fuzz large lint zoo gradients bench gobench demo peers clean
 
 # How long make fuzz takes for each of its tests, such as 30m.
 FUZZTIME ?= 1m
@@ -44,7 +44,10 @@ gradients: setup ## compare the gradients of torchvision's models with PyTorch's
 	RCFREEZE_GRADIENTS=$(CURDIR)/gradients.md go test -count 1 -timeout 12h -run '^TestGradients$$' ./runtime/train >&2
 	@cat gradients.md
 
-bench: setup ## run all benchmarks, shortly
+bench: setup build ## measure beside PyTorch, and what else is named there, into bench/RESULTS.md; a quarter of an hour on two cores
+	go run ./bench -o bench/RESULTS.md
+
+gobench: setup ## run the Go benchmarks of the inner parts, shortly
 	go test -run '^$$' -bench . -benchtime 200ms ./...
 
 demo: setup build ## inspect, convert, train, compare and export a small CNN on MNIST, into demo/
