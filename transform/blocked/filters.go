@@ -31,8 +31,8 @@ func (l *lowering) filters(w value) value {
 	}, s...)
 }
 
-// turnedFilters swaps the channels of filters [M, C, kh, kw] and takes of their taps, by their places in kh·kw, those
-// that are named: the result is [C, M, h, w] in blocked layout.
+// turnedFilters swaps the channels of filters [M, C, kh, kw] of one group and takes of their taps, by their places in kh·kw,
+// those that are named: the result is [C, M, h, w] in blocked layout.
 func (l *lowering) turnedFilters(w value, taps []int64, height, width int64) value {
 	s, b := shapeOf(w), l.block
 	m, c, all := s[0], s[1], s[2]*s[3]
@@ -48,6 +48,18 @@ func (l *lowering) turnedFilters(w value, taps []int64, height, width int64) val
 			}
 		}
 	}, c, m, height, width)
+}
+
+// depthwiseTaps takes of the taps of filters [C, 1, kh, kw] those that are named: the result is [C, 1, h, w] in blocked layout.
+func (l *lowering) depthwiseTaps(w value, taps []int64, height, width int64) value {
+	c, all := shapeOf(w)[0], shapeOf(w)[2]*shapeOf(w)[3]
+	return l.rows(l.depthwiseFilters(w), fmt.Sprint("depthwise", c, all, taps), func(yield func(row int64)) {
+		for co := range c / l.block {
+			for _, t := range taps {
+				yield(co*all + t)
+			}
+		}
+	}, c, 1, height, width)
 }
 
 // rows returns rows of B numbers of v, in the order of their places in v that each yields; sameOrder names that order.

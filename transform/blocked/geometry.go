@@ -2,14 +2,20 @@ package blocked
 
 import "slices"
 
-// geometry is that of a convolution of one group over two dimensions.
+// geometry is that of a convolution over two dimensions, of one group or of one for each channel.
 type geometry struct {
 	strides, dilations, pads []int64
+	isDepthwise              bool
 }
 
 // geometryOf reads a Conv's attributes; ok is false if it is another kind of convolution.
 func geometryOf(n node) (g geometry, ok bool) {
-	if len(shapeOf(n.Input(0))) != 4 || n.Int("group", 1) != 1 || n.Str("auto_pad", "NOTSET") != "NOTSET" {
+	x, w, groups := shapeOf(n.Input(0)), shapeOf(n.Input(1)), n.Int("group", 1)
+	if len(x) != 4 || len(w) != 4 || n.Str("auto_pad", "NOTSET") != "NOTSET" {
+		return geometry{}, false
+	}
+	isDepthwise := groups > 1 && groups == x[1] && groups == w[0]
+	if groups > 1 && !isDepthwise {
 		return geometry{}, false
 	}
 	orElse := func(list []int64, otherwise ...int64) []int64 {
@@ -19,9 +25,10 @@ func geometryOf(n node) (g geometry, ok bool) {
 		return list
 	}
 	return geometry{
-		strides:   orElse(n.Ints("strides"), 1, 1),
-		dilations: orElse(n.Ints("dilations"), 1, 1),
-		pads:      orElse(n.Ints("pads"), 0, 0, 0, 0),
+		strides:     orElse(n.Ints("strides"), 1, 1),
+		dilations:   orElse(n.Ints("dilations"), 1, 1),
+		pads:        orElse(n.Ints("pads"), 0, 0, 0, 0),
+		isDepthwise: isDepthwise,
 	}, true
 }
 

@@ -44,6 +44,14 @@ func TestConvolutionGradients(t *testing.T) {
 		{"padding wider than the kernel", []int64{2, b, 4, 4}, []int64{b, b, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 3, 3, 3, 3)}},
 		{"grouped", []int64{2, 2 * b, 6, 5}, []int64{2 * b, b, 3, 3}, false, []onnxgraph.Attribute{onnxgraph.Int("group", 2), ints("pads", 1, 1, 1, 1)}},
 		{"depthwise", []int64{2, b, 6, 5}, []int64{b, 1, 3, 3}, false, []onnxgraph.Attribute{onnxgraph.Int("group", b), ints("pads", 1, 1, 1, 1)}},
+		{"frozen depthwise", []int64{2, b, 6, 5}, []int64{b, 1, 3, 3}, true, []onnxgraph.Attribute{onnxgraph.Int("group", b), ints("pads", 1, 1, 1, 1)}},
+		{"depthwise of stride 2", []int64{2, 2 * b, 6, 4}, []int64{2 * b, 1, 3, 3}, false, []onnxgraph.Attribute{onnxgraph.Int("group", 2*b), ints("strides", 2, 2), ints("pads", 1, 1, 1, 1)}},
+		{"depthwise 5×5 of stride 2, dilated", []int64{2, b, 12, 14}, []int64{b, 1, 5, 5}, false, []onnxgraph.Attribute{onnxgraph.Int("group", b), ints("strides", 2, 2), ints("dilations", 2, 2), ints("pads", 2, 2, 2, 2)}},
+		{"depthwise 1×1 of stride 2", []int64{2, b, 6, 4}, []int64{b, 1, 1, 1}, false, []onnxgraph.Attribute{onnxgraph.Int("group", b), ints("strides", 2, 2)}},
+		{"depthwise dilated 2×3, not all rows read", []int64{2, b, 13, 11}, []int64{b, 1, 2, 3}, false, []onnxgraph.Attribute{onnxgraph.Int("group", b), ints("strides", 4, 3), ints("dilations", 1, 2), ints("pads", 0, 1, 0, 2)}},
+		{"depthwise 1×1", []int64{3, 2 * b, 6, 5}, []int64{2 * b, 1, 1, 1}, false, []onnxgraph.Attribute{onnxgraph.Int("group", 2*b)}},
+		{"depthwise of one pixel", []int64{3, b, 1, 1}, []int64{b, 1, 1, 1}, false, []onnxgraph.Attribute{onnxgraph.Int("group", b)}},
+		{"depthwise of two filters per channel", []int64{2, b, 6, 5}, []int64{2 * b, 1, 3, 3}, false, []onnxgraph.Attribute{onnxgraph.Int("group", b), ints("pads", 1, 1, 1, 1)}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

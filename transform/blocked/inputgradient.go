@@ -5,7 +5,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
-// inputGradient replaces the gradient of the input of a convolution of one group. Every s-th row and column of it reads the
+// inputGradient replaces the gradient of the input of a convolution. Every s-th row and column of it reads the
 // same taps, so that it is s×s interleaved images, each a convolution of dY with a part of the kernel:
 //
 //	dX[i] = Σ over u of dY[m + c - u·d]·W[r + s·u]   at i = i₀ + s·m,   r = (i+p) mod s,   c = (i₀+p-r)/s
@@ -27,7 +27,7 @@ func (l *lowering) inputGradient(c gradient.Convolution) bool {
 	}
 	dyBlocked := l.blockedForm(c.DY)
 	if len(phases[0]) == 1 && len(phases[1]) == 1 {
-		l.twins[c.DX] = l.phase(dyBlocked, n.Input(1), phases[0][0], phases[1][0], x, g.dilations)
+		l.twins[c.DX] = l.phase(dyBlocked, n.Input(1), phases[0][0], phases[1][0], x, g)
 		return true
 	}
 	b := l.block
@@ -36,7 +36,7 @@ func (l *lowering) inputGradient(c gradient.Convolution) bool {
 	for _, v := range phases[0] {
 		var columns []value
 		for _, u := range phases[1] {
-			part := l.phase(dyBlocked, n.Input(1), v, u, x, g.dilations)
+			part := l.phase(dyBlocked, n.Input(1), v, u, x, g)
 			columns = append(columns, l.reshape(part, x[0]*x[1]/b*h, wide, b))
 		}
 		joined := l.Op("Concat", columns, onnxgraph.Int("axis", 2))
@@ -76,7 +76,7 @@ func phasesOf(in, out, kernel, s, d, p int64) (parts []phase, ok bool) {
 }
 
 // phase is the part of dX at one row phase and one column phase, zeros where it reads no tap.
-func (l *lowering) phase(dy, w value, v, u phase, x, dilations []int64) value {
+func (l *lowering) phase(dy, w value, v, u phase, x []int64, g geometry) value {
 	if len(v.taps) == 0 || len(u.taps) == 0 {
 		return l.Op("Expand", []value{l.Fill(onnxgraph.Float32, 0), l.Ints(x[0], x[1], v.size, u.size)})
 	}
@@ -87,6 +87,12 @@ func (l *lowering) phase(dy, w value, v, u phase, x, dilations []int64) value {
 		}
 	}
 	h, k := int64(len(v.taps)), int64(len(u.taps))
-	return l.nchwc("Conv", []value{dy, l.turnedFilters(w, taps, h, k)}, onnxgraph.Ints("kernel_shape", h, k), onnxgraph.Ints("strides", 1, 1),
-		onnxgraph.Ints("dilations", dilations...), onnxgraph.Ints("pads", v.before, u.before, v.after, u.after))
+	filters, groups := value(nil), int64(1)
+	if g.isDepthwise {
+		filters, groups = l.depthwiseTaps(w, taps, h, k), x[1]
+	} else {
+		filters = l.turnedFilters(w, taps, h, k)
+	}
+	return l.nchwc("Conv", []value{dy, filters}, onnxgraph.Int("group", groups), onnxgraph.Ints("kernel_shape", h, k),
+		onnxgraph.Ints("strides", 1, 1), onnxgraph.Ints("dilations", g.dilations...), onnxgraph.Ints("pads", v.before, u.before, v.after, u.after))
 }

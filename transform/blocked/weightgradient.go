@@ -8,7 +8,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
-// weightGradient replaces the gradient of the filters of a convolution of one group by a product of matrices.
+// weightGradient replaces the gradient of the filters of a convolution.
 func (l *lowering) weightGradient(c gradient.Convolution) bool {
 	g, ok := geometryOf(c.Node)
 	if !ok || !l.fits(c.DY) || !l.fits(c.Node.Input(0)) {
@@ -16,16 +16,19 @@ func (l *lowering) weightGradient(c gradient.Convolution) bool {
 	}
 	w := shapeOf(c.Node.Input(1))
 	var dw value
-	if g.keepsSize(w) && w[2] == 3 && w[3] == 3 {
-		dw = l.byShifts(c.Node.Input(0), c.DY, w[2])
-	} else {
-		dw = l.byTaps(c.Node.Input(0), c.DY, w[2:], g)
+	switch x := c.Node.Input(0); {
+	case g.isDepthwise:
+		dw = l.byMaps(x, c.DY, w[2:], g)
+	case g.keepsSize(w) && w[2] == 3 && w[3] == 3:
+		dw = l.byShifts(x, c.DY, w[2])
+	default:
+		dw = l.byTaps(x, c.DY, w[2:], g)
 	}
 	onnxgraph.ReplaceUses(c.DW, l.reshape(dw, w...))
 	return true
 }
 
-// byShifts is the gradient of k×k filters of stride 1 and "same" padding:
+// byShifts is the gradient of k×k filters of one group, stride 1 and "same" padding, as a product of matrices:
 //
 //	dW[m,c,s,t] = Σ over n, rows i, columns j of dY[n,m,i-s+p,j]·X[n,c,i,j+t-p]
 //
@@ -40,8 +43,8 @@ func (l *lowering) byShifts(x, dy value, k int64) value {
 	return l.transpose(product, 0, 2, 1, 3)
 }
 
-// byTaps is the gradient of any filters, from one copy of X for each tap, which holds what the tap reads for each place of
-// the output. A copy is a depthwise convolution with a filter that is 1 at this tap, and 0 elsewhere.
+// byTaps is the gradient of any filters of one group, as a product of dY with a copy of X for each tap, which holds what the
+// tap reads for each place of the output.
 func (l *lowering) byTaps(x, dy value, kernel []int64, g geometry) value {
 	s, out := shapeOf(x), shapeOf(dy)
 	taps, space := kernel[0]*kernel[1], out[2]*out[3]
@@ -52,7 +55,8 @@ func (l *lowering) byTaps(x, dy value, kernel []int64, g geometry) value {
 	return l.product(l.reshape(l.plain(dy), out[0], out[1], space), l.reshape(copies, s[0], s[1]*taps, space))
 }
 
-// tapCopies returns the copies of X for all taps below one another, [N, C, taps·Ho, Wo] in blocked layout.
+// tapCopies returns the copies of X for all taps below one another, [N, C, taps·Ho, Wo] in blocked layout. A copy is a
+// depthwise convolution with a filter that is 1 at its tap, and 0 elsewhere.
 func (l *lowering) tapCopies(x value, size, kernel []int64, g geometry) value {
 	s, taps := shapeOf(x), kernel[0]*kernel[1]
 	var copies []value
@@ -67,6 +71,28 @@ func (l *lowering) tapCopies(x value, size, kernel []int64, g geometry) value {
 		joined = l.Op("Concat", copies, onnxgraph.Int("axis", 1))
 	}
 	return l.reshape(joined, s[0], s[1], taps*size[0], size[1])
+}
+
+// byMaps is the gradient of depthwise filters: every map of X is convolved with that of dY as its filter, so that the
+// places of the output are the taps, and stride and dilation change their parts.
+func (l *lowering) byMaps(x, dy value, kernel []int64, g geometry) value {
+	s, out := shapeOf(x), shapeOf(dy)
+	var after, size [2]int64
+	for i := range after {
+		reach := (kernel[i]-1)*g.dilations[i] + (out[2+i]-1)*g.strides[i] + 1 - s[2+i] - g.pads[i]
+		after[i] = max(0, reach)
+		size[i] = kernel[i] + max(0, -reach)/g.dilations[i] // more than the taps where X has rows that no window reads
+	}
+	maps := s[0] * s[1]
+	y := l.nchwc("Conv", []value{l.reshape(l.blockedForm(x), 1, maps, s[2], s[3]), l.reshape(l.blockedForm(dy), maps, 1, out[2], out[3])},
+		onnxgraph.Int("group", maps), onnxgraph.Ints("kernel_shape", out[2:]...), onnxgraph.Ints("strides", g.dilations...),
+		onnxgraph.Ints("dilations", g.strides...), onnxgraph.Ints("pads", g.pads[0], g.pads[1], after[0], after[1]))
+	sum := l.sumOver(l.reshape(y, s[0], s[1], size[0], size[1]), 1, 0)
+	dw := l.plainLayout(l.typed(sum, 1, s[1], size[0], size[1]))
+	if size != [2]int64(kernel) {
+		dw = l.Op("Slice", []value{dw, l.Ints(0, 0), l.Ints(kernel...), l.Ints(2, 3)})
+	}
+	return dw
 }
 
 // product adds up the products a·bᵀ of all images, of a [N, R, S] and b [N, Q, S]: in one product of matrices where it is
