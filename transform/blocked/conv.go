@@ -33,14 +33,12 @@ func (l *lowering) conv(n node) value {
 	return l.nchwc("Conv", inputs, attrs...)
 }
 
-// affine is x·scale + shift per channel, plus sum if that is not nil, and then Relu if asked for, of values in blocked layout.
-func (l *lowering) affine(x value, channels int64, scale, shift, sum value, relu bool) value {
+// affine is x·scale + shift per channel, plus sum if that is not nil, and then an activation if there is one, of values in blocked layout.
+func (l *lowering) affine(x value, channels int64, scale, shift, sum value, activation []onnxgraph.Attribute) value {
 	attrs := []onnxgraph.Attribute{
 		onnxgraph.Int("group", channels), onnxgraph.Ints("kernel_shape", 1, 1), onnxgraph.Ints("strides", 1, 1), onnxgraph.Ints("pads", 0, 0, 0, 0),
 	}
-	if relu {
-		attrs = append(attrs, onnxgraph.Str("activation", "Relu"))
-	}
+	attrs = append(attrs, activation...)
 	inputs := []value{x, l.reshape(scale, channels, 1, 1, 1)}
 	if shift != nil {
 		shift = l.reshape(shift, channels)

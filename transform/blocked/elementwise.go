@@ -1,6 +1,7 @@
 package blocked
 
 import (
+	"math"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -12,16 +13,49 @@ func (l *lowering) elementwise(n node) value {
 	if !l.isBlocked(x) {
 		return nil
 	}
-	if n.Is("Relu") {
-		if add := x.Producer(); l.done[add] && single(x) {
-			if fused := l.sum(add, true); fused != nil {
-				return fused
-			}
+	if a := activation(n); a != nil && l.done[x.Producer()] && single(x) {
+		if fused := l.sum(x.Producer(), a); fused != nil {
+			return fused
 		}
 	}
 	inputs := slices.Clone(n.Inputs())
 	inputs[0] = l.twins[x]
 	return l.Op(n.OpType(), inputs, n.Attributes()...)
+}
+
+// activation returns the attributes by which a blocked Conv does what n does, nil if it cannot.
+func activation(n node) []onnxgraph.Attribute {
+	with := func(params ...float32) []onnxgraph.Attribute {
+		return []onnxgraph.Attribute{onnxgraph.Str("activation", n.OpType()), onnxgraph.Floats("activation_params", params...)}
+	}
+	switch n.OpType() {
+	case "Relu", "Sigmoid":
+		return with()[:1]
+	case "HardSigmoid":
+		return with(n.Float("alpha", 0.2), n.Float("beta", 0.5))
+	case "Clip":
+		low, lowOK := numberOr(n.Input(1), -math.MaxFloat32)
+		high, highOK := numberOr(n.Input(2), math.MaxFloat32)
+		if lowOK && highOK {
+			return with(low, high)
+		}
+	}
+	return nil
+}
+
+// numberOr returns the number that a constant of one element is, or otherwise where v is nil.
+func numberOr(v value, otherwise float32) (x float32, ok bool) {
+	if v == nil {
+		return otherwise, true
+	}
+	if v.Constant() == nil {
+		return 0, false
+	}
+	list, err := v.Constant().Float32s()
+	if err != nil || len(list) != 1 {
+		return 0, false
+	}
+	return list[0], true
 }
 
 // binary is an operator of two tensors of one shape, or of one tensor and one number per channel or a single one.
@@ -30,7 +64,7 @@ func (l *lowering) binary(n node) value {
 	if !l.fits(n.Output(0)) || !l.isBlocked(a) && !l.isBlocked(b) {
 		return nil
 	}
-	if fused := l.sum(n, false); fused != nil {
+	if fused := l.sum(n, nil); fused != nil {
 		return fused
 	}
 	shape := shapeOf(n.Output(0))
@@ -56,11 +90,11 @@ func (l *lowering) binary(n node) value {
 	ones := l.Fill(onnxgraph.Float32, 1, channels)
 	switch n.OpType() {
 	case "Add":
-		return l.affine(l.blockedForm(a), channels, ones, b, nil, false)
+		return l.affine(l.blockedForm(a), channels, ones, b, nil, nil)
 	case "Sub":
-		return l.affine(l.blockedForm(a), channels, ones, l.Op("Neg", []value{b}), nil, false)
+		return l.affine(l.blockedForm(a), channels, ones, l.Op("Neg", []value{b}), nil, nil)
 	case "Mul":
-		return l.affine(l.blockedForm(a), channels, b, nil, nil, false)
+		return l.affine(l.blockedForm(a), channels, b, nil, nil, nil)
 	}
 	return nil
 }
@@ -88,18 +122,28 @@ func (l *lowering) termOf(v value, outer bool) (term, bool) {
 				return t, true
 			}
 		}
+	case "Sub": // of a tensor from a number
+		number, x := n.Input(0), n.Input(1)
+		if a, ok := numberOr(number, 0); ok && l.fits(x) && slices.Equal(shapeOf(x), shapeOf(v)) && l.isBlocked(x) {
+			c := shapeOf(x)[1]
+			return term{x: x, scale: l.Fill(onnxgraph.Float32, -1, c), shift: l.Fill(onnxgraph.Float32, float64(a), c)}, true
+		}
 	}
 	return term{}, false
 }
 
 // sum is the blocked form of an affine term, of a sum of two, or of one and a tensor: one pass over memory for each term.
-func (l *lowering) sum(n node, relu bool) value {
-	if n == nil || n.OpType() != "Add" {
+// An activation goes over its result.
+func (l *lowering) sum(n node, activation []onnxgraph.Attribute) value {
+	if n == nil || n.OpType() != "Add" && (n.OpType() != "Sub" || activation == nil) {
 		return nil
 	}
 	shape := shapeOf(n.Output(0))
 	if t, ok := l.termOf(n.Output(0), true); ok && t.scale != nil {
-		return l.affine(l.blockedForm(t.x), shape[1], t.scale, t.shift, nil, relu)
+		return l.affine(l.blockedForm(t.x), shape[1], t.scale, t.shift, nil, activation)
+	}
+	if n.Is("Sub") {
+		return nil
 	}
 	a, b := n.Input(0), n.Input(1)
 	if !slices.Equal(shapeOf(a), shapeOf(b)) {
@@ -107,7 +151,7 @@ func (l *lowering) sum(n node, relu bool) value {
 	}
 	for range 2 {
 		if t, ok := l.termOf(a, false); ok && t.scale != nil {
-			return l.affine(l.blockedForm(t.x), shape[1], t.scale, t.shift, l.blockedForm(b), relu)
+			return l.affine(l.blockedForm(t.x), shape[1], t.scale, t.shift, l.blockedForm(b), activation)
 		}
 		a, b = b, a
 	}

@@ -96,6 +96,34 @@ func TestSameNumbers(t *testing.T) {
 		{"affine", func(n *net) value {
 			return n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1))
 		}},
+		{"affine and clip", func(n *net) value {
+			y := n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1))
+			return n.op("Clip", nil, y, n.Fill(onnxgraph.Float32, -0.5), n.Fill(onnxgraph.Float32, 0.75))
+		}},
+		{"affine and upper bound", func(n *net) value {
+			y := n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1))
+			return n.op("Clip", nil, y, nil, n.Fill(onnxgraph.Float32, 0.75))
+		}},
+		{"affine and bound that is computed", func(n *net) value {
+			y := n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1))
+			return n.op("Clip", nil, y, n.op("Squeeze", nil, n.input("low", 1)))
+		}},
+		{"affine, sum and hard sigmoid", func(n *net) value {
+			y := n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1))
+			attrs := []onnxgraph.Attribute{onnxgraph.Float("alpha", 0.3), onnxgraph.Float("beta", 0.4)}
+			return n.op("HardSigmoid", attrs, n.op("Add", nil, y, n.input("z", 2, 2*b, 6, 5)))
+		}},
+		{"affine and sigmoid", func(n *net) value {
+			return n.op("Sigmoid", nil, n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1)))
+		}},
+		{"affine and neg", func(n *net) value {
+			return n.op("Neg", nil, n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1)))
+		}},
+		{"mask below a bound", func(n *net) value {
+			attrs := []onnxgraph.Attribute{onnxgraph.Float("alpha", 3e38), onnxgraph.Float("beta", 0)}
+			return n.op("HardSigmoid", attrs, n.op("Sub", nil, n.Fill(onnxgraph.Float32, 0.5), n.image(b)))
+		}},
+		{"number minus image", func(n *net) value { return n.op("Sub", nil, n.Fill(onnxgraph.Float32, 0.5), n.image(b)) }},
 		{"affine, sum and relu", func(n *net) value {
 			y := n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1))
 			return n.op("Relu", nil, n.op("Add", nil, y, n.input("z", 2, 2*b, 6, 5)))

@@ -27,10 +27,22 @@ func (c *Call) unary(opType string, a value, attrs ...onnxgraph.Attribute) value
 func (c *Call) isPositive() value { return c.compare("Greater", c.x(), c.num(0)) }
 
 // reluRule lets the gradient pass where the output is above 0; at 0 the derivative is 0, as in PyTorch.
-// The mask is min(1, y·huge): exact for every normal number, and faster than a comparison with a cast.
-func reluRule(c *Call) value {
-	mask := c.op("HardSigmoid", []value{c.y()}, onnxgraph.Float("alpha", 3e38), onnxgraph.Float("beta", 0))
-	return c.mul(c.dy(), mask)
+func reluRule(c *Call) value { return c.mul(c.dy(), c.positive(c.y())) }
+
+// positive is 1 where v is above 0, and 0 elsewhere: min(1, v·huge) is so for every normal number, and faster than a
+// comparison with a cast.
+func (c *Call) positive(v value) value {
+	return c.unary("HardSigmoid", v, onnxgraph.Float("alpha", 3e38), onnxgraph.Float("beta", 0))
+}
+
+// above is v - bound, v itself if the bound is known to be 0.
+func (c *Call) above(v, bound value) value {
+	if t := bound.Constant(); t != nil {
+		if numbers, err := t.Float64s(); err == nil && len(numbers) == 1 && numbers[0] == 0 {
+			return v
+		}
+	}
+	return c.sub(v, bound)
 }
 
 func leakyReluSlope(c *Call) value {
@@ -53,10 +65,10 @@ func pReluRule(c *Call) []value {
 func clipRule(c *Call) value {
 	d := c.dy()
 	if low := c.in(1); low != nil {
-		d = c.where(c.compare("Greater", c.x(), low), d)
+		d = c.mul(d, c.positive(c.above(c.y(), low)))
 	}
 	if high := c.in(2); high != nil {
-		d = c.where(c.compare("Less", c.x(), high), d)
+		d = c.mul(d, c.positive(c.sub(high, c.y())))
 	}
 	return d
 }
