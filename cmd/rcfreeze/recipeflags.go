@@ -33,6 +33,7 @@ func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	r := &f.recipe
 	flags.IntVar(&r.Epochs, "epochs", tuneEpochs, fmt.Sprintf("passes over the training images (default from scratch: %d)", paper.Epochs))
 	flags.IntVarP(&r.BatchSize, "batch-size", "b", tuneBatchSize, fmt.Sprintf("images per step (default from scratch: %d)", paper.BatchSize))
+	flags.IntVar(&r.GradAccumSteps, "grad-accum-steps", paper.GradAccumSteps, "steps whose gradients are averaged for one update, which so sees as many times --batch-size images, in the memory of one step")
 	flags.StringVar(&r.Optimizer, "optimizer", paper.Optimizer, "optimizer: "+strings.Join(train.Optimizers(), ", ")+" (also --opt)")
 	flags.Float64Var(&r.LearningRate, "lr", paper.LearningRate, fmt.Sprintf("learning rate (default of adamw: %g)", adamWRate))
 	flags.Float64Var(&r.Momentum, "momentum", paper.Momentum, "momentum of sgd")

@@ -195,7 +195,11 @@ func (c *trainCommand) announce(path string, variant transform.Variant, run *tra
 	if augment == "" {
 		augment = "none"
 	}
-	c.say("training %s as %s on %d images of %v: epochs %d, batch size %d, %s, lr %g (%s), momentum %g, weight decay %g, label smoothing %g, augmentation %s, seed %d, provider %s",
-		path, variant, run.Train.Len(), run.Train.Shape, r.Epochs, r.BatchSize, r.Optimizer, r.LearningRate, r.Schedule, r.Momentum, r.WeightDecay, r.LabelSmoothing,
+	batch := fmt.Sprint(r.BatchSize)
+	if r.GradAccumSteps > 1 {
+		batch += fmt.Sprintf(" × %d steps per update", r.GradAccumSteps)
+	}
+	c.say("training %s as %s on %d images of %v: epochs %d, batch size %s, %s, lr %g (%s), momentum %g, weight decay %g, label smoothing %g, augmentation %s, seed %d, provider %s",
+		path, variant, run.Train.Len(), run.Train.Shape, r.Epochs, batch, r.Optimizer, r.LearningRate, r.Schedule, r.Momentum, r.WeightDecay, r.LabelSmoothing,
 		augment, r.Seed, run.Session.Provider)
 }

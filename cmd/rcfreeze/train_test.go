@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -188,7 +189,7 @@ func TestInterruptAndResume(t *testing.T) {
 func TestKeepBestAndOptimizers(t *testing.T) {
 	workshop(t)
 	r := succeedJSON[trainResult](t, trainArgs("model.onnx", "best.onnx", "--keep", "best", "--opt", "adamw", "--lr", "0.01", "--sched", "constant",
-		"--smoothing", "0", "--augment", "pad-crop=1,flip=0.5", "--normalize", "mnist", "--clip-grad", "1", "--run-dir", "elsewhere")...)
+		"--smoothing", "0", "--augment", "pad-crop=1,flip=0.5", "--normalize", "mnist", "--clip-grad", "1", "--grad-accum-steps", "4", "--run-dir", "elsewhere")...)
 	best := 0.0
 	for _, row := range r.History {
 		best = max(best, row.TestTop1)
@@ -196,9 +197,9 @@ func TestKeepBestAndOptimizers(t *testing.T) {
 	if r.Result.Top1 != best {
 		t.Errorf("kept top-1 %v, the best was %v", r.Result.Top1, best)
 	}
-	want := "adamw constant 0 [pad-crop=1 flip=0.5] [0.1307] elsewhere"
+	want := "adamw constant 0 [pad-crop=1 flip=0.5] [0.1307] 4 elsewhere"
 	if got := strings.Join([]string{r.Recipe.Optimizer, r.Recipe.Schedule, string(decimal(r.Recipe.LabelSmoothing)),
-		"[" + strings.Join(r.Recipe.Augment, " ") + "]", "[" + string(decimal(r.Normalize.Mean[0])) + "]", r.Folder}, " "); got != want {
+		"[" + strings.Join(r.Recipe.Augment, " ") + "]", "[" + string(decimal(r.Normalize.Mean[0])) + "]", fmt.Sprint(r.Recipe.GradAccumSteps), r.Folder}, " "); got != want {
 		t.Errorf("ran with %s, want %s", got, want)
 	}
 }

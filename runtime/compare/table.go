@@ -60,7 +60,7 @@ func readRow(folder string, recipe train.Recipe) (row Row, done bool, err error)
 	if errors.Is(err, fs.ErrNotExist) {
 		return row, false, nil
 	}
-	var f finished
+	f := finished{Recipe: train.Recipe{GradAccumSteps: 1}} // older ones do not say how many
 	if err == nil {
 		err = json.Unmarshal(data, &f)
 	}

@@ -89,7 +89,7 @@ func readCheckpoint(path string) (*checkpoint, error) {
 		return nil, err
 	}
 	defer z.Close()
-	c := &checkpoint{states: map[string]*onnxgraph.Tensor{}}
+	c := &checkpoint{Recipe: Recipe{GradAccumSteps: 1}, states: map[string]*onnxgraph.Tensor{}} // older ones do not say how many
 	f, err := z.Open(descriptionFile)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,8 @@ import (
 )
 
 // feed fills the step's inputs.
-func (t *trainer) feed(batch *dataset.Batch, rate float64, step int) error {
+func (t *trainer) feed(batch *dataset.Batch, rate float64) error {
+	p := t.at.Position
 	if err := fill(t.stepper, t.step.Image, batch.Images); err != nil {
 		return err
 	}
@@ -19,8 +20,13 @@ func (t *trainer) feed(batch *dataset.Batch, rate float64, step int) error {
 		return err
 	}
 	if t.step.HasDropout {
-		s := filterbank.NewStream(t.Recipe.Seed, fmt.Sprintf("dropout/%d", step))
+		s := filterbank.NewStream(t.Recipe.Seed, fmt.Sprintf("dropout/%d", p.Epoch*t.loader.Steps()+p.Step))
 		if err := fill(t.stepper, trainstep.DropoutStreamInput, []int64{int64(s.Add), int64(s.Xor)}); err != nil {
+			return err
+		}
+	}
+	if t.Recipe.GradAccumSteps > 1 {
+		if err := fill(t.stepper, trainstep.UpdateInput, []float32{t.Recipe.share(p.Step, t.loader.Steps())}); err != nil {
 			return err
 		}
 	}

@@ -15,8 +15,9 @@ import (
 // recipes give equal results.
 type Recipe struct {
 	Epochs         int       `json:"epochs"`
-	BatchSize      int       `json:"batch_size"`
-	Optimizer      string    `json:"optimizer"` // sgd or adamw
+	BatchSize      int       `json:"batch_size"`       // images in a step
+	GradAccumSteps int       `json:"grad_accum_steps"` // steps whose gradients make an update together
+	Optimizer      string    `json:"optimizer"`        // sgd or adamw
 	LearningRate   float64   `json:"lr"`
 	Schedule       string    `json:"schedule"`      // a name of Schedules
 	WarmupEpochs   float64   `json:"warmup_epochs"` // the rate rises linearly over these
@@ -41,7 +42,7 @@ type Recipe struct {
 // without augmentation, which depends on the data set.
 func PaperRecipe() Recipe {
 	return Recipe{
-		Epochs: 75, BatchSize: 256, Optimizer: "sgd", LearningRate: 1e-2, Schedule: "cosine", StepEpochs: 30, StepFactor: 0.1,
+		Epochs: 75, BatchSize: 256, GradAccumSteps: 1, Optimizer: "sgd", LearningRate: 1e-2, Schedule: "cosine", StepEpochs: 30, StepFactor: 0.1,
 		Momentum: 0.9, Nesterov: true, WeightDecay: 1e-2, LabelSmoothing: 0.1, BatchNorm: BatchNormTrain,
 	}
 }
@@ -97,6 +98,7 @@ func (r Recipe) Validate() error {
 	}
 	need(r.Epochs > 0, "epochs", r.Epochs, "at least 1")
 	need(r.BatchSize > 0, "batch size", r.BatchSize, "at least 1")
+	need(r.GradAccumSteps > 0, "steps whose gradients are accumulated", r.GradAccumSteps, "at least 1")
 	need(optimizers[r.Optimizer] != nil, "optimizer", r.Optimizer, strings.Join(Optimizers(), ", "))
 	need(schedules[r.Schedule] != nil, "schedule", r.Schedule, strings.Join(Schedules(), ", "))
 	need(r.LearningRate > 0, "learning rate", r.LearningRate, "more than 0")
@@ -115,6 +117,7 @@ func (r Recipe) StepOptions() trainstep.Options {
 	return trainstep.Options{
 		Trained: r.Trained, LabelSmoothing: r.LabelSmoothing, ClipNorm: r.ClipNorm,
 		Optimizer: optimizers[r.Optimizer](r), FreezeStatistics: r.BatchNorm == BatchNormEval, BlockForm: r.BlockForm,
+		Accumulate: r.GradAccumSteps > 1,
 	}
 }
 

@@ -97,6 +97,9 @@ func TestResume(t *testing.T) {
 		}},
 		{"adamw", leNet, adamw, map[string]interrupt{"within an epoch": afterStep(3, 1)}},
 		{"best epoch", leNet, func(r *train.Run) { r.Keep = train.KeepBest }, map[string]interrupt{"after an epoch": afterEpoch(3)}},
+		{"accumulated gradients", resNet, func(r *train.Run) { r.Recipe.GradAccumSteps = 3 }, map[string]interrupt{
+			"before an update": afterStep(2, 2), "after an update": afterStep(2, 3), "after an epoch": afterEpoch(1),
+		}},
 		{"several threads", resNet, func(r *train.Run) { r.Session.IntraOpThreads = 2 }, map[string]interrupt{"within an epoch": afterStep(2, 2)}},
 	}
 	for _, c := range cases {

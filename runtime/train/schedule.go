@@ -17,15 +17,15 @@ var schedules = map[string]func(r Recipe, share, epochs float64) float64{
 // Schedules returns the names of the learning rate schedules.
 func Schedules() []string { return names(schedules) }
 
-// rate returns the learning rate of a step, counted from 0 over the whole run, of which an epoch has
-// stepsPerEpoch. Warm-up comes first, and the schedule runs over what is left.
-func (r Recipe) rate(step, stepsPerEpoch int) float64 {
-	total := float64(r.Epochs * stepsPerEpoch)
-	warmup := math.Min(r.WarmupEpochs*float64(stepsPerEpoch), total)
-	s := float64(step)
+// rate returns the learning rate of an update, counted from 0 over the whole run, of which an epoch has
+// perEpoch. Warm-up comes first, and the schedule runs over what is left.
+func (r Recipe) rate(update, perEpoch int) float64 {
+	total := float64(r.Epochs * perEpoch)
+	warmup := math.Min(r.WarmupEpochs*float64(perEpoch), total)
+	s := float64(update)
 	if s < warmup {
 		return r.LearningRate * (s + 1) / (math.Floor(warmup) + 1)
 	}
 	s -= warmup
-	return r.LearningRate * schedules[r.Schedule](r, s/(total-warmup), s/float64(stepsPerEpoch))
+	return r.LearningRate * schedules[r.Schedule](r, s/(total-warmup), s/float64(perEpoch))
 }

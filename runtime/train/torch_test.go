@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -38,15 +39,17 @@ func TestAgreesWithPyTorch(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		name    string
-		variant transform.Variant
-		options transform.Options
+		name       string
+		variant    transform.Variant
+		options    transform.Options
+		accumulate int
 	}{
-		{"source", transform.Baseline, transform.Options{}},
-		{"frozen", transform.Frozen, transform.Options{Pointwise: transform.Random}},
-		{"frozen x4 folded", transform.Frozen, transform.Options{Pointwise: transform.Random, Expansion: 4}},
-		{"learned", transform.Learned, transform.Options{Pointwise: transform.Random}},
-		{"depthwise", transform.Frozen, transform.Options{Pointwise: transform.Random, Expansion: 3, Layout: transform.Depthwise}},
+		{"source", transform.Baseline, transform.Options{}, 1},
+		{"frozen", transform.Frozen, transform.Options{Pointwise: transform.Random}, 1},
+		{"frozen x4 folded", transform.Frozen, transform.Options{Pointwise: transform.Random, Expansion: 4}, 1},
+		{"learned", transform.Learned, transform.Options{Pointwise: transform.Random}, 1},
+		{"depthwise", transform.Frozen, transform.Options{Pointwise: transform.Random, Expansion: 3, Layout: transform.Depthwise}, 1},
+		{"accumulated gradients", transform.Baseline, transform.Options{}, 3},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			m := source.Clone()
@@ -69,8 +72,8 @@ func TestAgreesWithPyTorch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, wantValues := torchLosses(t, python, folder, frozenNames(m, trained))
-			got, values := ourLosses(t, m, trained, images, labels)
+			want, wantValues := torchLosses(t, python, folder, frozenNames(m, trained), c.accumulate)
+			got, values := ourLosses(t, m, trained, images, labels, c.accumulate)
 			worst := 0.0
 			for i := range want {
 				worst = max(worst, math.Abs(got[i]-want[i])/want[i])
@@ -156,7 +159,7 @@ func torchBatches() (images []float32, labels []int64) {
 }
 
 // torchLosses returns the losses, and parameters and statistics after the last step.
-func torchLosses(t *testing.T, python, folder string, frozen []string) ([]float64, map[string][]float64) {
+func torchLosses(t *testing.T, python, folder string, frozen []string, accumulate int) ([]float64, map[string][]float64) {
 	t.Helper()
 	list, values := filepath.Join(folder, "frozen.txt"), filepath.Join(folder, "values.npz")
 	if err := os.WriteFile(list, []byte(strings.Join(frozen, "\n")+"\n"), 0o644); err != nil {
@@ -164,7 +167,8 @@ func torchLosses(t *testing.T, python, folder string, frozen []string) ([]float6
 	}
 	out, err := exec.Command(python, "../../testdata/torch/reference.py", "losses", filepath.Join(folder, "model.onnx"),
 		"--batches", filepath.Join(folder, "batches.npz"), "--frozen", list, "--lr", "0.01", "--momentum", "0.9", "--nesterov",
-		"--weight-decay", "0.01", "--label-smoothing", "0.1", "--dtype", "float64", "--params", values, "--threads", "1").Output()
+		"--weight-decay", "0.01", "--label-smoothing", "0.1", "--dtype", "float64", "--params", values, "--threads", "1",
+		"--grad-accum-steps", strconv.Itoa(accumulate)).Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
@@ -180,10 +184,11 @@ func torchLosses(t *testing.T, python, folder string, frozen []string) ([]float6
 }
 
 // ourLosses returns the same as torchLosses.
-func ourLosses(t *testing.T, m *onnxgraph.Model, trained []string, images []float32, labels []int64) ([]float64, map[string][]float32) {
+func ourLosses(t *testing.T, m *onnxgraph.Model, trained []string, images []float32, labels []int64, accumulate int) ([]float64, map[string][]float32) {
 	t.Helper()
 	step, err := train.Step(m, []int64{torchBatch, 3, 16, 16}, trainstep.Options{
 		Trained: trained, LabelSmoothing: 0.1, Optimizer: trainstep.SGD{Momentum: 0.9, Nesterov: true, WeightDecay: 0.01},
+		Accumulate: accumulate > 1,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -199,6 +204,13 @@ func ourLosses(t *testing.T, m *onnxgraph.Model, trained []string, images []floa
 		put(t, stepper, step.Image, images[i*size:(i+1)*size])
 		put(t, stepper, trainstep.LabelsInput, labels[i*torchBatch:(i+1)*torchBatch])
 		put(t, stepper, trainstep.LearningRateInput, []float32{0.01})
+		if accumulate > 1 {
+			share := float32(0)
+			if first := i / accumulate * accumulate; i+1 == min(first+accumulate, torchSteps) {
+				share = 1 / float32(i+1-first)
+			}
+			put(t, stepper, trainstep.UpdateInput, []float32{share})
+		}
 		if err := stepper.Step(); err != nil {
 			t.Fatal(err)
 		}

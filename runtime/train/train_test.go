@@ -144,7 +144,8 @@ func TestFaults(t *testing.T) {
 	}{
 		{"settings", func(r *train.Run) {
 			r.Recipe.Epochs, r.Recipe.Optimizer, r.Recipe.Schedule, r.Recipe.LabelSmoothing = 0, "lion", "triangle", 1
-		}, []string{"epochs is 0", "optimizer is lion: needs adamw, sgd", "schedule is triangle: needs constant, cosine", "label smoothing is 1"}},
+			r.Recipe.GradAccumSteps = -1
+		}, []string{"epochs is 0", "optimizer is lion: needs adamw, sgd", "schedule is triangle: needs constant, cosine", "label smoothing is 1", "steps whose gradients are accumulated is -1"}},
 		{"batch larger than the data set", func(r *train.Run) { r.Recipe.BatchSize = 71 }, []string{"70 samples", "batch of 71", "smaller batch size"}},
 		{"unknown parameter", func(r *train.Run) { r.Recipe.Trained = []string{"nowhere"} }, []string{`"nowhere"`}},
 		{"images of another size", func(r *train.Run) {

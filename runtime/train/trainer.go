@@ -156,7 +156,7 @@ func (t *trainer) epoch(ctx context.Context) error {
 	}
 	p := t.at.Position
 	row := Row{
-		Epoch: p.Epoch + 1, LearningRate: t.Recipe.rate((p.Epoch+1)*t.loader.Steps()-1, t.loader.Steps()),
+		Epoch: p.Epoch + 1, LearningRate: t.rate(p.Epoch, t.loader.Steps()-1),
 		TrainLoss: p.LossSum / float64(t.loader.Steps()), TrainTop1: p.Correct / float64(p.Samples),
 		TestLoss: result.Loss, TestTop1: result.Top1, TestTop5: result.Top5, Seconds: time.Since(t.started).Seconds(),
 	}
@@ -211,9 +211,8 @@ func (t *trainer) save(paths ...string) error {
 // doStep trains on one batch.
 func (t *trainer) doStep(batch *dataset.Batch) error {
 	p := &t.at.Position
-	total := p.Epoch*t.loader.Steps() + p.Step
-	rate := t.Recipe.rate(total, t.loader.Steps())
-	if err := t.feed(batch, rate, total); err != nil {
+	rate := t.rate(p.Epoch, p.Step)
+	if err := t.feed(batch, rate); err != nil {
 		return err
 	}
 	if err := t.stepper.Step(); err != nil {

@@ -1,7 +1,8 @@
 """PyTorch as the judge of rcfreeze's training: runs and trains an ONNX CNN (opset 7 to 18) with torch's own kernels,
 gradients and optimizers. Needs Python 3 with torch 1.13 or later, onnx and numpy.
 
-    python3 reference.py losses MODEL --batches B.npz [--lr-list RATES.txt] [--grads OUT.npz] [--params OUT.npz] [COMMON]
+    python3 reference.py losses MODEL --batches B.npz [--lr-list RATES.txt] [--grads OUT.npz] [--params OUT.npz] [--grad-accum-steps N]
+            [COMMON]
     python3 reference.py train MODEL --data CIFAR10_BINARY_FOLDER [--epochs 75] [--batch-size 256] [--seed 0] [--limit N]
             [--mean R,G,B] [--std R,G,B] [COMMON]
     python3 reference.py time MODEL [--batch-size 128] [--steps 20] [--shape C,H,W] [--rounds] [COMMON]
@@ -10,6 +11,7 @@ gradients and optimizers. Needs Python 3 with torch 1.13 or later, onnx and nump
             [--optimizer sgd|adamw] [--dtype float32|float64] [--threads 2]
 
 losses  takes one step per row of B.npz (images [S,N,C,...] float32, labels [S,N] int64) and prints {"losses": [...]}.
+        With --grad-accum-steps N steps make an update together, and so do those that are left over.
         --grads gets the gradients of the first step by initializer name (without weight decay), --params the
         parameters that train and all running statistics after the last step. RATES.txt has one rate a line per step.
 train   prints {"train_loss": [...], "top1": [...], "seconds": [...]}, one number per epoch: the mean loss of the
@@ -55,13 +57,16 @@ def optimizer(net, args):
     return torch.optim.SGD(net.parameters.values(), args.lr, args.momentum, weight_decay=args.weight_decay, nesterov=args.nesterov)
 
 
-def step(net, opt, args, images, labels, lr):
-    """Makes one training step and returns the loss before it; the gradients stay."""
+def step(net, opt, args, images, labels, lr, place=0, group=1):
+    """Makes one training step and returns the loss before it; the gradients stay. Of a group of steps, which make
+    one update by the mean of their gradients, this is the one at that place."""
     opt.param_groups[0]["lr"] = lr
-    opt.zero_grad(set_to_none=True)
+    if place == 0:
+        opt.zero_grad(set_to_none=True)
     loss = F.cross_entropy(net(images), labels, label_smoothing=args.label_smoothing)
-    loss.backward()
-    opt.step()
+    (loss / group).backward()
+    if place == group - 1:
+        opt.step()
     return loss.item()
 
 
@@ -78,7 +83,9 @@ def losses(args):
         raise ValueError(f"{len(images)} batches of images, {len(labels)} of labels and {len(rates)} learning rates: needs as many of each")
     opt, result = optimizer(net, args), []
     for i, rate in enumerate(rates):
-        result.append(step(net, opt, args, images[i], labels[i], rate))
+        place = i % args.grad_accum_steps
+        group = min(args.grad_accum_steps, len(rates) - i + place)
+        result.append(step(net, opt, args, images[i], labels[i], rate, place, group))
         if i == 0 and args.grads:
             save(args.grads, {name: p.grad for name, p in net.parameters.items() if p.grad is not None})
     if args.params:
@@ -195,6 +202,7 @@ def parse(argv):
     recipe = dict(momentum=0.9, nesterov=True, weight_decay=0.01, label_smoothing=0.1)
     p = command(commands, "losses", losses)
     p.add_argument("--batches", required=True)
+    p.add_argument("--grad-accum-steps", type=int, default=1)
     p.add_argument("--lr-list", help="file of learning rates, one a line for each step")
     p.add_argument("--grads", help="gets the gradients of the first step")
     p.add_argument("--params", help="gets parameters and running statistics after the last step")

@@ -34,7 +34,7 @@ func (o SGD) update(b *builder, w, g, rate *onnxgraph.Value) (*onnxgraph.Value, 
 		} else {
 			g = moved
 		}
-		if err := b.next(m, moved); err != nil {
+		if err := b.renew(m, moved); err != nil {
 			return nil, err
 		}
 	}
@@ -56,7 +56,7 @@ func (o AdamW) update(b *builder, w, g, rate *onnxgraph.Value) (*onnxgraph.Value
 		return nil, err
 	}
 	count := b.add(step, b.num(1))
-	if err := b.next(step, count); err != nil {
+	if err := b.renew(step, count); err != nil {
 		return nil, err
 	}
 	first, err := b.average("step.first_moment", w, g, o.Beta1)
@@ -85,7 +85,7 @@ func (b *builder) average(name string, like, v *onnxgraph.Value, beta float64) (
 		return nil, err
 	}
 	moved := b.add(b.scale(s, beta), b.scale(v, 1-beta))
-	return moved, b.next(s, moved)
+	return moved, b.renew(s, moved)
 }
 
 func (b *builder) zeros(like *onnxgraph.Value) []float32 {
@@ -93,11 +93,16 @@ func (b *builder) zeros(like *onnxgraph.Value) []float32 {
 	return make([]float32, shape[0])
 }
 
-// optimizer emits the update of the parameters, after clipping their gradient.
+// optimizer emits the update of the parameters, after adding up and clipping their gradient.
 func (b *builder) optimizer(parameters, gradient *onnxgraph.Value) error {
 	rate, err := b.Graph.AddInput(LearningRateInput, onnxgraph.Float32, onnxgraph.Static(1))
 	if err != nil {
 		return err
+	}
+	if b.Accumulate {
+		if gradient, err = b.accumulate(parameters, gradient); err != nil {
+			return err
+		}
 	}
 	if b.ClipNorm > 0 {
 		gradient = b.clip(gradient)
@@ -106,7 +111,7 @@ func (b *builder) optimizer(parameters, gradient *onnxgraph.Value) error {
 	if err != nil {
 		return err
 	}
-	return b.next(parameters, updated)
+	return b.renew(parameters, updated)
 }
 
 // clip scales the gradient down if its norm is above the bound: by bound/(norm + 1e-6), as PyTorch's

@@ -35,6 +35,8 @@ type Options struct {
 	// and Dropout too. What trains must come after them.
 	After     []string
 	BlockForm BlockForm // "" is AutoForm
+	// Accumulate lets several steps make one update together, as UpdateInput says.
+	Accumulate bool
 }
 
 // Step is a training step.
@@ -98,8 +100,9 @@ func Build(m *onnxgraph.Model, image string, o Options) (*Step, error) {
 type builder struct {
 	*onnxgraph.Builder
 	Options
-	step  *Step
-	after map[*onnxgraph.Value]bool // what depends on After, nil if it is
+	step    *Step
+	after   map[*onnxgraph.Value]bool // what depends on After, nil if it is
+	updates *onnxgraph.Value          // whether this step makes an update, nil if every step does
 }
 
 func (b *builder) build() error {
