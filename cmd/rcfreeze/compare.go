@@ -131,6 +131,7 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 		w.clear()
 		c.say("run %d/%d: %s", number, total, name)
 	}
+	plan.Outlined = func(o train.Outline) { c.outline(o, c.runtime.verbose) }
 	plan.Progress, plan.Measuring, plan.Measured, plan.Recalibrating = w.step, w.measuring, w.measured, w.recalibrating
 	return plan, nil
 }

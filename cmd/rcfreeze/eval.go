@@ -77,7 +77,7 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	measured, err := measure(ctx, c.progress(), m, set, o)
+	measured, err := c.measure(ctx, m, set, o, c.runtime.verbose)
 	if err != nil {
 		return fmt.Errorf("measuring %s: %w", path, err)
 	}
@@ -94,7 +94,7 @@ func (c *evalCommand) check() error {
 }
 
 // measure runs a model over a data set.
-func measure(ctx context.Context, bar *progress, m *onnxgraph.Model, set *dataset.Dataset, o evaluate.Options) (r evaluate.Result, err error) {
+func (p *printer) measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o evaluate.Options, verbose bool) (r evaluate.Result, err error) {
 	fitted, image, err := specialize.Fit(m, []int64{int64(o.BatchSize), int64(set.Shape.Channels), int64(set.Shape.Height), int64(set.Shape.Width)})
 	if err != nil {
 		return r, err
@@ -104,6 +104,10 @@ func measure(ctx context.Context, bar *progress, m *onnxgraph.Model, set *datase
 		return r, err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
+	if verbose {
+		p.say("the model runs on %s", e.Operators())
+	}
+	bar := p.progress()
 	defer bar.clear()
 	return e.Measure(ctx, nil, nil, func(done int) { bar.show("measuring", done, set.Len(), "images") })
 }

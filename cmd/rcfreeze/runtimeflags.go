@@ -12,6 +12,7 @@ type runtimeFlags struct {
 	library  string
 	provider string
 	options  ort.Options
+	verbose  bool
 }
 
 func (f *runtimeFlags) add(flags *pflag.FlagSet) {
@@ -19,6 +20,7 @@ func (f *runtimeFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.provider, "provider", string(ort.CPU), "what runs the operators: cpu, cuda, auto")
 	flags.IntVar(&f.options.DeviceID, "device", 0, "number of the GPU, for cuda")
 	flags.BoolVar(&f.options.TF32, "tf32", false, "let cuda round the inputs of products to 10 bits of mantissa: faster")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what runs the model: which ONNX Runtime, where, on which of its operators")
 	flags.IntVar(&f.options.IntraOpThreads, "threads", 0, "threads of an operator (0: one per core)")
 }
 
@@ -49,6 +51,9 @@ func (f *runtimeFlags) start(p *printer) (ort.Options, error) {
 	}
 	if choice == ort.Auto {
 		p.say("provider %s: %s", o.Provider, reason)
+	}
+	if f.verbose {
+		p.say("ONNX Runtime %s (%s) on provider %s", library.Version, library.Path, o.Provider)
 	}
 	return o, nil
 }

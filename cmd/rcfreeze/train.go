@@ -122,9 +122,9 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 		Model: path, Output: c.output.path, Folder: string(run.Folder), Data: c.data.path, Variant: string(variant), Recipe: run.Recipe,
 		Normalize: normalization(run.Normalize), Epsilon: float64(c.epsilon), History: trained.History,
 	}
-	r.Result, err = measure(ctx, c.progress(), trained.Model, run.Test, evaluate.Options{
+	r.Result, err = c.measure(ctx, trained.Model, run.Test, evaluate.Options{
 		BatchSize: run.Recipe.BatchSize, Normalize: run.Normalize, Workers: run.Workers, Epsilon: r.Epsilon, Session: run.Session,
-	})
+	}, false)
 	if err != nil {
 		return fmt.Errorf("measuring %s: %w", c.output.path, err)
 	}
@@ -175,6 +175,7 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 		return nil, err
 	}
 	w := &watcher{progress: c.progress(), epochs: run.Recipe.Epochs, batchSize: run.Recipe.BatchSize}
+	run.Outlined = func(o train.Outline) { c.outline(o, c.runtime.verbose) }
 	run.Progress, run.Measuring, run.Measured, run.Recalibrating = w.step, w.measuring, w.measured, w.recalibrating
 	return run, c.draw(m, variant, run.Recipe.Seed)
 }

@@ -41,6 +41,7 @@ type Plan struct {
 	Resume bool
 	// Started, if not nil, is called before each run; the others are those of train.Run.
 	Started       func(name string, number, total int)
+	Outlined      func(train.Outline)
 	Progress      func(train.Progress)
 	Measuring     func(done, total int)
 	Measured      func(train.Row)
@@ -175,7 +176,7 @@ func (p *Plan) one(ctx context.Context, r run) (Row, error) {
 	training := train.Run{
 		Model: m, Recipe: recipe, Train: p.Train, Test: p.Test, Augment: p.Augment, Normalize: p.Normalize,
 		Workers: p.Workers, Session: p.Session, Folder: train.Folder(folder), Resume: p.Resume && stopped == nil,
-		Keep: train.KeepLast, Progress: p.Progress, Measuring: p.Measuring, Measured: p.Measured, Recalibrating: p.Recalibrating,
+		Keep: train.KeepLast, Outlined: p.Outlined, Progress: p.Progress, Measuring: p.Measuring, Measured: p.Measured, Recalibrating: p.Recalibrating,
 	}
 	result, err := training.Do(ctx)
 	if err != nil {

@@ -68,6 +68,10 @@ func (l *Loader) Steps() int { return l.steps }
 // prefetch is the number of batches that wait ready for the caller.
 const prefetch = 2
 
+// BatchesHeld is how many batches a loader holds while it makes them: beside those that wait, one is being made and one is
+// the caller's.
+const BatchesHeld = prefetch + 2
+
 // Batches returns the batches of an epoch from step first on. They are made ahead on other goroutines,
 // which end when the iteration ends or ctx is done.
 //
@@ -83,7 +87,7 @@ func (l *Loader) Batches(ctx context.Context, epoch, first int) iter.Seq2[*Batch
 		defer producer.Wait()
 		making, stop := context.WithCancel(ctx)
 		defer stop()
-		free := make(chan *Batch, prefetch+2) // beside those ready, one is being made and one is the caller's
+		free := make(chan *Batch, BatchesHeld)
 		for range min(cap(free), l.steps-first) {
 			free <- l.newBatch()
 		}

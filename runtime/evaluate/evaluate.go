@@ -67,6 +67,9 @@ func New(fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options)
 // Close frees the sessions.
 func (e *Evaluator) Close() error { return errors.Join(e.forward.close(), e.attack.close()) }
 
+// Operators says on which operators the model runs.
+func (e *Evaluator) Operators() specialize.Operators { return e.forward.operators }
+
 // Measure runs over the whole data set. The vectors are those that Options announced, nil if it did not.
 // progress, if not nil, is called after every batch with the number of samples done.
 func (e *Evaluator) Measure(ctx context.Context, parameters, statistics []float32, progress func(done int)) (Result, error) {
@@ -106,8 +109,9 @@ func (e *Evaluator) Measure(ctx context.Context, parameters, statistics []float3
 
 // graph is a session of an evaluation graph.
 type graph struct {
-	stepper *ort.Stepper
-	image   string
+	stepper   *ort.Stepper
+	image     string
+	operators specialize.Operators
 }
 
 func newGraph(fitted *onnxgraph.Model, image string, o Options, imageGradient bool) (*graph, error) {
@@ -117,10 +121,10 @@ func newGraph(fitted *onnxgraph.Model, image string, o Options, imageGradient bo
 	if err != nil {
 		return nil, err
 	}
-	if _, err := specialize.Lower(m, nil, o.Session); err != nil {
+	g := &graph{image: image}
+	if g.operators, err = specialize.Lower(m, nil, o.Session); err != nil {
 		return nil, err
 	}
-	g := &graph{image: image}
 	if g.stepper, err = ort.OpenStepper(m, nil, nil, o.Session); err != nil {
 		return nil, err
 	}

@@ -87,10 +87,11 @@ func TestDiagnose(t *testing.T) {
 
 func TestMarkOutOfMemory(t *testing.T) {
 	for message, want := range map[string]bool{
-		"Non-zero status code returned: bfc_arena.cc Failed to allocate memory for requested buffer of size 268435456": true,
-		"CUDA failure 2: out of memory ; GPU=0":                          true,
-		"CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0":           true,
-		"Available memory of 100 is smaller than requested bytes of 200": true,
+		"Non-zero status code returned while running Conv node. Name:'Conv_35' Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:358 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*) Failed to allocate memory for requested buffer of size 67108864": true,
+		"Error creating C session from file: Exception during initialization: std::bad_alloc": true,
+		"CUDA failure 2: out of memory ; GPU=0":                                               true,
+		"CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0":                                true,
+		"Available memory of 100 is smaller than requested bytes of 200":                      true,
 		"std::bad_alloc": true,
 		"Non-zero status code returned while running Gather node: indices":  false,
 		"OrtValue shape verification failed. Current shape:{} Requested {}": false,

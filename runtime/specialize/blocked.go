@@ -10,21 +10,36 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
+// Operators says on which operators a model runs.
+type Operators struct {
+	Block  int64  // how many channels stand together in ONNX Runtime's blocked operators, 0 on portable ones
+	Reason string // why on portable ones
+}
+
+// String says it in words.
+func (o Operators) String() string {
+	if o.Block == 0 {
+		return fmt.Sprintf("portable operators (%s)", o.Reason)
+	}
+	return fmt.Sprintf("blocked operators, %d channels per block", o.Block)
+}
+
 // Lower puts a model on ONNX Runtime's blocked operators, in place, if sessions with the given options run it on the CPU and
-// the library has them on this machine. It returns the number of channels in a block, 0 if the model stays as it is. Every
-// input must have a static shape; convolutions are those that were differentiated in it.
-func Lower(m *onnxgraph.Model, convolutions []gradient.Convolution, o ort.Options) (block int64, err error) {
+// the library has them on this machine; else the model stays as it is. Every input must have a static shape; convolutions
+// are those that were differentiated in it.
+func Lower(m *onnxgraph.Model, convolutions []gradient.Convolution, o ort.Options) (Operators, error) {
 	if o.Provider != "" && o.Provider != ort.CPU {
-		return 0, nil
+		return Operators{Reason: fmt.Sprintf("on provider %s", o.Provider)}, nil
 	}
-	if block = BlockSize(); block == 0 {
-		return 0, nil
+	block := BlockSize()
+	if block == 0 {
+		return Operators{Reason: "ONNX Runtime has no blocked ones for this CPU"}, nil
 	}
-	if err := declareFrom(m, m.Clone()); err != nil {
-		return 0, fmt.Errorf("inferring the shapes of %s: %w", m.Path(), err)
+	if err := declare(m); err != nil {
+		return Operators{}, err
 	}
 	blocked.Lower(m, convolutions, block)
-	return block, nil
+	return Operators{Block: block}, nil
 }
 
 // BlockSize returns how many channels stand together in the blocked layout of ONNX Runtime's CPU provider on this machine,

@@ -24,6 +24,27 @@ func Infer(m *onnxgraph.Model, shape []int64) error {
 	return nil
 }
 
+// declare gives the values of m, all of whose inputs have static shapes, the types that ONNX Runtime infers, if there are
+// some without.
+func declare(m *onnxgraph.Model) error {
+	open := func(v *onnxgraph.Value) bool {
+		if v == nil {
+			return false
+		}
+		_, known := v.StaticShape()
+		return !known
+	}
+	for _, n := range m.Graph.Nodes() {
+		if slices.ContainsFunc(n.Outputs(), open) {
+			if err := declareFrom(m, m.Clone()); err != nil {
+				return fmt.Errorf("inferring the shapes of %s: %w", m.Path(), err)
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
 // declareFrom gives the values of m the types that a session of probe, a copy of m that is changed, says they have. One
 // without dims stays as it is: ONNX Runtime does not tell it from one of unknown rank.
 func declareFrom(m, probe *onnxgraph.Model) error {

@@ -27,6 +27,11 @@ func OpenStep(step *trainstep.Step, o ort.Options) (*ort.Stepper, error) {
 	if _, err := specialize.Lower(step.Model, step.Convolutions, o); err != nil {
 		return nil, err
 	}
+	return openLowered(step, o)
+}
+
+// openLowered is OpenStep for a step that is lowered.
+func openLowered(step *trainstep.Step, o ort.Options) (*ort.Stepper, error) {
 	var pairs []ort.Pair
 	initial := map[string]*onnxgraph.Tensor{}
 	for _, slot := range step.State {
@@ -72,6 +77,23 @@ func (t *trainer) build(fitted *onnxgraph.Model, image string) error {
 			t.Train.Path, data, t.Model.Path(), t.step.Classes)
 	}
 	return nil
+}
+
+// openStep opens the session of the run's step, and tells its outline before it takes memory.
+func (t *trainer) openStep() error {
+	t.outline = Outline{TwoConv: t.step.TwoConv, Folded: t.step.Folded}
+	var err error
+	if t.outline.Operators, err = specialize.Lower(t.step.Model, t.step.Convolutions, t.Session); err != nil {
+		return err
+	}
+	if t.outline.Memory, err = planMemory(t.step, t.Recipe.BatchSize, t.Session.Provider); err != nil {
+		return err
+	}
+	if t.Outlined != nil {
+		t.Outlined(t.outline)
+	}
+	t.stepper, err = openLowered(t.step, t.Session)
+	return err
 }
 
 // recalibrate gives a trained model the running statistics of the training images, if the recipe says so.

@@ -3,6 +3,7 @@ package train_test
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -73,6 +74,23 @@ func newRun(t *testing.T, m *onnxgraph.Model, v transform.Variant) *train.Run {
 	}
 	r.Train, r.Test = newData(t)
 	return r
+}
+
+// isAlone reports whether the test is the only one of its process; if not, it runs it in one of its own.
+func isAlone(t *testing.T) bool {
+	t.Helper()
+	const child = "RCFREEZE_TEST_ALONE"
+	if os.Getenv(child) != "" {
+		return true
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), child+"=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v", err)
+	}
+	t.Logf("%s", out)
+	return false
 }
 
 func do(t *testing.T, r *train.Run) *train.Result {

@@ -23,9 +23,10 @@ type Run struct {
 	Folder    Folder      // for checkpoints and metrics
 	Resume    bool        // go on from the folder's last checkpoint
 	Keep      Keep
-	// Progress, if not nil, is called after every step; Measured after every epoch; Measuring while test
+	// Outlined, if not nil, is called before the step takes memory. Progress, if not nil, is called after every step; Measured after every epoch; Measuring while test
 	// images are run; Recalibrating while training images are, for BatchNormRecalibrate. They are called from the
 	// goroutine that runs Do.
+	Outlined      func(Outline)
 	Progress      func(Progress)
 	Measuring     func(done, total int)
 	Measured      func(Row)

@@ -23,6 +23,7 @@ type trainer struct {
 	*Run
 	step      *trainstep.Step
 	unreached []string // parameters that were to train, and that the loss does not depend on
+	outline   Outline
 	stepper   *ort.Stepper
 	evaluator *evaluate.Evaluator
 	loader    *dataset.Loader
@@ -39,7 +40,7 @@ func newTrainer(r *Run) (t *trainer, err error) {
 	t = &trainer{Run: r, at: checkpoint{Recipe: r.Recipe, Source: source}, saved: time.Now()}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, t.close())
+			err = errors.Join(t.explain(err), t.close())
 		}
 	}()
 	if r.Resume {
@@ -73,7 +74,7 @@ func (t *trainer) open() error {
 	if err := t.build(fitted, image); err != nil {
 		return err
 	}
-	if t.stepper, err = OpenStep(t.step, t.Session); err != nil {
+	if err := t.openStep(); err != nil {
 		return err
 	}
 	if t.Resume {
@@ -99,7 +100,8 @@ func (t *trainer) close() error {
 	return errors.Join(faults...)
 }
 
-func (t *trainer) run(ctx context.Context) (*Result, error) {
+func (t *trainer) run(ctx context.Context) (result *Result, err error) {
+	defer func() { err = t.explain(err) }()
 	for t.at.Position.Epoch < t.Recipe.Epochs {
 		if err := t.epoch(ctx); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package trainstep
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -27,12 +28,9 @@ func BlockForms() []BlockForm { return []BlockForm{AutoForm, TwoConv, Folded} }
 
 // foldBlocks brings the model's blocks into the form that the options ask for.
 func (b *builder) foldBlocks() error {
-	switch b.BlockForm {
-	case TwoConv:
-		return nil
-	case "", AutoForm, Folded:
-	default:
-		return fmt.Errorf("no block form %q: there are %v", b.BlockForm, BlockForms())
+	form := cmp.Or(b.BlockForm, AutoForm)
+	if !slices.Contains(BlockForms(), form) {
+		return fmt.Errorf("no block form %q: there are %v", form, BlockForms())
 	}
 	blocks, err := transform.Blocks(b.step.Model)
 	if err != nil {
@@ -40,8 +38,11 @@ func (b *builder) foldBlocks() error {
 	}
 	for _, block := range blocks {
 		folds := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph
-		if folds && (b.BlockForm == Folded || foldedIsCheaper(block, slices.Contains(b.Trained, block.Bank.Name()))) {
+		if folds && (form == Folded || form == AutoForm && foldedIsCheaper(block, slices.Contains(b.Trained, block.Bank.Name()))) {
 			b.fold(block)
+			b.step.Folded++
+		} else {
+			b.step.TwoConv++
 		}
 	}
 	return nil

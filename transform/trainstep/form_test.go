@@ -68,6 +68,9 @@ func compareForms(t *testing.T, c convcases.Case, o transform.Options, variant t
 			}
 		}
 		nodes = append(nodes, convs)
+		if folded := r.step.Folded; r.step.TwoConv+folded != 1 || (folded == 1) != (form == trainstep.Folded) {
+			t.Errorf("form %s: %d blocks are said to run as two convolutions, %d folded", form, r.step.TwoConv, folded)
+		}
 	}
 	if nodes[1] >= nodes[0] {
 		t.Errorf("the folded step has %d convolutions, the other %d", nodes[1], nodes[0])

@@ -49,6 +49,8 @@ type Step struct {
 	Parameters []Segment
 	Statistics []Segment
 	State      []Slot
+	// TwoConv and Folded are how many frozen blocks the step computes in either form.
+	TwoConv, Folded int
 	// Convolutions are those that were differentiated, for passes that compute their gradients in another way.
 	Convolutions []gradient.Convolution
 	// Unreached names parameters that were to train, but that the loss does not depend on: they have no state, and

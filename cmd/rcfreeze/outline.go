@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+)
+
+// outline tells what memory the steps of a run take and, if asked for, how they are computed.
+func (p *printer) outline(o train.Outline, verbose bool) {
+	if verbose {
+		p.say("steps run on %s; %d frozen blocks run as two convolutions, %d folded into one", o.Operators, o.TwoConv, o.Folded)
+	}
+	m := o.Memory
+	p.say("memory for steps of %d images: about %s, of which %s for activations and gradients, %s for images, %s for parameters, %s for the optimizer's state",
+		m.Images, size(m.Needed()), size(m.Values), size(m.Batches), size(m.Parameters), size(m.State))
+	if m.Free == 0 {
+		return
+	}
+	if m.Needed() > m.Free {
+		p.say("that is more than the %s that are free: about %s images would fit; with a smaller --batch-size, --grad-accum-steps keeps the images per update", size(m.Free), count(m.Fitting()))
+	} else {
+		p.say("%s are free: about %s images would fit", size(m.Free), count(m.Fitting()))
+	}
+}
+
+// size writes a number of bytes.
+func size(bytes int64) string {
+	switch {
+	case bytes >= 1e9:
+		return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+	case bytes >= 10e6:
+		return fmt.Sprintf("%.0f MB", float64(bytes)/1e6)
+	}
+	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+}

@@ -1,0 +1,26 @@
+package train
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// free returns how many bytes the system can give, and at most what the container may have that the program runs in; 0 if
+// they do not tell, as only Linux does.
+func free() int64 {
+	available := readNumber("/proc/meminfo", "MemAvailable:") << 10
+	if limit := readNumber("/sys/fs/cgroup/memory.max", ""); limit > 0 {
+		return min(available, limit)
+	}
+	return available
+}
+
+// readNumber returns the number after a label in a file, 0 if there is none.
+func readNumber(path, label string) int64 {
+	text, _ := os.ReadFile(path)
+	_, rest, _ := strings.Cut(string(text), label)
+	var n int64
+	fmt.Sscan(rest, &n)
+	return n
+}

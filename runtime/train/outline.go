@@ -1,0 +1,76 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// Outline says how a run computes its steps, and what memory they take.
+type Outline struct {
+	Operators       specialize.Operators
+	TwoConv, Folded int // frozen blocks that are computed as two convolutions, or folded into one
+	Memory          Memory
+}
+
+// Memory is about how many bytes training takes, besides the program, ONNX Runtime and the data set.
+type Memory struct {
+	Images     int   // in a step
+	Values     int64 // activations and gradients: what a step computes, at most at once
+	Batches    int64 // the images of the step, and of those that are made ahead
+	Parameters int64 // what trains
+	State      int64 // what the optimizer keeps, running statistics, and room for what follows of all states
+	Free       int64 // what the system can give, 0 if it does not tell
+}
+
+// Needed returns the sum.
+func (m Memory) Needed() int64 { return m.Values + m.Batches + m.Parameters + m.State }
+
+// Fitting returns about how many images in a step would fit into the memory that is free, to two digits.
+func (m Memory) Fitting() int {
+	perImage := (m.Values + m.Batches) / int64(m.Images)
+	n := max(0, m.Free-m.Parameters-m.State) / max(1, perImage)
+	digits := int64(1)
+	for n/digits >= 100 {
+		digits *= 10
+	}
+	return int(n / digits * digits)
+}
+
+// planMemory returns what a step of so many images, which is lowered already, takes on a provider.
+func planMemory(step *trainstep.Step, images int, provider ort.Provider) (Memory, error) {
+	m := Memory{Images: images}
+	var err error
+	if m.Values, err = specialize.Peak(step.Model); err != nil {
+		return m, err
+	}
+	shape, _ := step.Model.Graph.Value(step.Image).StaticShape()
+	m.Batches = 4 * (1 + dataset.BatchesHeld) * trainstep.Segment{Shape: shape}.Len()
+	for _, s := range step.State {
+		bytes := 4 * s.Initial.Len()
+		m.State += 2 * bytes // steps read one copy and write another
+		if s.Input == trainstep.ParametersSlot {
+			m.Parameters, m.State = bytes, m.State-bytes
+		}
+	}
+	if provider != ort.CUDA {
+		m.Free = free()
+	}
+	return m, nil
+}
+
+// explain adds to an error about memory what is needed, and what to do.
+func (t *trainer) explain(err error) error {
+	if !errors.Is(err, ort.ErrOutOfMemory) {
+		return err
+	}
+	needed := ""
+	if m := t.outline.Memory; m.Values > 0 {
+		needed = fmt.Sprintf("steps of %d images need about %d MB, %d MB of them for activations and gradients: ", m.Images, m.Needed()/1e6, m.Values/1e6)
+	}
+	return fmt.Errorf("%w; %stake a smaller --batch-size; with --grad-accum-steps an update still sees as many images", err, needed)
+}
