@@ -2,6 +2,7 @@ package gradient
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -220,15 +221,27 @@ func (c *Call) columnShifts(w window, x value, rowsDone bool) []value {
 	var shifts []value
 	tap := make([]int64, len(kernel))
 	for range count(kernel) {
-		start, end := make([]int64, len(kernel)), make([]int64, len(kernel))
-		for i, t := range tap {
-			start[i] = t * w.dilation[first+i]
-			end[i] = start[i] + (w.out[first+i]-1)*w.stride[first+i] + 1
-		}
-		shifts = append(shifts, c.slice(x, sequence(int64(2+first), len(kernel)), start, end, w.stride[first:]))
+		shifts = append(shifts, c.columnShift(w, x, first, tap))
 		advance(tap, kernel)
 	}
 	return shifts
+}
+
+// columnShift returns what a tap reads of padded X at each output position: it takes every s-th row and column from the tap's
+// remainder on, which other taps share, and of these a piece in one stretch.
+func (c *Call) columnShift(w window, x value, first int, tap []int64) value {
+	rank := len(tap)
+	axes, stride := sequence(int64(2+first), rank), w.stride[first:]
+	remainder, begin, end := make([]int64, rank), make([]int64, rank), make([]int64, rank)
+	for i, t := range tap {
+		at := t * w.dilation[first+i]
+		remainder[i], begin[i] = at%stride[i], at/stride[i]
+		end[i] = begin[i] + w.out[first+i]
+	}
+	if slices.ContainsFunc(stride, func(s int64) bool { return s != 1 }) {
+		x = c.slice(x, axes, remainder, repeat(math.MaxInt64, rank), stride)
+	}
+	return c.slice(x, axes, begin, end, repeat(1, rank))
 }
 
 // advance moves an index to the next in row-major order.
