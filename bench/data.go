@@ -60,11 +60,11 @@ func writeCIFAR(folder string) error {
 	return nil
 }
 
-// writeJPEGs writes 96 training images and 16 test images of two classes, 500×375 pixels as most of ImageNet's, of
+// writeJPEGs writes 64 training images and 16 test images of two classes, 500×375 pixels as most of ImageNet's, of
 // smooth patterns and some noise.
 func writeJPEGs(folder string) error {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for split, count := range map[string]int{"train": 96, "val": 16} {
+	for split, count := range map[string]int{"train": 64, "val": 16} {
 		for i := range count {
 			class := filepath.Join(folder, split, fmt.Sprint(i%2))
 			if err := os.MkdirAll(class, 0o755); err != nil {
