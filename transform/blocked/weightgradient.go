@@ -19,6 +19,8 @@ func (l *lowering) weightGradient(c gradient.Convolution) bool {
 	switch x := c.Node.Input(0); {
 	case g.isDepthwise:
 		dw = l.byMaps(x, c.DY, w[2:], g)
+	case g.keepsSize(w) && w[2] == 3 && w[3] == 3 && shapeOf(x)[3]%l.block == 0:
+		dw = l.byPointwise(x, c.DY, w[2])
 	case g.keepsSize(w) && w[2] == 3 && w[3] == 3:
 		dw = l.byShifts(x, c.DY, w[2])
 	default:
@@ -37,8 +39,8 @@ func (l *lowering) weightGradient(c gradient.Convolution) bool {
 func (l *lowering) byShifts(x, dy value, k int64) value {
 	s, m := shapeOf(x), shapeOf(dy)[1]
 	n, ch, space := s[0], s[1], s[2]*s[3]
-	rows := l.reshape(l.rowShifts(dy, k), n, k*m, space)
-	columns := l.reshape(l.columnShifts(x, k), n, k*ch, space)
+	rows := l.reshape(l.plainLayout(l.shiftedRows(dy, k)), n, k*m, space)
+	columns := l.reshape(l.plainLayout(l.shiftedColumns(x, k)), n, k*ch, space)
 	product := l.reshape(l.product(rows, columns), m, k, ch, k)
 	return l.transpose(product, 0, 2, 1, 3)
 }
@@ -108,8 +110,8 @@ func (l *lowering) product(a, b value) value {
 	return l.Op("MatMul", []value{a, l.transpose(b, 1, 0)})
 }
 
-// rowShifts returns k copies of dY below one another, [N, M, k·H, W] in plain layout: copy s has row i-s+p at row i.
-func (l *lowering) rowShifts(dy value, k int64) value {
+// shiftedRows returns k copies of dY below one another, [N, M, k·H, W] in blocked layout: copy s has row i-s+p at row i.
+func (l *lowering) shiftedRows(dy value, k int64) value {
 	s := shapeOf(dy)
 	n, m, h, w := s[0], s[1], s[2], s[3]
 	p := k / 2
@@ -117,15 +119,11 @@ func (l *lowering) rowShifts(dy value, k int64) value {
 	below := k*h - h + (k-1)*(h+1) - above
 	ones := slices.Repeat([]float32{1}, int(k))
 	g := geometry{strides: []int64{1, 1}, dilations: []int64{h + 1, 1}, pads: []int64{above, 0, below, 0}}
-	if w%l.block == 0 { // plain rows are blocks of columns
-		lanes := l.reshape(l.plain(dy), n*m, l.block, h, w/l.block)
-		return l.depthwise(lanes, l.block, ones, []int64{k, 1}, g)
-	}
-	return l.plainLayout(l.typed(l.depthwise(l.blockedForm(dy), m, ones, []int64{k, 1}, g), n, m, k*h, w))
+	return l.typed(l.depthwise(l.blockedForm(dy), m, ones, []int64{k, 1}, g), n, m, k*h, w)
 }
 
-// columnShifts returns k copies of X below one another, [N, C, k·H, W] in plain layout: copy t has column j+t-p at column j.
-func (l *lowering) columnShifts(x value, k int64) value {
+// shiftedColumns returns k copies of X below one another, [N, C, k·H, W] in blocked layout: copy t has column j+t-p at column j.
+func (l *lowering) shiftedColumns(x value, k int64) value {
 	s := shapeOf(x)
 	p, h := k/2, s[2]
 	diagonal := make([]float32, k*k)
@@ -133,7 +131,7 @@ func (l *lowering) columnShifts(x value, k int64) value {
 		diagonal[(k-1-t)*k+t] = 1
 	}
 	g := geometry{strides: []int64{1, 1}, dilations: []int64{h, 1}, pads: []int64{(k - 1) * h, p, (k - 1) * h, p}}
-	return l.plainLayout(l.typed(l.depthwise(l.blockedForm(x), s[1], diagonal, []int64{k, k}, g), s[0], s[1], k*h, s[3]))
+	return l.typed(l.depthwise(l.blockedForm(x), s[1], diagonal, []int64{k, k}, g), s[0], s[1], k*h, s[3])
 }
 
 // depthwise convolves every map of x with the same filter.
