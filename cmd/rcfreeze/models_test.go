@@ -15,6 +15,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/verify"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -52,6 +53,17 @@ func TestModels(t *testing.T) {
 	}
 	for _, path := range paths {
 		t.Run(filepath.Base(path), func(t *testing.T) { tryModel(t, path) })
+	}
+}
+
+// TestNewModels does so with the architectures of our own, in small.
+func TestNewModels(t *testing.T) {
+	orttest.Init(t)
+	folder := t.TempDir()
+	for _, name := range architecture.Names() {
+		path := filepath.Join(folder, name+".onnx")
+		succeed(t, "new", name, "-o", path, "--width", "6")
+		t.Run(name, func(t *testing.T) { tryModel(t, path) })
 	}
 }
 
@@ -100,7 +112,7 @@ func tryModel(t *testing.T, path string) {
 	m := loadForInference(t, path)
 	plan := succeedJSON[inspectResult](t, "inspect", path, "--layout", string(transform.Depthwise))
 	checkRows(t, m, plan.Convolutions)
-	checkExport(t, path)
+	checkExport(t, m, path)
 	if want, ok := refused[filepath.Base(path)]; ok {
 		fails(t, "convert "+path+" -o out.onnx", filepath.Base(path), want)
 		return
@@ -114,12 +126,12 @@ func tryModel(t *testing.T, path string) {
 		blocks := string(layout) + ".onnx"
 		r := succeedJSON[convertResult](t, "convert", path, "-o", blocks, "--layout", string(layout), "--pointwise", "random", "--between", string(between[layout]))
 		checkRows(t, m, r.Convolutions)
-		checkExport(t, blocks)
+		checkExport(t, m, blocks)
 
 		spanned := "spanned-" + blocks
 		left := convertSpanning(t, path, spanned, layout, plan.Convolutions)
 		worst := compareOutputs(t, m, loadForInference(t, spanned), usual(t, m))
-		checkExport(t, spanned)
+		checkExport(t, m, spanned)
 		t.Logf("%s, spanning: differs by %.2g, tolerance %g; %d of %d convolutions left out as too large", layout, worst, usual(t, m), left, r.Converted)
 		checkInterface(t, path, spanned)
 	}
@@ -167,8 +179,8 @@ func checkRows(t *testing.T, m *onnxgraph.Model, rows []transform.Conversion) {
 	}
 }
 
-// checkExport exports a model, which the command verifies.
-func checkExport(t *testing.T, path string) {
+// checkExport exports a model that was made of the source, which the command verifies.
+func checkExport(t *testing.T, source *onnxgraph.Model, path string) {
 	t.Helper()
 	r := succeedJSON[exportResult](t, "export", path, "-o", "exported.onnx", "--verify-batch", "2")
 	for _, row := range r.Merged {
@@ -181,6 +193,18 @@ func checkExport(t *testing.T, path string) {
 		t.Errorf("%s: %d blocks are left, %v", path, len(left), err)
 	}
 	checkInterface(t, path, "exported.onnx")
+	checkNodes(t, source, exported)
+}
+
+// checkNodes makes sure that what was exported has no node more than the source, of any operator.
+func checkNodes(t *testing.T, source, exported *onnxgraph.Model) {
+	t.Helper()
+	had := operators(source)
+	for operator, count := range operators(exported) {
+		if count > had[operator] {
+			t.Errorf("what was exported has %d %s nodes, %s has %d", count, operator, source.Path(), had[operator])
+		}
+	}
 }
 
 // compareOutputs returns the largest difference of two models' outputs.
