@@ -26,7 +26,14 @@ func readImage(path string, shape Shape, shortSide int, dst []uint8) error {
 	if err != nil {
 		return err
 	}
-	r.image(dst, planar(img, shape.Channels))
+	planes := borrow(3 * size.X * size.Y)
+	defer planes.giveBack()
+	planar(planes.data, img, r.window())
+	if shape.Channels == 1 {
+		r.image(dst, gray(planes.data))
+	} else {
+		r.image(dst, planes.data)
+	}
 	return nil
 }
 
@@ -49,20 +56,76 @@ func decode(path string) (image.Image, error) {
 	return img, nil
 }
 
-// planar returns the pixels of an image as channels planes.
-func planar(img image.Image, channels int) []uint8 {
-	pixels := interleaved(img)
-	n := len(pixels) / 4
-	out := make([]uint8, channels*n)
-	for i := range n {
-		red, green, blue := pixels[4*i], pixels[4*i+1], pixels[4*i+2]
-		if channels == 1 {
-			out[i] = uint8((19595*uint32(red) + 38470*uint32(green) + 7471*uint32(blue) + 1<<15) >> 16)
-			continue
-		}
-		out[i], out[n+i], out[2*n+i] = red, green, blue
+// planar writes the pixels of an image that are in a window, as seen from the image's corner, to their places in three
+// planes of the image's size: red, green and blue, not multiplied by alpha.
+func planar(out []uint8, img image.Image, window image.Rectangle) {
+	n, width := len(out)/3, img.Bounds().Dx()
+	write := rowWriter(img)
+	for y := window.Min.Y; y < window.Max.Y; y++ {
+		from, to := y*width+window.Min.X, y*width+window.Max.X
+		write(window.Min.X, y, out[from:to], out[n+from:n+to], out[2*n+from:2*n+to])
 	}
-	return out
+}
+
+// rowWriter returns a function that writes the pixels of an image from x, y on to the right.
+func rowWriter(img image.Image) func(x, y int, red, green, blue []uint8) {
+	corner := img.Bounds().Min
+	switch img := img.(type) {
+	case *image.YCbCr:
+		return func(x, y int, red, green, blue []uint8) { writeYCbCr(img, corner.X+x, corner.Y+y, red, green, blue) }
+	case *image.Gray:
+		return func(x, y int, red, green, blue []uint8) {
+			copy(red, img.Pix[y*img.Stride+x:])
+			copy(green, red)
+			copy(blue, red)
+		}
+	}
+	width, pixels := img.Bounds().Dx(), interleaved(img)
+	return func(x, y int, red, green, blue []uint8) {
+		for i := range red {
+			p := pixels[4*(y*width+x+i):][:3]
+			red[i], green[i], blue[i] = p[0], p[1], p[2]
+		}
+	}
+}
+
+// chromaWidth says how many pixels in a row have the colour in common.
+var chromaWidth = map[image.YCbCrSubsampleRatio]int{
+	image.YCbCrSubsampleRatio422: 2, image.YCbCrSubsampleRatio420: 2, image.YCbCrSubsampleRatio411: 4, image.YCbCrSubsampleRatio410: 4,
+}
+
+// writeYCbCr does what color.YCbCrToRGB does with each pixel, but for what pixels have in common.
+func writeYCbCr(img *image.YCbCr, x, y int, red, green, blue []uint8) {
+	width := max(chromaWidth[img.SubsampleRatio], 1)
+	luma, chroma := img.Y[img.YOffset(x, y):][:len(red)], img.COffset(x, y)
+	green, blue = green[:len(luma)], blue[:len(luma)]
+	for i, end := 0, width-x%width; i < len(luma); end += width {
+		cb, cr := int32(img.Cb[chroma])-128, int32(img.Cr[chroma])-128
+		toRed, toGreen, toBlue := 91881*cr, -22554*cb-46802*cr, 116130*cb
+		for ; i < min(end, len(luma)); i++ {
+			v := int32(luma[i]) * 0x10101
+			red[i], green[i], blue[i] = clamp(v+toRed), clamp(v+toGreen), clamp(v+toBlue)
+		}
+		chroma++
+	}
+}
+
+// clamp returns the whole part of v / 2^16, or the nearest that is a pixel.
+func clamp(v int32) uint8 {
+	if uint32(v)>>24 == 0 {
+		return uint8(v >> 16)
+	}
+	return uint8(^(v >> 31)) // 0 or 255
+}
+
+// gray returns the gray of red, green and blue planes, in the place of the first.
+func gray(planes []uint8) []uint8 {
+	n := len(planes) / 3
+	red, green, blue := planes[:n], planes[n:][:n], planes[2*n:][:n]
+	for i, v := range red {
+		red[i] = uint8((19595*uint32(v) + 38470*uint32(green[i]) + 7471*uint32(blue[i]) + 1<<15) >> 16)
+	}
+	return red
 }
 
 // interleaved returns the pixels of an image as red, green, blue, alpha, colours not multiplied by alpha.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"sync"
 )
 
 // fitShape makes the samples what the model takes, or says why they are not.
@@ -44,14 +43,13 @@ func (s Shape) or(other Shape) Shape {
 
 // resized returns a read function that scales what read gives, images of shape from.
 func resized(read func(int, []uint8) error, from Shape, r *resampler) func(int, []uint8) error {
-	buffers := sync.Pool{New: func() any { return new(make([]uint8, from.Size())) }}
 	return func(i int, dst []uint8) error {
-		src := buffers.Get().(*[]uint8)
-		defer buffers.Put(src)
-		if err := read(i, *src); err != nil {
+		src := borrow(from.Size())
+		defer src.giveBack()
+		if err := read(i, src.data); err != nil {
 			return err
 		}
-		r.image(dst, *src)
+		r.image(dst, src.data)
 		return nil
 	}
 }

@@ -1,9 +1,10 @@
 package dataset
 
 import (
+	"encoding/binary"
 	"fmt"
+	"image"
 	"math"
-	"sync"
 )
 
 // resampler scales planes of one size so that they cover another, and cuts out the middle. Each output
@@ -12,19 +13,20 @@ import (
 // rounded, then rows, with weights in fixed point: that gives the pixels of Pillow, and so those of
 // torchvision's Resize and CenterCrop, on every platform.
 type resampler struct {
-	rows, columns []taps
+	rows, columns axis
 	inH, inW      int
-	buffers       sync.Pool // of *[]uint8: a plane with its columns scaled
 }
 
-// taps are the weights of consecutive input positions for one output position, in units of 2^-weightBits;
-// they sum to 1.
-type taps struct {
-	first   int
-	weights []int32
+// axis says how the positions along one axis are scaled: each output position is a weighted sum of consecutive
+// input positions.
+type axis struct {
+	first   []int      // the first input position of each output position
+	span    int        // how many input positions every sum has: a multiple of 4, with weights of 0 at its end
+	weights [][]uint64 // of each output position, in units of 2^-weightBits; they sum to 1
+	end     int        // behind the last input position that has a weight
 }
 
-// weightBits lets a sum of pixels times weights, below 2^8 · 2^22, fit an int32.
+// weightBits lets a sum of pixels times weights, below 2^8 · 2^22, fit half of a uint64.
 const weightBits = 22
 
 // newResampler scales an inH×inW image so that its shorter side becomes shortSide, then keeps the middle
@@ -40,8 +42,8 @@ func newResampler(inH, inW, outH, outW, shortSide int) (*resampler, error) {
 			"choose a larger short side", inH, inW, shortSide, scaledH, scaledW, outH, outW)
 	}
 	return &resampler{
-		rows:    axisTaps(inH, scaledH, outH),
-		columns: axisTaps(inW, scaledW, outW),
+		rows:    newAxis(inH, scaledH, outH),
+		columns: newAxis(inW, scaledW, outW),
 		inH:     inH, inW: inW,
 	}, nil
 }
@@ -52,68 +54,98 @@ func coveringSide(short, inH, inW, outH, outW int) int {
 	return max(ceil(outH*short, inH), ceil(outW*short, inW))
 }
 
-// axisTaps returns the taps of the middle out of scaled positions, to which in positions are scaled.
-func axisTaps(in, scaled, out int) []taps {
+// newAxis returns the sums for the middle out of scaled positions, to which in positions are scaled.
+func newAxis(in, scaled, out int) axis {
 	step := float64(in) / float64(scaled)
 	radius := max(step, 1)
 	offset := int(math.RoundToEven(float64(scaled-out) / 2))
-	axis := make([]taps, out)
-	for o := range axis {
-		centre := (float64(o+offset) + 0.5) * step
-		first := max(int(centre-radius+0.5), 0)
-		end := min(int(centre+radius+0.5), in)
-		weights := make([]float64, end-first)
+	centre := func(o int) float64 { return (float64(o+offset) + 0.5) * step }
+	a := axis{first: make([]int, out), weights: make([][]uint64, out)}
+	for o := range out {
+		a.first[o] = max(int(centre(o)-radius+0.5), 0)
+		a.end = min(int(centre(o)+radius+0.5), in)
+		a.span = max(a.span, a.end-a.first[o])
+	}
+	a.span = (a.span + 3) / 4 * 4
+	all := make([]uint64, out*a.span)
+	for o, first := range a.first {
+		a.weights[o] = all[o*a.span:][:a.span]
+		end := min(int(centre(o)+radius+0.5), in)
+		weight := func(i int) float64 { return max(1-math.Abs(float64(i)+0.5-centre(o))/radius, 0) }
 		sum := 0.0
-		for i := range weights {
-			distance := math.Abs(float64(first+i)+0.5-centre) / radius
-			weights[i] = max(1-distance, 0)
-			sum += weights[i]
+		for i := first; i < end; i++ {
+			sum += weight(i)
 		}
-		axis[o] = taps{first, make([]int32, len(weights))}
-		for i, w := range weights {
-			axis[o].weights[i] = int32(w/sum*(1<<weightBits) + 0.5)
+		for i := first; i < end; i++ {
+			a.weights[o][i-first] = uint64(weight(i)/sum*(1<<weightBits) + 0.5)
 		}
 	}
-	return axis
+	return a
+}
+
+// window returns the pixels that image reads.
+func (r *resampler) window() image.Rectangle {
+	return image.Rect(r.columns.first[0], r.rows.first[0], r.columns.end, r.rows.end)
 }
 
 // image scales every plane of src into dst. It may be called from several goroutines.
 func (r *resampler) image(dst, src []uint8) {
-	buffer, _ := r.buffers.Get().(*[]uint8)
-	if buffer == nil {
-		buffer = new(make([]uint8, r.inH*len(r.columns)))
-	}
-	defer r.buffers.Put(buffer)
-	in, out := r.inH*r.inW, len(r.rows)*len(r.columns)
+	height, width := len(r.rows.first), len(r.columns.first)
+	turned := borrow(width * r.inH)
+	defer turned.giveBack()
+	in, out := r.inH*r.inW, height*width
 	for ; len(src) >= in && len(dst) >= out; src, dst = src[in:], dst[out:] {
-		r.scaleColumns(*buffer, src)
-		r.scaleRows(dst, *buffer)
+		r.columns.scale(turned.data, src[:in], r.inW, r.rows.first[0], r.rows.end)
+		r.rows.scale(dst[:out], turned.data, r.inH, 0, width)
 	}
 }
 
-func (r *resampler) scaleColumns(dst, src []uint8) {
-	last := r.rows[len(r.rows)-1]
-	for y := r.rows[0].first; y < last.first+len(last.weights); y++ {
-		row, out := src[y*r.inW:][:r.inW], dst[y*len(r.columns):][:len(r.columns)]
-		for x, t := range r.columns {
-			sum := int32(1 << (weightBits - 1)) // rounds to the nearest
-			for i, pixel := range row[t.first:][:len(t.weights)] {
-				sum += int32(pixel) * t.weights[i]
-			}
-			out[x] = uint8(sum >> weightBits)
+// Two lines are scaled at a time, one in each half of a uint64: no sum overflows its half.
+const (
+	bothPixels = 0xff<<32 | 0xff
+	bothHalves = 1<<(32+weightBits-1) | 1<<(weightBits-1) // rounds to the nearest
+)
+
+// scale scales those lines of src, from one to another, each of that length, and writes them as columns of dst: element o of
+// line y becomes dst[o·lines + y], for the lines that src has.
+func (a *axis) scale(dst, src []uint8, length, from, to int) {
+	sums := make([]uint64, (to-from+1)/2)
+	for o, first := range a.first {
+		for k := range sums {
+			sums[k] = bothHalves
+		}
+		for i := 0; i < a.span; i += 4 {
+			addFour(sums, src, from*length+first+i, length, (*[4]uint64)(a.weights[o][i:]))
+		}
+		out := dst[o*(len(src)/length)+from:][:to-from]
+		for k, sum := range sums {
+			out[min(2*k+1, len(out)-1)] = uint8(sum >> (32 + weightBits)) // of no line if there is an odd number
+			out[2*k] = uint8(sum >> weightBits)
 		}
 	}
 }
 
-func (r *resampler) scaleRows(dst, src []uint8) {
-	width := len(r.columns)
-	for y, t := range r.rows {
-		for x := range width {
-			sum := int32(1 << (weightBits - 1)) // rounds to the nearest
-			for i, w := range t.weights {
-				sum += int32(src[(t.first+i)*width+x]) * w
-			}
-			dst[y*width+x] = uint8(sum >> weightBits)
-		}
+// addFour adds to the sums of each two lines the four pixels at from in them, times the weights.
+func addFour(sums []uint64, src []uint8, from, length int, weights *[4]uint64) {
+	w0, w1, w2, w3 := weights[0], weights[1], weights[2], weights[3]
+	for k := range sums {
+		v := four(src, from) | four(src, from+length)<<32
+		sums[k] += (v&bothPixels)*w0 + (v>>8&bothPixels)*w1 + (v>>16&bothPixels)*w2 + (v>>24&bothPixels)*w3
+		from += 2 * length
 	}
+}
+
+// four returns the four bytes from i on, the first in the lowest bits, with zeros behind the end.
+func four(b []uint8, i int) uint64 {
+	if i+4 <= len(b) {
+		return uint64(binary.LittleEndian.Uint32(b[i:]))
+	}
+	return lastOf(b, i)
+}
+
+//go:noinline
+func lastOf(b []uint8, i int) uint64 {
+	var last [4]uint8
+	copy(last[:], b[min(i, len(b)):])
+	return uint64(binary.LittleEndian.Uint32(last[:]))
 }
