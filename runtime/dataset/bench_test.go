@@ -31,7 +31,7 @@ func BenchmarkResize(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	src, dst := make([]uint8, 28*28), make([]uint8, 32*32)
+	src, dst := make([]uint8, 28*28+r.room()), make([]uint8, 32*32)
 	for b.Loop() {
 		r.image(dst, src)
 	}

@@ -26,14 +26,14 @@ func readImage(path string, shape Shape, shortSide int, dst []uint8) error {
 	if err != nil {
 		return err
 	}
-	planes := borrow(3 * size.X * size.Y)
-	defer planes.giveBack()
-	planar(planes.data, img, r.window())
+	src := borrow(3*size.X*size.Y + r.room())
+	defer src.giveBack()
+	planes := src.data[:3*size.X*size.Y]
+	planar(planes, img, r.window())
 	if shape.Channels == 1 {
-		r.image(dst, gray(planes.data))
-	} else {
-		r.image(dst, planes.data)
+		gray(planes)
 	}
+	r.image(dst, src.data)
 	return nil
 }
 
@@ -118,14 +118,13 @@ func clamp(v int32) uint8 {
 	return uint8(^(v >> 31)) // 0 or 255
 }
 
-// gray returns the gray of red, green and blue planes, in the place of the first.
-func gray(planes []uint8) []uint8 {
+// gray makes the first of three planes the gray of red, green and blue.
+func gray(planes []uint8) {
 	n := len(planes) / 3
 	red, green, blue := planes[:n], planes[n:][:n], planes[2*n:][:n]
 	for i, v := range red {
 		red[i] = uint8((19595*uint32(v) + 38470*uint32(green[i]) + 7471*uint32(blue[i]) + 1<<15) >> 16)
 	}
-	return red
 }
 
 // interleaved returns the pixels of an image as red, green, blue, alpha, colours not multiplied by alpha.

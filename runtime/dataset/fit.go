@@ -44,9 +44,9 @@ func (s Shape) or(other Shape) Shape {
 // resized returns a read function that scales what read gives, images of shape from.
 func resized(read func(int, []uint8) error, from Shape, r *resampler) func(int, []uint8) error {
 	return func(i int, dst []uint8) error {
-		src := borrow(from.Size())
+		src := borrow(from.Size() + r.room())
 		defer src.giveBack()
-		if err := read(i, src.data); err != nil {
+		if err := read(i, src.data[:from.Size()]); err != nil {
 			return err
 		}
 		r.image(dst, src.data)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 )
 
 // resampler scales planes of one size so that they cover another, and cuts out the middle. Each output
@@ -88,15 +89,19 @@ func (r *resampler) window() image.Rectangle {
 	return image.Rect(r.columns.first[0], r.rows.first[0], r.columns.end, r.rows.end)
 }
 
-// image scales every plane of src into dst. It may be called from several goroutines.
+// room returns how many bytes must follow the planes that image scales: it looks at two lines at a time, and at pixels with
+// a weight of 0.
+func (r *resampler) room() int { return r.inW + r.columns.span }
+
+// image scales every plane of src, behind which there is room, into dst. It may be called from several goroutines.
 func (r *resampler) image(dst, src []uint8) {
 	height, width := len(r.rows.first), len(r.columns.first)
-	turned := borrow(width * r.inH)
-	defer turned.giveBack()
 	in, out := r.inH*r.inW, height*width
-	for ; len(src) >= in && len(dst) >= out; src, dst = src[in:], dst[out:] {
-		r.columns.scale(turned.data, src[:in], r.inW, r.rows.first[0], r.rows.end)
-		r.rows.scale(dst[:out], turned.data, r.inH, 0, width)
+	turned := borrow(width*r.inH + r.inH + r.rows.span)
+	defer turned.giveBack()
+	for ; len(dst) > 0; src, dst = src[in:], dst[out:] {
+		r.columns.scale(turned.data, src, r.inH, r.inW, r.rows.first[0], r.rows.end)
+		r.rows.scale(dst, turned.data, width, r.inH, 0, width)
 	}
 }
 
@@ -106,46 +111,35 @@ const (
 	bothHalves = 1<<(32+weightBits-1) | 1<<(weightBits-1) // rounds to the nearest
 )
 
-// scale scales those lines of src, from one to another, each of that length, and writes them as columns of dst: element o of
-// line y becomes dst[o·lines + y], for the lines that src has.
-func (a *axis) scale(dst, src []uint8, length, from, to int) {
-	sums := make([]uint64, (to-from+1)/2)
+// scale scales lines of src, each of that length, and writes them as columns of dst: element o of line y becomes
+// dst[o·lines + y]. It leaves out the lines that are not between from and to.
+func (a *axis) scale(dst, src []uint8, lines, length, from, to int) {
+	halves := slices.Repeat([]uint64{bothHalves}, (to-from+1)/2)
+	sums := make([]uint64, len(halves))
 	for o, first := range a.first {
-		for k := range sums {
-			sums[k] = bothHalves
-		}
+		before := halves
 		for i := 0; i < a.span; i += 4 {
-			addFour(sums, src, from*length+first+i, length, (*[4]uint64)(a.weights[o][i:]))
+			addFour(sums, before, src[from*length+first+i:], length, (*[4]uint64)(a.weights[o][i:]))
+			before = sums
 		}
-		out := dst[o*(len(src)/length)+from:][:to-from]
-		for k, sum := range sums {
-			out[min(2*k+1, len(out)-1)] = uint8(sum >> (32 + weightBits)) // of no line if there is an odd number
-			out[2*k] = uint8(sum >> weightBits)
+		out := dst[o*lines+from:][:to-from]
+		for k, sum := range sums[:len(out)/2] {
+			out[2*k], out[2*k+1] = uint8(sum>>weightBits), uint8(sum>>(32+weightBits))
+		}
+		if len(out)%2 != 0 {
+			out[len(out)-1] = uint8(sums[len(sums)-1] >> weightBits)
 		}
 	}
 }
 
-// addFour adds to the sums of each two lines the four pixels at from in them, times the weights.
-func addFour(sums []uint64, src []uint8, from, length int, weights *[4]uint64) {
+// addFour sets the sums of each two lines of src to those before and the lines' first four pixels times the weights.
+func addFour(sums, before []uint64, src []uint8, length int, weights *[4]uint64) {
 	w0, w1, w2, w3 := weights[0], weights[1], weights[2], weights[3]
+	before = before[:len(sums)]
+	at := 0
 	for k := range sums {
-		v := four(src, from) | four(src, from+length)<<32
-		sums[k] += (v&bothPixels)*w0 + (v>>8&bothPixels)*w1 + (v>>16&bothPixels)*w2 + (v>>24&bothPixels)*w3
-		from += 2 * length
+		v := uint64(binary.LittleEndian.Uint32(src[at:])) | uint64(binary.LittleEndian.Uint32(src[at+length:]))<<32
+		sums[k] = before[k] + (v&bothPixels)*w0 + (v>>8&bothPixels)*w1 + (v>>16&bothPixels)*w2 + (v>>24&bothPixels)*w3
+		at += 2 * length
 	}
-}
-
-// four returns the four bytes from i on, the first in the lowest bits, with zeros behind the end.
-func four(b []uint8, i int) uint64 {
-	if i+4 <= len(b) {
-		return uint64(binary.LittleEndian.Uint32(b[i:]))
-	}
-	return lastOf(b, i)
-}
-
-//go:noinline
-func lastOf(b []uint8, i int) uint64 {
-	var last [4]uint8
-	copy(last[:], b[min(i, len(b)):])
-	return uint64(binary.LittleEndian.Uint32(last[:]))
 }
