@@ -12,16 +12,24 @@ func (p *printer) outline(o train.Outline, verbose bool) {
 		p.say("steps run on %s; %d frozen blocks run as two convolutions, %d folded into one", o.Operators, o.TwoConv, o.Folded)
 	}
 	m := o.Memory
-	p.say("memory for steps of %d images: about %s, of which %s for activations and gradients, %s for images, %s for parameters, %s for the optimizer's state",
+	p.say("memory for steps of %d images: about %s, of which %s for activations and gradients, %s for images, %s for parameters, %s for the optimizer's state and copies",
 		m.Images, size(m.Needed()), size(m.Values), size(m.Batches), size(m.Parameters), size(m.State))
-	if m.Free == 0 {
-		return
+	switch n := m.Fitting(); {
+	case m.Free == 0:
+	case n < m.Images:
+		p.say("only %s are free, enough for about %s images: with a smaller --batch-size, --grad-accum-steps keeps the images per update", size(m.Free), count(roundDown(n)))
+	default:
+		p.say("%s are free, enough for about %s images", size(m.Free), count(roundDown(n)))
 	}
-	if m.Needed() > m.Free {
-		p.say("that is more than the %s that are free: about %s images would fit; with a smaller --batch-size, --grad-accum-steps keeps the images per update", size(m.Free), count(m.Fitting()))
-	} else {
-		p.say("%s are free: about %s images would fit", size(m.Free), count(m.Fitting()))
+}
+
+// roundDown keeps the first two digits of a count.
+func roundDown(n int) int {
+	digits := 1
+	for n/digits >= 100 {
+		digits *= 10
 	}
+	return n / digits * digits
 }
 
 // size writes a number of bytes.

@@ -61,9 +61,10 @@ func TestMemoryOutline(t *testing.T) {
 		want string
 	}{
 		{0, `about 1.0 GB, .*\n$`},
-		{20e9, `20\.0 GB are free: about 1,900 images would fit\n$`},
-		{504e6, `more than the 504 MB that are free: about 50 images would fit; with a smaller --batch-size, --grad-accum-steps`},
-		{1e6, `more than the 1\.0 MB that are free: about 0 images would fit`},
+		{20e9, `\n20\.0 GB are free, enough for about 1,500 images\n$`},
+		{1255e6, `\n1\.3 GB are free, enough for about 100 images\n$`},
+		{1254e6, `only 1\.3 GB are free, enough for about 99 images: with a smaller --batch-size, --grad-accum-steps`},
+		{1e6, `only 1\.0 MB are free, enough for about 0 images: `},
 	} {
 		var talk strings.Builder
 		m.Free = c.free

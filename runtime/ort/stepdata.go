@@ -1,7 +1,6 @@
 package ort
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -41,31 +40,14 @@ func dataOf[T onnxgraph.Element](b *buffer) ([]T, error) {
 	return elementsOf[T](raw), nil
 }
 
-// State returns a copy of a state's current value; name is that of its input.
-func (s *Stepper) State(name string) (*onnxgraph.Tensor, error) {
+// StateData returns the current value of a state, in row-major order, until the next step but one overwrites it; name is
+// that of its input. T must be the state's element type.
+func StateData[T onnxgraph.Element](s *Stepper, name string) ([]T, error) {
 	st := s.states[name]
 	if st == nil {
 		return nil, fmt.Errorf("reading state %q of %s: there is no such state", name, s.session.model)
 	}
-	b := st.buffers[s.turn]
-	raw, err := b.content()
-	if err != nil {
-		return nil, err
-	}
-	return onnxgraph.NewRawTensor(b.port.DType, b.dims, bytes.Clone(raw)), nil
-}
-
-// States returns copies of all states, by the names of their inputs.
-func (s *Stepper) States() (map[string]*onnxgraph.Tensor, error) {
-	all := make(map[string]*onnxgraph.Tensor, len(s.states))
-	for name := range s.states {
-		t, err := s.State(name)
-		if err != nil {
-			return nil, err
-		}
-		all[name] = t
-	}
-	return all, nil
+	return dataOf[T](st.buffers[s.turn])
 }
 
 // SetStates makes copies of the given tensors the current values of the states of those names, as when a

@@ -23,22 +23,18 @@ type Memory struct {
 	Values     int64 // activations and gradients: what a step computes, at most at once
 	Batches    int64 // the images of the step, and of those that are made ahead
 	Parameters int64 // what trains
-	State      int64 // what the optimizer keeps, running statistics, and room for what follows of all states
+	State      int64 // what the optimizer keeps, running statistics, and further copies of both and of parameters
 	Free       int64 // what the system can give, 0 if it does not tell
 }
 
 // Needed returns the sum.
 func (m Memory) Needed() int64 { return m.Values + m.Batches + m.Parameters + m.State }
 
-// Fitting returns about how many images in a step would fit into the memory that is free, to two digits.
+// Fitting returns about how many images in a step would fit into four fifths of the memory that is free: the rest is for
+// what is not planned, such as pieces that are too small to be used.
 func (m Memory) Fitting() int {
 	perImage := (m.Values + m.Batches) / int64(m.Images)
-	n := max(0, m.Free-m.Parameters-m.State) / max(1, perImage)
-	digits := int64(1)
-	for n/digits >= 100 {
-		digits *= 10
-	}
-	return int(n / digits * digits)
+	return int(max(0, m.Free/5*4-m.Parameters-m.State) / max(1, perImage))
 }
 
 // planMemory returns what a step of so many images, which is lowered already, takes on a provider.
@@ -54,7 +50,7 @@ func planMemory(step *trainstep.Step, images int, provider ort.Provider) (Memory
 		bytes := 4 * s.Initial.Len()
 		m.State += 2 * bytes // steps read one copy and write another
 		if s.Input == trainstep.ParametersSlot {
-			m.Parameters, m.State = bytes, m.State-bytes
+			m.Parameters = bytes // of which the evaluation has a copy too
 		}
 	}
 	if provider != ort.CUDA {

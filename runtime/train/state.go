@@ -7,26 +7,25 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// states returns the state vectors after the steps done so far. Numbers that are not finite are an error:
-// a step whose own loss was fine can spoil them.
+// states returns the state vectors after the steps done so far, in the memory of the stepper. Numbers that are not
+// finite are an error: a step whose own loss was fine can spoil them.
 func (t *trainer) states() (map[string]*onnxgraph.Tensor, error) {
-	states, err := t.stepper.States()
-	if err != nil {
-		return nil, err
-	}
-	for name, state := range states {
-		data, err := state.Float32s()
+	states := map[string]*onnxgraph.Tensor{}
+	for _, slot := range t.step.State {
+		data, err := ort.StateData[float32](t.stepper, slot.Input)
 		if err != nil {
 			return nil, err
 		}
 		for _, v := range data {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				return nil, t.diverged(t.at.Position.Step, fmt.Sprintf("%s has the element %v after it", name, v))
+				return nil, t.diverged(t.at.Position.Step, fmt.Sprintf("%s has the element %v after it", slot.Input, v))
 			}
 		}
+		states[slot.Input] = onnxgraph.NewTensor([]int64{int64(len(data))}, data)
 	}
 	return states, nil
 }
@@ -46,8 +45,8 @@ func (t *trainer) measure(ctx context.Context) (evaluate.Result, error) {
 	}
 	vectors := map[string][]float32{}
 	for _, name := range []string{trainstep.ParametersSlot, trainstep.StatisticsSlot} {
-		if state := states[name]; state != nil { // there may be no statistics
-			if vectors[name], err = state.Float32s(); err != nil {
+		if states[name] != nil { // there may be no statistics
+			if vectors[name], err = ort.StateData[float32](t.stepper, name); err != nil {
 				return evaluate.Result{}, err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -222,16 +223,12 @@ func ourLosses(t *testing.T, m *onnxgraph.Model, trained []string, images []floa
 	}
 	values := map[string][]float32{}
 	for slot, segments := range map[string][]trainstep.Segment{trainstep.ParametersSlot: step.Parameters, trainstep.StatisticsSlot: step.Statistics} {
-		state, err := stepper.State(slot)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := state.Float32s()
+		data, err := ort.StateData[float32](stepper, slot)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range segments {
-			values[s.Name] = data[s.Offset : s.Offset+s.Len()]
+			values[s.Name] = slices.Clone(data[s.Offset : s.Offset+s.Len()])
 		}
 	}
 	return losses, values

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime/debug"
 	"time"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -86,7 +87,17 @@ func (t *trainer) open() error {
 		BatchSize: t.Recipe.BatchSize, Normalize: t.Normalize, Workers: t.Workers, Session: t.Session,
 		Parameters: t.step.Parameters, Statistics: t.step.Statistics,
 	})
+	t.release()
 	return err
+}
+
+// release gives back the memory of what opening and saving left: the sessions and the stepper have copies.
+func (t *trainer) release() {
+	t.step.Model, t.step.Convolutions, t.at.states = nil, nil, nil
+	for i := range t.step.State {
+		t.step.State[i].Initial = nil
+	}
+	debug.FreeOSMemory() // which else would wait until there is twice as much
 }
 
 func (t *trainer) close() error {
@@ -133,7 +144,7 @@ func (t *trainer) kept() (map[string]*onnxgraph.Tensor, error) {
 		}
 		return c.states, nil
 	}
-	return t.stepper.States()
+	return t.states()
 }
 
 // epoch runs what is left of the current epoch, measures, and saves.
@@ -207,6 +218,7 @@ func (t *trainer) save(paths ...string) error {
 		}
 	}
 	t.saved = time.Now()
+	t.release()
 	return nil
 }
 

@@ -152,15 +152,11 @@ func (r *runner) output(name string) []float32 {
 
 func (r *runner) state(name string) []float32 {
 	r.t.Helper()
-	state, err := r.stepper.State(name)
+	data, err := ort.StateData[float32](r.stepper, name)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	data, err := state.Float32s()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return data
+	return slices.Clone(data)
 }
 
 func (r *runner) setState(name string, data []float32) {
