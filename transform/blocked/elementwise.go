@@ -64,6 +64,9 @@ func (l *lowering) binary(n node) value {
 	if !l.fits(n.Output(0)) || !l.isBlocked(a) && !l.isBlocked(b) {
 		return nil
 	}
+	if l.addPhases(n) {
+		return l.twins[n.Output(0)]
+	}
 	if fused := l.sum(n, nil); fused != nil {
 		return fused
 	}
@@ -151,11 +154,21 @@ func (l *lowering) sum(n node, activation []onnxgraph.Attribute) value {
 	}
 	for range 2 {
 		if t, ok := l.termOf(a, false); ok && t.scale != nil {
-			return l.affine(l.blockedForm(t.x), shape[1], t.scale, t.shift, l.blockedForm(b), activation)
+			return l.addTo(t, b, activation)
 		}
 		a, b = b, a
 	}
 	return nil
+}
+
+// addTo adds an affine term to a tensor. A blocked Conv adds its result to a tensor in place, which somebody else may want to
+// read: ONNX Runtime then copies it first, on one core. So the tensor is added to the term instead.
+func (l *lowering) addTo(t term, b value, activation []onnxgraph.Attribute) value {
+	x, y, channels := l.blockedForm(t.x), l.blockedForm(b), shapeOf(b)[1]
+	if single(b) {
+		return l.affine(x, channels, t.scale, t.shift, y, activation)
+	}
+	return l.affine(y, channels, l.Fill(onnxgraph.Float32, 1, channels), nil, l.affine(x, channels, t.scale, t.shift, nil, nil), activation)
 }
 
 // concat joins tensors along their channels.

@@ -1,6 +1,7 @@
 package blocked_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -28,6 +29,7 @@ func TestConvolutionGradients(t *testing.T) {
 	}{
 		{"3×3", []int64{3, b, 6, 5}, []int64{2 * b, b, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}},
 		{"3×3, rows of whole blocks", []int64{2, 2 * b, 4, 2 * b}, []int64{b, 2 * b, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}},
+		{"3×3 of one block, rows of whole blocks", []int64{2, b, 4, 2 * b}, []int64{b, b, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}},
 		{"3×3, many channels for their size", []int64{3, 2 * b, 3, 2}, []int64{3 * b, 2 * b, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}},
 		{"3×3 without padding", []int64{2, b, 6, 5}, []int64{b, b, 3, 3}, false, nil},
 		{"frozen 3×3", []int64{2, b, 6, 5}, []int64{2 * b, b, 3, 3}, true, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}},
@@ -38,9 +40,13 @@ func TestConvolutionGradients(t *testing.T) {
 		{"3×3 of stride 2, odd size", []int64{2, b, 7, 5}, []int64{b, b, 3, 3}, false, []onnxgraph.Attribute{ints("strides", 2, 2), ints("pads", 1, 1, 1, 1)}},
 		{"2×3 of stride 2 and 1", []int64{2, b, 6, 5}, []int64{b, b, 2, 3}, false, []onnxgraph.Attribute{ints("strides", 2, 1), ints("pads", 0, 1, 0, 1)}},
 		{"1×1", []int64{2, b, 6, 5}, []int64{3 * b, b, 1, 1}, false, nil},
+		{"1×1 of one block", []int64{2, b, 6, 5}, []int64{b, b, 1, 1}, false, nil},
 		{"1×1 of one pixel", []int64{4, b, 1, 1}, []int64{3 * b, b, 1, 1}, false, nil},
 		{"1×1 of stride 2", []int64{2, b, 6, 4}, []int64{2 * b, b, 1, 1}, false, []onnxgraph.Attribute{ints("strides", 2, 2)}},
 		{"5×5", []int64{2, b, 7, 6}, []int64{b, b, 5, 5}, false, []onnxgraph.Attribute{ints("pads", 2, 2, 2, 2)}},
+		{"3×3 of an image", []int64{2, 3, 6, 5}, []int64{2 * b, 3, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}},
+		{"dilated 3×2 of stride 2 of an image", []int64{2, 3, 9, 8}, []int64{b, 3, 3, 2}, false, []onnxgraph.Attribute{ints("strides", 2, 1), ints("dilations", 1, 2), ints("pads", 1, 0, 1, 2)}},
+		{"7×7 of an image", []int64{2, 3, 9, 8}, []int64{b, 3, 7, 7}, false, []onnxgraph.Attribute{ints("strides", 2, 2), ints("pads", 3, 3, 3, 3)}},
 		{"padding wider than the kernel", []int64{2, b, 4, 4}, []int64{b, b, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 3, 3, 3, 3)}},
 		{"grouped", []int64{2, 2 * b, 6, 5}, []int64{2 * b, b, 3, 3}, false, []onnxgraph.Attribute{onnxgraph.Int("group", 2), ints("pads", 1, 1, 1, 1)}},
 		{"depthwise", []int64{2, b, 6, 5}, []int64{b, 1, 3, 3}, false, []onnxgraph.Attribute{onnxgraph.Int("group", b), ints("pads", 1, 1, 1, 1)}},
@@ -55,26 +61,64 @@ func TestConvolutionGradients(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			m := onnxgraph.New("net", 8, 18)
-			n := &net{onnxgraph.NewBuilder(m.Graph), rand.New(rand.NewPCG(1, 2)), map[string]*onnxgraph.Tensor{}}
-			x, w := n.input("x", c.x...), n.input("w", c.w...)
-			filters, wanted := w, []value{x, w}
-			if c.frozen {
-				filters, wanted = m.Graph.AddConstant("bank", n.data["w"]), []value{x}
-			}
-			y := n.conv(x, filters, append(c.attrs, ints("kernel_shape", c.w[2:]...))...)
-			m.Graph.AddOutput(y, onnxgraph.Float32, nil)
-			y.SetType(onnxgraph.Float32, onnxgraph.Static(run(t, m, n.data)[y.Name()].Dims()...))
-			convolutions := differentiate(t, n, y, wanted)
-			want := run(t, m, n.data)
-			if _, err := specialize.Lower(m, convolutions, ort.Options{}); err != nil {
-				t.Fatal(err)
-			}
-			got := run(t, m, n.data)
-			for name := range want {
-				near(t, got[name], want[name])
-			}
+			lowered(t, func(n *net) (y value, wanted []value) {
+				x, w := n.input("x", c.x...), n.input("w", c.w...)
+				filters, wanted := w, []value{x, w}
+				if c.frozen {
+					filters, wanted = n.Graph.AddConstant("bank", n.data["w"]), []value{x}
+				}
+				return n.conv(x, filters, append(c.attrs, ints("kernel_shape", c.w[2:]...))...), wanted
+			})
 		})
+	}
+}
+
+// TestGradientsOfShortcuts compares the gradient by what two convolutions of a stride read, which is put together once.
+func TestGradientsOfShortcuts(t *testing.T) {
+	orttest.Init(t)
+	b := specialize.BlockSize()
+	if b == 0 {
+		t.Skip("this processor has no blocked operators")
+	}
+	kernels := map[string][2][]int64{
+		"3×3 and 1×1": {{3, 3, 1, 1, 1, 1}, {1, 1, 0, 0, 0, 0}},
+		"1×1 and 3×3": {{1, 1, 0, 0, 0, 0}, {3, 3, 1, 1, 1, 1}},
+		"both 1×1":    {{1, 1, 0, 0, 0, 0}, {1, 1, 0, 0, 0, 0}},
+		"both 3×3":    {{3, 3, 1, 1, 1, 1}, {3, 3, 1, 1, 1, 1}},
+	}
+	for name, pair := range kernels {
+		t.Run(name, func(t *testing.T) {
+			lowered(t, func(n *net) (value, []value) {
+				x := n.input("x", 2, b, 6, 8)
+				var branches []value
+				for i, k := range pair {
+					w := n.input(fmt.Sprint("w", i), 2*b, b, k[0], k[1])
+					y := n.conv(x, w, onnxgraph.Ints("kernel_shape", k[:2]...), onnxgraph.Ints("pads", k[2:]...), onnxgraph.Ints("strides", 2, 2))
+					y.SetType(onnxgraph.Float32, onnxgraph.Static(2, 2*b, 3, 4))
+					branches = append(branches, y)
+				}
+				return n.op("Add", nil, branches...), []value{x}
+			})
+		})
+	}
+}
+
+// lowered compares the gradients of a net's output by the wanted values before and after they are lowered.
+func lowered(t *testing.T, build func(n *net) (y value, wanted []value)) {
+	t.Helper()
+	m := onnxgraph.New("net", 8, 18)
+	n := &net{onnxgraph.NewBuilder(m.Graph), rand.New(rand.NewPCG(1, 2)), map[string]*onnxgraph.Tensor{}}
+	y, wanted := build(n)
+	m.Graph.AddOutput(y, onnxgraph.Float32, nil)
+	y.SetType(onnxgraph.Float32, onnxgraph.Static(run(t, m, n.data)[y.Name()].Dims()...))
+	convolutions := differentiate(t, n, y, wanted)
+	want := run(t, m, n.data)
+	if _, err := specialize.Lower(m, convolutions, ort.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	got := run(t, m, n.data)
+	for name := range want {
+		near(t, got[name], want[name])
 	}
 }
 

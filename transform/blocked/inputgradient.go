@@ -30,19 +30,67 @@ func (l *lowering) inputGradient(c gradient.Convolution) bool {
 		l.twins[c.DX] = l.phase(dyBlocked, n.Input(1), phases[0][0], phases[1][0], x, g)
 		return true
 	}
-	b := l.block
-	h, wide := phases[0][0].size, phases[1][0].size
-	var rows []value
+	parts := phaseGrid{size: [2]int64{phases[0][0].size, phases[1][0].size}}
 	for _, v := range phases[0] {
-		var columns []value
+		var row []value
 		for _, u := range phases[1] {
-			part := l.phase(dyBlocked, n.Input(1), v, u, x, g)
-			columns = append(columns, l.reshape(part, x[0]*x[1]/b*h, wide, b))
+			row = append(row, l.phase(dyBlocked, n.Input(1), v, u, x, g))
+		}
+		parts.rows = append(parts.rows, row)
+	}
+	l.interleave(c.DX, parts)
+	return true
+}
+
+// phaseGrid is a gradient in s×s parts of one size, those of every row phase by column phases; nil stands for zeros.
+type phaseGrid struct {
+	rows [][]value
+	size [2]int64 // of one part
+}
+
+// interleave gives v its twin, which is made of parts.
+func (l *lowering) interleave(v value, parts phaseGrid) {
+	x, b := shapeOf(v), l.block
+	maps, h, w := x[0]*x[1]/b, parts.size[0], parts.size[1]
+	var rows []value
+	for _, row := range parts.rows {
+		var columns []value
+		for _, part := range row {
+			if part == nil {
+				part = l.Op("Expand", []value{l.Fill(onnxgraph.Float32, 0), l.Ints(x[0], x[1], h, w)})
+			}
+			columns = append(columns, l.reshape(part, maps*h, w, b))
 		}
 		joined := l.Op("Concat", columns, onnxgraph.Int("axis", 2))
-		rows = append(rows, l.reshape(joined, x[0]*x[1]/b*h, x[3]*b))
+		rows = append(rows, l.reshape(joined, maps*h, x[3]*b))
 	}
-	l.twins[c.DX] = l.reshape(l.Op("Concat", rows, onnxgraph.Int("axis", 1)), x...)
+	l.phases[v] = parts
+	l.twins[v] = l.reshape(l.Op("Concat", rows, onnxgraph.Int("axis", 1)), x...)
+}
+
+// addPhases adds up the gradients of two convolutions with one stride: their parts are added before they are interleaved, so
+// that it is done once, and zeros are not added.
+func (l *lowering) addPhases(n node) bool {
+	a, okA := l.phases[n.Input(0)]
+	b, okB := l.phases[n.Input(1)]
+	if !okA || !okB || a.size != b.size || !n.Is("Add") {
+		return false
+	}
+	sum := phaseGrid{size: a.size}
+	for i := range a.rows {
+		var row []value
+		for j, part := range a.rows[i] {
+			switch other := b.rows[i][j]; {
+			case part == nil:
+				part = other
+			case other != nil:
+				part = l.Op("Add", []value{part, other})
+			}
+			row = append(row, part)
+		}
+		sum.rows = append(sum.rows, row)
+	}
+	l.interleave(n.Output(0), sum)
 	return true
 }
 
@@ -75,10 +123,10 @@ func phasesOf(in, out, kernel, s, d, p int64) (parts []phase, ok bool) {
 	return parts, true
 }
 
-// phase is the part of dX at one row phase and one column phase, zeros where it reads no tap.
+// phase is the part of dX at one row phase and one column phase, nil where it reads no tap.
 func (l *lowering) phase(dy, w value, v, u phase, x []int64, g geometry) value {
 	if len(v.taps) == 0 || len(u.taps) == 0 {
-		return l.Op("Expand", []value{l.Fill(onnxgraph.Float32, 0), l.Ints(x[0], x[1], v.size, u.size)})
+		return nil
 	}
 	var taps []int64
 	for _, i := range v.taps {

@@ -28,7 +28,7 @@ func Lower(m *onnxgraph.Model, convs []gradient.Convolution, block int64) {
 	l := &lowering{
 		Builder: onnxgraph.NewBuilder(m.Graph), block: block,
 		twins: map[value]value{}, done: map[node]bool{}, weights: map[value]gradient.Convolution{}, inputs: map[value]gradient.Convolution{},
-		constants: map[string]value{},
+		constants: map[string]value{}, phases: map[value]phaseGrid{},
 	}
 	for _, c := range convs {
 		if c.DW != nil {
@@ -54,7 +54,8 @@ type lowering struct {
 	done      map[node]bool   // nodes whose outputs all have twins
 	weights   map[value]gradient.Convolution
 	inputs    map[value]gradient.Convolution
-	constants map[string]value // by what they are
+	constants map[string]value    // by what they are
+	phases    map[value]phaseGrid // gradients of strided convolutions, before their parts are interleaved
 }
 
 // lower finds a blocked form for a node, if there is one.

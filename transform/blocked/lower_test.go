@@ -128,6 +128,11 @@ func TestSameNumbers(t *testing.T) {
 			y := n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1))
 			return n.op("Relu", nil, n.op("Add", nil, y, n.input("z", 2, 2*b, 6, 5)))
 		}},
+		{"affine, sum with what is read again, and relu", func(n *net) value {
+			z := n.image(b)
+			y := n.op("Add", nil, n.op("Mul", nil, z, n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1))
+			return n.op("Add", nil, n.op("Relu", nil, n.op("Add", nil, y, z)), z)
+		}},
 		{"mean over images and space", func(n *net) value { return n.op("ReduceMean", keep(1), n.image(b), n.Ints(0, 2, 3)) }},
 		{"sum over images and space", func(n *net) value { return n.op("ReduceSum", keep(0), n.image(b), n.Ints(0, 2, 3)) }},
 		{"mean of squares", func(n *net) value {

@@ -15,9 +15,7 @@ func (l *lowering) byPointwise(x, dy value, k int64) value {
 	n, ch, h, w := s[0], s[1], s[2], s[3]
 	space, b := h*w, l.block
 	filters := l.reshape(l.shiftedColumns(x, k), n*k*ch, space, 1, 1)
-	plain := l.reshape(l.plain(dy), n, m, 1, space)
-	places := l.nchwc("ReorderInput", []value{plain}, onnxgraph.Int("channels_last", 1))
-	rows := l.reshape(places, n, b, h, w/b*m)
+	rows := l.reshape(l.placesInBlocks(dy), n, b, h, w/b*m)
 	var sums []value
 	for shift := range k {
 		taps := make([]float32, k)
@@ -34,4 +32,15 @@ func (l *lowering) byPointwise(x, dy value, k int64) value {
 	}
 	all := l.reshape(l.Op("Concat", sums, onnxgraph.Int("axis", 0)), k, ch/b, k, m, b)
 	return l.transpose(all, 3, 1, 4, 0, 2)
+}
+
+// placesInBlocks brings v [N, C, S places] into the layout [N, S/B, C, B]. Of one block of channels that is blocked
+// layout of the transposed images, which the blocked layout of v has as they stand.
+func (l *lowering) placesInBlocks(v value) value {
+	s := shapeOf(v)
+	space := s[2] * s[3]
+	if s[1] == l.block {
+		return l.nchwc("ReorderInput", []value{l.reshape(l.blockedForm(v), s[0], space, 1, s[1])})
+	}
+	return l.nchwc("ReorderInput", []value{l.reshape(l.plain(v), s[0], s[1], 1, space)}, onnxgraph.Int("channels_last", 1))
 }

@@ -11,12 +11,14 @@ import (
 // weightGradient replaces the gradient of the filters of a convolution.
 func (l *lowering) weightGradient(c gradient.Convolution) bool {
 	g, ok := geometryOf(c.Node)
-	if !ok || !l.fits(c.DY) || !l.fits(c.Node.Input(0)) {
+	x, w := c.Node.Input(0), shapeOf(c.Node.Input(1))
+	if !ok || !l.fits(c.DY) || !l.fits(x) && !l.isStem(w) {
 		return false
 	}
-	w := shapeOf(c.Node.Input(1))
 	var dw value
-	switch x := c.Node.Input(0); {
+	switch {
+	case !l.fits(x):
+		dw = l.byPatches(x, c.DY, w, g)
 	case g.isDepthwise:
 		dw = l.byMaps(x, c.DY, w[2:], g)
 	case g.keepsSize(w) && w[2] == 3 && w[3] == 3 && shapeOf(x)[3]%l.block == 0:
@@ -51,8 +53,12 @@ func (l *lowering) byTaps(x, dy value, kernel []int64, g geometry) value {
 	s, out := shapeOf(x), shapeOf(dy)
 	taps, space := kernel[0]*kernel[1], out[2]*out[3]
 	copies := l.plain(x)
-	if taps > 1 || !slices.Equal(s[2:], out[2:]) {
+	switch {
+	case taps > 1 || !slices.Equal(s[2:], out[2:]):
 		copies = l.plainLayout(l.tapCopies(x, out[2:], kernel, g))
+	case s[1] == l.block && out[1] == l.block: // the blocked layout [N, S, B] is as good
+		rows := l.transpose(l.reshape(l.blockedForm(dy), s[0], space, s[1]), 0, 2, 1)
+		return l.sumOver(l.Op("MatMul", []value{rows, l.reshape(l.blockedForm(x), s[0], space, s[1])}), 0, 0)
 	}
 	return l.product(l.reshape(l.plain(dy), out[0], out[1], space), l.reshape(copies, s[0], s[1]*taps, space))
 }
@@ -73,6 +79,35 @@ func (l *lowering) tapCopies(x value, size, kernel []int64, g geometry) value {
 		joined = l.Op("Concat", copies, onnxgraph.Int("axis", 1))
 	}
 	return l.reshape(joined, s[0], s[1], taps*size[0], size[1])
+}
+
+// isStem reports whether filters are of a network's first convolution, of images with few channels: few enough that
+// a convolution copies what each of them reads at little cost.
+func (l *lowering) isStem(w []int64) bool {
+	return w[1] < l.block && count(w[1:]) <= maxPatch
+}
+
+// maxPatch is how many numbers a filter of the first convolution may read, at most, for byPatches.
+const maxPatch = 64
+
+// byPatches is the gradient of the filters of a network's first convolution, as a product of dY with what the filters read at
+// every place of the output. That is copied by a convolution whose filters are the unit vectors.
+func (l *lowering) byPatches(x, dy value, w []int64, g geometry) value {
+	s, out := shapeOf(x), shapeOf(dy)
+	patch, b := count(w[1:]), l.block
+	maps := (patch + b - 1) / b * b
+	units := l.constant(fmt.Sprint("units", w[1:]), func() *onnxgraph.Tensor {
+		data := make([]float32, maps*patch) // [maps/B, patch, B]
+		for i := range patch {
+			data[(i/b*patch+i)*b+i%b] = 1
+		}
+		return onnxgraph.NewTensor([]int64{maps, w[1], w[2], w[3]}, data)
+	})
+	copies := l.nchwc("Conv", []value{l.plain(x), units}, onnxgraph.Ints("kernel_shape", w[2:]...),
+		onnxgraph.Ints("strides", g.strides...), onnxgraph.Ints("dilations", g.dilations...), onnxgraph.Ints("pads", g.pads...))
+	space := out[2] * out[3]
+	copies = l.plainLayout(l.typed(copies, s[0], patch, out[2], out[3]))
+	return l.product(l.reshape(l.plain(dy), s[0], out[1], space), l.reshape(copies, s[0], patch, space))
 }
 
 // byMaps is the gradient of depthwise filters: every map of X is convolved with that of dY as its filter, so that the
