@@ -36,9 +36,16 @@ func (b *builder) foldBlocks() error {
 	if err != nil {
 		return err
 	}
+	trains := map[*onnxgraph.Value]bool{}
+	for _, name := range b.Trained {
+		if v := b.Graph.Value(name); v != nil {
+			trains[v] = true
+		}
+	}
+	b.addDependents(trains)
 	for _, block := range blocks {
 		folds := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph
-		if folds && (form == Folded || form == AutoForm && foldedIsCheaper(block, slices.Contains(b.Trained, block.Bank.Name()))) {
+		if folds && (form == Folded || form == AutoForm && foldedIsCheaper(block, trains)) {
 			b.fold(block)
 			b.step.Folded++
 		} else {

@@ -82,20 +82,22 @@ func compareForms(t *testing.T, c convcases.Case, o transform.Options, variant t
 // TestAutoForm checks which form is chosen, for blocks of which one form takes at least a third longer than the other.
 func TestAutoForm(t *testing.T) {
 	cases := []struct {
-		name    string
-		o       transform.Options
-		variant transform.Variant
-		folds   bool
+		name     string
+		channels int // of the images
+		o        transform.Options
+		variant  transform.Variant
+		folds    bool
 	}{
-		{"one bank filter per filter", transform.Options{Expansion: 1}, transform.Frozen, false},
-		{"as many, but the bank trains, too", transform.Options{Expansion: 1}, transform.Learned, true},
-		{"many bank filters", transform.Options{Expansion: 4}, transform.Frozen, true},
-		{"a bank filter per channel", transform.Options{Expansion: 1, Layout: transform.Depthwise}, transform.Frozen, false},
-		{"many bank filters per channel", transform.Options{Expansion: 8, Layout: transform.Depthwise}, transform.Frozen, true},
+		{"one bank filter per filter", 16, transform.Options{Expansion: 1}, transform.Frozen, false},
+		{"one bank filter per filter, and images of few channels", 3, transform.Options{Expansion: 1}, transform.Frozen, false},
+		{"as many, but the bank trains, too", 16, transform.Options{Expansion: 1}, transform.Learned, true},
+		{"many bank filters", 16, transform.Options{Expansion: 4}, transform.Frozen, true},
+		{"a bank filter per channel", 16, transform.Options{Expansion: 1, Layout: transform.Depthwise}, transform.Frozen, false},
+		{"many bank filters per channel", 16, transform.Options{Expansion: 8, Layout: transform.Depthwise}, transform.Frozen, true},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			m, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Channels: 16})
+			m, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Channels: c.channels})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +112,7 @@ func TestAutoForm(t *testing.T) {
 			}
 			convs := map[trainstep.BlockForm]int{}
 			for _, form := range trainstep.BlockForms() {
-				r := newRunner(t, m, []int64{2, 16, 32, 32}, trainstep.Options{Trained: trained, Optimizer: trainstep.SGD{}, BlockForm: form})
+				r := newRunner(t, m, []int64{2, int64(c.channels), 32, 32}, trainstep.Options{Trained: trained, Optimizer: trainstep.SGD{}, BlockForm: form})
 				convs[form] = len(r.step.Convolutions)
 			}
 			want := trainstep.TwoConv

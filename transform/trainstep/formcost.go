@@ -1,6 +1,9 @@
 package trainstep
 
-import "github.com/rcfreeze/rcfreeze/transform"
+import (
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
 
 // What a number of a feature map costs in the forms of a block beside the arithmetic, in floating-point operations of
 // the convolutions that take as long. They were fitted to training steps of ResNets with dense and depthwise banks and of
@@ -12,14 +15,17 @@ const (
 	shiftCost = 500
 )
 
-// foldedIsCheaper estimates which form of a block takes less time per training step. With M filters, J bank filters and C
-// input channels in g groups, K taps and S places of the output in all images, the operations are
+// foldedIsCheaper estimates which form of a block takes less time per training step; trains has the values that train, or
+// depend on some. With M filters, J bank filters and C input channels in g groups, K taps and S places of the output in all
+// images, the operations are
 //
 //	two-conv  2·S·(2·J·C/g·K + 3·J·M/g)                     3·J·C/g·K if the bank trains
 //	folded    2·S·3·M·C/g·K + 4·M·C/g·K·j                   the last for W = P·R and its gradient, for j filters that combine
 //
-// and the numbers moved S·J, with those for the gradient of a bank that trains, and S·(C + M).
-func foldedIsCheaper(block transform.Block, bankTrains bool) bool {
+// and the numbers moved S·J, with those for the gradient of a bank that trains, and S·(C + M). Where the input has no gradient,
+// as in a network's first convolution, either form has a product less by the bank or the filters; two convolutions of which
+// the bank does not train either have no gradient between them, and move half as much.
+func foldedIsCheaper(block transform.Block, trains map[*onnxgraph.Value]bool) bool {
 	bank, pointwise := block.Bank.Constant().Dims(), block.Pointwise.Constant().Dims()
 	shape, ok := block.PointwiseConv.Output(0).StaticShape()
 	if !ok || len(shape) < 3 {
@@ -31,11 +37,19 @@ func foldedIsCheaper(block transform.Block, bankTrains bool) bool {
 	perGroup := float64(bank[1]) // C/g, or 1 with a depthwise bank
 	taps := float64(Segment{Shape: bank[2:]}.Len())
 	channels := perGroup * float64(block.BankConv.Int("group", 1))
-	twoConv := places * (2*(2*j*perGroup*taps+3*j*m/groups) + bankMapCost*j)
-	if bankTrains {
-		twoConv += places * (2*j*perGroup*taps + shiftCost*(channels+j))
-	}
 	filters := m * channels / groups * taps // of the folded convolution
-	folded := places*(6*filters+shiftCost*(channels+m)) + 4*filters*j*perGroup/channels
+	bankWork, pointwiseWork, filterWork, moved := 2*j*perGroup*taps, 3*j*m/groups, 3*filters, bankMapCost*j
+	if inputTrains := trains[block.BankConv.Input(0)]; !inputTrains {
+		bankWork, filterWork = bankWork/2, 2*filters
+		if !trains[block.Bank] {
+			pointwiseWork, moved = 2*j*m/groups, moved/2
+		}
+	}
+	if trains[block.Bank] {
+		bankWork += j * perGroup * taps
+		moved += shiftCost * (channels + j)
+	}
+	twoConv := places * (2*(bankWork+pointwiseWork) + moved)
+	folded := places*(2*filterWork+shiftCost*(channels+m)) + 4*filters*j*perGroup/channels
 	return folded < twoConv
 }

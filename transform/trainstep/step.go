@@ -186,16 +186,21 @@ func (b *builder) findTrainingPart() error {
 	if len(b.after) == 0 {
 		return fmt.Errorf("%q, after which training starts, does not depend on the images' pixels: name another node", b.After)
 	}
+	b.addDependents(b.after)
+	return nil
+}
+
+// addDependents adds to values what depends on one of them.
+func (b *builder) addDependents(values map[*onnxgraph.Value]bool) {
 	for _, n := range b.Graph.Sorted() {
-		if slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return b.after[v] }) {
+		if slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return values[v] }) {
 			for _, v := range n.Outputs() {
 				if v != nil {
-					b.after[v] = true
+					values[v] = true
 				}
 			}
 		}
 	}
-	return nil
 }
 
 // isTraining reports whether a node that computes v is one that behaves as in training.
