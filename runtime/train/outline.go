@@ -49,9 +49,9 @@ func planMemory(step *trainstep.Step, images int, provider ort.Provider) (Memory
 	for _, s := range step.State {
 		bytes := 4 * s.Initial.Len()
 		m.State += 2 * bytes // steps read one copy and write another
-		if s.Input == trainstep.ParametersSlot {
-			m.Parameters = bytes // of which the evaluation has a copy too
-		}
+	}
+	for _, s := range step.Parameters {
+		m.Parameters += 4 * s.Len() // of which the evaluation has a copy
 	}
 	if provider != ort.CUDA {
 		m.Free = free()

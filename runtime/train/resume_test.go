@@ -100,18 +100,25 @@ func TestResume(t *testing.T) {
 		{"accumulated gradients", resNet, func(r *train.Run) { r.Recipe.GradAccumSteps = 3 }, map[string]interrupt{
 			"before an update": afterStep(2, 2), "after an update": afterStep(2, 3), "after an epoch": afterEpoch(1),
 		}},
+		{"coordinates", func(t *testing.T) *onnxgraph.Model {
+			return converted(t, resNet(t), transform.Options{Expansion: 30})
+		}, nothing, map[string]interrupt{"after an epoch": afterEpoch(1), "within an epoch": afterStep(2, 2)}},
 		{"several threads", resNet, func(r *train.Run) { r.Session.IntraOpThreads = 2 }, map[string]interrupt{"within an epoch": afterStep(2, 2)}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			m := c.model(t)
-			whole := newRun(t, m, transform.Baseline)
+			variant := transform.Baseline
+			if blocks, err := transform.Blocks(m); err == nil && len(blocks) > 0 {
+				variant = transform.Frozen
+			}
+			whole := newRun(t, m, variant)
 			c.setting(whole)
 			whole.Workers = 1
 			want := do(t, whole)
 			for name, stop := range c.stops {
 				t.Run(name, func(t *testing.T) {
-					r := newRun(t, m, transform.Baseline)
+					r := newRun(t, m, variant)
 					c.setting(r)
 					r.Train, r.Test = whole.Train, whole.Test
 					r.Workers = 3

@@ -55,7 +55,11 @@ func (t *trainer) measure(ctx context.Context) (evaluate.Result, error) {
 	if t.Measuring != nil {
 		progress = func(done int) { t.Measuring(done, t.Test.Len()) }
 	}
-	result, err := t.evaluator.Measure(ctx, vectors[trainstep.ParametersSlot], vectors[trainstep.StatisticsSlot], progress)
+	parameters, err := t.step.Trained(vectors[trainstep.ParametersSlot])
+	if err != nil {
+		return evaluate.Result{}, err
+	}
+	result, err := t.evaluator.Measure(ctx, parameters, vectors[trainstep.StatisticsSlot], progress)
 	if err != nil {
 		return result, fmt.Errorf("measuring after epoch %d: %w", t.at.Position.Epoch+1, err)
 	}

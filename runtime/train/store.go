@@ -15,10 +15,23 @@ func store(m *onnxgraph.Model, step *trainstep.Step, states map[string]*onnxgrap
 	if err != nil {
 		return err
 	}
-	for slot, segments := range map[string][]trainstep.Segment{
-		trainstep.ParametersSlot: step.Parameters, trainstep.StatisticsSlot: step.Statistics,
-	} {
-		if err := unpack(m, segments, states[slot]); err != nil {
+	vector, err := states[trainstep.ParametersSlot].Float32s()
+	if err != nil {
+		return err
+	}
+	parameters, err := step.Trained(vector)
+	if err != nil {
+		return err
+	}
+	if err := unpack(m, step.Parameters, parameters); err != nil {
+		return err
+	}
+	if len(step.Statistics) > 0 {
+		statistics, err := states[trainstep.StatisticsSlot].Float32s()
+		if err != nil {
+			return err
+		}
+		if err := unpack(m, step.Statistics, statistics); err != nil {
 			return err
 		}
 	}
@@ -30,15 +43,8 @@ func store(m *onnxgraph.Model, step *trainstep.Step, states map[string]*onnxgrap
 	return nil
 }
 
-// unpack stores the pieces of a state vector.
-func unpack(m *onnxgraph.Model, segments []trainstep.Segment, vector *onnxgraph.Tensor) error {
-	if len(segments) == 0 {
-		return nil
-	}
-	data, err := vector.Float32s()
-	if err != nil {
-		return err
-	}
+// unpack stores the pieces of a vector.
+func unpack(m *onnxgraph.Model, segments []trainstep.Segment, data []float32) error {
 	for _, s := range segments {
 		v := m.Graph.Value(s.Name)
 		if v == nil {

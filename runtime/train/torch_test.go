@@ -227,6 +227,11 @@ func ourLosses(t *testing.T, m *onnxgraph.Model, trained []string, images []floa
 		if err != nil {
 			t.Fatal(err)
 		}
+		if slot == trainstep.ParametersSlot {
+			if data, err = step.Trained(data); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for _, s := range segments {
 			values[s.Name] = slices.Clone(data[s.Offset : s.Offset+s.Len()])
 		}

@@ -65,6 +65,7 @@ func TestVariants(t *testing.T) {
 		{"frozen baseline", transform.FrozenBaseline, resNet},
 		{"frozen", transform.Frozen, blocks(transform.Options{})},
 		{"frozen, folded", transform.Frozen, blocks(transform.Options{Expansion: 3})},
+		{"frozen, by coordinates", transform.Frozen, blocks(transform.Options{Expansion: 30})},
 		{"frozen, depthwise", transform.Frozen, blocks(transform.Options{Layout: transform.Depthwise, Expansion: 2})},
 		{"frozen, norm and ReLU between", transform.Frozen, blocks(random)},
 		{"learned", transform.Learned, blocks(transform.Options{})},

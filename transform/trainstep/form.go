@@ -46,7 +46,9 @@ func (b *builder) foldBlocks() error {
 	for _, block := range blocks {
 		folds := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph
 		if folds && (form == Folded || form == AutoForm && foldedIsCheaper(block, trains)) {
-			b.fold(block)
+			if err := b.fold(block, trains); err != nil {
+				return err
+			}
 			b.step.Folded++
 		} else {
 			b.step.TwoConv++
@@ -55,10 +57,19 @@ func (b *builder) foldBlocks() error {
 	return nil
 }
 
-// fold replaces a block by one convolution with the combined filters.
-func (b *builder) fold(block transform.Block) {
+// fold replaces a block by one convolution with the combined filters; trains has the values that train, or depend on some.
+func (b *builder) fold(block transform.Block, trains map[*onnxgraph.Value]bool) error {
 	bank, pointwise := block.BankConv, block.PointwiseConv
-	inputs := []*onnxgraph.Value{bank.Input(0), b.combined(block)}
+	filters, err := (*onnxgraph.Value)(nil), error(nil)
+	if b.trainsByCoordinates(block, trains) {
+		filters, err = b.spanned(block)
+	} else {
+		filters = b.combined(block)
+	}
+	if err != nil {
+		return err
+	}
+	inputs := []*onnxgraph.Value{bank.Input(0), filters}
 	if bias := pointwise.Input(2); bias != nil {
 		inputs = append(inputs, bias)
 	}
@@ -68,6 +79,7 @@ func (b *builder) fold(block transform.Block) {
 	conv.TakeOutput(0, pointwise)
 	b.Graph.Remove(pointwise)
 	b.Graph.Remove(bank)
+	return nil
 }
 
 // combined emits W = P·R, of the dims of the source's filters. With M filters in g groups, C input channels

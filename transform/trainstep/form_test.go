@@ -22,6 +22,7 @@ func TestBlockFormsAgree(t *testing.T) {
 			{Expansion: 1, Pointwise: transform.Random},
 			{Expansion: 3, Pointwise: transform.Random},
 			{Expansion: 4, Pointwise: transform.Random, Layout: transform.Depthwise},
+			{Expansion: 23, Pointwise: transform.Random}, // which trains by coordinates if it is folded
 		} {
 			for _, variant := range []transform.Variant{transform.Frozen, transform.Learned} {
 				t.Run(fmt.Sprintf("%s/%s-%d/%s", c.Name, o.Layout, o.Expansion, variant), func(t *testing.T) {

@@ -159,6 +159,16 @@ func (r *runner) state(name string) []float32 {
 	return slices.Clone(data)
 }
 
+// trained returns what trains.
+func (r *runner) trained() []float32 {
+	r.t.Helper()
+	data, err := r.step.Trained(r.state(trainstep.ParametersSlot))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return data
+}
+
 func (r *runner) setState(name string, data []float32) {
 	r.t.Helper()
 	err := r.stepper.SetStates(map[string]*onnxgraph.Tensor{name: onnxgraph.NewTensor([]int64{int64(len(data))}, data)})
@@ -175,9 +185,9 @@ const gradientRate = 1000
 // parameters, (w - w')/rate.
 func (r *runner) gradient(images []float32, labels []int64) (loss float64, g []float64) {
 	r.t.Helper()
-	before := r.state(trainstep.ParametersSlot)
+	before := r.trained()
 	loss = r.run(images, labels, gradientRate)
-	for i, w := range r.state(trainstep.ParametersSlot) {
+	for i, w := range r.trained() {
 		g = append(g, (float64(before[i])-float64(w))/gradientRate)
 	}
 	return loss, g

@@ -8,6 +8,8 @@ import (
 // parameters.
 type Optimizer interface {
 	update(b *builder, parameters, gradient, learningRate *onnxgraph.Value) (*onnxgraph.Value, error)
+	// isLinear reports whether all that update returns and keeps is linear in parameters and gradients.
+	isLinear() bool
 }
 
 // SGD is stochastic gradient descent with momentum as PyTorch has it: with g = gradient + decay·w,
@@ -18,6 +20,8 @@ type SGD struct {
 	Nesterov    bool
 	WeightDecay float64
 }
+
+func (SGD) isLinear() bool { return true }
 
 func (o SGD) update(b *builder, w, g, rate *onnxgraph.Value) (*onnxgraph.Value, error) {
 	if o.WeightDecay != 0 {
@@ -49,6 +53,8 @@ type AdamW struct {
 	Beta1, Beta2, Epsilon float64
 	WeightDecay           float64
 }
+
+func (AdamW) isLinear() bool { return false }
 
 func (o AdamW) update(b *builder, w, g, rate *onnxgraph.Value) (*onnxgraph.Value, error) {
 	step, err := b.slot("step.count", []float32{0})

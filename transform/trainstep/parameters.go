@@ -3,14 +3,25 @@ package trainstep
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
 // parameter is an initializer that is to train.
 type parameter struct {
-	value   *onnxgraph.Value
-	initial *onnxgraph.Tensor
+	source      *onnxgraph.Value
+	value       *onnxgraph.Value // what changes: source, or its coordinates
+	initial     *onnxgraph.Tensor
+	coordinates *coordinates // nil if it has none
+}
+
+// by returns the value by which the loss is differentiated.
+func (p parameter) by() *onnxgraph.Value {
+	if p.coordinates != nil {
+		return p.coordinates.filters
+	}
+	return p.value
 }
 
 // takeParameters makes the initializers that train inputs, so that no gradient rule takes their data for fixed.
@@ -21,33 +32,50 @@ func (b *builder) takeParameters() ([]parameter, error) {
 	}
 	list := make([]parameter, len(values))
 	for i, v := range values {
-		list[i] = parameter{v, v.Constant()}
-		b.Graph.MakeInput(v)
+		p := parameter{source: v, value: v, coordinates: b.coordinates[v]}
+		if p.coordinates != nil {
+			p.value = p.coordinates.value
+		}
+		p.initial = p.value.Constant()
+		b.Graph.MakeInput(p.value)
+		list[i] = p
 	}
 	return list, nil
+}
+
+// piece is a parameter in the state vector.
+type piece struct {
+	Segment       // of what Trained returns
+	at      int64 // in the vector
+	span    *span // nil if it is there as it is
 }
 
 // flatten puts the parameters that have a gradient into one state vector, and returns it and its gradient. The
 // others become constants again: what the loss does not reach stays as it is, without decay, as in PyTorch.
 func (b *builder) flatten(parameters []parameter, gradients map[*onnxgraph.Value]*onnxgraph.Value) (vector, gradient *onnxgraph.Value, err error) {
 	var values, flat []*onnxgraph.Value
+	var reached []parameter
 	for _, p := range parameters {
 		b.Graph.MakeConstant(p.value, p.initial)
-		if g := gradients[p.value]; g != nil {
+		if g := gradients[p.by()]; g != nil {
+			reached = append(reached, p)
 			values = append(values, p.value)
 			flat = append(flat, b.Op("Reshape", []*onnxgraph.Value{g, b.Ints(-1)}))
 		} else {
-			b.step.Unreached = append(b.step.Unreached, p.value.Name())
+			b.step.Unreached = append(b.step.Unreached, p.source.Name())
 		}
 	}
 	if len(values) == 0 {
 		return nil, nil, errors.New("the loss does not depend on anything that trains")
 	}
+	if b.share != nil {
+		values, flat = append(values, b.share), append(flat, b.num(0))
+	}
 	segments, initial, err := pack(values)
 	if err != nil {
 		return nil, nil, err
 	}
-	b.step.Parameters = segments
+	b.step.describe(reached, segments)
 	if vector, err = b.slot(ParametersSlot, initial); err != nil {
 		return nil, nil, err
 	}
@@ -61,6 +89,44 @@ func (b *builder) flatten(parameters []parameter, gradients map[*onnxgraph.Value
 		gradient = b.Op("Concat", flat, onnxgraph.Int("axis", 0))
 	}
 	return vector, gradient, nil
+}
+
+// describe notes the parameters, in the order of the segments of the state vector.
+func (s *Step) describe(parameters []parameter, segments []Segment) {
+	var offset int64
+	for i, p := range parameters {
+		in := piece{Segment: segments[i], at: segments[i].Offset}
+		if p.coordinates != nil {
+			in.span = p.coordinates.span
+			in.Segment = Segment{Name: p.source.Name(), Shape: in.span.pointwise.Dims()}
+		}
+		in.Offset = offset
+		offset += in.Len()
+		s.Parameters = append(s.Parameters, in.Segment)
+		s.pieces = append(s.pieces, in)
+	}
+}
+
+// Trained returns what trains, as Parameters describes it, from the vector of ParametersSlot: that vector itself, unless
+// some of it are coordinates.
+func (s *Step) Trained(vector []float32) ([]float32, error) {
+	if !slices.ContainsFunc(s.pieces, func(p piece) bool { return p.span != nil }) {
+		return vector, nil
+	}
+	share := vector[len(vector)-1]
+	var all []float32
+	for _, p := range s.pieces {
+		if p.span == nil {
+			all = append(all, vector[p.at:p.at+p.Len()]...)
+			continue
+		}
+		weights, err := p.span.weights(share, vector[p.at:])
+		if err != nil {
+			return nil, fmt.Errorf("computing %q: %w", p.Name, err)
+		}
+		all = append(all, weights...)
+	}
+	return all, nil
 }
 
 // trainedValues returns the initializers that train. The error lists the parameters that cannot, beside those that can.

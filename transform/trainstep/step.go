@@ -45,8 +45,9 @@ type Step struct {
 	Image      string // the name of the input that takes images
 	Classes    int    // how many the logits tell apart
 	HasDropout bool   // DropoutStreamInput is there
-	// Parameters and Statistics say where each value of the source lies in the vectors of State.
+	// Parameters says where each value of the source that trains lies in the vector that Trained returns.
 	Parameters []Segment
+	// Statistics says where the running statistics of the source lie in the vector of their slot.
 	Statistics []Segment
 	State      []Slot
 	// TwoConv and Folded are how many frozen blocks the step computes in either form.
@@ -56,6 +57,8 @@ type Step struct {
 	// Unreached names parameters that were to train, but that the loss does not depend on: they have no state, and
 	// stay as they are.
 	Unreached []string
+
+	pieces []piece // of the vector of ParametersSlot
 }
 
 // Slot is a vector of state: what the step reads as Input is in the next step what it writes as Output.
@@ -91,7 +94,7 @@ func (s Segment) Len() int64 {
 // Softmax), one row per sample. The error lists everything that stands against training, of every kind:
 // nodes that cannot be differentiated, parameters, Dropouts and running statistics.
 func Build(m *onnxgraph.Model, image string, o Options) (*Step, error) {
-	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), Options: o, step: &Step{Model: m, Image: image}}
+	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), Options: o, step: &Step{Model: m, Image: image}, coordinates: map[*onnxgraph.Value]*coordinates{}}
 	if err := b.build(); err != nil {
 		return nil, fmt.Errorf("building the training step of %s: %w", m.Path(), err)
 	}
@@ -105,6 +108,9 @@ type builder struct {
 	step    *Step
 	after   map[*onnxgraph.Value]bool // what depends on After, nil if it is
 	updates *onnxgraph.Value          // whether this step makes an update, nil if every step does
+
+	coordinates map[*onnxgraph.Value]*coordinates // of the weights that train by them
+	share       *onnxgraph.Value                  // of what these weights were at first, that is left in them; nil if there are none
 }
 
 func (b *builder) build() error {
@@ -158,7 +164,7 @@ func (b *builder) differentiate(logits *onnxgraph.Value, norms []*onnxgraph.Node
 	}
 	var values []*onnxgraph.Value
 	for _, p := range trained {
-		values = append(values, p.value)
+		values = append(values, p.by())
 	}
 	gradients, err := gradient.Of(b.Builder, loss, values...)
 	if err != nil {
