@@ -116,11 +116,11 @@ func series(ctx context.Context, c contestant, turns int) ([]float64, error) {
 	var all []float64
 	for range turns {
 		time.Sleep(50 * time.Millisecond) // until the threads of the other have gone to sleep
-		first, err := c.do(1)
-		if err != nil {
+		start := time.Now()
+		if _, err := c.do(1); err != nil {
 			return nil, err
 		}
-		taken, err := c.do(max(leastWork, min(40, int(turnTime/first[0]))))
+		taken, err := c.do(max(leastWork, min(40, int(turnTime/milliseconds(time.Since(start))))))
 		if err != nil {
 			return nil, err
 		}

@@ -34,7 +34,7 @@ func (l *lab) data(d data) (string, error) {
 	return folder, d.write(folder)
 }
 
-// writeCIFAR writes CIFAR-10's binary form: 5 files of 1024 training images, and 128 test images. An image is a byte for
+// writeCIFAR writes CIFAR-10's binary form: 5 files of 512 training images, and 128 test images. An image is a byte for
 // the class, and 3 planes of 32×32.
 func writeCIFAR(folder string) error {
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -50,7 +50,7 @@ func writeCIFAR(folder string) error {
 	}
 	files := map[string][]byte{"test_batch.bin": records(128), "batches.meta.txt": []byte("0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n")}
 	for i := range 5 {
-		files[fmt.Sprintf("data_batch_%d.bin", i+1)] = records(1024)
+		files[fmt.Sprintf("data_batch_%d.bin", i+1)] = records(512)
 	}
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {

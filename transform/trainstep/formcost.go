@@ -11,6 +11,9 @@ import (
 const (
 	// bankMapCost is for those between bank and 1×1 convolution: written and read forth and back.
 	bankMapCost = 800
+	// plainMapCost is the same where the bank's convolution has several filters for each channel by itself: it has no
+	// blocked form.
+	plainMapCost = 2000
 	// shiftCost is for those that the folded convolution reads and writes: the gradient of its filters takes shifted copies.
 	shiftCost = 500
 )
@@ -38,7 +41,11 @@ func foldedIsCheaper(block transform.Block, trains map[*onnxgraph.Value]bool) bo
 	taps := float64(Segment{Shape: bank[2:]}.Len())
 	channels := perGroup * float64(block.BankConv.Int("group", 1))
 	filters := m * channels / groups * taps // of the folded convolution
-	bankWork, pointwiseWork, filterWork, moved := 2*j*perGroup*taps, 3*j*m/groups, 3*filters, bankMapCost*j
+	mapCost := float64(bankMapCost)
+	if perGroup == 1 && j > channels && channels > 1 {
+		mapCost = plainMapCost
+	}
+	bankWork, pointwiseWork, filterWork, moved := 2*j*perGroup*taps, 3*j*m/groups, 3*filters, mapCost*j
 	if inputTrains := trains[block.BankConv.Input(0)]; !inputTrains {
 		bankWork, filterWork = bankWork/2, 2*filters
 		if !trains[block.Bank] {
