@@ -1,6 +1,10 @@
 package blocked
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/transform/gradient"
+)
 
 // geometry is that of a convolution over two dimensions, of one group or of one for each channel.
 type geometry struct {
@@ -8,9 +12,10 @@ type geometry struct {
 	isDepthwise              bool
 }
 
-// geometryOf reads a Conv's attributes; ok is false if it is another kind of convolution.
-func geometryOf(n node) (g geometry, ok bool) {
-	x, w, groups := shapeOf(n.Input(0)), shapeOf(n.Input(1)), n.Int("group", 1)
+// geometryOf reads a convolution's attributes; ok is false if it is of another kind.
+func geometryOf(c gradient.Convolution) (g geometry, ok bool) {
+	n := c.Node
+	x, w, groups := shapeOf(c.X), shapeOf(c.W), n.Int("group", 1)
 	if len(x) != 4 || len(w) != 4 || n.Str("auto_pad", "NOTSET") != "NOTSET" {
 		return geometry{}, false
 	}

@@ -12,12 +12,11 @@ import (
 //
 // with the dilation d, which is 1 unless the stride is.
 func (l *lowering) inputGradient(c gradient.Convolution) bool {
-	n := c.Node
-	g, ok := geometryOf(n)
-	if !ok || !l.fits(c.DY) || !l.fits(n.Input(0)) {
+	g, ok := geometryOf(c)
+	if !ok || !l.fits(c.DY) || !l.fits(c.X) {
 		return false
 	}
-	x, w, dy := shapeOf(n.Input(0)), shapeOf(n.Input(1)), shapeOf(c.DY)
+	x, w, dy := shapeOf(c.X), shapeOf(c.W), shapeOf(c.DY)
 	var phases [2][]phase
 	for i := range phases {
 		var ok bool
@@ -27,14 +26,14 @@ func (l *lowering) inputGradient(c gradient.Convolution) bool {
 	}
 	dyBlocked := l.blockedForm(c.DY)
 	if len(phases[0]) == 1 && len(phases[1]) == 1 {
-		l.twins[c.DX] = l.phase(dyBlocked, n.Input(1), phases[0][0], phases[1][0], x, g)
+		l.twins[c.DX] = l.phase(dyBlocked, c.W, phases[0][0], phases[1][0], x, g)
 		return true
 	}
 	parts := phaseGrid{size: [2]int64{phases[0][0].size, phases[1][0].size}}
 	for _, v := range phases[0] {
 		var row []value
 		for _, u := range phases[1] {
-			row = append(row, l.phase(dyBlocked, n.Input(1), v, u, x, g))
+			row = append(row, l.phase(dyBlocked, c.W, v, u, x, g))
 		}
 		parts.rows = append(parts.rows, row)
 	}

@@ -10,8 +10,8 @@ import (
 
 // weightGradient replaces the gradient of the filters of a convolution.
 func (l *lowering) weightGradient(c gradient.Convolution) bool {
-	g, ok := geometryOf(c.Node)
-	x, w := c.Node.Input(0), shapeOf(c.Node.Input(1))
+	g, ok := geometryOf(c)
+	x, w := c.X, shapeOf(c.W)
 	if !ok || !l.fits(c.DY) || !l.fits(x) && !l.isStem(w) {
 		return false
 	}

@@ -11,6 +11,11 @@ import (
 // element, by each of the wanted values of that graph. A wanted value that the loss does not depend on
 // has no entry in the result. On an error, as from Check, nothing was added.
 func Of(b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value) (*Gradients, error) {
+	return OfBy(nil, b, loss, wanted...)
+}
+
+// OfBy is Of, by shortcuts where there are some.
+func OfBy(shortcuts []Shortcut, b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value) (*Gradients, error) {
 	path := between(wanted, loss)
 	if err := path.check(); err != nil {
 		return nil, err
@@ -19,7 +24,10 @@ func Of(b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value)
 	if !ok || count(shape) != 1 {
 		return nil, fmt.Errorf("differentiating %q: it must have exactly one element", loss.Name())
 	}
-	e := &engine{b: b, path: path, terms: map[*onnxgraph.Value][]*onnxgraph.Value{}}
+	e := &engine{b: b, path: path, terms: map[*onnxgraph.Value][]*onnxgraph.Value{}, shortcuts: map[*onnxgraph.Node]Shortcut{}}
+	for _, s := range shortcuts {
+		e.shortcuts[s.Last] = s
+	}
 	e.terms[loss] = []*onnxgraph.Value{b.Fill(loss.DType(), 1, shape...)}
 	for _, n := range slices.Backward(path.nodes) {
 		e.differentiate(n)
@@ -83,6 +91,7 @@ type engine struct {
 	path  path
 	terms map[*onnxgraph.Value][]*onnxgraph.Value // per value, what its readers contribute to its gradient
 
+	shortcuts    map[*onnxgraph.Node]Shortcut // by their last nodes
 	convolutions []Convolution
 }
 
@@ -108,7 +117,12 @@ func declare(d, v *onnxgraph.Value) {
 
 func (e *engine) differentiate(n *onnxgraph.Node) {
 	c := &Call{Node: n, b: e.b, on: e.path.on}
-	for _, v := range n.Outputs() {
+	outputs := n.Outputs()
+	if s, ok := e.shortcuts[n]; ok {
+		n, outputs = s.Node, []*onnxgraph.Value{s.Y}
+		c.Node, c.on = n, map[*onnxgraph.Value]bool{n.Input(0): e.path.on[n.Input(0)]}
+	}
+	for _, v := range outputs {
 		var d *onnxgraph.Value
 		if v != nil && len(e.terms[v]) > 0 {
 			d = e.gradient(v)
@@ -121,11 +135,11 @@ func (e *engine) differentiate(n *onnxgraph.Node) {
 	rule := Rules[n.OpType()]
 	terms := rule.backward(c)
 	if n.Is("Conv") {
-		e.convolutions = append(e.convolutions, Convolution{Node: n, DY: c.dy(), DX: terms[0], DW: terms[1]})
+		e.convolutions = append(e.convolutions, Convolution{Node: n, X: n.Input(0), W: n.Input(1), DY: c.dy(), DX: terms[0], DW: terms[1]})
 	}
 	for i, d := range terms {
 		v := n.Input(i)
-		if d == nil || !e.path.on[v] {
+		if d == nil || !c.on[v] {
 			continue
 		}
 		if rule.Broadcasts {

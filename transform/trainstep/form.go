@@ -7,6 +7,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
 // BlockForm says how a training step computes frozen blocks.
@@ -50,9 +51,12 @@ func (b *builder) foldBlocks() error {
 				return err
 			}
 			b.step.Folded++
-		} else {
-			b.step.TwoConv++
+			continue
 		}
+		if folds {
+			b.shorten(block, trains)
+		}
+		b.step.TwoConv++
 	}
 	return nil
 }
@@ -69,6 +73,16 @@ func (b *builder) fold(block transform.Block, trains map[*onnxgraph.Value]bool) 
 	if err != nil {
 		return err
 	}
+	conv := b.foldedConv(block, filters)
+	conv.TakeOutput(0, pointwise)
+	b.Graph.Remove(pointwise)
+	b.Graph.Remove(bank)
+	return nil
+}
+
+// foldedConv adds the convolution of a block's input with filters that do what the block does.
+func (b *builder) foldedConv(block transform.Block, filters *onnxgraph.Value) *onnxgraph.Node {
+	bank, pointwise := block.BankConv, block.PointwiseConv
 	inputs := []*onnxgraph.Value{bank.Input(0), filters}
 	if bias := pointwise.Input(2); bias != nil {
 		inputs = append(inputs, bias)
@@ -76,10 +90,20 @@ func (b *builder) fold(block transform.Block, trains map[*onnxgraph.Value]bool) 
 	attrs := append(slices.Clone(bank.Attributes()), onnxgraph.Int("group", pointwise.Int("group", 1)))
 	conv := b.Graph.AddNode("Conv", inputs)
 	conv.SetAttr(attrs...) // the later of two attributes of a name counts
-	conv.TakeOutput(0, pointwise)
-	b.Graph.Remove(pointwise)
-	b.Graph.Remove(bank)
-	return nil
+	return conv
+}
+
+// shorten lets the gradient go through the combined filters of a block of two convolutions, if that is less work: only where
+// nothing else needs the gradient between the two.
+func (b *builder) shorten(block transform.Block, trains map[*onnxgraph.Value]bool) {
+	if trains[block.Bank] || !trains[block.BankConv.Input(0)] || !workOf(block).shortens() {
+		return
+	}
+	y := block.PointwiseConv.Output(0)
+	conv := b.foldedConv(block, b.combined(block))
+	shape, _ := y.StaticShape()
+	conv.Output(0).SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
+	b.shortcuts = append(b.shortcuts, gradient.Shortcut{Last: block.BankConv, Node: conv, Y: y})
 }
 
 // combined emits W = P·R, of the dims of the source's filters. With M filters in g groups, C input channels

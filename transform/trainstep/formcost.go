@@ -18,45 +18,77 @@ const (
 	shiftCost = 500
 )
 
-// foldedIsCheaper estimates which form of a block takes less time per training step; trains has the values that train, or
-// depend on some. With M filters, J bank filters and C input channels in g groups, K taps and S places of the output in all
-// images, the operations are
-//
-//	two-conv  2·S·(2·J·C/g·K + 3·J·M/g)                     3·J·C/g·K if the bank trains
-//	folded    2·S·3·M·C/g·K + 4·M·C/g·K·j                   the last for W = P·R and its gradient, for j filters that combine
-//
-// and the numbers moved S·J, with those for the gradient of a bank that trains, and S·(C + M). Where the input has no gradient,
-// as in a network's first convolution, either form has a product less by the bank or the filters; two convolutions of which
-// the bank does not train either have no gradient between them, and move half as much.
-func foldedIsCheaper(block transform.Block, trains map[*onnxgraph.Value]bool) bool {
+// work is that of the products of a block, for one place of the output, in multiplications.
+type work struct {
+	bank, pointwise float64 // with the bank's filters, and with the 1×1 convolution's
+	filters         float64 // with the filters that combine the two
+	// how many numbers there are at the place: of the input, and between the two convolutions
+	channels, between float64
+	mapCost           float64 // of a number between the two
+	combined          float64 // how many of the bank's numbers make one of the filters'
+}
+
+// workOf returns a block's work: with M filters, J bank filters and C input channels in g groups, and K taps,
+// J·C/g·K, J·M/g and M·C/g·K.
+func workOf(block transform.Block) work {
 	bank, pointwise := block.Bank.Constant().Dims(), block.Pointwise.Constant().Dims()
-	shape, ok := block.PointwiseConv.Output(0).StaticShape()
-	if !ok || len(shape) < 3 {
-		return bank[0] > pointwise[0]
-	}
 	groups := float64(block.PointwiseConv.Int("group", 1))
-	places := float64(Segment{Shape: shape}.Len() / shape[1])
 	j, m := float64(bank[0]), float64(pointwise[0])
 	perGroup := float64(bank[1]) // C/g, or 1 with a depthwise bank
 	taps := float64(Segment{Shape: bank[2:]}.Len())
 	channels := perGroup * float64(block.BankConv.Int("group", 1))
-	filters := m * channels / groups * taps // of the folded convolution
-	mapCost := float64(bankMapCost)
+	w := work{bank: j * perGroup * taps, pointwise: j * m / groups, filters: m * channels / groups * taps, channels: channels, between: j, mapCost: bankMapCost, combined: j * perGroup / channels}
 	if perGroup == 1 && j > channels && channels > 1 {
-		mapCost = plainMapCost
+		w.mapCost = plainMapCost
 	}
-	bankWork, pointwiseWork, filterWork, moved := 2*j*perGroup*taps, 3*j*m/groups, 3*filters, mapCost*j
-	if inputTrains := trains[block.BankConv.Input(0)]; !inputTrains {
-		bankWork, filterWork = bankWork/2, 2*filters
-		if !trains[block.Bank] {
-			pointwiseWork, moved = 2*j*m/groups, moved/2
+	return w
+}
+
+// shortens reports whether the gradient takes less work through the combined filters.
+func (w work) shortens() bool { return w.filters <= w.bank+w.pointwise }
+
+// foldedIsCheaper estimates which form of a block takes less time per training step; trains has the values that train, or
+// depend on some. In operations, of which a product takes two for each place of the output in all images, the forms take
+//
+//	two-conv  forth  bank + pointwise     P  pointwise     back  bank + pointwise, or filters by a shortcut
+//	folded    forth  filters              W  filters       back  filters
+//
+// with a further bank if the bank trains, and without the way back if the input has no gradient, as in a network's first
+// convolution. Filters that combine j others take 2·M·C/g·K·j more, once for W = P·R, and in the folded form once for its
+// gradient. The numbers moved are those between the convolutions, fewer of them where no gradient is; with those for the
+// gradient of spatial filters.
+func foldedIsCheaper(block transform.Block, trains map[*onnxgraph.Value]bool) bool {
+	w := workOf(block)
+	shape, ok := block.PointwiseConv.Output(0).StaticShape()
+	if !ok || len(shape) < 3 {
+		return w.between > float64(shape[1])
+	}
+	places := float64(Segment{Shape: shape}.Len() / shape[1])
+	inputTrains, bankTrains := trains[block.BankConv.Input(0)], trains[block.Bank]
+	twoConv, moved := w.bank+2*w.pointwise, w.mapCost*w.between
+	folded := 2 * w.filters
+	filters := float64(shape[1])
+	combining := 2 * w.filters * w.combined // W = P·R
+	foldedOnce, twoConvOnce := 2*combining, 0.0
+	switch {
+	case bankTrains:
+		twoConv += w.bank + w.pointwise
+		moved += shiftCost * (w.channels + w.between)
+	case !inputTrains:
+		moved /= 2
+	}
+	if inputTrains {
+		folded += w.filters
+		switch {
+		case bankTrains:
+			twoConv += w.bank
+		case w.shortens():
+			twoConv += w.filters
+			twoConvOnce = combining
+			moved /= 2
+		default:
+			twoConv += w.bank + w.pointwise
 		}
 	}
-	if trains[block.Bank] {
-		bankWork += j * perGroup * taps
-		moved += shiftCost * (channels + j)
-	}
-	twoConv := places * (2*(bankWork+pointwiseWork) + moved)
-	folded := places*(2*filterWork+shiftCost*(channels+m)) + 4*filters*j*perGroup/channels
-	return folded < twoConv
+	return places*(2*folded+shiftCost*(w.channels+filters))+foldedOnce < places*(2*twoConv+moved)+twoConvOnce
 }

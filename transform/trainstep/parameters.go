@@ -82,6 +82,11 @@ func (b *builder) flatten(parameters []parameter, gradients map[*onnxgraph.Value
 	pieces := b.unpack(vector, segments)
 	for i, v := range values {
 		onnxgraph.ReplaceUses(v, pieces[i])
+		for j := range b.step.Convolutions {
+			if c := &b.step.Convolutions[j]; c.W == v {
+				c.W = pieces[i]
+			}
+		}
 	}
 	onnxgraph.RemoveUnused(values...)
 	gradient = flat[0]

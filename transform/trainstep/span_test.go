@@ -10,8 +10,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// TestCoordinates makes updates of a net that trains by coordinates, and of the same as two convolutions: what they lead to
-// must be the same but for rounding, also for what trains beside the coordinates. Where coordinates would not do, there are none.
+// TestCoordinates makes updates of a net that trains by coordinates, and of the same as two convolutions, past which the gradient
+// takes shortcuts: what they lead to must be the same but for rounding, also for what trains beside the coordinates. Where coordinates would not do, there are none.
 func TestCoordinates(t *testing.T) {
 	decay := trainstep.SGD{Momentum: 0.9, Nesterov: true, WeightDecay: 0.5}
 	cases := []struct {
@@ -25,6 +25,7 @@ func TestCoordinates(t *testing.T) {
 		{"momentum", 16, trainstep.Options{Optimizer: trainstep.SGD{Momentum: 0.9}}, true},
 		{"nesterov and decay", 16, trainstep.Options{Optimizer: decay}, true},
 		{"accumulated", 16, trainstep.Options{Optimizer: decay, Accumulate: true}, true},
+		{"one bank filter per filter", 1, trainstep.Options{Optimizer: decay}, false},
 		{"fewer combined than coordinates", 4, trainstep.Options{Optimizer: decay}, false},
 		{"clipped", 16, trainstep.Options{Optimizer: decay, ClipNorm: 0.01}, false},
 		{"adamw", 16, trainstep.Options{Optimizer: trainstep.AdamW{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-2}}, false},

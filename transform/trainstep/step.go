@@ -109,6 +109,7 @@ type builder struct {
 	after   map[*onnxgraph.Value]bool // what depends on After, nil if it is
 	updates *onnxgraph.Value          // whether this step makes an update, nil if every step does
 
+	shortcuts   []gradient.Shortcut
 	coordinates map[*onnxgraph.Value]*coordinates // of the weights that train by them
 	share       *onnxgraph.Value                  // of what these weights were at first, that is left in them; nil if there are none
 }
@@ -166,7 +167,7 @@ func (b *builder) differentiate(logits *onnxgraph.Value, norms []*onnxgraph.Node
 	for _, p := range trained {
 		values = append(values, p.by())
 	}
-	gradients, err := gradient.Of(b.Builder, loss, values...)
+	gradients, err := gradient.OfBy(b.shortcuts, b.Builder, loss, values...)
 	if err != nil {
 		return nil, nil, err
 	}
