@@ -202,7 +202,11 @@ func (j zooJob) gradients(t *testing.T) (map[string][]float32, float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := results[momentum].Float32s()
+	vector, err := results[momentum].Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := step.Trained(vector)
 	if err != nil {
 		t.Fatal(err)
 	}

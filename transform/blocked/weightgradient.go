@@ -12,7 +12,7 @@ import (
 func (l *lowering) weightGradient(c gradient.Convolution) bool {
 	g, ok := geometryOf(c)
 	x, w := c.X, shapeOf(c.W)
-	if !ok || !l.fits(c.DY) || !l.fits(x) && !l.isStem(w) {
+	if !ok || !l.fits(c.DY) || !l.fits(x) && !l.isStem(w, c.DY) {
 		return false
 	}
 	var dw value
@@ -83,8 +83,8 @@ func (l *lowering) tapCopies(x value, size, kernel []int64, g geometry) value {
 
 // isStem reports whether filters are of a network's first convolution, of images with few channels: few enough that
 // a convolution copies what each of them reads at little cost.
-func (l *lowering) isStem(w []int64) bool {
-	return w[1] < l.block && count(w[1:]) <= maxPatch
+func (l *lowering) isStem(w []int64, dy value) bool {
+	return w[1] < l.block && count(w[1:]) <= maxPatch && count(shapeOf(dy)[2:]) > 1
 }
 
 // maxPatch is how many numbers a filter of the first convolution may read, at most, for byPatches.

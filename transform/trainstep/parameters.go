@@ -82,11 +82,6 @@ func (b *builder) flatten(parameters []parameter, gradients map[*onnxgraph.Value
 	pieces := b.unpack(vector, segments)
 	for i, v := range values {
 		onnxgraph.ReplaceUses(v, pieces[i])
-		for j := range b.step.Convolutions {
-			if c := &b.step.Convolutions[j]; c.W == v {
-				c.W = pieces[i]
-			}
-		}
 	}
 	onnxgraph.RemoveUnused(values...)
 	gradient = flat[0]
@@ -113,7 +108,8 @@ func (s *Step) describe(parameters []parameter, segments []Segment) {
 }
 
 // Trained returns what trains, as Parameters describes it, from the vector of ParametersSlot: that vector itself, unless
-// some of it are coordinates.
+// some of it are coordinates. From a vector of the optimizer that is linear in gradients, as momentum is, it returns what that
+// would be without coordinates.
 func (s *Step) Trained(vector []float32) ([]float32, error) {
 	if !slices.ContainsFunc(s.pieces, func(p piece) bool { return p.span != nil }) {
 		return vector, nil

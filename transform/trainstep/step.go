@@ -142,6 +142,9 @@ func (b *builder) build() error {
 	if err := b.updateStatistics(norms); err != nil {
 		return err
 	}
+	for i, c := range b.step.Convolutions { // what they read was replaced since, and shortcuts' nodes are not read
+		b.step.Convolutions[i].X, b.step.Convolutions[i].W = c.Node.Input(0), c.Node.Input(1)
+	}
 	b.Graph.Prune()
 	return nil
 }
