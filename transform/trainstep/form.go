@@ -15,10 +15,11 @@ type BlockForm string
 
 const (
 	// TwoConv runs the bank's convolution and the 1×1 convolution, as the file has them. Its cost grows with
-	// the expansion, but no gradient of spatial filters is needed.
+	// the expansion, but no gradient of spatial filters is needed; the input's goes through the combined filters
+	// W = P·R where that is less work.
 	TwoConv BlockForm = "two-conv"
 	// Folded computes the combined filters W = P·R in the graph, and runs one convolution. Its cost hardly
-	// grows with the expansion. Blocks with something between their convolutions stay as they are.
+	// grows with the expansion, and with SGD not at all beyond one for which span's coordinates are fewer. Blocks with something between their convolutions stay as they are.
 	Folded BlockForm = "folded"
 	// AutoForm is for each block the one that takes less time by an estimate.
 	AutoForm BlockForm = "auto"
@@ -45,15 +46,15 @@ func (b *builder) foldBlocks() error {
 	}
 	b.addDependents(trains)
 	for _, block := range blocks {
-		folds := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph
-		if folds && (form == Folded || form == AutoForm && foldedIsCheaper(block, trains)) {
+		canFold := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph
+		if canFold && (form == Folded || form == AutoForm && foldedIsCheaper(block, trains)) {
 			if err := b.fold(block, trains); err != nil {
 				return err
 			}
 			b.step.Folded++
 			continue
 		}
-		if folds {
+		if canFold {
 			b.shorten(block, trains)
 		}
 		b.step.TwoConv++
@@ -64,12 +65,7 @@ func (b *builder) foldBlocks() error {
 // fold replaces a block by one convolution with the combined filters; trains has the values that train, or depend on some.
 func (b *builder) fold(block transform.Block, trains map[*onnxgraph.Value]bool) error {
 	bank, pointwise := block.BankConv, block.PointwiseConv
-	filters, err := (*onnxgraph.Value)(nil), error(nil)
-	if b.trainsByCoordinates(block, trains) {
-		filters, err = b.spanned(block)
-	} else {
-		filters = b.combined(block)
-	}
+	filters, err := b.filters(block, trains)
 	if err != nil {
 		return err
 	}
@@ -78,6 +74,14 @@ func (b *builder) fold(block transform.Block, trains map[*onnxgraph.Value]bool) 
 	b.Graph.Remove(pointwise)
 	b.Graph.Remove(bank)
 	return nil
+}
+
+// filters emits the combined filters of a block, by coordinates where it trains by them.
+func (b *builder) filters(block transform.Block, trains map[*onnxgraph.Value]bool) (*onnxgraph.Value, error) {
+	if b.trainsByCoordinates(block, trains) {
+		return b.spanned(block)
+	}
+	return b.combined(block), nil
 }
 
 // foldedConv adds the convolution of a block's input with filters that do what the block does.
