@@ -12,39 +12,20 @@ import (
 func (l *lowering) weightGradient(c gradient.Convolution) bool {
 	g, ok := geometryOf(c)
 	x, w := c.X, shapeOf(c.W)
-	if !ok || !l.fits(c.DY) || !l.fits(x) && !l.isStem(w, c.DY) {
+	if !ok || !l.fits(c.DY) || !l.fits(x) && w[1] >= l.block {
 		return false
 	}
 	var dw value
 	switch {
-	case !l.fits(x):
-		dw = l.byPatches(x, c.DY, w, g)
 	case g.isDepthwise:
 		dw = l.byMaps(x, c.DY, w[2:], g)
-	case g.keepsSize(w) && w[2] == 3 && w[3] == 3 && shapeOf(x)[3]%l.block == 0:
-		dw = l.byPointwise(x, c.DY, w[2])
-	case g.keepsSize(w) && w[2] == 3 && w[3] == 3:
-		dw = l.byShifts(x, c.DY, w[2])
+	case count(w[2:]) > 1 || w[1] < l.block:
+		dw = l.byRows(x, c.DY, w, g)
 	default:
 		dw = l.byTaps(x, c.DY, w[2:], g)
 	}
 	onnxgraph.ReplaceUses(c.DW, l.reshape(dw, w...))
 	return true
-}
-
-// byShifts is the gradient of k×k filters of one group, stride 1 and "same" padding, as a product of matrices:
-//
-//	dW[m,c,s,t] = Σ over n, rows i, columns j of dY[n,m,i-s+p,j]·X[n,c,i,j+t-p]
-//
-// from dY in k copies shifted by rows, and X in k copies shifted by columns: 2·k copies give all k·k taps. The copies
-// are made by depthwise convolutions whose dilation spans a whole image.
-func (l *lowering) byShifts(x, dy value, k int64) value {
-	s, m := shapeOf(x), shapeOf(dy)[1]
-	n, ch, space := s[0], s[1], s[2]*s[3]
-	rows := l.reshape(l.plainLayout(l.shiftedRows(dy, k)), n, k*m, space)
-	columns := l.reshape(l.plainLayout(l.shiftedColumns(x, k)), n, k*ch, space)
-	product := l.reshape(l.product(rows, columns), m, k, ch, k)
-	return l.transpose(product, 0, 2, 1, 3)
 }
 
 // byTaps is the gradient of any filters of one group, as a product of dY with a copy of X for each tap, which holds what the
@@ -81,35 +62,6 @@ func (l *lowering) tapCopies(x value, size, kernel []int64, g geometry) value {
 	return l.reshape(joined, s[0], s[1], taps*size[0], size[1])
 }
 
-// isStem reports whether filters are of a network's first convolution, of images with few channels: few enough that
-// a convolution copies what each of them reads at little cost.
-func (l *lowering) isStem(w []int64, dy value) bool {
-	return w[1] < l.block && count(w[1:]) <= maxPatch && count(shapeOf(dy)[2:]) > 1
-}
-
-// maxPatch is how many numbers a filter of the first convolution may read, at most, for byPatches.
-const maxPatch = 64
-
-// byPatches is the gradient of the filters of a network's first convolution, as a product of dY with what the filters read at
-// every place of the output. That is copied by a convolution whose filters are the unit vectors.
-func (l *lowering) byPatches(x, dy value, w []int64, g geometry) value {
-	s, out := shapeOf(x), shapeOf(dy)
-	patch, b := count(w[1:]), l.block
-	maps := (patch + b - 1) / b * b
-	units := l.constant(fmt.Sprint("units", w[1:]), func() *onnxgraph.Tensor {
-		data := make([]float32, maps*patch) // [maps/B, patch, B]
-		for i := range patch {
-			data[(i/b*patch+i)*b+i%b] = 1
-		}
-		return onnxgraph.NewTensor([]int64{maps, w[1], w[2], w[3]}, data)
-	})
-	copies := l.nchwc("Conv", []value{l.plain(x), units}, onnxgraph.Ints("kernel_shape", w[2:]...),
-		onnxgraph.Ints("strides", g.strides...), onnxgraph.Ints("dilations", g.dilations...), onnxgraph.Ints("pads", g.pads...))
-	space := out[2] * out[3]
-	copies = l.plainLayout(l.typed(copies, s[0], patch, out[2], out[3]))
-	return l.product(l.reshape(l.plain(dy), s[0], out[1], space), l.reshape(copies, s[0], patch, space))
-}
-
 // byMaps is the gradient of depthwise filters: every map of X is convolved with that of dY as its filter, so that the
 // places of the output are the taps, and stride and dilation change their parts.
 func (l *lowering) byMaps(x, dy value, kernel []int64, g geometry) value {
@@ -143,30 +95,6 @@ func (l *lowering) product(a, b value) value {
 	a = l.reshape(l.transpose(a, 1, 0, 2), r, n*space)
 	b = l.reshape(l.transpose(b, 1, 0, 2), q, n*space)
 	return l.Op("MatMul", []value{a, l.transpose(b, 1, 0)})
-}
-
-// shiftedRows returns k copies of dY below one another, [N, M, k·H, W] in blocked layout: copy s has row i-s+p at row i.
-func (l *lowering) shiftedRows(dy value, k int64) value {
-	s := shapeOf(dy)
-	n, m, h, w := s[0], s[1], s[2], s[3]
-	p := k / 2
-	above := (k-1)*(h+1) - p
-	below := k*h - h + (k-1)*(h+1) - above
-	ones := slices.Repeat([]float32{1}, int(k))
-	g := geometry{strides: []int64{1, 1}, dilations: []int64{h + 1, 1}, pads: []int64{above, 0, below, 0}}
-	return l.typed(l.depthwise(l.blockedForm(dy), m, ones, []int64{k, 1}, g), n, m, k*h, w)
-}
-
-// shiftedColumns returns k copies of X below one another, [N, C, k·H, W] in blocked layout: copy t has column j+t-p at column j.
-func (l *lowering) shiftedColumns(x value, k int64) value {
-	s := shapeOf(x)
-	p, h := k/2, s[2]
-	diagonal := make([]float32, k*k)
-	for t := range k {
-		diagonal[(k-1-t)*k+t] = 1
-	}
-	g := geometry{strides: []int64{1, 1}, dilations: []int64{h, 1}, pads: []int64{(k - 1) * h, p, (k - 1) * h, p}}
-	return l.typed(l.depthwise(l.blockedForm(x), s[1], diagonal, []int64{k, k}, g), s[0], s[1], k*h, s[3])
 }
 
 // depthwise convolves every map of x with the same filter.

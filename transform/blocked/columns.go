@@ -1,0 +1,68 @@
+package blocked
+
+import (
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// columns says which columns copies of an image hold: copy t has column stride·j+dilation·t-before at column j, and zeros
+// where there is none, with t counted from the last if isReversed.
+type columns struct {
+	count, dilation, stride, before int64
+	isReversed                      bool
+}
+
+// noShift is the image itself.
+var noShift = columns{count: 1, dilation: 1, stride: 1}
+
+// inverse says which columns of Y, copies of stride 1, make the sum over j of Y[j]·X[j+δ·t-p] that of their columns times those of
+// X itself. Its padding may be negative, where such copies cannot be made.
+func (c columns) inverse() columns {
+	c.isReversed, c.before = true, (c.count-1)*c.dilation-c.before
+	return c
+}
+
+// after returns how many columns of padding an image needs behind it for copies of the given width.
+func (c columns) after(from, width int64) int64 {
+	return (width-1)*c.stride + (c.count-1)*c.dilation + 1 - from - c.before
+}
+
+// shiftedColumns returns copies of v below one another, [N, C, count·H, width] in blocked layout, which v must have. They are
+// made by a depthwise convolution whose dilation spans a whole image.
+func (l *lowering) shiftedColumns(v value, width int64, c columns) value {
+	s := shapeOf(v)
+	if c == noShift && width == s[3] {
+		return v
+	}
+	last := c.count - 1
+	one := make([]float32, c.count*c.count)
+	for t := range c.count {
+		tap := t
+		if c.isReversed {
+			tap = last - t
+		}
+		one[(last-t)*c.count+tap] = 1
+	}
+	g := geometry{strides: []int64{1, c.stride}, dilations: []int64{s[2], c.dilation}, pads: []int64{last * s[2], c.before, last * s[2], max(0, c.after(s[3], width))}}
+	return l.typed(l.depthwise(v, s[1], one, []int64{c.count, c.count}, g), s[0], s[1], c.count*s[2], width)
+}
+
+// patches makes the copies of an image with few channels channels of one image, those of each channel in turn, and fills them
+// up to whole blocks with zeros: [N, channels, H, width] in blocked layout. A convolution makes it, whose filters are the unit
+// vectors.
+func (l *lowering) patches(x value, width int64, c columns) value {
+	s, b := shapeOf(x), l.block
+	patch := s[1] * c.count
+	maps := (patch + b - 1) / b * b
+	units := l.constant(fmt.Sprint("units", s[1], c.count), func() *onnxgraph.Tensor {
+		data := make([]float32, maps*patch) // [maps/B, patch, B]
+		for i := range patch {
+			data[(i/b*patch+i)*b+i%b] = 1
+		}
+		return onnxgraph.NewTensor([]int64{maps, s[1], 1, c.count}, data)
+	})
+	y := l.nchwc("Conv", []value{l.plain(x), units}, onnxgraph.Ints("kernel_shape", 1, c.count), onnxgraph.Ints("strides", 1, c.stride),
+		onnxgraph.Ints("dilations", 1, c.dilation), onnxgraph.Ints("pads", 0, c.before, 0, max(0, c.after(s[3], width))))
+	return l.typed(y, s[0], maps, s[2], width)
+}
