@@ -37,10 +37,7 @@ func geometryOf(c gradient.Convolution) (g geometry, ok bool) {
 	}, true
 }
 
-// keepsSize reports whether a convolution of stride 1 with filters of the given shape is padded so that images keep their
-// size, without dilation.
-func (g geometry) keepsSize(filters []int64) bool {
-	h, w := filters[2]/2, filters[3]/2
-	return slices.Equal(slices.Concat(g.strides, g.dilations), []int64{1, 1, 1, 1}) &&
-		filters[2]%2 == 1 && filters[3]%2 == 1 && slices.Equal(g.pads, []int64{h, w, h, w})
+// readsAll reports whether 1×1 filters read every place of the image, and nothing else.
+func (g geometry) readsAll() bool {
+	return slices.Equal(g.strides, []int64{1, 1}) && slices.Equal(g.pads, []int64{0, 0, 0, 0})
 }

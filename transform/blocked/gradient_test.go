@@ -53,6 +53,7 @@ func TestConvolutionGradients(t *testing.T) {
 		{"1×1 of one block", []int64{2, b, 6, 5}, []int64{b, b, 1, 1}, false, nil},
 		{"1×1 of one pixel", []int64{4, b, 1, 1}, []int64{3 * b, b, 1, 1}, false, nil},
 		{"1×1 of stride 2", []int64{2, b, 6, 4}, []int64{2 * b, b, 1, 1}, false, []onnxgraph.Attribute{ints("strides", 2, 2)}},
+		{"1×1 of stride 2, padded to the size of the image", []int64{2, b, 4, 6}, []int64{2 * b, b, 1, 1}, false, []onnxgraph.Attribute{ints("strides", 2, 2), ints("pads", 2, 3, 2, 3)}},
 		{"5×5", []int64{2, b, 7, 6}, []int64{b, b, 5, 5}, false, []onnxgraph.Attribute{ints("pads", 2, 2, 2, 2)}},
 		{"3×3 of an image", []int64{2, 3, 6, 5}, []int64{2 * b, 3, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}},
 		{"dilated 3×2 of stride 2 of an image", []int64{2, 3, 9, 8}, []int64{b, 3, 3, 2}, false, []onnxgraph.Attribute{ints("strides", 2, 1), ints("dilations", 1, 2), ints("pads", 1, 0, 1, 2)}},

@@ -22,44 +22,26 @@ func (l *lowering) weightGradient(c gradient.Convolution) bool {
 	case count(w[2:]) > 1 || w[1] < l.block:
 		dw = l.byRows(x, c.DY, w, g)
 	default:
-		dw = l.byTaps(x, c.DY, w[2:], g)
+		dw = l.byPlaces(x, c.DY, g)
 	}
 	onnxgraph.ReplaceUses(c.DW, l.reshape(dw, w...))
 	return true
 }
 
-// byTaps is the gradient of any filters of one group, as a product of dY with a copy of X for each tap, which holds what the
-// tap reads for each place of the output.
-func (l *lowering) byTaps(x, dy value, kernel []int64, g geometry) value {
+// byPlaces is the gradient of 1×1 filters of one group, as a product of dY with what they read of X for each place of the output.
+func (l *lowering) byPlaces(x, dy value, g geometry) value {
 	s, out := shapeOf(x), shapeOf(dy)
-	taps, space := kernel[0]*kernel[1], out[2]*out[3]
-	copies := l.plain(x)
+	space := out[2] * out[3]
+	read := l.plain(x)
 	switch {
-	case taps > 1 || !slices.Equal(s[2:], out[2:]):
-		copies = l.plainLayout(l.tapCopies(x, out[2:], kernel, g))
+	case !g.readsAll():
+		copied := l.depthwise(l.blockedForm(x), s[1], []float32{1}, []int64{1, 1}, g)
+		read = l.plainLayout(l.typed(copied, s[0], s[1], out[2], out[3]))
 	case s[1] == l.block && out[1] == l.block: // the blocked layout [N, S, B] is as good
 		rows := l.transpose(l.reshape(l.blockedForm(dy), s[0], space, s[1]), 0, 2, 1)
 		return l.sumOver(l.Op("MatMul", []value{rows, l.reshape(l.blockedForm(x), s[0], space, s[1])}), 0, 0)
 	}
-	return l.product(l.reshape(l.plain(dy), out[0], out[1], space), l.reshape(copies, s[0], s[1]*taps, space))
-}
-
-// tapCopies returns the copies of X for all taps below one another, [N, C, taps·Ho, Wo] in blocked layout. A copy is a
-// depthwise convolution with a filter that is 1 at its tap, and 0 elsewhere.
-func (l *lowering) tapCopies(x value, size, kernel []int64, g geometry) value {
-	s, taps := shapeOf(x), kernel[0]*kernel[1]
-	var copies []value
-	for t := range taps {
-		filter := make([]float32, taps)
-		filter[t] = 1
-		copied := l.depthwise(l.blockedForm(x), s[1], filter, kernel, g)
-		copies = append(copies, l.reshape(copied, s[0]*s[1]/l.block, size[0]*size[1]*l.block))
-	}
-	joined := copies[0]
-	if taps > 1 {
-		joined = l.Op("Concat", copies, onnxgraph.Int("axis", 1))
-	}
-	return l.reshape(joined, s[0], s[1], taps*size[0], size[1])
+	return l.product(l.reshape(l.plain(dy), out[0], out[1], space), l.reshape(read, s[0], s[1], space))
 }
 
 // byMaps is the gradient of depthwise filters: every map of X is convolved with that of dY as its filter, so that the
