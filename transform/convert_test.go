@@ -154,7 +154,7 @@ func execute(t *testing.T, m *onnxgraph.Model, x *onnxgraph.Tensor) convcases.Ar
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
+	s, err := ort.OpenBytes(data, orttest.Options(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
-	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
@@ -65,7 +64,7 @@ func newOptions(t *testing.T) (*dataset.Dataset, Options) {
 	orttest.Init(t)
 	set, _ := datasettest.OpenCorners(t, 50, 4)
 	return set, Options{BatchSize: 8, Seed: 3, Normalize: dataset.Normalization{Mean: []float64{0.3}, Std: []float64{0.2}},
-		Session: ort.Options{IntraOpThreads: 1}}
+		Session: orttest.Options(t)}
 }
 
 // batches returns the images that are run, batch by batch.

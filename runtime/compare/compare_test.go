@@ -13,7 +13,6 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
-	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
@@ -35,7 +34,7 @@ func newPlan(t *testing.T) *compare.Plan {
 		Model: m, Variants: transform.Variants(), Expansions: []int{1, 2}, Seeds: []uint64{0, 1},
 		Convert: transform.Options{Pointwise: transform.Random}, Recipe: recipe, Epsilon: 1.0 / 255,
 		Normalize: dataset.Normalization{Mean: []float64{0.3}, Std: []float64{0.2}},
-		Session:   ort.Options{IntraOpThreads: 1}, Folder: filepath.Join(t.TempDir(), "comparison"),
+		Session:   orttest.Options(t), Folder: filepath.Join(t.TempDir(), "comparison"),
 	}
 	p.Train, p.Test = datasettest.OpenCorners(t, 64, 20)
 	return p

@@ -127,7 +127,7 @@ func logits(t *testing.T, m *onnxgraph.Model, images []float32) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
+	session, err := ort.OpenBytes(data, orttest.Options(t))
 	if err != nil {
 		t.Fatal(err)
 	}

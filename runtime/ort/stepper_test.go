@@ -14,23 +14,23 @@ import (
 var stepPairs = []ort.Pair{{Input: "w", Output: "w_new"}, {Input: "steps", Output: "steps_new"}, {Input: "kept", Output: "kept_new"}}
 
 // stepSession opens a model with the states w = w - rate·x, steps = steps + one and kept = kept, the
-// constant one, the plain inputs x, rate and index, and the plain outputs loss = Σ w·x (no dims), wide, which is kept as
-// float32, and picked = w_new[index], which fails where index is out of range, after the states were written.
+// constant one, the plain inputs x, rate and size, and the plain outputs loss = Σ w·x (no dims), wide, which is kept as
+// float32, and resized = w_new in the shape [size], which fails where size is not 3, after the states were written.
 func stepSession(t *testing.T) *ort.Session {
 	g := newGraph(t)
 	w, x := g.input("w", onnxgraph.Float32, 3), g.input("x", onnxgraph.Float32, 3)
-	rate, index := g.input("rate", onnxgraph.Float32, 1), g.input("index", onnxgraph.Int64, 1)
+	rate, size := g.input("rate", onnxgraph.Float32, 1), g.input("size", onnxgraph.Int64, 1)
 	steps, one, kept := g.input("steps", onnxgraph.Int64, 1), g.input("one", onnxgraph.Int64), g.input("kept", onnxgraph.Float16, 1)
 	updated := g.op("Sub", w, g.op("Mul", rate, x))
 	loss := g.model.Graph.AddNode("ReduceSum", []*onnxgraph.Value{g.op("Mul", w, x)}, onnxgraph.Int("keepdims", 0)).Output(0)
-	picked := g.op("Gather", updated, index)
+	resized := g.op("Reshape", updated, size)
 	g.output("w_new", updated, onnxgraph.Float32, 3)
 	g.output("steps_new", g.op("Add", steps, one), onnxgraph.Int64, 1)
 	g.output("kept_new", g.op("Identity", kept), onnxgraph.Float16, 1)
 	g.output("wide", g.model.Graph.AddNode("Cast", []*onnxgraph.Value{kept}, onnxgraph.Int("to", int64(onnxgraph.Float32))).Output(0), onnxgraph.Float32, 1)
 	g.output("loss", loss, onnxgraph.Float32)
-	g.output("picked", picked, onnxgraph.Float32, 1)
-	return g.open(ort.Options{IntraOpThreads: 1})
+	g.output("resized", resized, onnxgraph.Float32, 3)
+	return g.open(orttest.Options(t))
 }
 
 func stepInitial() tensors {
@@ -91,7 +91,7 @@ func TestStepManyTimes(t *testing.T) {
 			s := newStepper(t, session)
 			w := []float32{1, 2, 3}
 			fill[float32](t, s, "rate", .5)
-			fill[int64](t, s, "index", 1)
+			fill[int64](t, s, "size", 3)
 			for i := range 300 {
 				x := []float32{float32(i%3 - 1), float32(i % 2), 1}
 				fill(t, s, "x", x...)
@@ -108,7 +108,7 @@ func TestStepManyTimes(t *testing.T) {
 					w[j] -= .5 * x[j]
 				}
 				wantFloats(t, "loss", outputData[float32](t, s, "loss"), loss)
-				wantFloats(t, "picked", outputData[float32](t, s, "picked"), w[1])
+				wantFloats(t, "resized", outputData[float32](t, s, "resized"), w...)
 				wantFloats(t, "w", stateFloats(t, s, "w"), w...)
 				wantFloats(t, "kept", outputData[float32](t, s, "wide"), 1)
 			}
@@ -126,10 +126,10 @@ func TestFailedStepKeepsStates(t *testing.T) {
 	fill[float32](t, s, "rate", 1)
 	for range 2 { // from either buffer
 		before := stateFloats(t, s, "w")
-		fill[int64](t, s, "index", 99)
-		wantError(t, s.Step(), "running a step", "Gather")
+		fill[int64](t, s, "size", 99)
+		wantError(t, s.Step(), "running a step", "Reshape")
 		wantFloats(t, "w after the failed step", stateFloats(t, s, "w"), before...)
-		fill[int64](t, s, "index", 0)
+		fill[int64](t, s, "size", 3)
 		if err := s.Step(); err != nil {
 			t.Fatal(err)
 		}
@@ -226,7 +226,7 @@ func TestOpenStepper(t *testing.T) {
 	g := newGraph(t)
 	x := g.input("x", onnxgraph.Float32, 2)
 	g.output("y", g.op("Neg", x), onnxgraph.Float32, 2)
-	s, err := ort.OpenStepper(g.model, nil, nil, ort.Options{IntraOpThreads: 1})
+	s, err := ort.OpenStepper(g.model, nil, nil, orttest.Options(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestOpenStepper(t *testing.T) {
 	if err := s.Step(); err == nil {
 		t.Error("a closed stepper runs")
 	}
-	if _, err := ort.OpenStepper(g.model, stepPairs, nil, ort.Options{}); err == nil {
+	if _, err := ort.OpenStepper(g.model, stepPairs, nil, orttest.Options(t)); err == nil {
 		t.Error("a stepper with states that the model has not is opened")
 	}
 }
@@ -266,7 +266,7 @@ func TestStepMemory(t *testing.T) {
 		needed = max(needed, 4*(n+n/2))
 	}
 	g.output("y", g.op("Neg", v), onnxgraph.Float32, 1<<20)
-	s, err := ort.OpenStepper(g.model, nil, nil, ort.Options{})
+	s, err := ort.OpenStepper(g.model, nil, nil, orttest.Options(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func BenchmarkStep(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				stepper, err := train.OpenStep(step, ort.Options{})
+				stepper, err := train.OpenStep(step, ort.Options{Provider: orttest.Provider(b)})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -67,7 +67,7 @@ func BenchmarkBuild(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		stepper, err := train.OpenStep(step, ort.Options{})
+		stepper, err := train.OpenStep(step, ort.Options{Provider: orttest.Provider(b)})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
-	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
@@ -71,7 +70,7 @@ func newRun(t *testing.T, m *onnxgraph.Model, v transform.Variant) *train.Run {
 	recipe.Trained = trained
 	r := &train.Run{
 		Model: m, Recipe: recipe, Folder: train.Folder(filepath.Join(t.TempDir(), "run")), Keep: train.KeepLast,
-		Normalize: dataset.Normalization{Mean: []float64{0.3}, Std: []float64{0.2}}, Session: ort.Options{IntraOpThreads: 1},
+		Normalize: dataset.Normalization{Mean: []float64{0.3}, Std: []float64{0.2}}, Session: orttest.Options(t),
 	}
 	r.Train, r.Test = newData(t)
 	return r

@@ -194,7 +194,7 @@ func ourLosses(t *testing.T, m *onnxgraph.Model, trained []string, images []floa
 	if err != nil {
 		t.Fatal(err)
 	}
-	stepper, err := train.OpenStep(step, ort.Options{IntraOpThreads: 1})
+	stepper, err := train.OpenStep(step, orttest.Options(t))
 	if err != nil {
 		t.Fatal(err)
 	}

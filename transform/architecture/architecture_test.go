@@ -81,7 +81,7 @@ func TestRun(t *testing.T) {
 		}
 		for _, o := range options[a.Name] {
 			_, data := build(t, a.Name, o)
-			s, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
+			s, err := ort.OpenBytes(data, orttest.Options(t))
 			if err != nil {
 				t.Fatalf("%s %+v: %v", a.Name, o, err)
 			}

@@ -109,7 +109,7 @@ func newRunner(t *testing.T, m *onnxgraph.Model, shape []int64, o trainstep.Opti
 	if err != nil {
 		t.Fatal(err)
 	}
-	stepper, err := train.OpenStep(step, ort.Options{IntraOpThreads: 1})
+	stepper, err := train.OpenStep(step, orttest.Options(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,34 @@
+package orttest
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+)
+
+// Options returns how tests run sessions: in one thread, so that numbers repeat, on Provider.
+func Options(t testing.TB) ort.Options {
+	t.Helper()
+	return ort.Options{IntraOpThreads: 1, Provider: Provider(t)}
+}
+
+// Provider initialises ONNX Runtime, and returns what tests and benchmarks run on: the provider that RCFREEZE_TEST_PROVIDER
+// names, or the CPU. Without that provider the test fails.
+func Provider(t testing.TB) ort.Provider {
+	t.Helper()
+	name := os.Getenv("RCFREEZE_TEST_PROVIDER")
+	if name == "" {
+		name = string(ort.CPU)
+	}
+	choice, err := ort.ParseProvider(name)
+	if err != nil {
+		t.Fatalf("RCFREEZE_TEST_PROVIDER: %v", err)
+	}
+	Init(t)
+	p, _, err := ort.Select(choice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
