@@ -7,6 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform/blocked"
+	"github.com/rcfreeze/rcfreeze/transform/cuda"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
@@ -24,19 +25,20 @@ func (o Operators) String() string {
 	return fmt.Sprintf("blocked operators, %d channels per block", o.Block)
 }
 
-// Lower puts a model on ONNX Runtime's blocked operators, in place, if sessions with the given options run it on the CPU and
-// the library has them on this machine; else the model stays as it is. Every input must have a static shape; convolutions
-// are those that were differentiated in it.
+// Lower puts a model on the operators that are fastest where sessions with the given options run it, in place: on the CPU on
+// ONNX Runtime's blocked ones, if the library has them on this machine, else on portable ones. Every input must have a static
+// shape; convolutions are those that were differentiated in it.
 func Lower(m *onnxgraph.Model, convolutions []gradient.Convolution, o ort.Options) (Operators, error) {
-	if o.Provider != "" && o.Provider != ort.CPU {
-		return Operators{Reason: fmt.Sprintf("on provider %s", o.Provider)}, nil
+	if err := declare(m); err != nil {
+		return Operators{}, err
+	}
+	if o.Provider == ort.CUDA {
+		cuda.Adapt(m)
+		return Operators{Reason: "on provider cuda"}, nil
 	}
 	block := BlockSize()
 	if block == 0 {
 		return Operators{Reason: "ONNX Runtime has no blocked ones for this CPU"}, nil
-	}
-	if err := declare(m); err != nil {
-		return Operators{}, err
 	}
 	blocked.Lower(m, convolutions, block)
 	return Operators{Block: block}, nil

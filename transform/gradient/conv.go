@@ -256,6 +256,9 @@ func advance(index, size []int64) {
 
 // stack joins parts of shape [N, g·channels, …] to [N, g, parts·channels, length].
 func (c *Call) stack(parts []value, batch, groups, channels, length int64) value {
+	if groups == 1 {
+		return c.reshape(c.concat(1, parts...), batch, 1, int64(len(parts))*channels, length)
+	}
 	for i, p := range parts {
 		parts[i] = c.reshape(p, batch, groups, channels, length)
 	}

@@ -46,7 +46,7 @@ func TestKinks(t *testing.T) {
 			shape := []int64{1, 1, n, 1}
 			c.inputs = append([]*input{x(shape...)}, c.inputs...)
 			feeds := map[string]*onnxgraph.Tensor{"x0": tensor(onnxgraph.Float32, shape, c.at)}
-			forward, differentiated, err := c.models(t, onnxgraph.Float32, feeds)
+			forward, differentiated, err := c.models(orttest.Provider(t), onnxgraph.Float32, feeds)
 			if err != nil {
 				t.Fatal(err)
 			}

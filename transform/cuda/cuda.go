@@ -1,0 +1,60 @@
+// Package cuda replaces what ONNX Runtime's CUDA provider computes slowly by other standard operators that compute the same.
+package cuda
+
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+type (
+	value = *onnxgraph.Value
+	node  = *onnxgraph.Node
+)
+
+// Adapt changes the main graph of a model, whose values all have static types, in place.
+func Adapt(m *onnxgraph.Model) {
+	a := &adaptation{onnxgraph.NewBuilder(m.Graph)}
+	for _, n := range m.Graph.Sorted() {
+		rule, ok := rules[n.OpType()]
+		if ok && n.Domain() == "" && !slices.ContainsFunc(n.Outputs(), isFixed) {
+			rule(a, n)
+		}
+	}
+	m.Graph.Prune()
+}
+
+// rules put other operators in the place of a node, or leave it as it is.
+var rules = map[string]func(a *adaptation, n node){
+	"Concat":     (*adaptation).concat,
+	"Split":      (*adaptation).split,
+	"ReduceMean": (*adaptation).reduce,
+	"ReduceSum":  (*adaptation).reduce,
+}
+
+// isFixed reports whether a node's output cannot be replaced: it is not there, has no static shape, or keeps its name as an
+// output of the graph.
+func isFixed(v value) bool {
+	if v == nil || v.IsOutput() {
+		return true
+	}
+	_, ok := v.StaticShape()
+	return !ok
+}
+
+// adaptation is the state of Adapt.
+type adaptation struct{ *onnxgraph.Builder }
+
+func (a *adaptation) typed(v, like value, shape ...int64) value {
+	v.SetType(like.DType(), onnxgraph.Static(shape...))
+	return v
+}
+
+// reshape brings a value in another shape, from where an earlier Reshape took it.
+func (a *adaptation) reshape(v value, shape ...int64) value {
+	from := v
+	if n := v.Producer(); n != nil && n.Is("Reshape") {
+		from = n.Input(0)
+	}
+	return a.typed(a.Op("Reshape", []value{from, a.Ints(shape...)}), v, shape...)
+}

@@ -1,0 +1,171 @@
+package cuda_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform/cuda"
+)
+
+type value = *onnxgraph.Value
+
+// net is a graph in the making, and what its inputs hold.
+type net struct {
+	*onnxgraph.Builder
+	t    *testing.T
+	rng  *rand.Rand
+	data map[string]*onnxgraph.Tensor
+}
+
+func (n *net) input(dims ...int64) value {
+	name := fmt.Sprint("x", len(n.data))
+	v, err := n.Graph.AddInput(name, onnxgraph.Float32, onnxgraph.Static(dims...))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	size := int64(1)
+	for _, d := range dims {
+		size *= d
+	}
+	data := make([]float32, size)
+	for i := range data {
+		data[i] = float32(n.rng.NormFloat64())
+	}
+	n.data[name] = onnxgraph.NewTensor(dims, data)
+	return v
+}
+
+// static declares the shape of a value.
+func static(v value, dims ...int64) value {
+	v.SetType(onnxgraph.Float32, onnxgraph.Static(dims...))
+	return v
+}
+
+// reduced is a reduction of [2, 3, 4, 5] to a number per channel.
+func (n *net) reduced(op string, keep int64, axes ...int64) value {
+	dims := []int64{3}
+	if keep == 1 {
+		dims = []int64{1, 3, 1, 1}
+	}
+	return static(n.Op(op, []value{n.input(2, 3, 4, 5), n.Ints(axes...)}, onnxgraph.Int("keepdims", keep)), dims...)
+}
+
+// joined is a vector of parts of the given sizes, each of them a matrix of two rows before.
+func (n *net) joined(sizes ...int64) value {
+	var parts []value
+	total := int64(0)
+	for _, s := range sizes {
+		parts = append(parts, static(n.Op("Reshape", []value{n.input(2, s/2), n.Ints(s)}), s))
+		total += s
+	}
+	return static(n.Op("Concat", parts, onnxgraph.Int("axis", 0)), total)
+}
+
+// parts splits a vector; the first part is read as a matrix of two rows.
+func (n *net) parts(sizes ...int64) []value {
+	total := int64(0)
+	for _, s := range sizes {
+		total += s
+	}
+	parts := slices.Clone(n.Ops("Split", len(sizes), []value{n.input(total), n.Ints(sizes...)}, onnxgraph.Int("axis", 0)))
+	for i, s := range sizes {
+		static(parts[i], s)
+	}
+	parts[0] = static(n.Op("Reshape", []value{parts[0], n.Ints(2, sizes[0]/2)}), 2, sizes[0]/2)
+	return parts
+}
+
+// TestSameNumbers runs graphs as they are and adapted; those that have nothing slow stay as they are.
+func TestSameNumbers(t *testing.T) {
+	orttest.Init(t)
+	for _, c := range []struct {
+		name    string
+		changes bool
+		build   func(n *net) []value
+	}{
+		{"sum, dims kept", true, func(n *net) []value { return []value{n.reduced("ReduceSum", 1, 0, 2, 3)} }},
+		{"sum", true, func(n *net) []value { return []value{n.reduced("ReduceSum", 0, 0, 2, 3)} }},
+		{"mean, dims kept", true, func(n *net) []value { return []value{n.reduced("ReduceMean", 1, 0, 2, 3)} }},
+		{"mean", true, func(n *net) []value { return []value{n.reduced("ReduceMean", 0, 0, 2, 3)} }},
+		{"sum over other axes", false, func(n *net) []value {
+			return []value{static(n.Op("ReduceSum", []value{n.input(2, 3, 4, 5), n.Ints(0, 2)}), 1, 3, 1, 5)}
+		}},
+		{"joined in rows", true, func(n *net) []value { return []value{n.joined(4096, 64, 128)} }},
+		{"joined in rows, the last filled up", true, func(n *net) []value { return []value{n.joined(4096, 64, 10)} }},
+		{"joined, sizes without a common part", false, func(n *net) []value { return []value{n.joined(4096, 10, 64)} }},
+		{"joined, short", false, func(n *net) []value { return []value{n.joined(64, 64)} }},
+		{"split in rows", true, func(n *net) []value { return n.parts(4096, 64, 128) }},
+		{"split in rows, the last cut", true, func(n *net) []value { return n.parts(4096, 64, 10) }},
+		{"split, sizes without a common part", false, func(n *net) []value { return n.parts(4096, 10, 64) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := onnxgraph.New("net", 8, 18)
+			n := &net{onnxgraph.NewBuilder(m.Graph), t, rand.New(rand.NewPCG(1, 2)), map[string]*onnxgraph.Tensor{}}
+			for i, v := range c.build(n) {
+				y := n.Op("Mul", []value{v, n.Fill(onnxgraph.Float32, float64(i+2))}) // an output would stay as it is
+				m.Graph.AddOutput(y, onnxgraph.Float32, nil)
+			}
+			want := run(t, m, n.data)
+			before := ops(m)
+			cuda.Adapt(m)
+			if changed := !slices.Equal(ops(m), before); changed != c.changes {
+				t.Errorf("operators are %v and were %v", ops(m), before)
+			}
+			for name, got := range run(t, m, n.data) {
+				compare(t, got, want[name])
+			}
+		})
+	}
+}
+
+func ops(m *onnxgraph.Model) []string {
+	var ops []string
+	for _, n := range m.Graph.Nodes() {
+		ops = append(ops, n.OpType())
+	}
+	return ops
+}
+
+func run(t *testing.T, m *onnxgraph.Model, inputs map[string]*onnxgraph.Tensor) map[string]*onnxgraph.Tensor {
+	t.Helper()
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ort.OpenBytes(data, orttest.Options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	out, err := s.Run(inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func compare(t *testing.T, got, want *onnxgraph.Tensor) {
+	t.Helper()
+	if !slices.Equal(got.Dims(), want.Dims()) {
+		t.Fatalf("shape is %v, want %v", got.Dims(), want.Dims())
+	}
+	g, err := got.Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := want.Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range w {
+		if math.Abs(float64(g[i]-w[i])) > 1e-5*max(1, math.Abs(float64(w[i]))) {
+			t.Fatalf("element %d is %v, want %v", i, g[i], w[i])
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package cuda
+
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// reduce takes a sum or mean over images and space, [N, C, …] to a number per channel, over space first. The provider has
+// fast kernels for axes that lie together at either end; others go through cuDNN's general reduction, three times slower.
+func (a *adaptation) reduce(n node) {
+	x, y := n.Input(0), n.Output(0)
+	axes, ok := axesOf(n)
+	shape, known := x.StaticShape()
+	if !ok || !known || len(shape) < 3 {
+		return
+	}
+	space := []int64{}
+	for i := 2; i < len(shape); i++ {
+		space = append(space, int64(i))
+	}
+	if !slices.Equal(axes, append([]int64{0}, space...)) {
+		return
+	}
+	keep := onnxgraph.Int("keepdims", n.Int("keepdims", 1))
+	perImage := a.Op(n.OpType(), []value{x, a.Ints(space...)}, keep)
+	total, _ := y.StaticShape()
+	between := slices.Clone(total)
+	if len(total) == len(shape) {
+		between[0] = shape[0]
+	} else {
+		between = append([]int64{shape[0]}, between...)
+	}
+	a.typed(perImage, x, between...)
+	onnxgraph.ReplaceUses(y, a.typed(a.Op(n.OpType(), []value{perImage, a.Ints(0)}, keep), y, total...))
+}
+
+// axesOf returns the axes of a reduction from opset 13 (ReduceSum) or 18 on: those of its second input, if they are constant.
+func axesOf(n node) ([]int64, bool) {
+	v := n.Input(1)
+	if v == nil || v.Constant() == nil {
+		return nil, false
+	}
+	axes, err := v.Constant().Int64s()
+	return axes, err == nil
+}

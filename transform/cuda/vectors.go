@@ -1,0 +1,125 @@
+package cuda
+
+import (
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Concat and Split make a list with an entry for every place along their axis, on the CPU and in every run (ONNX Runtime 1.29,
+// providers/cuda/tensor). For a vector of all parameters that takes longer than the step, so long vectors are joined and
+// split as tables, whose rows are as wide as the parts allow.
+
+const (
+	longVector = 1 << 12 // elements from which on the list takes longer than the operators that avoid it
+	leastWidth = 8       // elements in a row
+)
+
+// table says how parts of a vector lie in a table: one after the other, each in whole rows, the last one filled up.
+type table struct {
+	width int64
+	rows  []int64 // of each part
+	total int64   // elements of the vector
+}
+
+// tableOf returns the table for parts of a vector, and false where there is no use in one.
+func tableOf(parts []value) (t table, ok bool) {
+	var sizes []int64
+	for _, v := range parts {
+		shape, known := v.StaticShape()
+		if !known || len(shape) != 1 {
+			return t, false
+		}
+		sizes = append(sizes, shape[0])
+		t.total += shape[0]
+	}
+	last := len(sizes) - 1
+	for _, n := range sizes[:last] {
+		t.width = gcd(t.width, n)
+	}
+	if t.total < longVector || t.width < leastWidth {
+		return t, false
+	}
+	for _, n := range sizes {
+		t.rows = append(t.rows, (n+t.width-1)/t.width)
+	}
+	return t, true
+}
+
+// height returns the number of rows.
+func (t table) height() int64 {
+	var h int64
+	for _, r := range t.rows {
+		h += r
+	}
+	return h
+}
+
+// missing returns how many elements fill the last row up.
+func (t table) missing() int64 { return t.height()*t.width - t.total }
+
+func (a *adaptation) concat(n node) {
+	parts := n.Inputs()
+	t, ok := tableOf(parts)
+	if !ok {
+		return
+	}
+	var rows []value
+	for i, v := range parts {
+		if i == len(parts)-1 {
+			v = a.fill(v, t.missing())
+		}
+		rows = append(rows, a.reshape(v, t.rows[i], t.width))
+	}
+	joined := a.typed(a.Op("Concat", rows, onnxgraph.Int("axis", 0)), n.Output(0), t.height(), t.width)
+	onnxgraph.ReplaceUses(n.Output(0), a.cut(a.reshape(joined, t.height()*t.width), t.total))
+}
+
+func (a *adaptation) split(n node) {
+	parts := n.Outputs()
+	t, ok := tableOf(parts)
+	if !ok {
+		return
+	}
+	vector := a.fill(n.Input(0), t.missing())
+	pieces := a.Ops("Split", len(parts), []value{a.reshape(vector, t.height(), t.width), a.Ints(t.rows...)}, onnxgraph.Int("axis", 0))
+	for i, v := range parts {
+		size, _ := v.StaticShape()
+		rows := a.typed(pieces[i], v, t.rows[i], t.width)
+		if t.rows[i]*t.width == size[0] {
+			a.reshapeUses(v, rows)
+		}
+		onnxgraph.ReplaceUses(v, a.cut(a.reshape(rows, t.rows[i]*t.width), size[0]))
+	}
+}
+
+// reshapeUses makes what reshapes a vector reshape rows instead.
+func (a *adaptation) reshapeUses(vector, rows value) {
+	for _, u := range vector.Uses() {
+		if u.Node.Is("Reshape") && u.Index == 0 {
+			u.Node.SetInput(0, rows)
+		}
+	}
+}
+
+// fill appends zeros to a vector.
+func (a *adaptation) fill(v value, missing int64) value {
+	if missing == 0 {
+		return v
+	}
+	shape, _ := v.StaticShape()
+	return a.typed(a.Op("Pad", []value{v, a.Ints(0, missing)}), v, shape[0]+missing)
+}
+
+// cut returns the first elements of a vector.
+func (a *adaptation) cut(v value, size int64) value {
+	if shape, _ := v.StaticShape(); shape[0] == size {
+		return v
+	}
+	return a.typed(a.Op("Slice", []value{v, a.Ints(0), a.Ints(size), a.Ints(0)}), v, size)
+}
+
+func gcd(a, b int64) int64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
