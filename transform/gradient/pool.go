@@ -1,8 +1,6 @@
 package gradient
 
 import (
-	"math"
-
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
@@ -19,8 +17,21 @@ func maxPoolRule(c *Call) value {
 // averagePoolRule spreads each gradient evenly over its window.
 func averagePoolRule(c *Call) value {
 	w := c.windowOf(c.Node.Ints("kernel_shape"))
-	shares := c.constant("window_share", append([]int64{1, 1}, w.out...), w.shares(c.b.Graph.Model().Opset("")))
-	return c.spreadWindow(w, c.mul(c.dy(), shares))
+	return c.spreadWindow(w, c.mul(c.dy(), c.windowShares(w)))
+}
+
+// windowShares returns 1/(number of elements averaged) per output position, as [1, 1, out…]. Padding counts if the node says
+// so. What ceil_mode reads beyond the padding counts along with it in some releases of ONNX Runtime (before operator set 19,
+// up to 1.24 at least) and not in others (1.29), so the operator tells, by what it makes of ones.
+func (c *Call) windowShares(w window) value {
+	askOperator := w.ceil && w.countIncludePadding
+	w.countIncludePadding = w.countIncludePadding && !askOperator
+	shares := c.constant("window_share", append([]int64{1, 1}, w.out...), w.shares())
+	if !askOperator {
+		return shares
+	}
+	ones := c.b.Fill(c.dtype(), 1, append([]int64{1, 1}, w.in...)...)
+	return c.mul(shares, c.op("AveragePool", []value{ones}, c.Node.Attributes()...))
 }
 
 // spreadWindow adds each element of v, which has the shape of a pooling's output, to all inputs in its window:
@@ -33,19 +44,15 @@ func (c *Call) spreadWindow(w window, v value) value {
 	return c.cutReach(full, w)
 }
 
-// shares returns 1/(number of elements averaged) per output position, as [1, 1, out…]. Padding counts if
-// the node says so. What ceil_mode reads beyond the padding does not, but before operator set 19 ONNX
-// Runtime counts it along with the padding.
-func (w window) shares(opset int64) []float64 {
+// shares returns 1/(number of elements in the window) per output position, in row-major order. Padding counts if
+// countIncludePadding says so, what ceil_mode reads beyond it does not.
+func (w window) shares() []float64 {
 	perDim := make([][]float64, w.rank())
 	for i := range perDim {
 		for l := range w.out[i] {
 			low, high := int64(0), w.in[i]
 			if w.countIncludePadding {
 				low, high = -w.padBegin[i], w.in[i]+w.padEnd[i]
-				if opset < 19 {
-					high = math.MaxInt64
-				}
 			}
 			n := 0.0
 			for t := range w.kernel[i] {
