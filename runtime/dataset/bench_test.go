@@ -1,6 +1,9 @@
 package dataset
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func BenchmarkLoader(b *testing.B) {
 	for name, augment := range map[string]string{"evaluation": "", "training": "pad-crop=4,flip=0.5"} {
@@ -27,12 +30,16 @@ func BenchmarkLoader(b *testing.B) {
 }
 
 func BenchmarkResize(b *testing.B) {
-	r, err := newResampler(28, 28, 32, 32, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	src, dst := make([]uint8, 28*28+r.room()), make([]uint8, 32*32)
-	for b.Loop() {
-		r.image(dst, src)
+	for _, c := range []struct{ height, width, side int }{{28, 28, 32}, {375, 500, 224}} {
+		b.Run(fmt.Sprintf("%d×%d to %d", c.height, c.width, c.side), func(b *testing.B) {
+			r, err := newResampler(c.height, c.width, c.side, c.side, 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			src, dst := make([]uint8, c.height*c.width+r.room()), make([]uint8, c.side*c.side)
+			for b.Loop() {
+				r.image(dst, src)
+			}
+		})
 	}
 }

@@ -116,30 +116,43 @@ const (
 func (a *axis) scale(dst, src []uint8, lines, length, from, to int) {
 	halves := slices.Repeat([]uint64{bothHalves}, (to-from+1)/2)
 	sums := make([]uint64, len(halves))
+	last := a.span - 4
 	for o, first := range a.first {
-		before := halves
-		for i := 0; i < a.span; i += 4 {
-			addFour(sums, before, src[from*length+first+i:], length, (*[4]uint64)(a.weights[o][i:]))
+		before, at := halves, src[from*length+first:]
+		for i := 0; i < last; i += 4 {
+			addFour(sums, before, at[i:], length, (*[4]uint64)(a.weights[o][i:]))
 			before = sums
 		}
-		out := dst[o*lines+from:][:to-from]
-		for k, sum := range sums[:len(out)/2] {
-			out[2*k], out[2*k+1] = uint8(sum>>weightBits), uint8(sum>>(32+weightBits))
-		}
-		if len(out)%2 != 0 {
-			out[len(out)-1] = uint8(sums[len(sums)-1] >> weightBits)
-		}
+		writeFour(dst[o*lines+from:][:to-from], before, at[last:], length, (*[4]uint64)(a.weights[o][last:]))
 	}
 }
 
 // addFour sets the sums of each two lines of src to those before and the lines' first four pixels times the weights.
 func addFour(sums, before []uint64, src []uint8, length int, weights *[4]uint64) {
-	w0, w1, w2, w3 := weights[0], weights[1], weights[2], weights[3]
 	before = before[:len(sums)]
 	at := 0
 	for k := range sums {
-		v := uint64(binary.LittleEndian.Uint32(src[at:])) | uint64(binary.LittleEndian.Uint32(src[at+length:]))<<32
-		sums[k] = before[k] + (v&bothPixels)*w0 + (v>>8&bothPixels)*w1 + (v>>16&bothPixels)*w2 + (v>>24&bothPixels)*w3
+		sums[k] = before[k] + weighFour(src, at, length, weights)
 		at += 2 * length
 	}
+}
+
+// writeFour writes the pixels that the sums before become with the last four pixels of each line.
+func writeFour(out []uint8, before []uint64, src []uint8, length int, weights *[4]uint64) {
+	at := 0
+	for k, sum := range before {
+		sum += weighFour(src, at, length, weights)
+		if 2*k+1 == len(out) {
+			out[2*k] = uint8(sum >> weightBits)
+			break
+		}
+		binary.LittleEndian.PutUint16(out[2*k:], uint16(uint8(sum>>weightBits))|uint16(uint8(sum>>(32+weightBits)))<<8)
+		at += 2 * length
+	}
+}
+
+// weighFour returns four pixels times the weights, of a line in the lower half and of the next in the upper.
+func weighFour(src []uint8, at, length int, w *[4]uint64) uint64 {
+	v := uint64(binary.LittleEndian.Uint32(src[at:])) | uint64(binary.LittleEndian.Uint32(src[at+length:]))<<32
+	return (v&bothPixels)*w[0] + (v>>8&bothPixels)*w[1] + (v>>16&bothPixels)*w[2] + (v>>24&bothPixels)*w[3]
 }
