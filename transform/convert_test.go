@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
@@ -150,20 +149,7 @@ func disturbNorm(t *testing.T, m *onnxgraph.Model) {
 
 func execute(t *testing.T, m *onnxgraph.Model, x *onnxgraph.Tensor) convcases.Array {
 	t.Helper()
-	data, err := m.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := ort.OpenBytes(data, orttest.Options(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	out, err := s.Run(map[string]*onnxgraph.Tensor{convcases.X: x})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return convcases.ArrayOf(out[convcases.Y])
+	return convcases.ArrayOf(orttest.Run(t, m, map[string]*onnxgraph.Tensor{convcases.X: x})[convcases.Y])
 }
 
 // TestKernelSize changes the kernel's extent: a larger one holds the source's filters as they are.

@@ -11,7 +11,6 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
-	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
@@ -122,22 +121,8 @@ func measure(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Options) 
 // logits runs the model itself on all images at once.
 func logits(t *testing.T, m *onnxgraph.Model, images []float32) []float32 {
 	t.Helper()
-	orttest.Init(t)
-	data, err := m.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := ort.OpenBytes(data, orttest.Options(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-	name := session.Outputs()[0].Name
-	out, err := session.Run(map[string]*onnxgraph.Tensor{"input": onnxgraph.NewTensor([]int64{int64(len(images) / side / side), 1, side, side}, images)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	result, err := out[name].Float32s()
+	out := orttest.Run(t, m, map[string]*onnxgraph.Tensor{"input": onnxgraph.NewTensor([]int64{int64(len(images) / side / side), 1, side, side}, images)})
+	result, err := out[m.Graph.Outputs()[0].Name()].Float32s()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform/cuda"
 )
@@ -83,7 +82,6 @@ func (n *net) parts(sizes ...int64) []value {
 
 // TestSameNumbers runs graphs as they are and adapted; those that have nothing slow stay as they are.
 func TestSameNumbers(t *testing.T) {
-	orttest.Init(t)
 	for _, c := range []struct {
 		name    string
 		changes bool
@@ -111,13 +109,13 @@ func TestSameNumbers(t *testing.T) {
 				y := n.Op("Mul", []value{v, n.Fill(onnxgraph.Float32, float64(i+2))}) // an output would stay as it is
 				m.Graph.AddOutput(y, onnxgraph.Float32, nil)
 			}
-			want := run(t, m, n.data)
+			want := orttest.Run(t, m, n.data)
 			before := ops(m)
 			cuda.Adapt(m)
 			if changed := !slices.Equal(ops(m), before); changed != c.changes {
 				t.Errorf("operators are %v and were %v", ops(m), before)
 			}
-			for name, got := range run(t, m, n.data) {
+			for name, got := range orttest.Run(t, m, n.data) {
 				compare(t, got, want[name])
 			}
 		})
@@ -130,24 +128,6 @@ func ops(m *onnxgraph.Model) []string {
 		ops = append(ops, n.OpType())
 	}
 	return ops
-}
-
-func run(t *testing.T, m *onnxgraph.Model, inputs map[string]*onnxgraph.Tensor) map[string]*onnxgraph.Tensor {
-	t.Helper()
-	data, err := m.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := ort.OpenBytes(data, orttest.Options(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	out, err := s.Run(inputs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 func compare(t *testing.T, got, want *onnxgraph.Tensor) {
