@@ -3,12 +3,12 @@ package cuda_test
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
 	"github.com/rcfreeze/rcfreeze/transform/cuda"
 )
 
@@ -18,7 +18,6 @@ type value = *onnxgraph.Value
 type net struct {
 	*onnxgraph.Builder
 	t    *testing.T
-	rng  *rand.Rand
 	data map[string]*onnxgraph.Tensor
 }
 
@@ -28,15 +27,7 @@ func (n *net) input(dims ...int64) value {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	size := int64(1)
-	for _, d := range dims {
-		size *= d
-	}
-	data := make([]float32, size)
-	for i := range data {
-		data[i] = float32(n.rng.NormFloat64())
-	}
-	n.data[name] = onnxgraph.NewTensor(dims, data)
+	n.data[name] = convcases.Draw(onnxgraph.Float32, uint64(len(n.data)), dims...)
 	return v
 }
 
@@ -100,11 +91,30 @@ func TestSameNumbers(t *testing.T) {
 		{"joined, short", false, func(n *net) []value { return []value{n.joined(64, 64)} }},
 		{"split in rows", true, func(n *net) []value { return n.parts(4096, 64, 128) }},
 		{"split in rows, the last cut", true, func(n *net) []value { return n.parts(4096, 64, 10) }},
+		{"split in rows, a part whose Reshape keeps a dim", true, func(n *net) []value {
+			parts := n.parts(4096, 64, 128)
+			parts[1] = static(n.Op("Reshape", []value{parts[1], n.Ints(0, 1)}), 64, 1)
+			return parts
+		}},
+		{"split, a part without elements", false, func(n *net) []value { return n.parts(4096, 0, 64)[:1] }},
+		{"joined, whole numbers", false, func(n *net) []value {
+			number := func(v value) value {
+				v.SetType(onnxgraph.Int64, onnxgraph.Static(4096))
+				return v
+			}
+			cast := func(v value, to onnxgraph.DType) value {
+				return n.Op("Cast", []value{v}, onnxgraph.Int("to", int64(to)))
+			}
+			part := number(cast(n.input(4096), onnxgraph.Int64))
+			both := n.Op("Concat", []value{part, part}, onnxgraph.Int("axis", 0))
+			both.SetType(onnxgraph.Int64, onnxgraph.Static(8192))
+			return []value{cast(both, onnxgraph.Float32)}
+		}},
 		{"split, sizes without a common part", false, func(n *net) []value { return n.parts(4096, 10, 64) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := onnxgraph.New("net", 8, 18)
-			n := &net{onnxgraph.NewBuilder(m.Graph), t, rand.New(rand.NewPCG(1, 2)), map[string]*onnxgraph.Tensor{}}
+			n := &net{onnxgraph.NewBuilder(m.Graph), t, map[string]*onnxgraph.Tensor{}}
 			for i, v := range c.build(n) {
 				y := n.Op("Mul", []value{v, n.Fill(onnxgraph.Float32, float64(i+2))}) // an output would stay as it is
 				m.Graph.AddOutput(y, onnxgraph.Float32, nil)

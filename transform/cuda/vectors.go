@@ -20,12 +20,12 @@ type table struct {
 	total int64   // elements of the vector
 }
 
-// tableOf returns the table for parts of a vector, and false where there is no use in one.
+// tableOf returns the table for parts of a vector, and false where they are no float32 numbers, or there is no use in one.
 func tableOf(parts []value) (t table, ok bool) {
 	var sizes []int64
 	for _, v := range parts {
 		shape, known := v.StaticShape()
-		if !known || len(shape) != 1 {
+		if !known || len(shape) != 1 || shape[0] == 0 || v.DType() != onnxgraph.Float32 {
 			return t, false
 		}
 		sizes = append(sizes, shape[0])
@@ -91,11 +91,15 @@ func (a *adaptation) split(n node) {
 	}
 }
 
-// reshapeUses makes what reshapes a vector reshape rows instead.
+// reshapeUses makes what reshapes a vector reshape rows instead. Its own target may hold a 0, which stands for a dim of the vector.
 func (a *adaptation) reshapeUses(vector, rows value) {
 	for _, u := range vector.Uses() {
-		if u.Node.Is("Reshape") && u.Index == 0 {
+		if !u.Node.Is("Reshape") || u.Index != 0 {
+			continue
+		}
+		if shape, known := u.Node.Output(0).StaticShape(); known {
 			u.Node.SetInput(0, rows)
+			u.Node.SetInput(1, a.Ints(shape...))
 		}
 	}
 }
