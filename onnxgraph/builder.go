@@ -8,45 +8,108 @@ import (
 )
 
 // Builder adds nodes and constants to a graph, one call each. What it was asked for before, with the same
-// inputs and attributes, it returns again: so that independent parts of a program share what they both
-// compute.
+// inputs and attributes, it returns again, as long as that still is in the graph as it was made: so that
+// independent parts of a program share what they both compute.
 type Builder struct {
-	Graph *Graph
-	built map[string][]*Value
+	Graph     *Graph
+	nodes     map[string]*Node
+	constants map[string]builtConstant
+}
+
+// builtConstant is a constant and the data that it was made with.
+type builtConstant struct {
+	value *Value
+	data  *Tensor
 }
 
 // NewBuilder returns a builder that adds to g.
-func NewBuilder(g *Graph) *Builder { return &Builder{g, map[string][]*Value{}} }
+func NewBuilder(g *Graph) *Builder {
+	return &Builder{g, map[string]*Node{}, map[string]builtConstant{}}
+}
 
 // Op returns the value that an operator with one output computes from inputs; a nil input is an absent one.
 func (b *Builder) Op(opType string, inputs []*Value, attrs ...Attribute) *Value {
-	return b.Ops(opType, 1, inputs, attrs...)[0]
+	return b.call("", opType, 1, inputs, attrs)[0]
 }
 
 // OpOf is Op for an operator of another domain.
 func (b *Builder) OpOf(domain, opType string, inputs []*Value, attrs ...Attribute) *Value {
-	return b.once(domain+"."+callKey(opType, 1, inputs, attrs), func() []*Value {
-		return b.Graph.AddNodeOf(domain, opType, inputs, 1, attrs...).Outputs()
-	})[0]
+	return b.call(domain, opType, 1, inputs, attrs)[0]
 }
 
 // Ops returns the values that an operator with several outputs computes from inputs.
 func (b *Builder) Ops(opType string, outputs int, inputs []*Value, attrs ...Attribute) []*Value {
-	return b.once(callKey(opType, outputs, inputs, attrs), func() []*Value {
-		return b.Graph.AddNodeOf("", opType, inputs, outputs, attrs...).Outputs()
-	})
+	return b.call("", opType, outputs, inputs, attrs)
+}
+
+// call returns the outputs of a node that makes that call. A node that has been edited since it was made counts as what
+// it calls now: its key is made anew, and all that the key names by its address, the node holds.
+func (b *Builder) call(domain, opType string, outputs int, inputs []*Value, attrs []Attribute) []*Value {
+	key := callKey(domain, opType, outputs, inputs, attrs)
+	n := b.nodes[key]
+	if n == nil || !n.hasAllOutputs(outputs) || key != callKey(n.Domain(), n.OpType(), outputs, n.inputs, n.attrs) {
+		n = b.Graph.AddNodeOf(domain, opType, inputs, outputs, attrs...)
+		b.nodes[key] = n
+	}
+	return n.outputs
+}
+
+// hasAllOutputs reports whether the node is in its graph and produces that many values, none of them absent.
+func (n *Node) hasAllOutputs(count int) bool {
+	if len(n.outputs) != count {
+		return false
+	}
+	for _, v := range n.outputs {
+		if v == nil || v.graph == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// callKey describes a call; values and graphs stand in it by their addresses.
+func callKey(domain, opType string, outputs int, inputs []*Value, attrs []Attribute) string {
+	for len(inputs) > 0 && inputs[len(inputs)-1] == nil {
+		inputs = inputs[:len(inputs)-1]
+	}
+	var key strings.Builder
+	fmt.Fprintf(&key, "%q %q %d", domain, opType, outputs)
+	for _, v := range inputs {
+		fmt.Fprintf(&key, " %p", v)
+	}
+	for _, a := range attrs {
+		fmt.Fprintf(&key, " %q", a.Name())
+		switch t := a.tensor; {
+		case len(a.graphs) > 0:
+			for _, g := range a.graphs {
+				fmt.Fprintf(&key, " %p", g)
+			}
+		case t != nil:
+			fmt.Fprintf(&key, "%v%v", t.DType(), t.Dims())
+			if raw, err := t.Raw(); err == nil {
+				key.Write(raw)
+			} else {
+				fmt.Fprintf(&key, "%p", t)
+			}
+		default:
+			data, err := proto.MarshalOptions{Deterministic: true}.Marshal(a.proto)
+			if err != nil {
+				panic("onnxgraph: " + err.Error())
+			}
+			key.Write(data)
+		}
+	}
+	return key.String()
 }
 
 // Ints returns a constant vector of integers, as operators take for axes, shapes and pads.
 func (b *Builder) Ints(v ...int64) *Value {
-	return b.once(fmt.Sprint("ints", v), func() []*Value {
-		return []*Value{b.Graph.AddConstant("ints", NewTensor([]int64{int64(len(v))}, append([]int64{}, v...)))}
-	})[0]
+	return b.constant("ints", fmt.Sprint(v), func() *Tensor { return vector(v) })
 }
 
 // Fill returns a constant of the given dims whose elements all are v; dtype must be a floating-point type.
 func (b *Builder) Fill(dtype DType, v float64, dims ...int64) *Value {
-	return b.once(fmt.Sprint("fill", dtype, dims, v), func() []*Value {
+	return b.constant("fill", fmt.Sprint(dtype, dims, v), func() *Tensor {
 		data := make([]float64, elementCount(dims))
 		for i := range data {
 			data[i] = v
@@ -55,41 +118,19 @@ func (b *Builder) Fill(dtype DType, v float64, dims ...int64) *Value {
 		if err != nil {
 			panic("onnxgraph: " + err.Error()) // the caller's mistake
 		}
-		return []*Value{b.Graph.AddConstant("fill", t)}
-	})[0]
+		return t
+	})
 }
 
-// once returns what was made under key, unless it has been removed from the graph since.
-func (b *Builder) once(key string, make func() []*Value) []*Value {
-	if made, ok := b.built[key]; ok && made[0].graph == b.Graph {
-		return made
+// constant returns the constant of that kind that was made for those arguments, unless it has been removed or given other
+// data since.
+func (b *Builder) constant(kind, arguments string, data func() *Tensor) *Value {
+	key := kind + " " + arguments
+	if c, ok := b.constants[key]; ok && c.value.graph != nil && c.value.constant == c.data {
+		return c.value
 	}
-	made := make()
-	b.built[key] = made
-	return made
-}
-
-func callKey(opType string, outputs int, inputs []*Value, attrs []Attribute) string {
-	var key strings.Builder
-	fmt.Fprint(&key, opType, outputs)
-	for _, v := range inputs {
-		fmt.Fprintf(&key, " %p", v)
-	}
-	for _, a := range attrs {
-		if t := a.tensor; t != nil {
-			fmt.Fprintf(&key, "%q%v%v", a.Name(), t.DType(), t.Dims())
-			if raw, err := t.Raw(); err == nil {
-				key.Write(raw)
-			} else {
-				fmt.Fprintf(&key, "%p", t)
-			}
-			continue
-		}
-		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(a.proto)
-		if err != nil {
-			panic("onnxgraph: " + err.Error())
-		}
-		key.Write(data)
-	}
-	return key.String()
+	c := builtConstant{data: data()}
+	c.value = b.Graph.AddConstant(kind, c.data)
+	b.constants[key] = c
+	return c.value
 }

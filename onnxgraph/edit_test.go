@@ -2,7 +2,10 @@ package onnxgraph
 
 import (
 	"math"
+	"slices"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 )
 
 // chain returns a graph x → Relu → a → Neg → y and its nodes.
@@ -86,6 +89,68 @@ func TestBuilderShares(t *testing.T) {
 	RemoveUnused(first)
 	if again := b.Op("Elu", []*Value{x}, Float("alpha", 2)); again == first {
 		t.Error("a removed value was returned")
+	}
+}
+
+// TestBuilderSeesEdits edits what a builder made, in every way that makes it something else, and asks for the same again:
+// the builder must give what computes that, and not what it made at first. What was edited away and back counts again.
+func TestBuilderSeesEdits(t *testing.T) {
+	body := func(m *Model) *Graph { return m.newGraph(&onnxpb.GraphProto{}, nil) }
+	one, two := NewScalar(float32(1)), NewScalar(float32(2))
+	for name, edit := range map[string]func(m *Model, x, y, built *Value){
+		"input replaced":         func(_ *Model, x, y, _ *Value) { ReplaceUses(x, y) },
+		"input set":              func(_ *Model, _, y, built *Value) { built.Producer().SetInput(0, y) },
+		"input added":            func(_ *Model, _, y, built *Value) { built.Producer().SetInput(1, y) },
+		"input removed":          func(_ *Model, _, _, built *Value) { built.Producer().SetInput(0, nil) },
+		"operator set":           func(_ *Model, _, _, built *Value) { built.Producer().SetOpType("Neg") },
+		"number set":             func(_ *Model, _, _, built *Value) { built.Producer().SetAttr(Float("alpha", 2)) },
+		"tensor set":             func(_ *Model, _, _, built *Value) { built.Producer().SetAttr(TensorAttr("value", two)) },
+		"attribute removed":      func(_ *Model, _, _, built *Value) { built.Producer().RemoveAttr("alpha") },
+		"attribute added":        func(_ *Model, _, _, built *Value) { built.Producer().SetAttr(Int("axis", 1)) },
+		"body set":               func(m *Model, _, _, built *Value) { built.Producer().attrs[2].graphs = []*Graph{body(m)} },
+		"removed":                func(m *Model, _, _, built *Value) { m.Graph.Remove(built.Producer()) },
+		"output taken":           func(m *Model, _, _, built *Value) { m.Graph.AddNode("Abs", nil).TakeOutput(0, built.Producer()) },
+		"output made a constant": func(m *Model, _, _, built *Value) { m.Graph.MakeConstant(built, one) },
+	} {
+		m, relu, neg := chain(t)
+		x, y := relu.Output(0), neg.Output(0)
+		b := NewBuilder(m.Graph)
+		branch := body(m)
+		ask := func() *Value {
+			bodies := attribute("body", onnxpb.AttributeProto_GRAPH, func(*onnxpb.AttributeProto) {})
+			bodies.graphs = []*Graph{branch}
+			return b.Op("Elu", []*Value{x, nil}, Float("alpha", 1), TensorAttr("value", one), bodies)
+		}
+		built := ask()
+		if ask() != built {
+			t.Fatal("the same was added twice")
+		}
+		edit(m, x, y, built)
+		again := ask()
+		n := again.Producer()
+		if again == built && n == nil || !n.Is("Elu") || !slices.Equal(n.Inputs(), []*Value{x}) || n.Float("alpha", 0) != 1 || n.Has("axis") ||
+			n.Tensor("value") != one || n.attrs[2].graphs[0] != branch || again.Graph() != m.Graph || !slices.Contains(m.Graph.nodes, n) {
+			t.Errorf("%s: got %v of inputs %v", name, n, n.Inputs())
+		}
+		if ask() != again {
+			t.Errorf("%s: what replaces it was added twice", name)
+		}
+	}
+
+	m, _, neg := chain(t)
+	b := NewBuilder(m.Graph)
+	fill, elu := b.Fill(Float32, 1, 2), b.Op("Elu", []*Value{neg.Output(0)})
+	fill.SetConstant(NewTensor([]int64{2}, []float32{5, 6}))
+	if data, err := b.Fill(Float32, 1, 2).Constant().Float64s(); err != nil || !slices.Equal(data, []float64{1, 1}) {
+		t.Errorf("asked for a constant whose data was changed: got %v, %v", data, err)
+	}
+	neg.SwapOutput(0, elu.Producer(), 0) // each now produces the other's value
+	if again := b.Op("Elu", elu.Producer().Inputs()); again.Producer().OpType() != "Elu" {
+		t.Errorf("after a swap of outputs: got what %v produces", again.Producer())
+	}
+	m.Graph.MakeInput(b.Ints(3))
+	if b.Ints(3).Constant() == nil {
+		t.Error("a constant that was made an input was returned")
 	}
 }
 
