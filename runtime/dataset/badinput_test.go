@@ -160,7 +160,7 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestBadImage(t *testing.T) {
-	whole := pngFile(t, plain(9, 9, color.White))
+	whole, photo := pngFile(t, plain(9, 9, color.White)), jpegFile(t, plain(9, 9, color.White))
 	huge := slices.Clone(whole)
 	copy(huge[16:], []byte{0, 1, 0, 0, 0, 1, 0, 0}) // 65536 × 65536
 	binary.BigEndian.PutUint32(huge[29:], crc32.ChecksumIEEE(huge[12:29]))
@@ -168,9 +168,10 @@ func TestBadImage(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"not an image":    {[]byte("hello"), "not a PNG or JPEG"},
-		"cut short":       {whole[:len(whole)-20], "damaged png"},
-		"claims too much": {huge, "65536×65536"},
+		"not an image":     {[]byte("hello"), "not a PNG or JPEG"},
+		"cut short":        {whole[:len(whole)-20], "decoding a PNG image"},
+		"claims too much":  {huge, "65536×65536"},
+		"a JPEG cut short": {photo[:len(photo)-20], "decoding a JPEG image: the file ends too early"},
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "cat", "x.png")

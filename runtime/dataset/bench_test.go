@@ -2,6 +2,10 @@ package dataset
 
 import (
 	"fmt"
+	"image"
+	"image/color"
+	"math"
+	"path/filepath"
 	"testing"
 )
 
@@ -41,5 +45,26 @@ func BenchmarkResize(b *testing.B) {
 				r.image(dst, src)
 			}
 		})
+	}
+}
+
+// BenchmarkJPEG reads a picture of the size that ImageNet's mostly have, whose colors are stored at half its size.
+func BenchmarkJPEG(b *testing.B) {
+	const height, width = 375, 500
+	picture := image.NewNRGBA(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
+			wave := func(a, b float64) uint8 { return uint8(128 + 100*math.Sin(a*float64(x))*math.Cos(b*float64(y))) }
+			picture.Set(x, y, color.NRGBA{wave(0.1, 0.3), wave(0.7, 0.02) ^ uint8(x*y>>7&7), wave(0.05, 0.4), 255})
+		}
+	}
+	path := filepath.Join(b.TempDir(), "x.jpg")
+	write(b, path, jpegFile(b, picture))
+	shape := Shape{3, 224, 224}
+	dst := make([]uint8, shape.Size())
+	for b.Loop() {
+		if err := readImage(path, shape, 256, dst); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

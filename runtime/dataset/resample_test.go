@@ -75,7 +75,7 @@ func naiveResample(src []uint8, inH, inW, outH, outW, short, y, x int) float64 {
 	return sum / total
 }
 
-func TestPlanar(t *testing.T) {
+func TestPNGPixels(t *testing.T) {
 	fill := func(img interface {
 		image.Image
 		Set(x, y int, c color.Color)
@@ -102,7 +102,7 @@ func TestPlanar(t *testing.T) {
 	}
 	for _, test := range tests {
 		planes := make([]uint8, 12)
-		planar(planes, test.img, image.Rect(0, 0, 2, 2))
+		pngImage{test.img}.RGB(planes[:4], planes[4:8], planes[8:], image.Rect(0, 0, 2, 2))
 		for i, v := range planes {
 			if want := []uint8{test.want.R, test.want.G, test.want.B}[i/4]; v != want {
 				t.Errorf("%s: element %d is %d, want %d", test.name, i, v, want)
@@ -113,37 +113,6 @@ func TestPlanar(t *testing.T) {
 		for i, v := range planes[:4] {
 			if v != want {
 				t.Errorf("%s: gray element %d is %d, want %d", test.name, i, v, want)
-			}
-		}
-	}
-}
-
-// TestPlanarOfJPEG compares with package color, pixel by pixel, for all ways to store the colours of several pixels as one,
-// and leaves the pixels outside a window as they were.
-func TestPlanarOfJPEG(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
-	for ratio := image.YCbCrSubsampleRatio444; ratio <= image.YCbCrSubsampleRatio410; ratio++ {
-		for _, corner := range []image.Point{{}, {3, 5}} {
-			img := image.NewYCbCr(image.Rectangle{corner, corner.Add(image.Pt(21, 9))}, ratio)
-			for _, plane := range [][]uint8{img.Y, img.Cb, img.Cr} {
-				for i := range plane {
-					plane[i] = uint8(r.IntN(256))
-				}
-			}
-			for _, window := range []image.Rectangle{image.Rect(0, 0, 21, 9), image.Rect(1, 2, 20, 7), image.Rect(6, 3, 7, 4)} {
-				got := slices.Repeat([]uint8{99}, 3*21*9)
-				planar(got, img, window)
-				for i, v := range got {
-					x, y := i%21, i/21%9
-					want := uint8(99)
-					if image.Pt(x, y).In(window) {
-						c := color.RGBAModel.Convert(img.At(corner.X+x, corner.Y+y)).(color.RGBA)
-						want = []uint8{c.R, c.G, c.B}[i/(21*9)]
-					}
-					if v != want {
-						t.Fatalf("%v at %v, window %v: pixel %d,%d of plane %d is %d, want %d", ratio, corner, window, y, x, i/(21*9), v, want)
-					}
-				}
 			}
 		}
 	}

@@ -1,0 +1,301 @@
+package jpeg
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/png"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// decode returns the pixels of a file, red, green and blue in turn, plane by plane.
+func decode(t *testing.T, data []byte) ([]uint8, *Image) {
+	t.Helper()
+	m, err := Decode(data, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	width, height := m.Size()
+	n := width * height
+	out := make([]uint8, 3*n)
+	m.RGB(out[:n], out[n:2*n], out[2*n:], image.Rect(0, 0, width, height))
+	return out, m
+}
+
+// withRestarts returns a file of several restarts.
+func withRestarts() []byte {
+	p := newPicture(37, 23, [][2]int{{2, 2}, {1, 1}, {1, 1}}, 1)
+	p.interval = 2
+	return p.encode()
+}
+
+func readFile(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestPillow compares with the pixels that Pillow reads; testdata/make.py says how they were made.
+func TestPillow(t *testing.T) {
+	names, err := filepath.Glob("testdata/*.jpg")
+	if err != nil || len(names) != 10 {
+		t.Fatalf("%d files, error %v: want 10", len(names), err)
+	}
+	for _, name := range names {
+		name = filepath.Base(name)
+		got, m := decode(t, readFile(t, name))
+		want, err := png.Decode(bytes.NewReader(readFile(t, strings.TrimSuffix(name, ".jpg")+".png")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size := want.Bounds().Size(); size != image.Pt(m.width, m.height) {
+			t.Fatalf("%s: %d×%d, want %v", name, m.width, m.height, size)
+		}
+		different := 0
+		for i := range m.width * m.height {
+			r, g, b, _ := want.At(i%m.width, i/m.width).RGBA()
+			for c, v := range []uint32{r, g, b} {
+				if uint32(got[c*m.width*m.height+i]) != v>>8 {
+					different++
+				}
+			}
+		}
+		if different > 0 {
+			t.Errorf("%s: %d of %d pixels are not Pillow's", name, different, len(got))
+		}
+	}
+}
+
+// TestSampling decodes pictures of all ways to store components at different sizes, and compares with their definition in
+// floating point: samples may be rounded otherwise, by 1, which the colors make up to 3.
+func TestSampling(t *testing.T) {
+	type factors = [][2]int
+	cases := []struct {
+		name    string
+		factors factors
+	}{
+		{"4:4:4", factors{{1, 1}, {1, 1}, {1, 1}}},
+		{"4:2:2", factors{{2, 1}, {1, 1}, {1, 1}}},
+		{"4:2:0", factors{{2, 2}, {1, 1}, {1, 1}}},
+		{"4:4:0", factors{{1, 2}, {1, 1}, {1, 1}}},
+		{"4:1:1", factors{{4, 1}, {1, 1}, {1, 1}}},
+		{"4:1:0", factors{{4, 2}, {1, 1}, {1, 1}}},
+		{"4:4:4 with large factors", factors{{2, 2}, {2, 2}, {2, 2}}},
+		{"4:2:2 with large factors", factors{{2, 2}, {1, 2}, {1, 2}}},
+		{"colors of different sizes", factors{{2, 2}, {1, 1}, {1, 2}}},
+		{"one color as large as luminance", factors{{2, 2}, {2, 1}, {2, 2}}},
+		{"colors larger than luminance", factors{{1, 1}, {2, 2}, {2, 1}}},
+		{"each the largest in its way", factors{{2, 1}, {1, 2}, {1, 1}}},
+		{"thirds", factors{{3, 1}, {1, 1}, {1, 1}}},
+		{"thirds down", factors{{1, 3}, {1, 3}, {1, 1}}},
+		{"quarters down", factors{{1, 4}, {1, 1}, {1, 2}}},
+		{"sixteenths", factors{{4, 4}, {1, 1}, {2, 4}}},
+		{"gray", factors{{1, 1}}},
+		{"gray with large factors", factors{{2, 2}}},
+		{"CMYK", factors{{2, 2}, {1, 1}, {1, 2}, {2, 1}}},
+	}
+	sizes := [][2]int{{1, 1}, {3, 2}, {5, 4}, {16, 16}, {35, 21}}
+	seed := uint64(0)
+	for _, c := range cases {
+		for _, size := range sizes {
+			for kind := range 3 {
+				seed++
+				p := newPicture(size[0], size[1], c.factors, seed)
+				if len(p.factors) == 1 {
+					p.factors = factors{{1, 1}} // to which a single component's are equal, whatever they are
+					p = newPicture(size[0], size[1], p.factors, seed)
+				}
+				p.progressive, p.interval = kind == 1, []int{0, 0, 3}[kind]
+				data := p.encode()
+				if len(c.factors) == 1 {
+					at := bytes.Index(data, []byte{1, 1, 0x11, 0}) // in the frame: one component, number 1
+					data[at+2] = byte(c.factors[0][0]<<4 | c.factors[0][1])
+				}
+				got, _ := decode(t, data)
+				if at, off := p.worst(got); off > 3 {
+					t.Errorf("%s, %d×%d, progressive %t, interval %d: off by %.1f at %s", c.name, size[0], size[1], p.progressive, p.interval, off, at)
+				}
+			}
+		}
+	}
+}
+
+// worst returns where pixels are farthest from the picture's definition, and by how much.
+func (p *picture) worst(got []uint8) (at string, off float64) {
+	planes := p.planes()
+	n := p.width * p.height
+	for i := range n {
+		var v [4]float64
+		for c := range planes {
+			v[c] = p.at(planes[c], c, i%p.width, i/p.width)
+		}
+		for c, want := range colorOf(v, len(planes)) {
+			want = min(max(want, 0), 255)
+			if d := math.Abs(want - float64(got[c*n+i])); d > off {
+				off, at = d, fmt.Sprintf("pixel %d,%d of color %d: %d, want %.1f", i%p.width, i/p.width, c, got[c*n+i], want)
+			}
+		}
+	}
+	return at, off
+}
+
+// colorOf is the definition of colors.
+func colorOf(v [4]float64, components int) [3]float64 {
+	switch components {
+	case 1:
+		return [3]float64{v[0], v[0], v[0]}
+	case 4:
+		return [3]float64{v[0] * v[3] / 255, v[1] * v[3] / 255, v[2] * v[3] / 255}
+	}
+	y, cb, cr := v[0], v[1]-128, v[2]-128
+	return [3]float64{y + 1.402*cr, y - 0.344136*cb - 0.714136*cr, y + 1.772*cb}
+}
+
+// TestWindow checks that pixels outside a window stay as they were, and those in it are the same.
+func TestWindow(t *testing.T) {
+	all, m := decode(t, readFile(t, "420.jpg"))
+	n := m.width * m.height
+	for _, window := range []image.Rectangle{image.Rect(0, 0, 0, 0), image.Rect(1, 2, m.width-3, m.height-4), image.Rect(6, 3, 7, 4)} {
+		got := slices.Repeat([]uint8{99}, 3*n)
+		m.RGB(got[:n], got[n:2*n], got[2*n:], window)
+		for i, v := range got {
+			want := uint8(99)
+			if image.Pt(i%n%m.width, i%n/m.width).In(window) {
+				want = all[i]
+			}
+			if v != want {
+				t.Fatalf("window %v: element %d is %d, want %d", window, i, v, want)
+			}
+		}
+	}
+}
+
+// TestHarmless decodes files with what does not change their pixels.
+func TestHarmless(t *testing.T) {
+	plain := withRestarts()
+	want, _ := decode(t, plain)
+	after := func(at int, b ...byte) []byte { return slices.Concat(plain[:at], b, plain[at:]) }
+	frame := bytes.Index(plain, []byte{0xff, startOfFrame1})
+	end := len(plain) - 2
+	exif := []byte("\xff\xe1\x00\x22Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00") // orientation 6
+	for name, data := range map[string][]byte{
+		"garbage after the end":          append(slices.Clone(plain), "\xff\xd8 garbage"...),
+		"an orientation":                 after(2, exif...),
+		"a comment":                      after(frame, 0xff, 0xfe, 0, 4, 1, 2),
+		"fill bytes":                     after(frame, 0xff, 0xff, 0xff),
+		"bytes that belong to nothing":   after(frame, 1, 2, 0xff, 0, 3),
+		"a restart that is left over":    after(end, 0xff, restart7),
+		"bytes after the data":           after(end, 0, 0, 0, 0),
+		"a segment of an unknown kind":   after(frame, 0xff, 0xf7, 0, 3, 9),
+		"fill bytes in front of the end": after(end, 0xff, 0xff),
+	} {
+		if got, _ := decode(t, data); !slices.Equal(got, want) {
+			t.Errorf("%s: the pixels change", name)
+		}
+	}
+}
+
+// TestRefused checks what errors say.
+func TestRefused(t *testing.T) {
+	plain := readFile(t, "420.jpg")
+	progressive := readFile(t, "420-progressive.jpg")
+	frame := bytes.Index(plain, []byte{0xff, startOfFrame0}) + 2
+	scan := bytes.Index(plain, []byte{0xff, startOfScan}) + 2
+	set := func(at int, b ...byte) []byte { return slices.Concat(plain[:at], b, plain[at+len(b):]) }
+	drop := func(marker byte) []byte {
+		at := bytes.Index(plain, []byte{0xff, marker})
+		return slices.Concat(plain[:at], plain[at+2+int(plain[at+2])<<8+int(plain[at+3]):])
+	}
+	damaged := withRestarts()
+	damaged[bytes.LastIndex(damaged, []byte{0xff, restart0 + 1})+1] = restart0 + 3
+	two := slices.Concat(plain[:frame], []byte{0, 14, 8, 0, 9, 0, 9, 2, 1, 0x11, 0, 2, 0x11, 0}, plain[frame+17:])
+	for _, c := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"not a JPEG", []byte("hello"), "not a JPEG"},
+		{"nothing else", plain[:2], "truncated"},
+		{"half", plain[:len(plain)/2], "truncated"},
+		{"no end", plain[:len(plain)-2], "truncated"},
+		{"half of the scans", progressive[:len(progressive)*2/3], "truncated"},
+		{"ends in its data", slices.Concat(plain[:len(plain)*2/3], []byte{0xff, endOfImage}), "truncated"},
+		{"12 bits", set(frame+2, 12), "12 bits per sample"},
+		{"lossless", set(frame-1, 0xc3), "lossless"},
+		{"hierarchical", set(frame-1, 0xc5), "hierarchical"},
+		{"arithmetic", set(frame-1, 0xc9), "arithmetic"},
+		{"arithmetic, progressive", set(frame-1, 0xca), "arithmetic"},
+		{"conditions of arithmetic coding", set(frame-1, 0xcc), "arithmetic"},
+		{"no height", set(frame+3, 0, 0), "0×37"},
+		{"claims too much", set(frame+3, 0xff, 0xff, 0xff, 0xff), "65535×65535"},
+		{"claims more than it can hold", set(frame+3, 3, 0xff, 3, 0xff), "truncated"},
+		{"two components", two, "2 components"},
+		{"no whole ratio", set(frame+9, 0x31, 1, 2, 0x21), "no whole ratio"},
+		{"factor 5", set(frame+9, 0x51), "sampling factors 5×1"},
+		{"no factor", set(frame+9, 0x01), "sampling factors 0×1"},
+		{"other component in scan", set(scan+3, 77), "component 77"},
+		{"component twice in scan", set(scan+5, 1), "component 1"},
+		{"no quantization", drop(quantization), "quantization table"},
+		{"no code", drop(huffmanTables), "Huffman table"},
+		{"no scan", slices.Concat(plain[:scan-2], []byte{0xff, endOfImage}), "has no data"},
+		{"no frame", slices.Concat(plain[:frame-2], []byte{0xff, endOfImage}), "no frame"},
+		{"two frames", slices.Concat(plain[:frame+17], plain[frame-2:]), "two frames"},
+		{"other restart", damaged, "restart 1 should be"},
+	} {
+		_, err := Decode(c.data, 1<<22)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestDamaged changes files at random: an error or other pixels may come of it, but no panic.
+func TestDamaged(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	files := map[string][]byte{"with restarts": withRestarts()}
+	for _, name := range []string{"420-progressive.jpg", "gray-progressive.jpg", "ycck.jpg"} {
+		files[name] = readFile(t, name)
+	}
+	for name, whole := range files {
+		for range 3000 {
+			data := slices.Clone(whole)
+			for range 1 + r.IntN(4) {
+				data[r.IntN(len(data))] = byte(r.IntN(256))
+			}
+			attempt(data[:r.IntN(len(data)/8)+len(data)*7/8])
+		}
+		for n := range whole {
+			if _, err := Decode(whole[:n], 1<<20); err == nil {
+				t.Fatalf("%s: the first %d of %d bytes are an image", name, n, len(whole))
+			}
+		}
+	}
+}
+
+func attempt(data []byte) {
+	m, err := Decode(data, 1<<16)
+	if err != nil {
+		return
+	}
+	width, height := m.Size()
+	planes := make([]uint8, 3*width*height)
+	n := width * height
+	m.RGB(planes[:n], planes[n:2*n], planes[2*n:], image.Rect(0, 0, width, height))
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(withRestarts())
+	for _, name := range []string{"420.jpg", "420-progressive.jpg", "gray.jpg", "ycck.jpg"} {
+		f.Add(readFile(f, name))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { attempt(data) })
+}
