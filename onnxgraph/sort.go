@@ -2,13 +2,15 @@ package onnxgraph
 
 import (
 	"container/heap"
+	"slices"
 )
 
-// sorting is the result of sortNodes: the nodes in an order in which each follows what it reads, and
-// those for which there is no such order, since they are on a cycle or behind one.
+// sorting is the result of sortNodes: the nodes in an order in which each follows what it reads, without
+// those that have no place in it, since they are on a cycle or behind one; and the cycles. Nodes that lie on
+// several cycles with common nodes count as one.
 type sorting struct {
 	order  []*Node
-	cyclic []*Node
+	cycles [][]*Node
 }
 
 // sortNodes sorts topologically by Kahn's algorithm. Of the nodes that may come next, the one that
@@ -44,12 +46,58 @@ func sortNodes(nodes []*Node) sorting {
 			}
 		}
 	}
-	for i, w := range waiting {
-		if w > 0 {
-			s.cyclic = append(s.cyclic, nodes[i])
+	if len(s.order) < len(nodes) {
+		for _, circle := range circles(readers) {
+			s.cycles = append(s.cycles, mapSlice(circle, func(i int) *Node { return nodes[i] }))
 		}
 	}
 	return s
+}
+
+// circles returns the sets of nodes each of which leads to all others of the set, and to itself, by Tarjan's algorithm for
+// strongly connected components: next has, for each node, those that it leads to.
+func circles(next [][]int) [][]int {
+	const done = -1
+	number := make([]int, len(next)) // in the order of visits from 1, 0 before the visit, done once the node's set is known
+	var found [][]int
+	var open []int // nodes whose set is not known yet
+	var visit func(i int) int
+	visits := 0
+	visit = func(i int) int { // returns the lowest number of an open node that i leads to
+		visits++
+		own := visits
+		number[i] = own
+		lowest, first := own, len(open)
+		open = append(open, i)
+		for _, j := range next[i] {
+			switch number[j] {
+			case done:
+			case 0:
+				lowest = min(lowest, visit(j))
+			default:
+				lowest = min(lowest, number[j])
+			}
+		}
+		if lowest < own {
+			return lowest
+		}
+		set := slices.Sorted(slices.Values(open[first:]))
+		open = open[:first]
+		for _, j := range set {
+			number[j] = done
+		}
+		if len(set) > 1 || slices.Contains(next[i], i) {
+			found = append(found, set)
+		}
+		return lowest
+	}
+	for i := range next {
+		if number[i] == 0 {
+			visit(i)
+		}
+	}
+	slices.SortFunc(found, func(a, b []int) int { return a[0] - b[0] })
+	return found
 }
 
 // Reads returns every value that the node depends on: its inputs, and what the graphs in its attributes

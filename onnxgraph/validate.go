@@ -31,8 +31,8 @@ func (m *Model) usesOwnDomain() bool {
 
 func (g *Graph) validate() []error {
 	var faults []error
-	if cyclic := sortNodes(g.nodes).cyclic; len(cyclic) > 0 {
-		faults = append(faults, fmt.Errorf("graph %q: nodes that depend on each other in a cycle: %s", g.Name(), describe(cyclic)))
+	for _, cycle := range sortNodes(g.nodes).cycles {
+		faults = append(faults, fmt.Errorf("graph %q: nodes that depend on each other in a cycle: %s", g.Name(), describe(cycle)))
 	}
 	for _, v := range g.initializers {
 		if v.constant != nil {
