@@ -1,6 +1,7 @@
 package onnxgraph
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,7 +13,7 @@ import (
 
 // externalData says where in which file the elements of a tensor are.
 type externalData struct {
-	folder  string // the model's
+	folders []string // where the data may be: see dataFolders
 	entries []*onnxpb.StringStringEntryProto
 	found   os.FileInfo // of the data file as it was when the model was read, nil until then
 }
@@ -23,18 +24,21 @@ type extent struct {
 	offset, length int64
 }
 
-// resolve checks the entries and that the file has the bytes. A location must be relative and, links
-// followed, stay in the model's folder: a model from elsewhere must not make us read other files.
+// dataFolders returns the folders in which the data of the model at path may be: that of the path and, if there is a link,
+// that of the file which it leads to. So a link to a model can be given in place of the model, and a Hugging Face
+// cache can be read, where model and data are links into one folder.
+func dataFolders(path string) []string {
+	folders := []string{filepath.Dir(path)}
+	if real, err := filepath.EvalSymlinks(path); err == nil && filepath.Dir(real) != folders[0] {
+		folders = append(folders, filepath.Dir(real))
+	}
+	return folders
+}
+
+// resolve checks the entries and that the file has the bytes.
 func (e *externalData) resolve() (extent, error) {
-	location := lookup(e.entries, "location")
-	if location == "" {
-		return extent{}, fmt.Errorf("external data without a location")
-	}
-	if !filepath.IsLocal(filepath.FromSlash(location)) {
-		return extent{}, fmt.Errorf("external data in %q: the path leaves the model's folder %s", location, e.folder)
-	}
-	path := filepath.Join(e.folder, filepath.FromSlash(location))
-	if err := staysInside(path, e.folder); err != nil {
+	path, err := e.locate()
+	if err != nil {
 		return extent{}, err
 	}
 	x := extent{path: path, length: -1}
@@ -68,19 +72,51 @@ func (e *externalData) resolve() (extent, error) {
 	return x, nil
 }
 
-func staysInside(path, folder string) error {
+// locate returns the data file: where the location leads from the first of the folders that has something there. A model from
+// elsewhere must not make us read any other file: a location must be relative and not leave its folder and, if it is a
+// link, lead into one of the folders. ONNX Runtime has the same rule.
+func (e *externalData) locate() (string, error) {
+	location := lookup(e.entries, "location")
+	if location == "" {
+		return "", errors.New("external data without a location")
+	}
+	if len(e.folders) == 0 {
+		return "", fmt.Errorf("external data in %q: a model that is not read from a file has no folder with data: give the path of a file", location)
+	}
+	if !filepath.IsLocal(filepath.FromSlash(location)) {
+		return "", fmt.Errorf("external data in %q: the path leaves the model's folder %s", location, e.folders[0])
+	}
+	path := filepath.Join(e.folders[0], filepath.FromSlash(location))
+	for _, folder := range e.folders {
+		candidate := filepath.Join(folder, filepath.FromSlash(location))
+		if _, err := os.Stat(candidate); err == nil {
+			path = candidate
+			break
+		}
+	}
+	real, err := realPath(path)
+	if err != nil {
+		return "", fmt.Errorf("external data: %w", err)
+	}
+	for _, folder := range e.folders {
+		root, err := realPath(folder)
+		if err != nil {
+			return "", fmt.Errorf("external data: %w", err)
+		}
+		if relative, err := filepath.Rel(root, real); err == nil && filepath.IsLocal(relative) {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("external data in %s: a link that leaves the model's folder %s, to %s", path, e.folders[0], real)
+}
+
+// realPath returns the absolute path of a file, links followed.
+func realPath(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return fmt.Errorf("external data: %w", err)
+		return "", err
 	}
-	root, err := filepath.EvalSymlinks(folder)
-	if err != nil {
-		return fmt.Errorf("external data: %w", err)
-	}
-	if relative, err := filepath.Rel(root, real); err != nil || !filepath.IsLocal(relative) {
-		return fmt.Errorf("external data in %s: a link that leaves the model's folder %s", path, folder)
-	}
-	return nil
+	return filepath.Abs(real)
 }
 
 // size checks, too, that the file has the bytes and is still the one that was there when the model was read.

@@ -2,6 +2,7 @@ package onnxgraph
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,6 +119,91 @@ func TestHostileExternalData(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLinksToModelsAndData loads a model "m" and its data "d" through links: "A -> B" makes A a link to B, and the model and
+// its data are moved to where real and data say. ONNX Runtime loads and refuses the same, but for the case that is marked.
+func TestLinksToModelsAndData(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		real, data string   // where the files are
+		links      []string // "path -> target"
+		load       string
+		refused    string // what the error says, "" for none
+	}{
+		{"no links", "a/m", "a/d", nil, "a/m", ""},
+		{"Hugging Face cache", "blobs/aaaa", "blobs/bbbb", []string{"snapshots/abc/m -> ../../blobs/aaaa", "snapshots/abc/d -> ../../blobs/bbbb"},
+			"snapshots/abc/m", ""},
+		{"folder of a Hugging Face cache", "blobs/aaaa", "blobs/bbbb", []string{"snapshots/abc/onnx/m -> ../../../blobs/aaaa",
+			"snapshots/abc/onnx/d -> ../../../blobs/bbbb"}, "snapshots/abc/onnx/m", ""},
+		{"absolute links into one folder", "blobs/aaaa", "blobs/bbbb", []string{"a/m -> /blobs/aaaa", "a/d -> /blobs/bbbb"}, "a/m", ""},
+		{"link to a link", "blobs/aaaa", "blobs/bbbb", []string{"b/x -> ../blobs/aaaa", "a/m -> ../b/x", "a/d -> ../blobs/bbbb"}, "a/m", ""},
+		{"link to the model, data beside its target", "a/m", "a/d", []string{"b/m -> ../a/m"}, "b/m", ""}, // not in ONNX Runtime
+		{"link of another name", "a/m", "a/d", []string{"b/other -> ../a/m", "b/d -> ../a/d"}, "b/other", ""},
+		{"link to the model, data beside the link", "a/m", "b/d", []string{"b/m -> ../a/m"}, "b/m", ""},
+		{"link to the folder", "a/m", "a/d", []string{"b -> a"}, "b/m", ""},
+		{"link to the data within the folder", "a/m", "a/sub/x", []string{"a/d -> sub/x"}, "a/m", ""},
+		{"link to data elsewhere", "a/m", "b/secret", []string{"a/d -> ../b/secret"}, "a/m", "a link that leaves the model's folder"},
+		{"absolute link to data elsewhere", "a/m", "b/secret", []string{"a/d -> /b/secret"}, "a/m", "a link that leaves the model's folder"},
+		{"links to two other folders", "a/x", "b/secret", []string{"c/m -> ../a/x", "c/d -> ../b/secret"}, "c/m", "a link that leaves the model's folder"},
+		{"link to a folder elsewhere", "a/m", "b/d", []string{"a/sub -> ../b"}, "a/m", "no such file"},
+		{"link to nothing", "a/m", "b/d", []string{"a/d -> gone"}, "a/m", "no such file"},
+		{"link to itself", "a/m", "b/d", []string{"a/d -> d"}, "a/m", "external data"},
+		{"data beside neither", "a/m", "c/d", []string{"b/m -> ../a/m"}, "b/m", "no such file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root := t.TempDir()
+			at := func(path string) string { return filepath.Join(root, path) }
+			place := func(path string, put func(path string) error) {
+				t.Helper()
+				if err := errors.Join(os.MkdirAll(filepath.Dir(at(path)), 0o755), put(at(path))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := small(t, 5000)
+			want := weights(t, m)
+			if err := m.Save(at("new"), ExternalAll); err != nil {
+				t.Fatal(err)
+			}
+			rewriteLocation(t, at("new"), "d", Float32)
+			place(c.real, func(path string) error { return os.Rename(at("new"), path) })
+			place(c.data, func(path string) error { return os.Rename(at("new.data"), path) })
+			for _, link := range c.links {
+				path, target, _ := strings.Cut(link, " -> ")
+				if filepath.IsAbs(target) {
+					target = at(target)
+				}
+				place(path, func(path string) error { return os.Symlink(target, path) })
+			}
+			m, err := Load(at(c.load))
+			switch {
+			case c.refused != "":
+				if err == nil || !strings.Contains(err.Error(), c.refused) {
+					t.Errorf("got error %v, want one with %q", err, c.refused)
+				}
+			case err != nil:
+				t.Error(err)
+			case !bytes.Equal(weights(t, m), want):
+				t.Error("the weights changed")
+			}
+			relative, err := filepath.Rel(workingFolder(t), at(c.load))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Load(relative); (err != nil) != (c.refused != "") {
+				t.Errorf("as a relative path: %v", err)
+			}
+		})
+	}
+}
+
+func workingFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 // rewriteLocation changes where a saved model's first initializer says its data is, and of which type.

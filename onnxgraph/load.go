@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 
@@ -14,7 +13,8 @@ import (
 )
 
 // Load reads an ONNX file. Large tensors stay in their files, which are checked to exist, to have the
-// data, and to lie in the model's folder. An error lists every fault found.
+// data, and to lie in the model's folder: that of path or, if path is a link, that of the file which it
+// leads to. An error lists every fault found.
 func Load(path string) (*Model, error) {
 	m, err := load(path)
 	if err != nil {
@@ -30,24 +30,27 @@ func load(path string) (*Model, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && info.Mode().IsRegular() && runtime.GOOS != "windows" {
-		return parse(fileWindow(f, info), path)
+		return parse(fileWindow(f, info), path, dataFolders(path))
 	}
 	defer f.Close() // it cannot be read twice or, on Windows, not be replaced as long as it is open
 	data, err := io.ReadAll(f)
 	if err != nil {
 		return nil, err
 	}
-	return parse(memoryWindow(data), path)
+	return parse(memoryWindow(data), path, dataFolders(path))
 }
 
 // Parse reads a model from the bytes of an ONNX file, which it keeps: the caller must not change them
-// afterwards. External data is looked for in folder.
+// afterwards. External data is looked for in folder; without one, "", a model that has some is refused.
 func Parse(data []byte, folder string) (*Model, error) {
-	m, err := parse(memoryWindow(data), filepath.Join(folder, "model"))
+	var folders []string
+	if folder != "" {
+		folders = []string{folder}
+	}
+	m, err := parse(memoryWindow(data), "", folders)
 	if err != nil {
 		return nil, fmt.Errorf("parsing a model: %w", err)
 	}
-	m.path = ""
 	return m, nil
 }
 
@@ -68,7 +71,7 @@ func ParseTensor(data []byte) (*Tensor, error) {
 	return t, nil
 }
 
-func parse(file window, path string) (*Model, error) {
+func parse(file window, path string, folders []string) (*Model, error) {
 	t := &taker{window: file}
 	rest, err := t.take()
 	if err != nil {
@@ -81,7 +84,7 @@ func parse(file window, path string) (*Model, error) {
 	if p.Graph == nil {
 		return nil, errors.New("not an ONNX model: the file has no graph")
 	}
-	source := &modelFile{taken: t.taken, folder: filepath.Dir(path)}
+	source := &modelFile{taken: t.taken, folders: folders}
 	l := link(p, source.tensor)
 	m := l.model
 	if err := errors.Join(append(l.faults, m.Validate())...); err != nil {
@@ -97,7 +100,7 @@ func parse(file window, path string) (*Model, error) {
 // modelFile is where the tensors of a model that is being read have their elements.
 type modelFile struct {
 	taken    []taking // the raw data
-	folder   string   // with external data
+	folders  []string // with external data
 	external []*externalData
 }
 
@@ -112,7 +115,7 @@ func (f *modelFile) tensor(p *onnxpb.TensorProto) *Tensor {
 		}
 	}
 	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
-		e := &externalData{folder: f.folder, entries: p.ExternalData}
+		e := &externalData{folders: f.folders, entries: p.ExternalData}
 		f.external, t.source = append(f.external, e), e
 	}
 	return t
