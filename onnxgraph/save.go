@@ -26,8 +26,8 @@ const (
 	protobufLimit     = 1<<31 - 1<<20 // bytes, with room for what is not tensor data
 )
 
-// Save writes the model to path, and external data to the same name with ".data" behind it. Both appear
-// whole or not at all. Tensors are computed and written a few at a time, so that they need not fit in memory.
+// Save writes the model to path or, if that is a link, to the file that the link leads to, and external data to the same name
+// with ".data" behind it. Both appear whole or not at all; what is no file is not replaced. Tensors are computed and written a few at a time, so that they need not fit in memory.
 func (m *Model) Save(path string, mode ExternalMode) error {
 	s, err := m.Stage(path, mode)
 	if err != nil {
@@ -51,8 +51,12 @@ func (m *Model) Bytes() ([]byte, error) {
 }
 
 // WriteFile writes a file atomically: to a temporary file in the same folder, which takes the place of
-// path once it is complete.
+// path, or of the file that path is a link to, once it is complete. What is no file is not replaced.
 func WriteFile(path string, write func(io.Writer) error) error {
+	path, err := Target(path)
+	if err != nil {
+		return err
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err

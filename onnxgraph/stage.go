@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Staged is a model that is saved but has not taken its place yet: its files are in a temporary folder beside it.
@@ -16,16 +17,24 @@ type Staged struct {
 // Stage saves the model as Save does, but for giving the files their places, which Commit does. So a model
 // can be tried before it replaces another one.
 func (m *Model) Stage(path string, mode ExternalMode) (*Staged, error) {
-	data := m.freeDataPath(path)
-	e, err := m.encode(mode, filepath.Base(data))
-	var s *Staged
-	if err == nil {
-		s, err = e.stage(path, data)
-	}
+	s, err := m.stage(path, mode)
 	if err != nil {
 		return nil, fmt.Errorf("saving %s: %w", path, err)
 	}
 	return s, nil
+}
+
+func (m *Model) stage(path string, mode ExternalMode) (*Staged, error) {
+	path, err := Target(path)
+	if err != nil {
+		return nil, err
+	}
+	data := m.freeDataPath(path)
+	e, err := m.encode(mode, filepath.Base(data))
+	if err != nil {
+		return nil, err
+	}
+	return e.stage(path, data)
 }
 
 func (e *encoded) stage(path, data string) (*Staged, error) {
@@ -76,24 +85,20 @@ func (s *Staged) Commit() error {
 // Abandon removes what is left of the temporary folder; it is to be called in the end, after Commit too.
 func (s *Staged) Abandon() { os.RemoveAll(s.folder) }
 
-// freeDataPath returns the data file for a model at path: not one that the model still reads from.
+// freeDataPath returns the data file for a model at path: not one that the model still reads from, and nothing but a file, as
+// a link would be lost.
 func (m *Model) freeDataPath(path string) string {
 	candidate := path + ".data"
-	for i := 1; m.readsFrom(candidate); i++ {
+	for i := 1; !m.mayReplace(candidate); i++ {
 		candidate = fmt.Sprintf("%s.%d.data", path, i)
 	}
 	return candidate
 }
 
-func (m *Model) readsFrom(path string) bool {
-	info, err := os.Stat(path)
+func (m *Model) mayReplace(path string) bool {
+	info, err := os.Lstat(path)
 	if err != nil {
-		return false
+		return true // nothing is there, or saving will tell what is wrong
 	}
-	for _, found := range m.files {
-		if os.SameFile(info, found) {
-			return true
-		}
-	}
-	return false
+	return info.Mode().IsRegular() && !slices.ContainsFunc(m.files, func(found os.FileInfo) bool { return os.SameFile(info, found) })
 }

@@ -1,0 +1,68 @@
+package onnxgraph
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Target returns the file that is written when a user names path for output: path itself or, if it is a link, what the link
+// leads to, so that the link stays. An error says that something is there which a file must not replace: a folder, a
+// device, a pipe.
+func Target(path string) (string, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return newTarget(path)
+	}
+	if err != nil {
+		return "", err
+	}
+	switch mode := info.Mode(); {
+	case mode.IsDir():
+		return "", fmt.Errorf("%s is a folder: name a file in it", path)
+	case !mode.IsRegular():
+		return "", fmt.Errorf("%s is %s, not a file that can be replaced", path, kindOf(mode))
+	}
+	if isLink(path) {
+		return filepath.EvalSymlinks(path)
+	}
+	return path, nil
+}
+
+// newTarget is Target for a path at which there is no file: nothing, or a link to a file that is still to be made.
+func newTarget(path string) (string, error) {
+	if !isLink(path) {
+		return path, nil
+	}
+	next, err := os.Readlink(path)
+	if err != nil {
+		return "", err
+	}
+	if filepath.IsAbs(next) {
+		return Target(next)
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return "", err
+	}
+	return Target(folder + string(filepath.Separator) + next) // not cleaned: what comes before a ".." may be a link
+}
+
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+func kindOf(mode fs.FileMode) string {
+	switch {
+	case mode&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return "something special"
+}
