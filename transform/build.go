@@ -92,9 +92,12 @@ func (c *candidate) makeBest(o Options, q leastSquares) error {
 	if err != nil {
 		return err
 	}
-	p, err := q.solve(c.shape, bank)
+	p, condition, err := q.solve(c.shape, bank)
 	if err != nil {
 		return err
+	}
+	if condition > 0 {
+		c.row.Condition = &condition
 	}
 	if c.pointwise, err = onnxgraph.FromFloat64s(c.conv.filters.DType(), int64s(c.pointwiseDims()...), p); err != nil {
 		return err
@@ -121,8 +124,9 @@ func (c *candidate) drawBank(o Options) *onnxgraph.Tensor {
 
 // drawn returns a bank as a tensor of the given type and dims.
 func drawn(dtype onnxgraph.DType, dims []int, bank string, spec filterbank.Spec) *onnxgraph.Tensor {
+	pieces := filterbank.Pieces(bank, spec)
 	return onnxgraph.NewPiecewiseTensor(dtype, int64s(dims...), func(yield func(*onnxgraph.Tensor, error) bool) {
-		for piece, err := range filterbank.Pieces(bank, spec) {
+		for piece, err := range pieces {
 			var t *onnxgraph.Tensor
 			if err == nil {
 				t, err = tensorOf(dtype, piece)

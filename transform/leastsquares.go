@@ -24,20 +24,20 @@ func newLeastSquares(w []float64, moments *projection.Moments, o Options) (q lea
 	return q, err
 }
 
-// solve returns the best pointwise weights for a bank.
-func (q leastSquares) solve(s shape, bank []float64) ([]float64, error) {
+// solve returns the best pointwise weights for a bank and, without data, the bank's condition number; with data it is 0.
+func (q leastSquares) solve(s shape, bank []float64) (p []float64, condition float64, err error) {
 	if q.whitened == nil {
 		return s.project(q.filters, bank)
 	}
 	weighted, err := q.whitened.Bank(s.dense(bank), s.mapsPerGroup())
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	p, _, err := projection.ProjectGroups(q.whitened.Target, weighted, s.groups, s.out, s.mapsPerGroup(), s.in*product(s.kernel))
+	found, err := projection.ProjectGroups(q.whitened.Target, weighted, s.groups, s.out, s.mapsPerGroup(), s.in*product(s.kernel))
 	if err == nil && q.scaled {
-		err = q.scale(s, p, bank)
+		err = q.scale(s, found.P, bank)
 	}
-	return p, err
+	return found.P, 0, err
 }
 
 // scale gives each output the size of the source's. Least squares make it smaller, as what the bank cannot say is left out.

@@ -49,6 +49,10 @@ type Conversion struct {
 	// is nil where it was not calculated: for skipped convolutions, where P is drawn, and in plans.
 	Error *float64 `json:"relative_error,omitempty"`
 
+	// Condition is about the condition number of the bank, of the worst group or channel: how much larger rounding errors may
+	// be in the block than in one convolution. It is nil where nothing was projected.
+	Condition *float64 `json:"condition,omitempty"`
+
 	// OutputError is what calibration lost: √(E‖y - ŷ‖² / E‖y‖²) for the block's output ŷ and the source's y, each in its
 	// network, about their means if the block corrects these. It is nil without calibration.
 	OutputError *float64 `json:"output_error,omitempty"`

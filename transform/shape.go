@@ -65,22 +65,22 @@ func (s shape) sourceDims() []int {
 	return append([]int{s.groups * s.out, s.in}, s.kernel...)
 }
 
-// project returns the pointwise weights whose combined filters come closest to w.
-func (s shape) project(w, bank []float64) ([]float64, error) {
+// project returns the pointwise weights whose combined filters come closest to w, and the bank's condition number: the
+// largest of all parts that are solved for by themselves.
+func (s shape) project(w, bank []float64) (p []float64, condition float64, err error) {
 	taps := product(s.kernel)
 	if s.layout == Dense {
-		p, _, err := projection.ProjectGroups(w, bank, s.groups, s.out, s.mapsPerGroup(), s.in*taps)
-		return p, err
+		found, err := projection.ProjectGroups(w, bank, s.groups, s.out, s.mapsPerGroup(), s.in*taps)
+		return found.P, found.Condition, err
 	}
-	var all []float64
 	for g := range s.groups {
-		p, _, err := projection.ProjectChannels(group(w, g, s.groups), group(bank, g, s.groups), s.in, s.out, s.expansion, taps)
+		found, err := projection.ProjectChannels(group(w, g, s.groups), group(bank, g, s.groups), s.in, s.out, s.expansion, taps)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		all = append(all, p...)
+		p, condition = append(p, found.P...), max(condition, found.Condition)
 	}
-	return all, nil
+	return p, condition, nil
 }
 
 // combine returns the combined filters W = P·R.

@@ -108,6 +108,7 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 	return c.result(result, func() {
 		c.conversions(result.Convolutions)
 		facts := append([][2]string{{"before", result.Before.String()}, {"after", result.After.String()}}, normFacts(result.Norms)...)
+		facts = append(facts, conditionFact(result.Convolutions)...)
 		c.facts(append(facts, [2]string{"written", fmt.Sprintf("%s, %d frozen blocks", result.Output, result.Converted)})...)
 	})
 }
@@ -173,6 +174,20 @@ func (c *convertCommand) addNorms(ctx context.Context, m *onnxgraph.Model, data 
 		c.say("the %d BatchNorms that were added start with mean 0 and variance 1, as for training from scratch: to fine-tune, give --data, so that they start with what they read", len(means))
 	}
 	return norms, err
+}
+
+// conditionFact tells which bank is the worst to combine filters of, if any was projected on.
+func conditionFact(list []transform.Conversion) [][2]string {
+	var worst *transform.Conversion
+	for i, row := range list {
+		if row.Condition != nil && (worst == nil || *row.Condition > *worst.Condition) {
+			worst = &list[i]
+		}
+	}
+	if worst == nil {
+		return nil
+	}
+	return [][2]string{{"worst bank", fmt.Sprintf("that of %s, with a condition number of about %.2g", worst.Node, *worst.Condition)}}
 }
 
 // normFacts tells how many batch normalisations were added, if any were asked for.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
 )
 
 // Default is the name of the bank that is used when none is asked for.
@@ -15,7 +16,8 @@ type Bank struct {
 	Name string // what Generate is called with
 	Doc  string // one line for lists and help texts
 
-	draw func(Stream, Spec) drawing
+	draw      func(Stream, Spec) drawing
+	dependent bool // whether its filters depend on each other, so that none can be drawn again
 }
 
 // drawing sets out to the elements of a bank from one on, in row-major order.
@@ -23,9 +25,9 @@ type drawing func(out []float32, from int)
 
 // banks lists every kind of bank. A new kind is a new row.
 var banks = []Bank{
-	{Default, "uniform in ±1/√fan_in, PyTorch's default for a new convolution", kaimingUniform},
-	{"kaiming-normal", "normal with standard deviation √(2/fan_in), He initialisation", kaimingNormal},
-	{"orthogonal", "random filters that are orthonormal within each group", orthogonal},
+	{Default, "uniform in ±1/√fan_in, PyTorch's default for a new convolution", kaimingUniform, false},
+	{"kaiming-normal", "normal with standard deviation √(2/fan_in), He initialisation", kaimingNormal, false},
+	{"orthogonal", "random filters that are orthonormal within each group", orthogonal, true},
 }
 
 // Banks returns every kind of bank, the default one first.
@@ -92,12 +94,12 @@ func (s Spec) check() error {
 // Generate returns the named bank as J × shape numbers in row-major order, which is the layout of an ONNX Conv's weight.
 // The same name and spec give the same bits on every platform. It fails if no bank has that name or spec makes no sense.
 func Generate(name string, spec Spec) ([]float32, error) {
-	draw, err := start(name, spec)
+	start, err := prepare(name, spec)
 	if err != nil {
 		return nil, err
 	}
 	bank := make([]float32, spec.Filters*spec.fanIn())
-	draw(bank, 0)
+	start()(bank, 0)
 	return bank, nil
 }
 
@@ -105,14 +107,15 @@ func Generate(name string, spec Spec) ([]float32, error) {
 const pieceSize = 1 << 15
 
 // Pieces returns what Generate does piece by piece, each in the place of the one before, or its error. So a bank need not
-// fit in memory if its elements do not depend on each other.
+// fit in memory if its elements do not depend on each other. It may be run through more than once.
 func Pieces(name string, spec Spec) iter.Seq2[[]float32, error] {
+	start, err := prepare(name, spec)
 	return func(yield func([]float32, error) bool) {
-		draw, err := start(name, spec)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
+		draw := start()
 		count := spec.Filters * spec.fanIn()
 		piece := make([]float32, min(pieceSize, count))
 		for from := 0; from < count; from += len(piece) {
@@ -125,8 +128,8 @@ func Pieces(name string, spec Spec) iter.Seq2[[]float32, error] {
 	}
 }
 
-// start begins to draw the named bank.
-func start(name string, spec Spec) (drawing, error) {
+// prepare returns a function that begins to draw the named bank. What it finds out at its first call, and is small, it keeps.
+func prepare(name string, spec Spec) (start func() drawing, err error) {
 	for _, b := range banks {
 		if b.Name != name {
 			continue
@@ -134,7 +137,10 @@ func start(name string, spec Spec) (drawing, error) {
 		if err := spec.check(); err != nil {
 			return nil, fmt.Errorf("generating bank %s for %q: %w", name, spec.Stream, err)
 		}
-		return b.draw(NewStream(spec.Seed, spec.Stream), spec), nil
+		if b.dependent {
+			return func() drawing { return b.draw(NewStream(spec.Seed, spec.Stream), spec) }, nil
+		}
+		return sync.OnceValue(func() drawing { return conditioned(b.draw, spec) }), nil
 	}
 	return nil, fmt.Errorf("generating bank for %q: no bank is named %q; choose one of %s",
 		spec.Stream, name, strings.Join(Names(), ", "))

@@ -68,7 +68,7 @@ func orthonormalize(vectors [][]float64) {
 			}
 		}
 		vectors = vectors[len(panel):]
-		eachInParallel(vectors, func(v []float64) { project(v, panel) })
+		inParallel(len(vectors), func(i int) { project(vectors[i], panel) })
 	}
 }
 
@@ -99,14 +99,14 @@ func dot(a, b []float64) float64 {
 	return s0 + s1 + (s2 + s3)
 }
 
-// eachInParallel calls f with every vector, on all cores.
-func eachInParallel(vectors [][]float64, f func([]float64)) {
-	workers := min(runtime.GOMAXPROCS(0), len(vectors))
+// inParallel calls f with every index below count, on all cores.
+func inParallel(count int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), count)
 	var group sync.WaitGroup
 	for w := range workers {
 		group.Go(func() {
-			for i := w; i < len(vectors); i += workers {
-				f(vectors[i])
+			for i := w; i < count; i += workers {
+				f(i)
 			}
 		})
 	}

@@ -38,8 +38,15 @@ type Stream struct{ Add, Xor uint32 }
 // NewStream returns the stream of a seed and a name (by custom the name of the block). The keys are the first eight
 // bytes of SHA-256(seed as 8 little-endian bytes, then the name), read as two little-endian 32-bit integers, so
 // neighbouring seeds and similar names have nothing in common.
-func NewStream(seed uint64, name string) Stream {
+func NewStream(seed uint64, name string) Stream { return newStream(seed, name, 0) }
+
+// newStream returns the stream of a further draw for a seed and a name: SHA-256 is applied to its own result once for each
+// draw before, and the keys come from the last.
+func newStream(seed uint64, name string, draws int) Stream {
 	sum := sha256.Sum256(append(binary.LittleEndian.AppendUint64(nil, seed), name...))
+	for range draws {
+		sum = sha256.Sum256(sum[:])
+	}
 	return Stream{Add: binary.LittleEndian.Uint32(sum[:4]), Xor: binary.LittleEndian.Uint32(sum[4:8])}
 }
 

@@ -11,13 +11,15 @@ func TestLayouts(t *testing.T) {
 	const count, o, n = 7, 5, 9
 	for _, j := range []int{4, 16} {
 		w, r := random(count*o*n, 1), random(count*j*n, 2)
-		squares := 0.0
+		squares, worst := 0.0, 0.0
 		pieces := make([][]float64, count)
 		for i := range pieces {
-			p, _, err := Project(w[i*o*n:(i+1)*o*n], r[i*j*n:(i+1)*j*n], o, j, n)
+			found, err := Project(w[i*o*n:(i+1)*o*n], r[i*j*n:(i+1)*j*n], o, j, n)
 			if err != nil {
 				t.Fatal(err)
 			}
+			p := found.P
+			worst = max(worst, found.Condition)
 			pieces[i] = p
 			rest := product(p, r[i*j*n:], o, j, n)
 			for k := range rest {
@@ -27,9 +29,10 @@ func TestLayouts(t *testing.T) {
 		}
 		wantError := math.Sqrt(squares) / length(w)
 
-		p, relative, err := ProjectGroups(w, r, count, o, j, n)
-		if err != nil || math.Abs(relative-wantError) > 1e-13 {
-			t.Errorf("groups: relative error %g, want %g, %v", relative, wantError, err)
+		grouped, err := ProjectGroups(w, r, count, o, j, n)
+		p := grouped.P
+		if err != nil || math.Abs(grouped.Error-wantError) > 1e-13 || grouped.Condition != worst {
+			t.Errorf("groups: relative error %g, want %g; condition %g, want %g; %v", grouped.Error, wantError, grouped.Condition, worst, err)
 		}
 		combined, err := CombineGroups(p, r, count, o, j, n)
 		if err != nil {
@@ -37,9 +40,10 @@ func TestLayouts(t *testing.T) {
 		}
 		// The same problems side by side: row f of the channel layout is row f of every problem.
 		beside := func(data []float64, columns int) []float64 { return interleave(data, count, o, columns) }
-		byChannel, relative, err := ProjectChannels(beside(w, n), r, count, o, j, n)
-		if err != nil || math.Abs(relative-wantError) > 1e-13 {
-			t.Errorf("channels: relative error %g, want %g, %v", relative, wantError, err)
+		channels, err := ProjectChannels(beside(w, n), r, count, o, j, n)
+		byChannel := channels.P
+		if err != nil || math.Abs(channels.Error-wantError) > 1e-13 || channels.Condition != worst {
+			t.Errorf("channels: relative error %g, want %g; condition %g, want %g; %v", channels.Error, wantError, channels.Condition, worst, err)
 		}
 		combinedByChannel, err := CombineChannels(byChannel, r, count, o, j, n)
 		if err != nil {
@@ -110,7 +114,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-func errorOf(_ []float64, _ float64, err error) error { return err }
+func errorOf(_ Solution, err error) error { return err }
 
 func second(_ []float64, err error) error { return err }
 
@@ -118,7 +122,7 @@ func second(_ []float64, err error) error { return err }
 func BenchmarkProjectChannels(b *testing.B) {
 	w, r := random(512*512*9, 1), random(512*16*9, 2)
 	for b.Loop() {
-		if _, _, err := ProjectChannels(w, r, 512, 512, 16, 9); err != nil {
+		if _, err := ProjectChannels(w, r, 512, 512, 16, 9); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -12,10 +12,11 @@ func TestProjectAgainstNaive(t *testing.T) {
 		{1, 1, 1}, {1, 1, 9}, {1, 9, 1}, {3, 2, 5}, {3, 5, 2}, {16, 16, 144}, {8, 130, 144}, {8, 160, 144}, {5, 300, 140}, {10, 64, 27},
 	} {
 		w, r := random(c.o*c.n, 1), random(c.j*c.n, 2)
-		p, relative, err := Project(w, r, c.o, c.j, c.n)
+		found, err := Project(w, r, c.o, c.j, c.n)
 		if err != nil {
 			t.Fatal(err)
 		}
+		p, relative := found.P, found.Error
 		if d := difference(p, naive(w, r, c.o, c.j, c.n)); d > 1e-10 {
 			t.Errorf("%+v: differs from the naive solution by %.3g", c, d)
 		}
@@ -33,9 +34,9 @@ func TestProjectAgainstNaive(t *testing.T) {
 func TestProjectRecovers(t *testing.T) {
 	const o, j, n = 12, 40, 90
 	want, r := random(o*j, 3), random(j*n, 4)
-	p, relative, err := Project(product(want, r, o, j, n), r, o, j, n)
-	if err != nil || relative > 1e-14 || difference(p, want) > 1e-13 {
-		t.Errorf("relative error %.3g, P off by %.3g, %v", relative, difference(p, want), err)
+	found, err := Project(product(want, r, o, j, n), r, o, j, n)
+	if err != nil || found.Error > 1e-14 || difference(found.P, want) > 1e-13 {
+		t.Errorf("relative error %.3g, P off by %.3g, %v", found.Error, difference(found.P, want), err)
 	}
 }
 
@@ -46,13 +47,17 @@ func TestProjectBadlyConditioned(t *testing.T) {
 		for _, j := range []int{24, 48, 96} {
 			r := stretched(j, n, condition)
 			inside := product(random(o*j, 7), r, o, j, n)
-			if _, relative, err := Project(inside, r, o, j, n); err != nil || relative > 1e-12 {
-				t.Errorf("condition %g, j = %d: relative error %.3g for filters that the bank spans, %v", condition, j, relative, err)
+			if found, err := Project(inside, r, o, j, n); err != nil || found.Error > 1e-12 {
+				t.Errorf("condition %g, j = %d: relative error %.3g for filters that the bank spans, %v", condition, j, found.Error, err)
 			}
 			w := random(o*n, 8)
-			p, relative, err := Project(w, r, o, j, n)
+			found, err := Project(w, r, o, j, n)
 			if err != nil {
 				t.Fatal(err)
+			}
+			p, relative := found.P, found.Error
+			if got := found.Condition; got < condition/2 || got > 8*condition {
+				t.Errorf("condition %g, j = %d: it is given as %.3g", condition, j, got)
 			}
 			if j >= n && condition <= 1e3 && relative > 1e-12 {
 				t.Errorf("condition %g, j = %d: relative error %.3g", condition, j, relative)
@@ -94,10 +99,11 @@ func TestProjectWithoutFullRank(t *testing.T) {
 			}
 		}
 		w := random(o*n, 10)
-		p, relative, err := Project(w, r, o, j, n)
+		found, err := Project(w, r, o, j, n)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
+		p, relative := found.P, found.Error
 		if want := difference(product(p, r, o, j, n), w); math.Abs(relative-want) > 1e-13 {
 			t.Errorf("%s: relative error is given as %.15g, is %.15g", name, relative, want)
 		}
@@ -113,10 +119,13 @@ func TestProjectWithoutFullRank(t *testing.T) {
 		if length(r) == 0 {
 			continue
 		}
+		if c := found.Condition; !(c >= 1 && c < 100) {
+			t.Errorf("%s: the condition number is given as %g", name, c)
+		}
 		checkOptimal(t, w, r, p, o, j, n, 1e-14)
 		inside := product(random(o*j, 11), r, o, j, n)
-		if _, relative, err := Project(inside, r, o, j, n); err != nil || relative > 1e-12 {
-			t.Errorf("%s: relative error %.3g for filters that the bank spans, %v", name, relative, err)
+		if found, err := Project(inside, r, o, j, n); err != nil || found.Error > 1e-12 {
+			t.Errorf("%s: relative error %.3g for filters that the bank spans, %v", name, found.Error, err)
 		}
 	}
 }
@@ -145,7 +154,8 @@ func TestProjectExtremes(t *testing.T) {
 		for i := range r {
 			r[i] *= c.rScale
 		}
-		_, relative, err := Project(w, r, o, j, n)
+		found, err := Project(w, r, o, j, n)
+		relative := found.Error
 		if (err != nil) != c.error {
 			t.Errorf("%s: error %v", c.name, err)
 		}
@@ -161,7 +171,7 @@ func BenchmarkProject(b *testing.B) {
 		b.Run(fmt.Sprintf("%dx%d over %d", c.o, c.n, c.j), func(b *testing.B) {
 			w, r := random(c.o*c.n, 1), random(c.j*c.n, 2)
 			for b.Loop() {
-				if _, _, err := Project(w, r, c.o, c.j, c.n); err != nil {
+				if _, err := Project(w, r, c.o, c.j, c.n); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -5,17 +5,19 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack"
 	"gonum.org/v1/gonum/lapack/lapack64"
 )
 
 // solveByRank sets p, which is zero, to w·R⁺ for a bank of any rank, by the complete orthogonal decomposition (Golub & Van
 // Loan, "Matrix Computations", section 5.5): Rᵀ·Π = Q₁·S by QR with column pivoting, cut off at the rank k, so that S is
-// k × j; then Sᵀ = Q₂·T by QR. Hence p·Π = w·Q₁·T⁻¹·Q₂ᵀ, where Q₁ and Q₂ have k columns.
-func solveByRank(w, r, p blas64.General) {
+// k × j; then Sᵀ = Q₂·T by QR. Hence p·Π = w·Q₁·T⁻¹·Q₂ᵀ, where Q₁ and Q₂ have k columns. It returns about the condition number
+// of what is left of r, which is that of T; 0 if nothing is.
+func solveByRank(w, r, p blas64.General) (condition float64) {
 	q1, tau1, permutation := pivotedQR(transposed(r))
 	k := rank(q1)
 	if k == 0 {
-		return
+		return 0
 	}
 	wq := clone(w)
 	multiply(wq, blas.NoTrans, q1, tau1[:k])
@@ -34,10 +36,12 @@ func solveByRank(w, r, p blas64.General) {
 	copyInto(left, part(wq, 0, 0, w.Rows, k))
 	t := blas64.Triangular{Uplo: blas.Upper, Diag: blas.NonUnit, N: k, Stride: q2.Stride, Data: q2.Data}
 	blas64.Trsm(blas.Right, blas.NoTrans, 1, t, left)
+	condition = 1 / lapack64.Trcon(lapack.MaxColumnSum, t, make([]float64, 3*k), make([]int, k))
 	multiply(solution, blas.Trans, q2, tau2)
 	for j, filter := range permutation {
 		blas64.Copy(column(solution, j), column(p, filter))
 	}
+	return condition
 }
 
 // pivotedQR returns the packed factors of a·Π = Q·S, in place of a, and for each column of a·Π which column of a it was.
