@@ -34,9 +34,9 @@ type compareCommand struct {
 
 // compareResult is what compare prints as JSON.
 type compareResult struct {
-	Model     string            `json:"model"`
-	Folder    string            `json:"output"`
-	Data      string            `json:"data"`
+	Model  string `json:"model"`
+	Folder string `json:"output"`
+	measuredOn
 	Recipe    train.Recipe      `json:"recipe"`
 	Normalize normalization     `json:"normalize"`
 	Epsilon   float64           `json:"epsilon,omitempty"`
@@ -95,7 +95,7 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 		return withTrainFrom(err, m, transform.Baseline)
 	}
 	r := compareResult{
-		Model: path, Folder: c.folder, Data: c.data.path, Recipe: plan.Recipe, Normalize: normalization(plan.Normalize),
+		Model: path, Folder: c.folder, measuredOn: c.data.measuredOn(plan.Test, plan.Train), Recipe: plan.Recipe, Normalize: normalization(plan.Normalize),
 		Epsilon: plan.Epsilon, Summary: compare.Summarize(rows), Runs: rows,
 	}
 	return c.result(r, func() { c.print(r) })
@@ -117,9 +117,11 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	if plan.Session, err = c.runtime.start(c.printer); err != nil {
 		return nil, err
 	}
-	if plan.Train, plan.Test, err = c.data.both(c.printer, m); err != nil {
+	splits, err := c.data.forTraining(c.printer, m)
+	if err != nil {
 		return nil, err
 	}
+	plan.Train, plan.Choose, plan.Test = splits.train, splits.choose, splits.test
 	if plan.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) { return plan.Train, nil }); err != nil {
 		return nil, err
 	}
@@ -155,7 +157,7 @@ func (c *compareCommand) print(r compareResult) {
 		rows = append(rows, append(row, number(fmt.Sprintf("%.1f", s.Seconds))))
 	}
 	c.table(append(header, "seconds per run"), rows)
-	c.facts([2]string{"written", filepath.Join(r.Folder, "comparison.csv")})
+	c.facts(append(r.facts(), [2]string{"written", filepath.Join(r.Folder, "comparison.csv")})...)
 }
 
 // spread writes a mean share with its standard deviation over seeds, if there are several.

@@ -20,6 +20,7 @@ type dataFlags struct {
 	format    string
 	resize    bool
 	shortSide int
+	classes   string
 	normalize string
 	mean, std []float64
 	workers   int
@@ -36,6 +37,7 @@ func (f *dataFlags) addOptional(flags *pflag.FlagSet) {
 	flags.StringVar(&f.format, "format", "auto", "format of the data set: auto, "+strings.Join(dataset.Formats(), ", "))
 	flags.BoolVar(&f.resize, "resize", false, "scale images of another size to the model's")
 	flags.IntVar(&f.shortSide, "short-side", 0, "scale the shorter side to this before the middle is cut out (0: what just covers the model's size)")
+	flags.StringVar(&f.classes, "classes", "", "file with the names of the model's classes in the order of its outputs: one per line, or a JSON list (default: those that the model records)")
 	flags.StringVar(&f.normalize, "normalize", "", "mean and standard deviation of a known data set: "+strings.Join(dataset.Normalizations(), ", ")+
 		", or none (default: what the model records, else those of the data set)")
 	flags.Float64SliceVar(&f.mean, "mean", nil, "mean per channel, of pixels from 0 to 1, such as 0.4914,0.4822,0.4465")
@@ -64,40 +66,72 @@ func (f *dataFlags) check() error {
 
 // open opens a split of the data set for a classifier, and tells what was noteworthy.
 func (f *dataFlags) open(p *printer, m *onnxgraph.Model, split dataset.Split) (*dataset.Dataset, error) {
-	return f.fitting(p, m, split, classes(m))
+	names, err := f.classNames(m)
+	if err != nil {
+		return nil, err
+	}
+	return f.fitting(p, m, dataset.Options{Split: split, Classes: classes(m), ClassNames: names})
 }
 
 // images opens a split of the data set for a model whose outputs need not fit the labels.
 func (f *dataFlags) images(p *printer, m *onnxgraph.Model, split dataset.Split) (*dataset.Dataset, error) {
-	return f.fitting(p, m, split, 0)
+	return f.fitting(p, m, dataset.Options{Split: split, AnyClasses: true})
 }
 
-func (f *dataFlags) fitting(p *printer, m *onnxgraph.Model, split dataset.Split, classes int) (*dataset.Dataset, error) {
-	shape, err := imageShape(m)
-	if err != nil {
+func (f *dataFlags) fitting(p *printer, m *onnxgraph.Model, o dataset.Options) (*dataset.Dataset, error) {
+	o.Format, o.Resize, o.ShortSide = f.format, f.resize, f.shortSide
+	var err error
+	if o.Shape, err = imageShape(m); err != nil {
 		return nil, err
 	}
-	d, err := dataset.Open(f.path, dataset.Options{
-		Format: f.format, Split: split, Shape: shape, Classes: classes, Resize: f.resize, ShortSide: f.shortSide,
-	})
+	d, err := dataset.Open(f.path, o)
 	if err != nil {
 		return nil, err
 	}
 	for _, note := range d.Notes {
 		p.say("%s: %s", d.Path, note)
 	}
-	if d.Single {
-		p.say("%s: the data set has no separate splits: all of it serves as %s", d.Path, split)
-	}
 	return d, nil
 }
 
-// both opens the images that train and those that measure.
-func (f *dataFlags) both(p *printer, m *onnxgraph.Model) (train, test *dataset.Dataset, err error) {
-	if train, err = f.open(p, m, dataset.Train); err == nil {
-		test, err = f.open(p, m, dataset.Test)
+// classNames returns the names of the model's classes in the order of its outputs: by flag, else as the model records,
+// nil if neither tells.
+func (f *dataFlags) classNames(m *onnxgraph.Model) ([]string, error) {
+	if f.classes != "" {
+		return dataset.ReadClassNames(f.classes)
 	}
-	return train, test, err
+	return recordedClasses(m)
+}
+
+// trainingSplits are the parts of a data set as training uses them. They may be the same.
+type trainingSplits struct {
+	train  *dataset.Dataset
+	choose *dataset.Dataset // measured after every epoch: val, or what measures
+	test   *dataset.Dataset // measured in the end
+}
+
+// forTraining opens the images that train, those that choose and those that measure.
+func (f *dataFlags) forTraining(p *printer, m *onnxgraph.Model) (s trainingSplits, err error) {
+	if s.train, err = f.open(p, m, dataset.Train); err != nil {
+		return s, err
+	}
+	if s.train.Split == dataset.All {
+		p.say("%s: the data set has no separate splits: all its images train, and measure, too", f.path)
+		s.test, s.choose = s.train, s.train
+		return s, nil
+	}
+	if s.test, err = f.open(p, m, dataset.Test); err != nil {
+		return s, err
+	}
+	if s.test.Split == dataset.Val {
+		s.choose = s.test
+		return s, nil
+	}
+	s.choose, err = f.open(p, m, dataset.Val)
+	if err == nil && s.choose.Split == dataset.Val {
+		p.say("%s: the %d images of val are measured after every epoch, the %d of test in the end", f.path, s.choose.Len(), s.test.Len())
+	}
+	return s, err
 }
 
 // imageShape returns the shape of the images that the model takes, with 0 for what it leaves open.

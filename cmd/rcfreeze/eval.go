@@ -24,9 +24,8 @@ type evalCommand struct {
 
 // evalResult is what eval prints as JSON.
 type evalResult struct {
-	Model     string        `json:"model"`
-	Data      string        `json:"data"`
-	Split     string        `json:"split"`
+	Model string `json:"model"`
+	measuredOn
 	Normalize normalization `json:"normalize"`
 	Epsilon   float64       `json:"epsilon,omitempty"`
 	evaluate.Result
@@ -42,7 +41,7 @@ func newEval(p *printer) *cobra.Command {
 	}
 	c.data.add(cmd)
 	c.runtime.add(cmd.Flags())
-	cmd.Flags().StringVar(&c.split, "split", string(dataset.Test), "which part of the data set: test, train")
+	cmd.Flags().StringVar(&c.split, "split", string(dataset.Test), "which part of the data set: test (val if there is none), val, train")
 	cmd.Flags().IntVarP(&c.batchSize, "batch-size", "b", 128, "images at a time")
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
@@ -69,7 +68,7 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	o.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) {
-		if set.Single || set.Split == dataset.Train {
+		if set.Split == dataset.All || set.Split == dataset.Train {
 			return set, nil
 		}
 		return c.data.open(c.printer, m, dataset.Train)
@@ -81,8 +80,8 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("measuring %s: %w", path, err)
 	}
-	r := evalResult{Model: path, Data: c.data.path, Split: c.split, Normalize: normalization(o.Normalize), Epsilon: o.Epsilon, Result: measured}
-	return c.result(r, func() { c.facts(measuredFacts(measured, o.Epsilon)...) })
+	r := evalResult{Model: path, measuredOn: c.data.measuredOn(set, nil), Normalize: normalization(o.Normalize), Epsilon: o.Epsilon, Result: measured}
+	return c.result(r, func() { c.facts(append(r.facts(), measuredFacts(measured, o.Epsilon)...)...) })
 }
 
 // check says what is wrong with the flags that only eval has.
@@ -114,7 +113,6 @@ func (p *printer) measure(ctx context.Context, m *onnxgraph.Model, set *dataset.
 
 func measuredFacts(r evaluate.Result, epsilon float64) [][2]string {
 	facts := [][2]string{
-		{"images", string(count(r.Samples))},
 		{"loss", fmt.Sprintf("%.4f", r.Loss)},
 		{"top-1", string(percent(r.Top1))},
 		{"top-5", string(percent(r.Top5))},

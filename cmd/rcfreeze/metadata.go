@@ -35,6 +35,20 @@ func describe(m *onnxgraph.Model, n dataset.Normalization, classes []string) err
 	return nil
 }
 
+// recordedClasses returns the names of the classes in the order of the model's outputs that describe recorded, nil if
+// none are.
+func recordedClasses(m *onnxgraph.Model) ([]string, error) {
+	text := m.Metadata(classesKey)
+	if text == "" {
+		return nil, nil
+	}
+	var names []string
+	if err := json.Unmarshal([]byte(text), &names); err != nil {
+		return nil, fmt.Errorf("reading the class names that %s records: %w: give --classes", m.Path(), err)
+	}
+	return names, nil
+}
+
 // recordedNormalization returns what describe recorded; ok is false if nothing is.
 func recordedNormalization(m *onnxgraph.Model) (n dataset.Normalization, ok bool, err error) {
 	text := m.Metadata(normalizeKey)

@@ -28,14 +28,15 @@ type trainCommand struct {
 	keep    string
 	folder  string
 	epsilon fraction
+	splits  trainingSplits
 }
 
 // trainResult is what train prints as JSON.
 type trainResult struct {
-	Model     string          `json:"model"`
-	Output    string          `json:"output"`
-	Folder    string          `json:"run_dir"`
-	Data      string          `json:"data"`
+	Model  string `json:"model"`
+	Output string `json:"output"`
+	Folder string `json:"run_dir"`
+	measuredOn
 	Variant   string          `json:"variant"`
 	Recipe    train.Recipe    `json:"recipe"`
 	Normalize normalization   `json:"normalize"`
@@ -62,7 +63,7 @@ func newTrain(p *printer) *cobra.Command {
 	flags.StringVar(&c.variant, "variant", "", fmt.Sprintf("what trains: %s (default frozen if the model has frozen blocks, else baseline)", variantList()))
 	flags.BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew first: train from scratch")
 	flags.BoolVar(&c.resume, "resume", false, "go on from the last checkpoint in the run's folder")
-	flags.StringVar(&c.keep, "keep", string(train.KeepLast), "whose weights to write: last (epoch) or best (test accuracy)")
+	flags.StringVar(&c.keep, "keep", string(train.KeepLast), "whose weights to write: last (epoch) or best (accuracy on val, or on test without val)")
 	flags.StringVar(&c.folder, "run-dir", "", "folder for checkpoints and metrics.csv (default: the output's name with .run)")
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
@@ -119,17 +120,18 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 		return fmt.Errorf("%w; the weights are in %s: --resume writes them again", err, run.Folder)
 	}
 	r := trainResult{
-		Model: path, Output: c.output.path, Folder: string(run.Folder), Data: c.data.path, Variant: string(variant), Recipe: run.Recipe,
+		Model: path, Output: c.output.path, Folder: string(run.Folder), measuredOn: c.data.measuredOn(c.splits.test, c.splits.train), Variant: string(variant), Recipe: run.Recipe,
 		Normalize: normalization(run.Normalize), Epsilon: float64(c.epsilon), History: trained.History,
 	}
-	r.Result, err = c.measure(ctx, trained.Model, run.Test, evaluate.Options{
+	r.Result, err = c.measure(ctx, trained.Model, c.splits.test, evaluate.Options{
 		BatchSize: run.Recipe.BatchSize, Normalize: run.Normalize, Workers: run.Workers, Epsilon: r.Epsilon, Session: run.Session,
 	}, false)
 	if err != nil {
 		return fmt.Errorf("measuring %s: %w", c.output.path, err)
 	}
 	return c.result(r, func() {
-		c.facts(append(measuredFacts(r.Result, r.Epsilon), [2]string{"written", r.Output}, [2]string{"checkpoints", r.Folder})...)
+		facts := append(r.facts(), measuredFacts(r.Result, r.Epsilon)...)
+		c.facts(append(facts, [2]string{"written", r.Output}, [2]string{"checkpoints", r.Folder})...)
 	})
 }
 
@@ -162,8 +164,12 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 	if run.Session, err = c.runtime.start(c.printer); err != nil {
 		return nil, err
 	}
-	if run.Train, run.Test, err = c.data.both(c.printer, m); err != nil {
+	if c.splits, err = c.data.forTraining(c.printer, m); err != nil {
 		return nil, err
+	}
+	run.Train, run.Test = c.splits.train, c.splits.choose
+	if run.Keep == train.KeepBest && run.Test.Split != dataset.Val {
+		c.say("--keep best chooses by the %s images, which measure in the end, too: the result flatters; a val split would not", run.Test.Split)
 	}
 	if run.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) { return run.Train, nil }); err != nil {
 		return nil, err

@@ -30,7 +30,8 @@ type Plan struct {
 	Reinit     bool              // start every run from scratch, not from the source's weights
 	Recipe     train.Recipe      // of every run; Trained and Seed are set per run
 	Train      *dataset.Dataset
-	Test       *dataset.Dataset
+	Choose     *dataset.Dataset // measured after every epoch
+	Test       *dataset.Dataset // measured in the end
 	Augment    []dataset.Augmentation
 	Normalize  dataset.Normalization
 	Workers    int
@@ -174,7 +175,7 @@ func (p *Plan) one(ctx context.Context, r run) (Row, error) {
 	}
 	_, stopped := os.Stat(filepath.Join(folder, "last.ckpt"))
 	training := train.Run{
-		Model: m, Recipe: recipe, Train: p.Train, Test: p.Test, Augment: p.Augment, Normalize: p.Normalize,
+		Model: m, Recipe: recipe, Train: p.Train, Test: p.Choose, Augment: p.Augment, Normalize: p.Normalize,
 		Workers: p.Workers, Session: p.Session, Folder: train.Folder(folder), Resume: p.Resume && stopped == nil,
 		Keep: train.KeepLast, Outlined: p.Outlined, Progress: p.Progress, Measuring: p.Measuring, Measured: p.Measured, Recalibrating: p.Recalibrating,
 	}

@@ -37,6 +37,7 @@ func newPlan(t *testing.T) *compare.Plan {
 		Session:   orttest.Options(t), Folder: filepath.Join(t.TempDir(), "comparison"),
 	}
 	p.Train, p.Test = datasettest.OpenCorners(t, 64, 20)
+	p.Choose = p.Test
 	return p
 }
 
@@ -96,7 +97,7 @@ func TestResume(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newPlan(t)
-	p.Variants, p.Expansions, p.Train, p.Test = whole.Variants, whole.Expansions, whole.Train, whole.Test
+	p.Variants, p.Expansions, p.Train, p.Choose, p.Test = whole.Variants, whole.Expansions, whole.Train, whole.Choose, whole.Test
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	steps, started := 0, 0

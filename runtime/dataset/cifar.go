@@ -33,7 +33,8 @@ func (c cifar) detect(path string) bool {
 
 func (c cifar) open(path string, o Options) (*Dataset, error) {
 	wanted := [][]string{{c.names}}
-	for _, name := range c.files[o.Split] {
+	split := o.Split.among(Train, Test)
+	for _, name := range c.files[split] {
 		wanted = append(wanted, []string{name})
 	}
 	files, err := findFiles(path, wanted...)
@@ -48,7 +49,7 @@ func (c cifar) open(path string, o Options) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dataset{Path: path, Classes: names, Shape: cifarShape, named: true}
+	d := &Dataset{Path: path, Split: split, Classes: names, Shape: cifarShape, named: true}
 	for _, f := range all {
 		for r := c.labelBytes - 1; r < len(f.data); r += c.stride() {
 			d.labels = append(d.labels, int64(f.data[r]))

@@ -16,22 +16,13 @@ func (s Shape) String() string {
 // plane returns the number of elements of one channel.
 func (s Shape) plane() int { return s.Height * s.Width }
 
-// Split names the part of a data set that trains or the part that measures.
-type Split string
-
-const (
-	Train Split = "train"
-	Test  Split = "test"
-)
-
 // Dataset is one split of a labelled image set. It does not change after [Open], and its methods may be
 // called from several goroutines.
 type Dataset struct {
 	Path    string   // the file or folder that holds the split
 	Format  string   // a name of [Formats]
-	Split   Split    // as asked
-	Single  bool     // the data set has no separate train and test splits: this is all of it
-	Classes []string // names in label order
+	Split   Split    // what this is: Val in place of a Test that is not there, and the other way; All without splits
+	Classes []string // names in label order; those of the model, if it is known
 	Shape   Shape    // of every sample
 	Notes   []string // what was passed over or rounded, in sentences for the user
 
@@ -45,6 +36,15 @@ type Dataset struct {
 
 // Len returns the number of samples.
 func (d *Dataset) Len() int { return len(d.labels) }
+
+// ClassesHere returns how many of the classes have samples in this split.
+func (d *Dataset) ClassesHere() int {
+	here := map[int64]bool{}
+	for _, label := range d.labels {
+		here[label] = true
+	}
+	return len(here)
+}
 
 // Label returns the label of sample i, an index into Classes.
 func (d *Dataset) Label(i int) int64 { return d.labels[i] }

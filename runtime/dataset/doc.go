@@ -8,8 +8,8 @@ Package dataset reads labelled images and makes batches of them for training and
 	cifar10      the binary version: data_batch_1.bin …, test_batch.bin, batches.meta.txt
 	cifar100     the binary version: train.bin, test.bin, fine_label_names.txt
 	npz          one .npz file: x_train, y_train, x_test, y_test, or train_images, train_labels, …, or
-	             images, labels
-	imagefolder  root/train/<class>/*.png and root/val/<class>/*.jpg, or root/<class>/*.png
+	             images, labels; also of val
+	imagefolder  root/train/<class>/*.png, root/val/<class>/*.jpg and root/test/…, or root/<class>/*.png
 
 A [Dataset] gives samples as raw pixels. A [Loader] makes batches from them:
 

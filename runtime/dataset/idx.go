@@ -17,6 +17,7 @@ const (
 
 var idxKinds = map[uint32]string{idxLabels: "labels", idxImages: "images"}
 
+// idxPrefix has a prefix for each split that the format knows.
 var idxPrefix = map[Split]string{Train: "train", Test: "t10k"}
 
 // idxNames returns the names that a file of images or labels may have.
@@ -32,7 +33,8 @@ func detectIDX(path string) bool {
 }
 
 func openIDX(path string, o Options) (*Dataset, error) {
-	files, err := findFiles(path, idxNames(o.Split, idxImages), idxNames(o.Split, idxLabels))
+	split := o.Split.among(Train, Test)
+	files, err := findFiles(path, idxNames(split, idxImages), idxNames(split, idxLabels))
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +52,7 @@ func openIDX(path string, o Options) (*Dataset, error) {
 	shape := Shape{1, int(dims[1]), int(dims[2])}
 	return &Dataset{
 		Path:   path,
+		Split:  split,
 		Shape:  shape,
 		labels: widen(labels),
 		read:   inMemory(pixels, shape.Size()),

@@ -9,12 +9,6 @@ import (
 	"strings"
 )
 
-// splitFolders are the names that the folder of a split may have, the first one present is taken.
-var splitFolders = map[Split][]string{
-	Train: {"train"},
-	Test:  {"test", "val", "validation"},
-}
-
 var imageEndings = []string{".png", ".jpg", ".jpeg"}
 
 func hasImageEnding(path string) bool {
@@ -39,17 +33,22 @@ func detectFolder(path string) bool {
 	return found
 }
 
-// openFolder opens an image folder. Labels are the positions of the training split's folders in string
-// order, as in torchvision; names that start with a dot are passed over.
+// openFolder opens an image folder. Labels are the positions of the classes in string order, as in torchvision; the
+// classes are those of the training split, or of all splits where there is none. Names that start with a dot are
+// passed over.
 func openFolder(path string, o Options) (*Dataset, error) {
 	if err := checkFolderShape(o.Shape); err != nil {
 		return nil, err
 	}
-	folder, reference, err := chooseFolders(path, o.Split)
+	l, err := readFolderLayout(path)
 	if err != nil {
 		return nil, err
 	}
-	classes, err := subfolders(reference)
+	split, folder, err := l.choose(o.Split)
+	if err != nil {
+		return nil, err
+	}
+	classes, reference, err := l.classes()
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +59,9 @@ func openFolder(path string, o Options) (*Dataset, error) {
 	if extra := without(own, classes); len(extra) > 0 {
 		return nil, fmt.Errorf("%s has classes that the training split %s lacks: %s", folder, reference, strings.Join(extra, ", "))
 	}
-	d := &Dataset{Path: folder, Single: folder == path, Classes: classes, Shape: o.Shape, named: true}
+	d := &Dataset{Path: folder, Split: split, Classes: classes, Shape: o.Shape, Notes: l.notes, named: true}
 	if missing := without(classes, own); len(missing) > 0 {
-		d.Notes = append(d.Notes, fmt.Sprintf("%s has no images of %s", folder, strings.Join(missing, ", ")))
+		d.Notes = append(d.Notes, fmt.Sprintf("there are no images of %s", shortList(missing)))
 	}
 	files, err := d.listFiles(own)
 	if err != nil {
@@ -81,35 +80,6 @@ func checkFolderShape(s Shape) error {
 		return fmt.Errorf("images in a folder have no common size: state the height and width that the model takes, got %d×%d", s.Height, s.Width)
 	}
 	return nil
-}
-
-// chooseFolders returns the folder that holds the split's classes, and the one that fixes the class order.
-// Both are path itself if there are no splits.
-func chooseFolders(path string, split Split) (folder, reference string, err error) {
-	train, test := splitFolder(path, Train), splitFolder(path, Test)
-	folder = map[Split]string{Train: train, Test: test}[split]
-	switch {
-	case train == "" && test == "":
-		return path, path, nil
-	case folder == "":
-		return "", "", fmt.Errorf("no %s split in %s: needs a folder named %s with class folders in it",
-			split, path, strings.Join(splitFolders[split], " or "))
-	case train == "":
-		return folder, folder, nil
-	}
-	return folder, train, nil
-}
-
-// splitFolder returns the folder of a split, empty if there is none. A split's folder has folders in it,
-// which tells it from a class that happens to be called "train".
-func splitFolder(path string, split Split) string {
-	for _, name := range splitFolders[split] {
-		folder := filepath.Join(path, name)
-		if inner, err := subfolders(folder); err == nil && len(inner) > 0 {
-			return folder
-		}
-	}
-	return ""
 }
 
 // subfolders returns the names of the folders in a folder, links to folders too, in string order.

@@ -3,19 +3,21 @@ package dataset
 import (
 	"archive/zip"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// npzNames are the names that a split's arrays may have, {split} standing for train or test; without
-// {split} the file holds one split only.
+// npzNames are the names that a split's arrays may have, in any case, {split} standing for a name of the split.
 var npzNames = []struct{ images, labels string }{
 	{"x_{split}", "y_{split}"},
 	{"{split}_images", "{split}_labels"},
-	{"images", "labels"},
 }
+
+// npzAll are the names of the arrays of a file without splits.
+const npzAllImages, npzAllLabels = "images", "labels"
 
 func detectNPZ(path string) bool { return strings.ToLower(filepath.Ext(path)) == ".npz" }
 
@@ -29,9 +31,9 @@ func openNPZ(path string, o Options) (*Dataset, error) {
 	defer archive.Close()
 	members := map[string]*zip.File{}
 	for _, f := range archive.File {
-		members[strings.TrimSuffix(f.Name, ".npy")] = f
+		members[strings.ToLower(strings.TrimSuffix(f.Name, ".npy"))] = f
 	}
-	imagesName, labelsName, err := chooseArrays(members, o.Split)
+	imagesName, labelsName, split, err := chooseArrays(members, o.Split)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func openNPZ(path string, o Options) (*Dataset, error) {
 	}
 	d := &Dataset{
 		Path:   path,
-		Single: imagesName == "images",
+		Split:  split,
 		sample: func(i int) string { return fmt.Sprintf("%s, array %s, sample %d", path, imagesName, i) },
 	}
 	if err := d.setImages(images); err != nil {
@@ -60,23 +62,28 @@ func openNPZ(path string, o Options) (*Dataset, error) {
 	return d, nil
 }
 
-// chooseArrays returns the names of the arrays of images and labels of a split.
-func chooseArrays(members map[string]*zip.File, split Split) (images, labels string, err error) {
+// chooseArrays returns the names of the arrays of images and labels that serve as a split, and which split they are.
+func chooseArrays(members map[string]*zip.File, asked Split) (images, labels string, is Split, err error) {
+	for _, split := range instead[asked] {
+		for _, name := range splitNames[split] {
+			for _, names := range npzNames {
+				images := strings.ReplaceAll(names.images, "{split}", name)
+				labels := strings.ReplaceAll(names.labels, "{split}", name)
+				if members[images] != nil && members[labels] != nil {
+					return images, labels, split, nil
+				}
+			}
+		}
+	}
+	if members[npzAllImages] != nil && members[npzAllLabels] != nil {
+		return npzAllImages, npzAllLabels, All, nil
+	}
 	var wanted []string
 	for _, names := range npzNames {
-		images := strings.ReplaceAll(names.images, "{split}", string(split))
-		labels := strings.ReplaceAll(names.labels, "{split}", string(split))
-		if members[images] != nil && members[labels] != nil {
-			return images, labels, nil
-		}
-		wanted = append(wanted, images+" with "+labels)
+		wanted = append(wanted, strings.ReplaceAll(names.images+" with "+names.labels, "{split}", string(asked)))
 	}
-	var there []string
-	for name := range members {
-		there = append(there, name)
-	}
-	slices.Sort(there)
-	return "", "", fmt.Errorf("no arrays of the %s split: needs %s, has %s", split, strings.Join(wanted, ", or "), strings.Join(there, ", "))
+	return "", "", "", fmt.Errorf("no arrays of the %s split: needs %s, or %s with %s; has %s", asked, strings.Join(wanted, ", or "),
+		npzAllImages, npzAllLabels, strings.Join(slices.Sorted(maps.Keys(members)), ", "))
 }
 
 func readMember(f *zip.File) (*array, error) {

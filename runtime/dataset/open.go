@@ -5,16 +5,20 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // Options says which part of a data set to open and what the model takes.
 type Options struct {
 	Format  string // a name of [Formats]; empty or "auto" to detect it
-	Split   Split  // Train if empty
+	Split   Split  // one of [Splits]; Train if empty
 	Shape   Shape  // what the model takes; a zero component takes what the data set has
 	Classes int    // how many classes the model tells apart; 0 takes what the data set has
+	// ClassNames are the names of the model's classes in the order of its outputs, nil if they are not known. Labels of a
+	// data set that names its classes are matched by name.
+	ClassNames []string
+	// AnyClasses says that labels do not matter: the classes need not be those of the model.
+	AnyClasses bool
 
 	// Resize allows scaling images of another size: bilinear, antialiased, the aspect kept, the middle cut
 	// out. Without it another size is an error. Image folders, whose images have no common size, are always
@@ -37,8 +41,8 @@ var formats = []format{
 	{"idx", "train-images-idx3-ubyte, train-labels-idx1-ubyte and the same for t10k, plain or .gz", detectIDX, openIDX},
 	{"cifar10", "data_batch_1.bin to data_batch_5.bin, test_batch.bin, batches.meta.txt", cifar10.detect, cifar10.open},
 	{"cifar100", "train.bin, test.bin, fine_label_names.txt", cifar100.detect, cifar100.open},
-	{"npz", "a .npz file with x_train, y_train, x_test, y_test, or with images, labels", detectNPZ, openNPZ},
-	{"imagefolder", "train and val folders, each with one folder of PNG or JPEG files per class", detectFolder, openFolder},
+	{"npz", "a .npz file with x_train, y_train, x_val, y_val, x_test, y_test, or with images, labels", detectNPZ, openNPZ},
+	{"imagefolder", "train, val and test folders, each with one folder of PNG or JPEG files per class", detectFolder, openFolder},
 }
 
 // Formats returns the names of the formats.
@@ -65,8 +69,8 @@ func open(path string, o Options) (*Dataset, error) {
 	if o.Split == "" {
 		o.Split = Train
 	}
-	if o.Split != Train && o.Split != Test {
-		return nil, fmt.Errorf("unknown split %q: choose %q or %q", o.Split, Train, Test)
+	if !slices.Contains(Splits(), o.Split) {
+		return nil, fmt.Errorf("unknown split %q: choose one of %q", o.Split, Splits())
 	}
 	if min(o.Shape.Channels, o.Shape.Height, o.Shape.Width, o.Classes) < 0 {
 		return nil, fmt.Errorf("a model of %v images and %d classes: needs no negative numbers", o.Shape, o.Classes)
@@ -82,11 +86,14 @@ func open(path string, o Options) (*Dataset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}
-	d.Format, d.Split = f.name, o.Split
+	d.Format = f.name
 	if len(d.labels) == 0 {
-		return nil, fmt.Errorf("the %s split has no samples", o.Split)
+		return nil, fmt.Errorf("the %s split has no samples", d.Split)
 	}
-	if err := errors.Join(d.fitClasses(o.Classes), d.fitShape(o)); err != nil {
+	if o.Split == Test && d.Split == Val {
+		d.Notes = append(d.Notes, "there is no test split: val takes its place")
+	}
+	if err := errors.Join(d.fitClasses(o), d.fitShape(o)); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -115,59 +122,4 @@ func chooseFormat(path, name string) (format, error) {
 		return found[0], nil
 	}
 	return format{}, fmt.Errorf("found several formats, %s: name the one you mean", strings.Join(names, ", "))
-}
-
-// fitClasses checks the labels, and names the classes of a format that does not: 0 to the model's last
-// class, or to the largest label if the model does not say.
-func (d *Dataset) fitClasses(model int) error {
-	if !d.named {
-		if model == 0 {
-			model = int(max(0, min(slices.Max(d.labels), maxClasses-1))) + 1
-		}
-		d.Classes = numberNames(model)
-	}
-	if model != 0 && model != len(d.Classes) {
-		return fmt.Errorf("the data set has %d classes, the model tells %d apart: train a new last layer for them (--num-classes %[1]d)",
-			len(d.Classes), model)
-	}
-	err := d.checkLabels()
-	if err != nil && !d.named && model != 0 && slices.Max(d.labels) < maxClasses {
-		err = fmt.Errorf("%w\nif these labels are right, train a new last layer for them (--num-classes %d)", err, slices.Max(d.labels)+1)
-	}
-	return err
-}
-
-// maxClasses keeps a damaged label from making names for billions of classes.
-const maxClasses = 1 << 20
-
-func numberNames(n int) []string {
-	names := make([]string, n)
-	for i := range names {
-		names[i] = strconv.Itoa(i)
-	}
-	return names
-}
-
-// checkLabels returns an error that counts the samples whose label is no index into Classes, and lists the
-// first few.
-func (d *Dataset) checkLabels() error {
-	const listed = 5
-	var bad []string
-	count := 0
-	for i, label := range d.labels {
-		if label >= 0 && label < int64(len(d.Classes)) {
-			continue
-		}
-		if count++; count <= listed {
-			bad = append(bad, fmt.Sprintf("\n  %s: label %d", d.sample(i), label))
-		}
-	}
-	if count == 0 {
-		return nil
-	}
-	if count > listed {
-		bad = append(bad, "\n  …")
-	}
-	return fmt.Errorf("%d of %d samples have a label outside the %d classes (0 to %d):%s",
-		count, len(d.labels), len(d.Classes), len(d.Classes)-1, strings.Join(bad, ""))
 }

@@ -103,28 +103,28 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-func TestSingleAndNotes(t *testing.T) {
+func TestSplitAndNotes(t *testing.T) {
 	dir := t.TempDir()
 	writeFolder(t, dir)
 	write(t, filepath.Join(dir, "train/9/old.webp"), nil)
 	real := filepath.Join(dir, "real.npz")
 	npz(t, real, map[string][]byte{"images": npy("<f4", "(1, 1, 1)", []byte{0, 0, 0x80, 0x3e}), "labels": npy("|u1", "(1,)", []byte{0})}) // 0.25
 	tests := []struct {
-		path   string
-		split  Split
-		single bool
-		note   string
+		path      string
+		split, is Split
+		note      string
 	}{
-		{dir, Train, false, "passed over 1 files"},
-		{dir, Test, false, "val has no images of 9"},
-		{filepath.Join(dir, "val"), Train, true, ""},
-		{real, Test, true, "rounded to 256 levels"},
-		{"testdata/numpy.npz", Test, false, ""},
+		{dir, Train, Train, "passed over 1 files"},
+		{dir, Val, Val, "no images of 9"},
+		{filepath.Join(dir, "val"), Train, All, ""},
+		{real, Test, All, "rounded to 256 levels"},
+		{"testdata/numpy.npz", Test, Test, ""},
+		{"testdata/numpy.npz", Val, Test, ""},
 	}
 	for _, test := range tests {
 		d := mustOpen(t, test.path, Options{Split: test.split, Shape: Shape{map[bool]int{true: 1, false: 3}[test.path == real], 0, 0}.or(Shape{0, 5, 6}), Resize: true})
-		if d.Single != test.single {
-			t.Errorf("%s %s: single %v, want %v", test.path, test.split, d.Single, test.single)
+		if d.Split != test.is {
+			t.Errorf("%s %s: opened %s, want %s", test.path, test.split, d.Split, test.is)
 		}
 		if notes := fmt.Sprint(d.Notes); (test.note == "") != (len(d.Notes) == 0) || !strings.Contains(notes, test.note) {
 			t.Errorf("%s %s: notes %s, want %q", test.path, test.split, notes, test.note)

@@ -15,7 +15,7 @@ type Run struct {
 	Model     *onnxgraph.Model // the source; it is not changed
 	Recipe    Recipe
 	Train     *dataset.Dataset
-	Test      *dataset.Dataset
+	Test      *dataset.Dataset       // measured after every epoch; KeepBest chooses by it
 	Augment   []dataset.Augmentation // as Recipe.Augment names them
 	Normalize dataset.Normalization
 	Workers   int         // goroutines that make batches, 0 for one per core; never changes the result

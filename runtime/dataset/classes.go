@@ -1,0 +1,207 @@
+package dataset
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// fitClasses checks the labels, and makes them those of the model.
+func (d *Dataset) fitClasses(o Options) error {
+	if o.AnyClasses {
+		o.Classes, o.ClassNames = 0, nil
+	} else if d.named && len(d.Classes) == 1 {
+		return d.refuseOneClass()
+	}
+	if o.ClassNames != nil && o.Classes != 0 && len(o.ClassNames) != o.Classes {
+		return fmt.Errorf("the model tells %d classes apart, but there are %d class names for it: give the right names, in the order of its outputs (--classes FILE)",
+			o.Classes, len(o.ClassNames))
+	}
+	switch {
+	case !d.named:
+		return d.takeNumbers(o)
+	case o.ClassNames != nil && !isNumbered(o.ClassNames):
+		return d.matchNames(o.ClassNames)
+	case o.ClassNames != nil && len(without(d.Classes, o.ClassNames)) == 0:
+		return d.matchNames(o.ClassNames) // folders named 0, 1, …
+	}
+	return d.takeOrder(max(o.Classes, len(o.ClassNames)))
+}
+
+func (d *Dataset) refuseOneClass() error {
+	advice := ""
+	folder := filepath.Join(d.Path, d.Classes[0])
+	if inner, err := subfolders(folder); err == nil && len(inner) > 1 {
+		advice = fmt.Sprintf("; if the folders in it are the classes, give %s as the data set", folder)
+	}
+	return fmt.Errorf("the only class is %s: a classifier tells at least 2 apart%s", d.Classes[0], advice)
+}
+
+// takeNumbers is for a format that does not name its classes: labels are the numbers of the model's outputs, and
+// without a model go up to the largest label.
+func (d *Dataset) takeNumbers(o Options) error {
+	largest := slices.Max(d.labels)
+	switch {
+	case o.ClassNames != nil:
+		d.Classes = o.ClassNames
+	case o.Classes != 0:
+		d.Classes = numberNames(o.Classes)
+	default:
+		d.Classes = numberNames(int(max(0, min(largest, maxClasses-1))) + 1)
+	}
+	err := d.checkLabels()
+	if err != nil && slices.Min(d.labels) >= 0 && largest > 0 && largest < maxClasses {
+		err = fmt.Errorf("%w\nif these labels are right, train a new last layer for them (--num-classes %d)", err, largest+1)
+	}
+	return err
+}
+
+// takeOrder takes the classes of the data set in their order for those of a model that does not name its own; the
+// model may be unknown, too.
+func (d *Dataset) takeOrder(model int) error {
+	n := len(d.Classes)
+	switch {
+	case model > n:
+		return fmt.Errorf("the data set has %d classes, and the model tells %d apart without naming them: name them in the order of the model's outputs (--classes FILE), "+
+			"so that they can be matched by name, or train a new last layer (--num-classes %[1]d)", n, model)
+	case model != 0 && model < n:
+		return fmt.Errorf("the data set has %d classes, the model tells %d apart: train a new last layer for them (--num-classes %[1]d)", n, model)
+	case model != 0 && d.Format == "imagefolder":
+		d.Notes = append(d.Notes, fmt.Sprintf("the model does not name its classes, which are taken in the order of the folders: %s; --classes FILE tells another order", shortList(d.Classes)))
+	}
+	return d.checkLabels()
+}
+
+// matchNames makes the labels those of a model that names its classes.
+func (d *Dataset) matchNames(model []string) error {
+	if err := d.checkLabels(); err != nil {
+		return err
+	}
+	index := map[string][]int{}
+	for i, name := range model {
+		index[name] = append(index[name], i)
+	}
+	var unknown, ambiguous []string
+	to := make([]int64, len(d.Classes))
+	for i, name := range d.Classes {
+		switch places := index[name]; len(places) {
+		case 0:
+			unknown = append(unknown, name)
+		case 1:
+			to[i] = int64(places[0])
+		default:
+			ambiguous = append(ambiguous, name)
+		}
+	}
+	var faults []error
+	if len(unknown) > 0 {
+		advice := fmt.Sprintf("name the model's classes as the data set does, in the order of its outputs (--classes FILE), or train a new last layer (--num-classes %d)", len(d.Classes))
+		fault := fmt.Errorf("%d of the data set's %d classes are not among those that the model names: %s", len(unknown), len(d.Classes), shortList(unknown))
+		if rest := without(model, d.Classes); len(rest) > 0 {
+			fault = fmt.Errorf("%w; only the model has %s", fault, shortList(rest))
+		}
+		faults = append(faults, fmt.Errorf("%w\n%s", fault, advice))
+	}
+	if len(ambiguous) > 0 {
+		faults = append(faults, fmt.Errorf("several classes of the model have the same name as one of the data set: %s: give names that differ (--classes FILE)", shortList(ambiguous)))
+	}
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	switch {
+	case len(d.Classes) < len(model):
+		d.Notes = append(d.Notes, fmt.Sprintf("the %d classes are matched by name to the %d that the model tells apart", len(d.Classes), len(model)))
+	case !slices.Equal(d.Classes, model):
+		d.Notes = append(d.Notes, "the classes are matched by name: the model has another order")
+	}
+	for i, label := range d.labels {
+		d.labels[i] = to[label]
+	}
+	d.Classes = model
+	return nil
+}
+
+// maxClasses keeps a damaged label from making names for billions of classes.
+const maxClasses = 1 << 20
+
+// numberNames names n classes 0, 1, …
+func numberNames(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = strconv.Itoa(i)
+	}
+	return names
+}
+
+// isNumbered reports whether names say no more than the numbers of classes.
+func isNumbered(names []string) bool { return slices.Equal(names, numberNames(len(names))) }
+
+// checkLabels returns an error that counts the samples whose label is no index into Classes, and lists the
+// first few.
+func (d *Dataset) checkLabels() error {
+	const listed = 5
+	var bad []string
+	count := 0
+	for i, label := range d.labels {
+		if label >= 0 && label < int64(len(d.Classes)) {
+			continue
+		}
+		if count++; count <= listed {
+			bad = append(bad, fmt.Sprintf("\n  %s: label %d", d.sample(i), label))
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	if count > listed {
+		bad = append(bad, "\n  …")
+	}
+	return fmt.Errorf("%d of %d samples have a label outside the %d classes (0 to %d):%s",
+		count, len(d.labels), len(d.Classes), len(d.Classes)-1, strings.Join(bad, ""))
+}
+
+// shortList writes names, of many the first ones and how many more there are.
+func shortList(names []string) string {
+	const most = 8
+	if len(names) <= most+1 {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
+
+// ReadClassNames reads the names of a model's classes in the order of its outputs: a JSON list of strings, or one name
+// per line. It returns an error if the file cannot be read, names fewer than two classes, or leaves one without a name.
+func ReadClassNames(path string) ([]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading class names: %w", err)
+	}
+	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff"))) // some editors mark UTF-8 so
+	var names []string
+	if bytes.HasPrefix(text, []byte("[")) {
+		if err := json.Unmarshal(text, &names); err != nil {
+			return nil, fmt.Errorf("reading class names from %s: needs a JSON list of strings, or one name per line: %w", path, err)
+		}
+	} else {
+		names = strings.Split(string(text), "\n")
+	}
+	var faults []error
+	for i := range names {
+		if names[i] = strings.TrimSpace(names[i]); names[i] == "" {
+			faults = append(faults, fmt.Errorf("class %d has no name", i))
+		}
+	}
+	if len(names) < 2 {
+		faults = append(faults, fmt.Errorf("%d names: a classifier has at least 2 classes", len(names)))
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("reading class names from %s: %w", path, errors.Join(faults...))
+	}
+	return names, nil
+}

@@ -1,0 +1,139 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// folderLayout says where the class folders of an image folder are.
+type folderLayout struct {
+	path   string
+	splits map[Split]string // the folders of the splits; empty if the classes are in path itself
+	notes  []string
+}
+
+// readFolderLayout finds the folders that are splits: by their names, and by the folders in them, which tell a split
+// from a class that happens to be called "train".
+func readFolderLayout(path string) (*folderLayout, error) {
+	names, err := subfolders(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &folderLayout{path: path, splits: map[Split]string{}}
+	var faults []error
+	var flat, others []string // named as splits, but without folders in them; named otherwise
+	for _, name := range names {
+		folder := filepath.Join(path, name)
+		split := splitNamed(name)
+		if split == "" {
+			others = append(others, name)
+			continue
+		}
+		inner, err := subfolders(folder)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(inner) == 0:
+			flat = append(flat, name)
+		case l.splits[split] != "":
+			faults = append(faults, fmt.Errorf("%s and %s are both the %s split: join them, or move one of them away", l.splits[split], folder, split))
+		default:
+			l.splits[split] = folder
+		}
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	switch {
+	case len(l.splits) > 0:
+		if rest := slices.Concat(flat, others); len(rest) > 0 {
+			slices.Sort(rest)
+			l.notes = append(l.notes, fmt.Sprintf("beside %s, these folders are no splits with class folders in them, and are passed over: %s", l.list(), shortList(rest)))
+		}
+	case len(flat) > 0 && len(others) == 0:
+		return nil, fmt.Errorf("%s: named as splits, but without class folders in them: put the images of each class into a folder of its own, such as %s",
+			shortList(flat), filepath.Join(path, flat[0], "CLASS"))
+	case len(flat) > 0:
+		l.notes = append(l.notes, fmt.Sprintf("%s: taken as classes, since there are no folders in them", shortList(flat)))
+	default:
+		return l, refuseUnknownSplits(path, others)
+	}
+	return l, nil
+}
+
+// refuseUnknownSplits returns an error if folders that are not named as splits look like some: each holds no images
+// but the same folders.
+func refuseUnknownSplits(path string, names []string) error {
+	if len(names) < 2 {
+		return nil
+	}
+	var first []string
+	for i, name := range names {
+		folder := filepath.Join(path, name)
+		inner, err := subfolders(folder)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			first = inner
+		}
+		if len(inner) == 0 || !slices.Equal(inner, first) || holdsImages(folder) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s hold the same folders, %s, as splits do, but are not named as such: name them train, val or test; "+
+		"if they are the classes, put their images directly into them", shortList(names), shortList(first))
+}
+
+// holdsImages reports whether a folder has an image in it, not only in folders below.
+func holdsImages(folder string) bool {
+	entries, err := os.ReadDir(folder)
+	return err == nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() && hasImageEnding(e.Name()) })
+}
+
+// choose returns the split that serves as the one asked for, and its folder.
+func (l *folderLayout) choose(asked Split) (split Split, folder string, err error) {
+	if len(l.splits) == 0 {
+		return All, l.path, nil
+	}
+	if split = asked.among(slices.Collect(maps.Keys(l.splits))...); split == "" {
+		return "", "", fmt.Errorf("no %s split in %s, which has %s: needs a folder named %s, in any case, with class folders in it",
+			asked, l.path, l.list(), strings.Join(splitNames[asked], " or "))
+	}
+	return split, l.splits[split], nil
+}
+
+// list names the folders of the splits.
+func (l *folderLayout) list() string {
+	var names []string
+	for _, folder := range l.splits {
+		names = append(names, filepath.Base(folder))
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// classes returns the names of the classes in label order, and the folder that settles them.
+func (l *folderLayout) classes() (names []string, reference string, err error) {
+	if train := l.splits[Train]; train != "" || len(l.splits) == 0 {
+		if train == "" {
+			train = l.path
+		}
+		names, err = subfolders(train)
+		return names, train, err
+	}
+	for _, folder := range l.splits {
+		inner, err := subfolders(folder)
+		if err != nil {
+			return nil, "", err
+		}
+		names = append(names, inner...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), l.path, nil
+}
