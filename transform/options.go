@@ -107,6 +107,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// Validate lists everything that is wrong with the options whatever the model; what is left out has its default.
+func (o Options) Validate() error { return o.withDefaults().check() }
+
 // check lists everything that is wrong with o, which has its defaults.
 func (o Options) check() error {
 	var faults []error

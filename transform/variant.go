@@ -24,10 +24,18 @@ func Variants() []Variant { return []Variant{Baseline, FrozenBaseline, Frozen, L
 // HasBlocks reports whether the variant is made by converting the source model.
 func (v Variant) HasBlocks() bool { return v == Frozen || v == Learned }
 
+// Validate says what is wrong with a name that is no variant's.
+func (v Variant) Validate() error {
+	if !slices.Contains(Variants(), v) {
+		return fmt.Errorf("choosing what trains: no variant %q: there are %v", v, Variants())
+	}
+	return nil
+}
+
 // Trained returns the names of the constants of the main graph that train in the variant.
 func (v Variant) Trained(m *onnxgraph.Model) ([]string, error) {
-	if !slices.Contains(Variants(), v) {
-		return nil, fmt.Errorf("choosing what trains: no variant %q: there are %v", v, Variants())
+	if err := v.Validate(); err != nil {
+		return nil, err
 	}
 	parameters, err := Parameters(m)
 	if err != nil {

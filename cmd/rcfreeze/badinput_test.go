@@ -112,7 +112,7 @@ func fails(t *testing.T, args string, want ...string) {
 	before := files(t)
 	stdout, stderr, code := call(strings.Fields(args)...)
 	_, message, found := strings.Cut("\n"+stderr, "\nrcfreeze: ")
-	if code != exitFailed || stdout != "" || !found {
+	if code != exitFailed && code != exitUsage || stdout != "" || !found {
 		t.Errorf("exit code %d, printed %q and said %q", code, stdout, stderr)
 	}
 	for _, text := range want {

@@ -77,7 +77,7 @@ func (f *sampleFlags) options(bar *progress) batchnorm.Options {
 }
 
 func (c *calibrateCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.output.check(), c.data.check(), c.sample.check()); err != nil {
+	if err := errors.Join(c.output.check(), usage(c.data.check(), c.sample.check())); err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)

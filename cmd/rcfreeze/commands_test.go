@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
@@ -174,6 +176,25 @@ func TestTables(t *testing.T) {
 			if !strings.Contains(stdout, text) {
 				t.Errorf("rcfreeze %s does not print %q:\n%s", c.args, text, stdout)
 			}
+		}
+	}
+}
+
+// TestJSONNames checks that what a flag sets has the flag's name in JSON.
+func TestJSONNames(t *testing.T) {
+	flags := newTrain(&printer{}).Flags()
+	document, err := json.Marshal(train.Recipe{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(document, &fields); err != nil {
+		t.Fatal(err)
+	}
+	delete(fields, "trained") // follows from the variant
+	for name := range fields {
+		if flags.Lookup(strings.ReplaceAll(name, "_", "-")) == nil {
+			t.Errorf("the recipe's field %q has not the name of a flag", name)
 		}
 	}
 }

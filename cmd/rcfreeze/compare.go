@@ -70,7 +70,7 @@ func newCompare(p *printer) *cobra.Command {
 }
 
 func (c *compareCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.data.check(), c.recipe.check(), c.head.check(), checkExpansions(c.expansions...)); err != nil {
+	if err := usage(c.data.check(), c.recipe.check(), c.head.check(), c.conversion.options.Validate(), c.check()); err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)
@@ -99,6 +99,15 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 		Epsilon: plan.Epsilon, Summary: compare.Summarize(rows), Runs: rows,
 	}
 	return c.result(r, func() { c.print(r) })
+}
+
+// check says what is wrong with the flags that only compare has.
+func (c *compareCommand) check() error {
+	faults := []error{checkExpansions(c.expansions...)}
+	for _, v := range c.variants {
+		faults = append(faults, transform.Variant(v).Validate())
+	}
+	return errors.Join(faults...)
 }
 
 // plan gathers all that a comparison needs.

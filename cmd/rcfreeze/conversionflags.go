@@ -33,23 +33,27 @@ func (f *conversionFlags) add(flags *pflag.FlagSet) {
 	flags.Uint64Var(&f.options.Seed, "seed", 0, "seed of the banks and of random 1×1 convolutions")
 }
 
-// settle reads the expansion, once flags are parsed.
+// settle reads the expansion, once flags are parsed, and lists what is wrong with them.
 func (f *conversionFlags) settle() error {
+	o := &f.options
 	if f.expansion == autoExpansion {
-		if e := f.options.MaxError; !(e > 0 && e < 1) {
-			return fmt.Errorf("--expansion auto: needs a --max-error above 0 and below 1, got %v", e)
+		if !(o.MaxError > 0 && o.MaxError < 1) {
+			return fmt.Errorf("--expansion auto: needs a --max-error above 0 and below 1, got %v", o.MaxError)
 		}
-		return nil
+		return o.Validate()
 	}
-	if f.options.MaxError != 0 {
-		return fmt.Errorf("--max-error %v: chooses expansions, which --expansion %s fixes: give --expansion auto", f.options.MaxError, f.expansion)
+	if o.MaxError != 0 {
+		return fmt.Errorf("--max-error %v: chooses expansions, which --expansion %s fixes: give --expansion auto", o.MaxError, f.expansion)
 	}
 	e, err := strconv.Atoi(f.expansion)
 	if err != nil {
 		return fmt.Errorf("--expansion %q: give a number, or auto", f.expansion)
 	}
-	f.options.Expansion = e
-	return checkExpansions(e)
+	if err := checkExpansions(e); err != nil {
+		return err
+	}
+	o.Expansion = e
+	return o.Validate()
 }
 
 // addKind adds all flags but those in which the runs of a comparison differ.

@@ -52,7 +52,7 @@ func newConvert(p *printer) *cobra.Command {
 }
 
 func (c *convertCommand) run(ctx context.Context, path string) error {
-	err := errors.Join(c.output.check(), c.head.check(), c.conversion.settle(), c.calibration.check(c.conversion.options.Pointwise, c.addNorm))
+	err := errors.Join(c.output.check(), usage(c.head.check(), c.conversion.settle(), c.calibration.check(c.conversion.options.Pointwise, c.addNorm)))
 	if err != nil {
 		return err
 	}

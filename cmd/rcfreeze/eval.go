@@ -52,7 +52,7 @@ func addEpsilon(cmd *cobra.Command, epsilon *fraction) {
 }
 
 func (c *evalCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.data.check(), c.check()); err != nil {
+	if err := usage(c.data.check(), c.check()); err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)

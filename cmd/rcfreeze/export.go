@@ -72,7 +72,7 @@ inference.`,
 }
 
 func (c *exportCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.output.check(), c.size.check(), c.check()); err != nil {
+	if err := errors.Join(c.output.check(), usage(c.size.check(), c.check())); err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)

@@ -65,7 +65,7 @@ func newInspect(p *printer) *cobra.Command {
 }
 
 func (c *inspectCommand) run(ctx context.Context, path string) error {
-	if err := c.conversion.settle(); err != nil {
+	if err := usage(c.conversion.settle()); err != nil {
 		return err
 	}
 	go ort.Init(c.runtime.library) // takes longer than to read the model, which most often does not say its shapes

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,18 +14,36 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
 )
 
-// The exit codes.
+// The exit codes. A signal that ends the program adds its number to exitSignal, as in shells: 130 for SIGINT, 143 for SIGTERM.
 const (
-	exitDone        = 0
-	exitFailed      = 1
-	exitInterrupted = 130 // as shells report a program that SIGINT ended
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // the command line is wrong: nothing was read
+	exitSignal = 128
 )
 
 func main() {
 	secondopinion.RunChildIfAsked()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	ctx := untilSignal(context.Background(), os.Interrupt, syscall.SIGTERM)
 	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// stopped is the cause of a context that a signal has ended.
+type stopped struct{ signal os.Signal }
+
+func (s stopped) Error() string { return fmt.Sprintf("stopped by a signal: %v", s.signal) }
+
+// untilSignal returns a context that the first of the signals ends. A second one ends the program at once.
+func untilSignal(parent context.Context, signals ...os.Signal) context.Context {
+	ctx, cancel := context.WithCancelCause(parent)
+	came := make(chan os.Signal, 1)
+	signal.Notify(came, signals...)
+	go func() {
+		s := <-came
+		signal.Stop(came)
+		cancel(stopped{s})
+	}()
+	return ctx
 }
 
 // execute runs the command with the given arguments and returns its exit code.
@@ -35,9 +54,19 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(stderr, "rcfreeze:", err)
-	if ctx.Err() != nil {
-		return exitInterrupted
+	fmt.Fprintln(stderr, "rcfreeze:", shortened(err.Error()))
+	return exitCode(ctx, err)
+}
+
+func exitCode(ctx context.Context, err error) int {
+	var cause stopped
+	if errors.As(context.Cause(ctx), &cause) {
+		if s, ok := cause.signal.(syscall.Signal); ok {
+			return exitSignal + int(s)
+		}
+	}
+	if isUsage(err) {
+		return exitUsage
 	}
 	return exitFailed
 }

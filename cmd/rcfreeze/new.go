@@ -62,12 +62,12 @@ func (c *newCommand) run(name string) error {
 		var rest string
 		n, _ := fmt.Sscanf(c.input+" .", "%dx%dx%d %s", &o.Channels, &o.ImageHeight, &o.ImageWidth, &rest)
 		if n != 4 || rest != "." || min(o.Channels, o.ImageHeight, o.ImageWidth) < 1 {
-			return fmt.Errorf("--input %q: needs channels x height x width, such as 3x32x32", c.input)
+			return usage(fmt.Errorf("--input %q: needs channels x height x width, such as 3x32x32", c.input))
 		}
 	}
 	m, err := architecture.New(name, c.options)
 	if err != nil {
-		return err
+		return usage(err)
 	}
 	r := newResult{Architecture: name, Output: c.output.path}
 	if r.Parameters, err = countParameters(m); err != nil {

@@ -32,7 +32,9 @@ Results go to standard output: tables, or with --json one JSON document. All els
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "print the result as one JSON document")
 	root.SetGlobalNormalizationFunc(flagName)
 	for _, make := range subcommands {
-		root.AddCommand(make(p))
+		cmd := make(p)
+		tellWorkApart(cmd)
+		root.AddCommand(cmd)
 	}
 	return root
 }

@@ -71,10 +71,14 @@ func newTrain(p *printer) *cobra.Command {
 
 // check says what is wrong with the flags that only train has.
 func (c *trainCommand) check() error {
+	var faults []error
 	if keep := train.Keep(c.keep); keep != train.KeepLast && keep != train.KeepBest {
-		return fmt.Errorf("--keep %q: choose last or best", c.keep)
+		faults = append(faults, fmt.Errorf("--keep %q: choose last or best", c.keep))
 	}
-	return nil
+	if c.variant != "" {
+		faults = append(faults, transform.Variant(c.variant).Validate())
+	}
+	return errors.Join(faults...)
 }
 
 func variantList() string {
@@ -86,7 +90,7 @@ func variantList() string {
 }
 
 func (c *trainCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.output.check(), c.data.check(), c.recipe.check(), c.head.check(), c.check()); err != nil {
+	if err := errors.Join(c.output.check(), usage(c.data.check(), c.recipe.check(), c.head.check(), c.check())); err != nil {
 		return err
 	}
 	m, err := onnxgraph.Load(path)

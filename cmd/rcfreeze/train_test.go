@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -157,7 +158,7 @@ func tensor(t *testing.T, path, name string) []byte {
 // stopper cancels a context once a text is written to it.
 type stopper struct {
 	text string
-	stop context.CancelFunc
+	stop func()
 }
 
 func (s stopper) Write(p []byte) (int, error) {
@@ -170,9 +171,10 @@ func (s stopper) Write(p []byte) (int, error) {
 func TestInterruptAndResume(t *testing.T) {
 	workshop(t)
 	succeed(t, trainArgs("model.onnx", "whole.onnx")...)
-	ctx, stop := context.WithCancel(context.Background())
-	if code := execute(ctx, trainArgs("model.onnx", "parts.onnx"), io.Discard, stopper{"epoch 1/3", stop}); code != exitInterrupted {
-		t.Errorf("an interrupted run has exit code %d, want %d", code, exitInterrupted)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	stop := func() { cancel(stopped{syscall.SIGTERM}) }
+	if code := execute(ctx, trainArgs("model.onnx", "parts.onnx"), io.Discard, stopper{"epoch 1/3", stop}); code != 143 {
+		t.Errorf("a run that SIGTERM stops has exit code %d, want 143", code)
 	}
 	if _, err := os.Stat("parts.onnx"); err == nil {
 		t.Error("an interrupted run wrote a model")

@@ -19,7 +19,7 @@ type Recipe struct {
 	GradAccumSteps int       `json:"grad_accum_steps"` // steps whose gradients make an update together
 	Optimizer      string    `json:"optimizer"`        // sgd or adamw
 	LearningRate   float64   `json:"lr"`
-	Schedule       string    `json:"schedule"`      // a name of Schedules
+	Schedule       string    `json:"scheduler"`     // a name of Schedules
 	WarmupEpochs   float64   `json:"warmup_epochs"` // the rate rises linearly over these
 	StepEpochs     int       `json:"step_epochs"`   // schedule step: epochs between two drops
 	StepFactor     float64   `json:"step_factor"`   // schedule step: what a drop multiplies the rate with

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+)
+
+// usageError is a mistake in the command line itself, which has an exit code of its own.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// usage joins what is wrong with the command line into one usageError, nil if nothing is.
+func usage(faults ...error) error {
+	if err := errors.Join(faults...); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// workError is an error of a command whose command line could be read.
+type workError struct{ error }
+
+func (e workError) Unwrap() error { return e.error }
+
+// tellWorkApart marks the errors that come from the command's work: all others are of the command line, and come from the
+// parser of flags, which does not mark its own.
+func tellWorkApart(cmd *cobra.Command) {
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := run(cmd, args); err != nil {
+			return workError{err}
+		}
+		return nil
+	}
+}
+
+// isUsage reports whether the command line is wrong.
+func isUsage(err error) bool {
+	var work workError
+	var wrong usageError
+	return !errors.As(err, &work) || errors.As(err, &wrong)
+}
