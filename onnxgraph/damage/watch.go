@@ -3,7 +3,6 @@ package damage
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"runtime/metrics"
 	"testing"
 	"time"
@@ -30,27 +29,23 @@ func Watch(t testing.TB, size int) func() {
 	}
 }
 
-func allocated() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
-}
+func allocated() uint64 { return metric("/gc/heap/allocs:bytes") }
 
-// HeapGrowth returns by how many bytes the heap grew at most while f ran, with a collector that works hard.
+// HeapGrowth returns by how many bytes what the heap holds grew at most while f ran. It collects garbage again and again, and
+// counts what is in use. Collector and f share one core, so that what f takes while garbage is collected does not depend on the
+// machine and its load.
 func HeapGrowth(f func()) uint64 {
-	defer debug.SetGCPercent(debug.SetGCPercent(40))
-	heap := func() uint64 {
-		var s runtime.MemStats
-		runtime.ReadMemStats(&s)
-		return s.HeapAlloc
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	live := func() uint64 {
+		runtime.GC()
+		return metric("/gc/heap/live:bytes")
 	}
-	runtime.GC()
-	before, most := heap(), uint64(0)
+	before, most := live(), uint64(0)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		for tick := time.NewTicker(5 * time.Millisecond); ; <-tick.C {
-			most = max(most, heap())
+		for {
+			most = max(most, live())
 			select {
 			case <-stop:
 				return
@@ -62,4 +57,10 @@ func HeapGrowth(f func()) uint64 {
 	close(stop)
 	<-stopped
 	return most - min(before, most)
+}
+
+func metric(name string) uint64 {
+	sample := []metrics.Sample{{Name: name}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
