@@ -11,19 +11,49 @@ type finder struct {
 	found   map[*onnxgraph.Value]Parameter
 	fixed   map[*onnxgraph.Value]bool // values that depend on constants only
 	learned map[*onnxgraph.Value]bool // values that depend on a weight, and not on constants only
-	done    map[spreading]bool        // what spread did already
 
-	elementwise []onnxgraph.Use // where Add and Mul read parameters
+	layers  []*layer
+	readers map[*onnxgraph.Value][]reading // of each constant, in the order of the layers
+	order   []*onnxgraph.Value             // the keys of readers, in the order in which they were found
 }
 
-// spreading is a value and the role that what it is computed from gets.
-type spreading struct {
-	value *onnxgraph.Value
+// layer is a node that applies parameters to what it is given.
+type layer struct {
+	node       *onnxgraph.Node
+	parameters []parameterInput
+}
+
+// parameterInput is an input of a layer that is a parameter, or is computed from some.
+type parameterInput struct {
+	index   int
+	value   *onnxgraph.Value
+	sources []*onnxgraph.Value // the constants that it comes from, but single numbers in formulas
+}
+
+// reading is a layer that a constant is a parameter of, and the use of the constant itself on the way there.
+type reading struct {
+	layer *layer
+	index int // of the layer's input
+	at    onnxgraph.Use
 	role  Role
 }
 
 func newFinder() *finder {
-	return &finder{found: map[*onnxgraph.Value]Parameter{}, fixed: map[*onnxgraph.Value]bool{}, learned: map[*onnxgraph.Value]bool{}, done: map[spreading]bool{}}
+	return &finder{
+		found: map[*onnxgraph.Value]Parameter{}, fixed: map[*onnxgraph.Value]bool{}, learned: map[*onnxgraph.Value]bool{},
+		readers: map[*onnxgraph.Value][]reading{},
+	}
+}
+
+// find looks for the parameters in all graphs of a model.
+func find(m *onnxgraph.Model) *finder {
+	f := newFinder()
+	for _, g := range m.Graphs() {
+		for _, n := range g.Sorted() {
+			f.read(n)
+		}
+	}
+	return f
 }
 
 // read notes the parameters that n reads, and what its outputs depend on.
@@ -37,17 +67,19 @@ func (f *finder) read(n *onnxgraph.Node) {
 	if n.Domain() != "" || isElementwise(n) && !learned {
 		roles = nil
 	}
+	l := &layer{node: n}
 	for i, role := range roles {
 		v := n.Input(i)
 		if role == "" || fixed || v == nil || !f.isFixed(v) || isElementwise(n) && !isVector(v) {
 			continue
 		}
 		learned = true
-		use := onnxgraph.Use{Node: n, Index: i}
-		f.spread(v, role, use)
-		if isElementwise(n) {
-			f.elementwise = append(f.elementwise, use)
-		}
+		p := parameterInput{index: i, value: v}
+		f.spread(&p, l, v, role, onnxgraph.Use{Node: n, Index: i}, map[*onnxgraph.Value]bool{})
+		l.parameters = append(l.parameters, p)
+	}
+	if len(l.parameters) > 0 {
+		f.layers = append(f.layers, l)
 	}
 	for _, v := range n.Outputs() {
 		f.fixed[v] = fixed
@@ -71,21 +103,29 @@ func isVector(v *onnxgraph.Value) bool {
 	return dims == nil || product(dims) > 1 && slices.Max(dims) == product(dims)
 }
 
-// spread gives a role to a constant, or to the constants that a value is computed from; of the latter, single numbers
-// are part of the formula.
-func (f *finder) spread(v *onnxgraph.Value, role Role, reading onnxgraph.Use) {
-	if v.Constant() != nil {
-		f.note(v, role, reading)
+// spread gives a role to a constant, or to the constants that a value is computed from, for input p of a layer; of the
+// latter, single numbers are part of the formula. The use is that of v, and done has what was seen on the way.
+func (f *finder) spread(p *parameterInput, l *layer, v *onnxgraph.Value, role Role, use onnxgraph.Use, done map[*onnxgraph.Value]bool) {
+	n := v.Producer()
+	if v.Constant() != nil || n.Is("ConstantOfShape") {
+		if v.Constant() != nil && !v.DType().IsFloat() {
+			return // a shape, or the like
+		}
+		f.note(v, role, onnxgraph.Use{Node: l.node, Index: p.index})
+		if f.readers[v] == nil {
+			f.order = append(f.order, v)
+		}
+		f.readers[v] = append(f.readers[v], reading{l, p.index, use, role})
+		p.sources = append(p.sources, v)
 		return
 	}
-	n := v.Producer()
-	if n.Is("DequantizeLinear") || f.done[spreading{v, role}] {
+	if n.Is("DequantizeLinear") || done[v] {
 		return // quantized weights do not train
 	}
-	f.done[spreading{v, role}] = true
-	for _, input := range n.Inputs() {
+	done[v] = true
+	for i, input := range n.Inputs() {
 		if input != nil && (len(n.Inputs()) == 1 || !isSingle(input)) {
-			f.spread(input, role, reading)
+			f.spread(p, l, input, role, onnxgraph.Use{Node: n, Index: i}, done)
 		}
 	}
 }

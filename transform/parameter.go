@@ -67,12 +67,7 @@ func Parameters(m *onnxgraph.Model) ([]Parameter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the parameters: %w", err)
 	}
-	f := newFinder()
-	for _, g := range m.Graphs() {
-		for _, n := range g.Sorted() {
-			f.read(n)
-		}
-	}
+	f := find(m)
 	for _, b := range blocks {
 		f.note(b.Bank, RoleBank, onnxgraph.Use{Node: b.BankConv, Index: 1})
 	}

@@ -6,69 +6,140 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Separate gives every layer normalisation parameters, statistics and biases of its own, and returns how many inputs got
-// a constant that they had not for themselves. Exporters merge constants that happen to be equal, such as the ones and
-// zeros of untrained normalisations, although each is to train by itself; with an Identity they say how each was named,
-// and is named again. Weights stay shared: layers that share one are tied on purpose.
-func Separate(m *onnxgraph.Model) int {
-	uses := separable(m)
-	added := 0
-	// what comes through nodes goes first, and leaves the constant and its name to the layer that reads it directly
-	for _, separate := range []func(*onnxgraph.Node, int) bool{separateIndirect, separateDirect} {
-		for _, u := range uses {
-			if separate(u.Node, u.Index) {
-				added++
-			}
-		}
-	}
-	return added
+// Separated is a constant that layers read together, and of which each has one of its own now.
+type Separated struct {
+	Name   string // of the constant in the file
+	Copies int    // how many constants it is now
 }
 
-// separable returns where layers read what each must have for itself, Add and Mul last.
-func separable(m *onnxgraph.Model) []onnxgraph.Use {
-	roles := []Role{RoleBias, RoleNormScale, RoleNormShift, RoleRunningMean, RoleRunningVar}
-	f := newFinder()
-	var uses []onnxgraph.Use
-	for _, g := range m.Graphs() {
-		for _, n := range g.Sorted() {
-			f.read(n)
-			if n.Domain() != "" || isElementwise(n) {
-				continue
-			}
-			for i, role := range readings[n.OpType()] {
-				if slices.Contains(roles, role) {
-					uses = append(uses, onnxgraph.Use{Node: n, Index: i})
-				}
+// Separate gives every layer parameters and statistics of its own where an exporter has merged equal ones, such as the ones
+// and zeros of untrained normalisations, and returns what it separated. With Identity nodes the exporter says how each was
+// named, and is named again. A layer that is used at several places stays one: see ties for how the two are told apart. Biases,
+// normalisation parameters and statistics that come to a layer through nodes become constants of their own, too.
+func Separate(m *onnxgraph.Model) []Separated {
+	f := find(m)
+	t := newTies(f)
+	classes := make([][]class, len(f.order))
+	for i, v := range f.order { // all are found before anything changes
+		classes[i] = t.classes(v)
+	}
+	var done []Separated
+	for i, v := range f.order {
+		name, copies := v.Name(), 1
+		first := max(0, slices.IndexFunc(classes[i], class.isDirect))
+		for j, c := range classes[i] {
+			if j != first && t.giveOwn(v, c, classes[i]) {
+				copies++
 			}
 		}
+		t.giveOwn(v, classes[i][first], classes[i]) // last: it keeps the constant if nothing else is left that reads it
+		if copies > 1 {
+			done = append(done, Separated{name, copies})
+		}
 	}
-	return append(uses, f.elementwise...)
+	return done
 }
 
-// separateIndirect makes input i of n a constant if it comes from one through nodes, and reports whether it did.
-func separateIndirect(n *onnxgraph.Node, i int) bool {
-	v := n.Input(i)
-	root, t, reason := resolve(v)
-	if reason != "" || v == root {
+// class has the readers of a constant that are one input of one layer.
+type class []reading
+
+// isDirect reports whether one of the readers has the constant itself for its input.
+func (c class) isDirect() bool { return slices.ContainsFunc(c, reading.isDirect) }
+
+func (r reading) isDirect() bool { return r.at.Node == r.layer.node }
+
+// classes returns the classes of the readers of a constant.
+func (t ties) classes(v *onnxgraph.Value) []class {
+	readers := t.readers[v]
+	if len(readers) > 1 && !t.isStart(v) {
+		return []class{readers}
+	}
+	var list []class
+	for _, r := range readers {
+		i := slices.IndexFunc(list, func(c class) bool { return r.index == c[0].index && t.isOne(r.layer, c[0].layer) })
+		if i < 0 {
+			list = append(list, nil)
+			i = len(list) - 1
+		}
+		list[i] = append(list[i], r)
+	}
+	return list
+}
+
+// giveOwn gives one of the classes of a constant one of its own, unless it has that or must share it, and reports whether it did.
+func (t ties) giveOwn(v *onnxgraph.Value, c class, all []class) bool {
+	if tensor := c.folded(v); tensor != nil {
+		return t.fold(v, tensor, c)
+	}
+	others := func(u onnxgraph.Use) bool {
+		return slices.ContainsFunc(all, func(other class) bool {
+			return other[0] != c[0] && slices.ContainsFunc(other, func(r reading) bool { return r.at == u })
+		})
+	}
+	if len(all) == 1 || v.Constant() == nil || isOnlyReadBy(v, c) || slices.ContainsFunc(c, func(r reading) bool { return others(r.at) }) {
 		return false
 	}
-	g, name := root.Graph(), root.Name()
-	n.SetInput(i, nil)
-	onnxgraph.RemoveUnused(v)
-	if root.IsUsed() {
-		name = v.Name()
+	own := v.Graph().AddConstant(v.Name(), v.Constant())
+	for _, r := range c {
+		r.at.Node.SetInput(r.at.Index, own)
 	}
-	n.SetInput(i, g.AddConstant(name, t))
 	return true
 }
 
-// separateDirect makes input i of n, a constant that something else uses too, one of its own, and reports whether it did.
-func separateDirect(n *onnxgraph.Node, i int) bool {
-	v := n.Input(i)
-	root, t, reason := resolve(v)
-	if reason != "" || v != root || len(v.Uses()) == 1 && !v.IsOutput() {
+// isOnlyReadBy reports whether nothing reads a constant but on the way to the readers of a class.
+func isOnlyReadBy(v *onnxgraph.Value, c class) bool {
+	return !v.IsOutput() && !slices.ContainsFunc(v.Uses(), func(u onnxgraph.Use) bool {
+		return !slices.ContainsFunc(c, func(r reading) bool { return r.at == u })
+	})
+}
+
+// folded returns what the readers of a class see of the constant v, for them to have as their constant; nil for weights, and
+// where readers see it in several forms.
+func (c class) folded(v *onnxgraph.Value) *onnxgraph.Tensor {
+	var seen *onnxgraph.Tensor
+	for _, r := range c {
+		_, t, reason := resolve(r.layer.node.Input(r.index))
+		if reason != "" || r.role == RoleWeight || seen != nil && !slices.Equal(seen.Dims(), t.Dims()) {
+			return nil
+		}
+		if v.Constant() != nil && t.DType() != v.DType() && r.role.Trains() {
+			return nil // it stays in the type that the file has
+		}
+		seen = t
+	}
+	return seen
+}
+
+// fold makes a tensor the constant of a class, under its name, and reports whether that is another one than v.
+func (t ties) fold(v *onnxgraph.Value, tensor *onnxgraph.Tensor, c class) bool {
+	shared := len(c) > 1 && !t.isStart(v)
+	if shared && !slices.Equal(tensor.Dims(), v.Constant().Dims()) {
+		return false // the nodes before the readers bring it into their form
+	}
+	if isOnlyReadBy(v, c) && !slices.ContainsFunc(c, func(r reading) bool { return !r.isDirect() }) && v.Constant() != nil {
 		return false
 	}
-	n.SetInput(i, v.Graph().AddConstant(v.Name(), t))
-	return true
+	g, name := v.Graph(), v.Name()
+	alias := ""
+	for _, r := range c {
+		n := r.layer.node
+		if old := n.Input(r.index); old != v {
+			n.SetInput(r.index, nil)
+			onnxgraph.RemoveUnused(old)
+			if alias == "" {
+				alias = old.Name()
+			}
+		}
+	}
+	own := v
+	if !v.IsUsed() || !shared && !isOnlyReadBy(v, c) || v.Constant() == nil {
+		if v.IsUsed() && alias != "" {
+			name = alias
+		}
+		own = g.AddConstant(name, tensor)
+	}
+	for _, r := range c {
+		r.layer.node.SetInput(r.index, own)
+	}
+	return own != v
 }

@@ -84,6 +84,7 @@ func (c *calibrateCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	c.untie(m)
 	bar := c.progress()
 	defer bar.clear()
 	o := c.sample.options(bar)

@@ -83,6 +83,7 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 	if err := c.head.apply(c.printer, m, 0); err != nil {
 		return err
 	}
+	c.untie(m)
 	plan, err := c.plan(ctx, m)
 	if err != nil {
 		return err

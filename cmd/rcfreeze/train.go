@@ -104,7 +104,7 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	transform.Separate(m)
+	c.untie(m)
 	run, err := c.prepare(ctx, m, variant)
 	if err != nil {
 		return err

@@ -52,8 +52,8 @@ var ErrNone = errors.New("the model has no BatchNormalization, or none that its 
 // there, Dropout does nothing. Labels do not matter. Batches are drawn in a random order, without augmentation, and
 // images that do not fill a batch are left out.
 //
-// The model may be of any kind, with float32 images. Statistics that nodes share are separated first
-// (transform.Separate). Init of package ort must have been called.
+// The model may be of any kind, with float32 images. Statistics that an exporter has merged are separated first
+// (transform.Separate); those of a layer that is used at several places are the averages over these. Init of package ort must have been called.
 func Recalibrate(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Options) (*Report, error) {
 	transform.Separate(m)
 	report, err := recalibrate(ctx, m, set, o)
@@ -85,10 +85,12 @@ func recalibrate(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, 
 // renewAll stores what was measured in all nodes that it is of, and calls then for each.
 func renewAll(m *onnxgraph.Model, measured *measurement, then func(*onnxgraph.Node) error) (*Report, error) {
 	report := &Report{Images: measured.images}
+	done := map[*onnxgraph.Value]bool{} // a layer that is used at several places has its statistics once
 	for _, n := range m.Graph.Nodes() {
-		if !n.Is("BatchNormalization") || measured.values[n.Input(3).Name()] == nil {
+		if !n.Is("BatchNormalization") || measured.values[n.Input(3).Name()] == nil || done[n.Input(3)] {
 			continue
 		}
+		done[n.Input(3)] = true
 		change, err := renew(n, measured)
 		if err == nil {
 			err = then(n)

@@ -206,6 +206,44 @@ func TestRecalibrate(t *testing.T) {
 	}
 }
 
+// TestRecalibrateSharedLayer checks that a layer that is used at two places gets the averages over both.
+func TestRecalibrateSharedLayer(t *testing.T) {
+	set, o := newOptions(t)
+	m := onnxgraph.New("net", 8, 18)
+	x, err := m.Graph.AddInput("input", onnxgraph.Float32, append([]onnxgraph.Dim{{Size: -1}}, onnxgraph.Static(1, side, side)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parameters []*onnxgraph.Value
+	for i, name := range []string{"scale", "shift", "mean", "var"} {
+		parameters = append(parameters, m.Graph.AddConstant(name, onnxgraph.NewTensor([]int64{1}, []float32{float32(i) + 0.2345678})))
+	}
+	norm := func(v *onnxgraph.Value) *onnxgraph.Value {
+		return m.Graph.AddNode("BatchNormalization", append([]*onnxgraph.Value{v}, parameters...)).Output(0)
+	}
+	square := m.Graph.AddNode("Mul", []*onnxgraph.Value{x, x}).Output(0)
+	m.Graph.AddOutput(m.Graph.AddNode("Add", []*onnxgraph.Value{norm(x), norm(square)}).Output(0), onnxgraph.Float32, nil)
+	report, err := Recalibrate(context.Background(), m, set, o)
+	if err != nil || len(report.Changes) != 1 || report.Changes[0].MeanShift == 0 {
+		t.Fatalf("%+v, %v: want one change", report, err)
+	}
+	var want [2]float64
+	images := batches(t, set, o)
+	for _, batch := range images {
+		for power := 1; power <= 2; power++ {
+			v := convcases.ArrayOf(onnxgraph.NewTensor([]int64{int64(o.BatchSize), 1, side, side}, batch))
+			for i := range v.Data {
+				v.Data[i] = math.Pow(v.Data[i], float64(power))
+			}
+			mean, variance, elements := momentsOf(v, 0)
+			want[0] += mean / 2 / float64(len(images))
+			want[1] += variance * elements / (elements - 1) / 2 / float64(len(images))
+		}
+	}
+	near(t, "mean", constantOf(t, m, "mean"), want[:1])
+	near(t, "var", constantOf(t, m, "var"), want[1:])
+}
+
 // TestSample checks how many images are run, and that no more are taken than asked for.
 func TestSample(t *testing.T) {
 	set, o := newOptions(t)

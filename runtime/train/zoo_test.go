@@ -117,17 +117,22 @@ func (j *zooJob) drawBatch(t *testing.T, seed uint64) {
 	if j.Statistics == "batch" {
 		side = max(side, zooSide)
 	}
-	shape := []int64{zooBatch, 3, side, side}
-	image.SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
+	j.drawBatchOf(t, seed, zooBatch, 3, side, side)
+}
+
+// drawBatchOf makes the model take a batch of images of a shape, and draws one, with 10 classes.
+func (j *zooJob) drawBatchOf(t *testing.T, seed uint64, shape ...int64) {
+	t.Helper()
+	j.model.Graph.Inputs()[0].SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
 	rng := rand.New(rand.NewPCG(seed, 1))
-	images, labels := make([]float32, zooBatch*3*side*side), make([]int64, zooBatch)
+	images, labels := make([]float32, shape[0]*shape[1]*shape[2]*shape[3]), make([]int64, shape[0])
 	for i := range images {
 		images[i] = float32(rng.NormFloat64())
 	}
 	for i := range labels {
 		labels[i] = rng.Int64N(10)
 	}
-	j.images, j.labels = onnxgraph.NewTensor(shape, images), onnxgraph.NewTensor([]int64{zooBatch}, labels)
+	j.images, j.labels = onnxgraph.NewTensor(shape, images), onnxgraph.NewTensor(shape[:1], labels)
 	writeNPZ(t, j.Batch, map[string]*onnxgraph.Tensor{"images": j.images, "labels": j.labels})
 }
 

@@ -113,9 +113,9 @@ class Network:
                     spread(n.inputs[i], statistics)
             if behind:
                 learned.update(n.outputs)
-        shared = sorted(v for v, count in Counter(statistics).items() if count > 1 or v in trained)
-        if shared:
-            raise ValueError(f"{self.path}: running statistics {shared} are shared: each BatchNormalization needs its own")
+        both = sorted(set(statistics).intersection(trained))
+        if both:
+            raise ValueError(f"{self.path}: running statistics {both} are parameters, too")
         self.parameters = {v: self.constants[v].requires_grad_() for v in dict.fromkeys(trained)}
         self.statistics = {v: self.constants[v] for v in statistics}
 

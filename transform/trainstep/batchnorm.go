@@ -19,7 +19,7 @@ func (b *builder) trainingNorms() []*onnxgraph.Node {
 	})
 }
 
-// normStatistics are the running statistics of BatchNormalization nodes, mean and variance of each in turn, and
+// normStatistics are the running statistics of BatchNormalization nodes, mean and variance of each layer in turn, and
 // what was measured of a batch in their place, of the same lengths.
 type normStatistics struct {
 	running, batch []*onnxgraph.Value
@@ -27,37 +27,81 @@ type normStatistics struct {
 
 // measured measures what each of norms reads by a function that emits mean and biased variance, in any shape. As
 // in PyTorch, the variance that goes into the running one is unbiased, M/(M-1) times that of the batch, for M
-// elements per channel. The error is that of checkStatistics.
-func (b *builder) measured(norms []*onnxgraph.Node, measure func(*onnxgraph.Node) (mean, variance *onnxgraph.Value)) (normStatistics, error) {
+// elements per channel. Of nodes that apply one layer the statistics count with the shares that a function gives them, in
+// their order. The error is that of checkStatistics.
+func (b *builder) measured(norms []*onnxgraph.Node, measure func(*onnxgraph.Node) (mean, variance *onnxgraph.Value), shares func(layer []*onnxgraph.Node) []float64) (normStatistics, error) {
 	if err := b.checkStatistics(norms); err != nil {
 		return normStatistics{}, err
 	}
 	var s normStatistics
-	for _, n := range norms {
-		s.running = append(s.running, n.Input(3), n.Input(4))
-		elements, size := float64(elementsPerChannel(n)), b.Ints(channels(n))
-		mean, variance := measure(n) // may remove n
-		for _, v := range []*onnxgraph.Value{mean, b.scale(variance, elements/(elements-1))} {
-			s.batch = append(s.batch, b.Op("Reshape", []*onnxgraph.Value{v, size}))
+	for _, layer := range normLayers(norms) {
+		share := shares(layer)
+		s.running = append(s.running, layer[0].Input(3), layer[0].Input(4))
+		var means, variances []*onnxgraph.Value
+		for i, n := range layer {
+			elements, size := float64(elementsPerChannel(n)), b.Ints(channels(n))
+			mean, variance := measure(n) // may remove n
+			mean, variance = b.scale(mean, share[i]), b.scale(variance, share[i]*elements/(elements-1))
+			means = append(means, b.Op("Reshape", []*onnxgraph.Value{mean, size}))
+			variances = append(variances, b.Op("Reshape", []*onnxgraph.Value{variance, size}))
 		}
+		s.batch = append(s.batch, b.total(means), b.total(variances))
 	}
 	return s, nil
 }
 
-// checkStatistics returns an error that lists all norms whose statistics are no constants of their own, and those
-// that read a single element per channel.
+// normLayers groups nodes by the layer that they apply: those that have the same running statistics.
+func normLayers(norms []*onnxgraph.Node) [][]*onnxgraph.Node {
+	var layers [][]*onnxgraph.Node
+	at := map[*onnxgraph.Value]int{}
+	for _, n := range norms {
+		i, known := at[n.Input(3)]
+		if !known {
+			i = len(layers)
+			at[n.Input(3)] = i
+			layers = append(layers, nil)
+		}
+		layers[i] = append(layers[i], n)
+	}
+	return layers
+}
+
+// equalShares lets each of the nodes of a layer count the same.
+func equalShares(layer []*onnxgraph.Node) []float64 {
+	return slices.Repeat([]float64{1 / float64(len(layer))}, len(layer))
+}
+
+// total adds up values.
+func (b *builder) total(values []*onnxgraph.Value) *onnxgraph.Value {
+	sum := values[0]
+	for _, v := range values[1:] {
+		sum = b.add(sum, v)
+	}
+	return sum
+}
+
+// checkStatistics returns an error that lists all norms whose statistics are no constants, or not shared as those of a layer
+// that is used at several places, and those that read a single element per channel.
 func (b *builder) checkStatistics(norms []*onnxgraph.Node) error {
 	var faults []error
-	seen := map[*onnxgraph.Value]bool{}
+	partner := map[*onnxgraph.Value]onnxgraph.Use{} // where the other statistic of the layer was read first
 	for _, n := range norms {
 		if elementsPerChannel(n) < 2 {
 			faults = append(faults, fmt.Errorf("node %s reads one number per channel, which has no variance: take batches of 2 images or more", n))
 		}
-		for _, v := range []*onnxgraph.Value{n.Input(3), n.Input(4)} {
-			if v.Constant() == nil || seen[v] || slices.Contains(b.Trained, v.Name()) {
-				faults = append(faults, fmt.Errorf("node %s: running statistics %q are computed, or shared with another node: train with frozen statistics", n, v.Name()))
+		for i := 3; i <= 4; i++ {
+			v := n.Input(i)
+			if v.Constant() == nil || slices.Contains(b.Trained, v.Name()) {
+				faults = append(faults, fmt.Errorf("node %s: running statistics %q are computed, or train: train with frozen statistics (--batchnorm eval)", n, v.Name()))
+				continue
 			}
-			seen[v] = true
+			first, known := partner[v]
+			if known && (first.Index != i || first.Node.Input(7-i) != n.Input(7-i)) {
+				faults = append(faults, fmt.Errorf("node %s: running statistics %q are also those of node %s, which has others besides: train with frozen statistics (--batchnorm eval)", n, v.Name(), first.Node))
+			}
+			if !known {
+				partner[v] = onnxgraph.Use{Node: n, Index: i}
+			}
 		}
 	}
 	return errors.Join(faults...)
@@ -72,16 +116,21 @@ func (b *builder) lower(n *onnxgraph.Node) (mean, variance *onnxgraph.Value) {
 //
 //	running = momentum·running + (1 - momentum)·batch
 //
-// with ONNX's momentum (0.9 is PyTorch's 0.1).
+// with ONNX's momentum (0.9 is PyTorch's 0.1). A layer that is used at several places moves them as often, in the order of its
+// nodes.
 func (b *builder) updateStatistics(norms []*onnxgraph.Node) error {
 	if len(norms) == 0 {
 		return nil
 	}
 	var keep []float32
-	for _, n := range norms {
-		keep = append(keep, slices.Repeat([]float32{n.Float("momentum", 0.9)}, 2*int(channels(n)))...)
+	for _, layer := range normLayers(norms) {
+		kept := 1.0
+		for _, n := range layer {
+			kept *= momentum(n)
+		}
+		keep = append(keep, slices.Repeat([]float32{float32(kept)}, 2*int(channels(layer[0])))...)
 	}
-	s, err := b.measured(norms, b.lower)
+	s, err := b.measured(norms, b.lower, sharesInTurn)
 	if err != nil {
 		return err
 	}
@@ -98,6 +147,27 @@ func (b *builder) updateStatistics(norms []*onnxgraph.Node) error {
 	batch := b.Op("Concat", s.batch, onnxgraph.Int("axis", 0))
 	return b.next(statistics, b.add(b.mul(statistics, kept), b.mul(batch, added)))
 }
+
+// sharesInTurn returns what part each of the nodes of a layer has in what one step adds to the running statistics, if these
+// move at one node after the other: what a node adds, later ones keep a part of.
+func sharesInTurn(layer []*onnxgraph.Node) []float64 {
+	shares, kept := make([]float64, len(layer)), 1.0
+	for i := len(layer) - 1; i >= 0; i-- {
+		m := momentum(layer[i])
+		shares[i] = (1 - m) * kept
+		kept *= m
+	}
+	if kept == 1 {
+		return equalShares(layer) // of nothing
+	}
+	for i := range shares {
+		shares[i] /= 1 - kept
+	}
+	return shares
+}
+
+// momentum returns what part of the running statistics a norm keeps.
+func momentum(n *onnxgraph.Node) float64 { return float64(n.Float("momentum", 0.9)) }
 
 func elementsPerChannel(n *onnxgraph.Node) int64 {
 	shape, _ := n.Input(0).StaticShape()

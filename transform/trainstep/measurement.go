@@ -51,7 +51,7 @@ func (b *builder) measurement(o MeasurementOptions) ([]Segment, error) {
 	if len(norms) == 0 {
 		return nil, nil
 	}
-	s, err := b.measured(norms, measure)
+	s, err := b.measured(norms, measure, equalShares)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package trainstep_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -196,6 +197,45 @@ func TestStatistics(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestStatisticsOfSharedLayer checks that a layer that is used at several places moves its running statistics at one after
+// the other, as in PyTorch.
+func TestStatisticsOfSharedLayer(t *testing.T) {
+	n := newNet(t, 5, 4)
+	inputs := []*onnxgraph.Value{n.parameter("scale", 1, 0.2, 4), n.parameter("shift", 0, 0.2, 4), n.parameter("mean", 0, 0.3, 4), n.parameter("var", 2, 0.2, 4)}
+	norm := func(x *onnxgraph.Value, momentum float32) *onnxgraph.Value {
+		return n.op("BatchNormalization", append([]*onnxgraph.Value{x}, inputs...), onnxgraph.Float("momentum", momentum))
+	}
+	square := n.op("Mul", []*onnxgraph.Value{n.image, n.image})
+	last := n.op("Add", []*onnxgraph.Value{norm(n.image, 0.8), norm(square, 0.6)})
+	n.output(n.op("Add", []*onnxgraph.Value{last, norm(n.op("Mul", []*onnxgraph.Value{square, n.image}), 0.8)}))
+	mean, variance := floats(t, n.model.Graph.Value("mean").Constant()), floats(t, n.model.Graph.Value("var").Constant())
+	r := newRunner(t, n.model, n.shape, trainstep.Options{Trained: []string{"scale"}, Optimizer: trainstep.SGD{}})
+	images, labels := n.data(4)
+	r.run(images, labels, 0.1)
+
+	wantMean, wantVariance := widen(mean), widen(variance)
+	for i, keep := range []float64{0.8, 0.6, 0.8} {
+		for c := range 4 {
+			var column []float64
+			for k := range 5 {
+				column = append(column, math.Pow(float64(images[4*k+c]), float64(i+1)))
+			}
+			average, unbiased := 0.0, 0.0
+			for _, v := range column {
+				average += v / 5
+			}
+			for _, v := range column {
+				unbiased += (v - average) * (v - average) / 4
+			}
+			wantMean[c] = keep*wantMean[c] + (1-keep)*average
+			wantVariance[c] = keep*wantVariance[c] + (1-keep)*unbiased
+		}
+	}
+	state := r.state(trainstep.StatisticsSlot)
+	near(t, "running mean", piece(t, r.step.Statistics, state, "mean"), wantMean, 1e-5)
+	near(t, "running variance", piece(t, r.step.Statistics, state, "var"), wantVariance, 1e-5)
 }
 
 // TestCorrect compares the number of right answers with that of the logits.

@@ -1,0 +1,238 @@
+package train_test
+
+import (
+	"maps"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// tied is a network whose layers are used at several places, or whose constants are merged as exporters merge equal ones.
+type tied struct {
+	*onnxgraph.Model
+	input *onnxgraph.Value
+	// merge says what becomes of constants that equal one that the file has: "none" keeps them, "direct" makes layers read that
+	// one, "identity" makes them read it through an Identity node that has the name.
+	merge string
+	made  map[float32]map[int64]*onnxgraph.Value
+	rng   *rand.Rand
+}
+
+func newTied(merge string) *tied {
+	n := &tied{Model: onnxgraph.New("tied", 8, 18), merge: merge, made: map[float32]map[int64]*onnxgraph.Value{}, rng: rand.New(rand.NewPCG(8, 8))}
+	n.input, _ = n.Graph.AddInput("image", onnxgraph.Float32, append([]onnxgraph.Dim{{Size: -1, Param: "N"}}, onnxgraph.Static(3, 16, 16)...))
+	return n
+}
+
+// drawn returns a constant with normal numbers, of the deviation that Kaiming gives weights.
+func (n *tied) drawn(name string, dims ...int64) *onnxgraph.Value {
+	elements, fan := int64(1), int64(1)
+	for i, d := range dims {
+		elements *= d
+		if i > 0 {
+			fan *= d
+		}
+	}
+	data := make([]float32, elements)
+	for i := range data {
+		data[i] = float32(n.rng.NormFloat64() / math.Sqrt(float64(fan)))
+	}
+	return n.Graph.AddConstant(name, onnxgraph.NewTensor(dims, data))
+}
+
+// filled returns a vector with one number all over, merged with an equal one.
+func (n *tied) filled(name string, x float32, size int64) *onnxgraph.Value {
+	old := n.made[x][size]
+	switch {
+	case old != nil && n.merge == "direct":
+		return old
+	case old != nil && n.merge == "identity":
+		v := n.op("Identity", []*onnxgraph.Value{old})
+		n.Graph.Rename(v, name)
+		return v
+	}
+	v := n.Graph.AddConstant(name, onnxgraph.NewTensor([]int64{size}, slices.Repeat([]float32{x}, int(size))))
+	if n.made[x] == nil {
+		n.made[x] = map[int64]*onnxgraph.Value{}
+	}
+	n.made[x][size] = v
+	return v
+}
+
+func (n *tied) op(opType string, inputs []*onnxgraph.Value, attrs ...onnxgraph.Attribute) *onnxgraph.Value {
+	return n.Graph.AddNode(opType, inputs, attrs...).Output(0)
+}
+
+// block makes a convolution with a normalisation, as a layer to apply to any value.
+func (n *tied) block(name string, from, to int64) func(*onnxgraph.Value) *onnxgraph.Value {
+	conv := []*onnxgraph.Value{n.drawn(name+".weight", to, from, 3, 3)}
+	norm := []*onnxgraph.Value{n.filled(name+".norm.weight", 1, to), n.filled(name+".norm.bias", 0, to), n.filled(name+".norm.mean", 0, to), n.filled(name+".norm.var", 1, to)}
+	return func(x *onnxgraph.Value) *onnxgraph.Value {
+		y := n.op("Conv", append([]*onnxgraph.Value{x}, conv...), onnxgraph.Ints("pads", 1, 1, 1, 1))
+		y = n.op("BatchNormalization", append([]*onnxgraph.Value{y}, norm...))
+		return n.op("Relu", []*onnxgraph.Value{y})
+	}
+}
+
+// conv makes a convolution with a bias.
+func (n *tied) conv(name string, from, to int64) func(*onnxgraph.Value) *onnxgraph.Value {
+	weight, bias := n.drawn(name+".weight", to, from, 3, 3), n.filled(name+".bias", 0, to)
+	return func(x *onnxgraph.Value) *onnxgraph.Value {
+		return n.pooled(n.op("Relu", []*onnxgraph.Value{n.op("Conv", []*onnxgraph.Value{x, weight, bias})}))
+	}
+}
+
+// half returns images of half the size.
+func (n *tied) half(x *onnxgraph.Value) *onnxgraph.Value {
+	return n.op("AveragePool", []*onnxgraph.Value{x}, onnxgraph.Ints("kernel_shape", 2, 2), onnxgraph.Ints("strides", 2, 2))
+}
+
+// pooled returns the mean of each channel.
+func (n *tied) pooled(x *onnxgraph.Value) *onnxgraph.Value {
+	return n.op("Flatten", []*onnxgraph.Value{n.op("GlobalAveragePool", []*onnxgraph.Value{x})})
+}
+
+// linear makes a fully connected layer.
+func (n *tied) linear(name string, from, to int64) func(*onnxgraph.Value) *onnxgraph.Value {
+	weight, bias := n.drawn(name+".weight", to, from), n.filled(name+".bias", 0, to)
+	return func(x *onnxgraph.Value) *onnxgraph.Value {
+		return n.op("Gemm", []*onnxgraph.Value{x, weight, bias}, onnxgraph.Int("transB", 1))
+	}
+}
+
+// matMul makes the same in two nodes.
+func (n *tied) matMul(name string, from, to int64) func(*onnxgraph.Value) *onnxgraph.Value {
+	weight, bias := n.drawn(name+".weight", from, to), n.filled(name+".bias", 0, to)
+	return func(x *onnxgraph.Value) *onnxgraph.Value {
+		return n.op("Add", []*onnxgraph.Value{n.op("MatMul", []*onnxgraph.Value{x, weight}), bias})
+	}
+}
+
+// finish adds up what the branches give, and makes logits of it.
+func (n *tied) finish(branches ...*onnxgraph.Value) {
+	sum := branches[0]
+	for _, b := range branches[1:] {
+		sum = n.op("Add", []*onnxgraph.Value{sum, b})
+	}
+	n.Graph.AddOutput(n.linear("head", 8, 10)(sum), onnxgraph.Float32, nil)
+}
+
+// tiedNetworks have layers that are used twice.
+var tiedNetworks = map[string]func(*tied){
+	"conv and norm at two scales": func(n *tied) {
+		block := n.block("a", 3, 8)
+		n.finish(n.pooled(block(n.input)), n.pooled(block(n.half(n.input))))
+	},
+	"conv with bias": func(n *tied) {
+		conv := n.conv("a", 3, 8)
+		n.finish(conv(n.input), conv(n.half(n.input)))
+	},
+	"two convs with bias": func(n *tied) { // not tied at all
+		n.finish(n.conv("a", 3, 8)(n.input), n.conv("b", 3, 8)(n.half(n.input)))
+	},
+	"fully connected": func(n *tied) {
+		first, second := n.block("a", 3, 8), n.block("b", 3, 8)
+		linear := n.linear("shared", 8, 8)
+		n.finish(linear(n.pooled(first(n.input))), linear(n.pooled(second(n.half(n.input)))))
+	},
+	"fully connected in two nodes": func(n *tied) {
+		first, second := n.block("a", 3, 8), n.block("b", 3, 8)
+		linear := n.matMul("shared", 8, 8)
+		n.finish(linear(n.pooled(first(n.input))), linear(n.pooled(second(n.half(n.input)))))
+	},
+	"siamese branches": func(n *tied) {
+		first, second, third := n.block("a", 3, 4), n.block("b", 4, 4), n.block("c", 4, 8)
+		branch := func(x *onnxgraph.Value) *onnxgraph.Value { return n.pooled(third(second(first(x)))) }
+		n.finish(branch(n.input), branch(n.half(n.input)))
+	},
+	"one layer after the other": func(n *tied) {
+		first, again := n.block("a", 3, 8), n.block("b", 8, 8)
+		n.finish(n.pooled(again(again(first(n.input)))))
+	},
+	"norm first": func(n *tied) { // as in residual networks with activations before the convolutions
+		first := n.block("a", 3, 8)
+		norm := []*onnxgraph.Value{n.filled("b.weight", 1, 8), n.filled("b.bias", 0, 8), n.filled("b.mean", 0, 8), n.filled("b.var", 1, 8)}
+		weight := n.drawn("b.conv.weight", 8, 8, 3, 3)
+		y := first(n.input)
+		for range 2 {
+			z := n.op("Relu", []*onnxgraph.Value{n.op("BatchNormalization", append([]*onnxgraph.Value{y}, norm...))})
+			y = n.op("Add", []*onnxgraph.Value{y, n.op("Conv", []*onnxgraph.Value{z, weight}, onnxgraph.Ints("pads", 1, 1, 1, 1))})
+		}
+		n.finish(n.pooled(y))
+	},
+	"two layers": func(n *tied) { // likewise
+		first, second := n.block("a", 3, 8), n.block("b", 8, 8)
+		n.finish(n.pooled(second(first(n.input))))
+	},
+	"two branches": func(n *tied) { // likewise
+		first, second := n.block("a", 3, 8), n.block("b", 3, 8)
+		n.finish(n.pooled(first(n.input)), n.pooled(second(n.half(n.input))))
+	},
+}
+
+// TestTies differentiates networks whose layers are used twice, and whose equal constants an exporter has merged, with those of
+// layers that are used once: always as PyTorch differentiates what the file was made from.
+func TestTies(t *testing.T) {
+	python := pythonWithTorch(t)
+	orttest.Init(t)
+	folder := t.TempDir()
+	names := slices.Sorted(maps.Keys(tiedNetworks))
+	var jobs []zooJob
+	for i, name := range names {
+		source := newTied("none")
+		tiedNetworks[name](source)
+		base := filepath.Join(folder, strconv.Itoa(i))
+		job := zooJob{Model: base + ".onnx", Batch: base + ".npz", Statistics: "batch", Out: base, model: source.Model}
+		var err error
+		if job.Trained, err = transform.Baseline.Trained(source.Model); err != nil {
+			t.Fatal(err)
+		}
+		job.drawBatchOf(t, 1, 8, 3, 16, 16)
+		if err := source.Save(job.Model, onnxgraph.ExternalAsRead); err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, job)
+	}
+	judged := judge(t, python, folder, jobs)
+	for i, name := range names {
+		for _, merge := range []string{"none", "direct", "identity"} {
+			t.Run(strings.ReplaceAll(name, " ", "-")+"/"+merge, func(t *testing.T) {
+				job, source := jobs[i], jobs[i].model
+				n := newTied(merge)
+				tiedNetworks[name](n)
+				if separated := transform.Separate(n.Model); merge == "none" && len(separated) > 0 {
+					t.Errorf("separated %v of what was not merged", separated)
+				}
+				nameAs(n.Model, source)
+				job.model = n.Model
+				var err error
+				if job.Trained, err = transform.Baseline.Trained(n.Model); err != nil {
+					t.Fatal(err)
+				}
+				if e := job.compare(t, judged[i]); !e.isSmall() {
+					t.Error("the gradients differ from PyTorch's: ", e)
+				}
+			})
+		}
+	}
+}
+
+// nameAs gives the constants of a model the names that those have which the nodes of another read in their places.
+func nameAs(m, other *onnxgraph.Model) {
+	nodes := other.Graph.Nodes()
+	for k, n := range slices.DeleteFunc(m.Graph.Nodes(), func(n *onnxgraph.Node) bool { return n.Is("Identity") }) {
+		for i, v := range n.Inputs() {
+			if v.Constant() != nil {
+				m.Graph.Rename(v, nodes[k].Input(i).Name())
+			}
+		}
+	}
+}

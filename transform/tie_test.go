@@ -1,0 +1,173 @@
+package transform_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// sketch makes a model of lines such as "Conv x w -> y". Of the values that no node makes, x is the input, w… are weights
+// [4, 4, 1, 1], n… vectors of 4 different numbers, s… single numbers of many digits, and all others four ones, as exporters
+// merge them; the output of the last line is that of the model.
+func sketch(t *testing.T, text string) *onnxgraph.Model {
+	t.Helper()
+	m := onnxgraph.New("sketch", 8, 18)
+	g := m.Graph
+	if _, err := g.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2, 4, 6, 6)); err != nil {
+		t.Fatal(err)
+	}
+	value := func(name string) *onnxgraph.Value {
+		if v := g.Value(name); v != nil {
+			return v
+		}
+		dims, data := []int64{4}, []float32{1, 1, 1, 1}
+		switch name[0] {
+		case 'w':
+			dims, data = []int64{4, 4, 1, 1}, make([]float32, 16)
+			data[0] = 0.3
+		case 'n':
+			data = []float32{0.3, 0.1, 0.7, 0.9}
+		case 's':
+			dims, data = []int64{1}, []float32{0.3456789}
+		}
+		return g.AddConstant(name, onnxgraph.NewTensor(dims, data))
+	}
+	var last *onnxgraph.Value
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		words := strings.Fields(line)
+		var inputs []*onnxgraph.Value
+		for _, name := range words[1 : len(words)-2] {
+			inputs = append(inputs, value(name))
+		}
+		last = g.AddNode(words[0], inputs).Output(0)
+		if !g.Rename(last, words[len(words)-1]) {
+			t.Fatalf("two values of a name: %s", line)
+		}
+	}
+	g.AddOutput(last, onnxgraph.Float32, nil)
+	return m
+}
+
+// TestTies checks which constants of small networks stay together.
+func TestTies(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want []transform.Separated
+	}{
+		"norms of two convolutions": {`
+			Conv x w1 -> a
+			BatchNormalization a g b m v -> c
+			Conv c w2 -> d
+			BatchNormalization d g b m v -> e`,
+			[]transform.Separated{{"g", 2}, {"b", 2}, {"m", 2}, {"v", 2}}},
+		"norms of one convolution, used twice": {`
+			Conv x w1 -> a
+			BatchNormalization a g b m v -> c
+			Relu c -> d
+			Conv d w1 -> e
+			BatchNormalization e g b m v -> f`, nil},
+		"one norm of two convolutions, with statistics": {`
+			Conv x w1 -> a
+			BatchNormalization a g b n v -> c
+			Conv c w2 -> d
+			BatchNormalization d g b n v -> e`, nil},
+		"norms of other statistics, behind one convolution": {`
+			Conv x w1 -> a
+			BatchNormalization a g b n1 v -> c
+			Conv c w1 -> d
+			BatchNormalization d g b n2 v -> e`,
+			[]transform.Separated{{"g", 2}, {"b", 2}, {"v", 2}}},
+		"one behind the other": {`
+			Conv x w1 -> a
+			BatchNormalization a g b m v -> c
+			BatchNormalization c g b m v -> d`,
+			[]transform.Separated{{"g", 2}, {"b", 2}, {"m", 2}, {"v", 2}}},
+		"two on one convolution": {`
+			Conv x w1 -> a
+			BatchNormalization a g b m v -> c
+			BatchNormalization a g b m v -> d
+			Add c d -> e`,
+			[]transform.Separated{{"g", 2}, {"b", 2}, {"m", 2}, {"v", 2}}},
+		"one norm within": {`
+			Conv x w1 -> a
+			BatchNormalization a g b b g -> c`,
+			[]transform.Separated{{"g", 2}, {"b", 2}}},
+		"one convolution, with norms of their own by name": {`
+			Conv x w1 -> a
+			Identity g -> g2
+			Identity b -> b2
+			BatchNormalization a g b n1 n3 -> c
+			Conv c w1 -> d
+			BatchNormalization d g2 b2 n1 n3 -> e`, nil}, // statistics say that it is one
+		"one convolution, with fresh norms of their own by name": {`
+			Conv x w1 -> a
+			Identity g -> g2
+			Identity b -> b2
+			BatchNormalization a g b m v -> c
+			Conv c w1 -> d
+			BatchNormalization d g2 b2 m v -> e`,
+			[]transform.Separated{{"g", 2}, {"b", 2}, {"m", 2}, {"v", 2}}},
+		"all of a layer by two names": {`
+			Conv x w1 -> a
+			Identity w1 -> w1b
+			Identity g -> g2
+			BatchNormalization a g b m v -> c
+			Conv c w1b -> d
+			BatchNormalization d g2 b m v -> e`, nil},
+		"biases": {`
+			Conv x w1 b -> a
+			Conv a w2 b -> c
+			Conv c w1 b -> d`,
+			[]transform.Separated{{"b", 2}}},
+		"one slope all over": {`
+			Conv x w1 -> a
+			PRelu a g -> c
+			Conv c w2 -> d
+			PRelu d g -> e`, nil},
+		"slopes by two names": {`
+			Conv x w1 -> a
+			PRelu a g -> c
+			Identity g -> g2
+			Conv c w2 -> d
+			PRelu d g2 -> e`,
+			[]transform.Separated{{"g", 2}}},
+		"norms before convolutions": {`
+			Conv x w1 -> a
+			BatchNormalization a g b m v -> c
+			Relu c -> d
+			Conv d w2 -> e
+			Add a e -> f
+			BatchNormalization f g b m v -> h
+			Relu h -> i
+			Conv i w3 -> j
+			Add f j -> k
+			BatchNormalization k g b m v -> l
+			Relu l -> o
+			Conv o w2 -> p`, // the first reads a convolution that the last does not, the last a sum
+			[]transform.Separated{{"g", 2}, {"b", 2}, {"m", 2}, {"v", 2}}},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+			m := sketch(t, c.text)
+			got := transform.Separate(m)
+			byName := func(a, b transform.Separated) int { return strings.Compare(a.Name, b.Name) }
+			slices.SortFunc(got, byName)
+			slices.SortFunc(c.want, byName)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("separated %v, want %v", got, c.want)
+			}
+			for _, n := range m.Graph.Nodes() {
+				for i := 1; n.Is("BatchNormalization") && i <= 4; i++ {
+					if n.Input(i).Constant() == nil {
+						t.Errorf("input %d of %s is no constant", i, n)
+					}
+				}
+			}
+			if again := transform.Separate(m); len(again) > 0 {
+				t.Errorf("separated %v when all was separate", again)
+			}
+		})
+	}
+}
