@@ -88,7 +88,7 @@ func (c *calibrateCommand) run(ctx context.Context, path string) error {
 	bar := c.progress()
 	defer bar.clear()
 	o := c.sample.options(bar)
-	o.Workers = c.data.workers
+	o.Workers, o.Unfolded = c.data.workers, c.unfolded
 	if o.Session, err = c.runtime.start(c.printer); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -93,22 +92,23 @@ func (c *evalCommand) check() error {
 }
 
 // measure runs a model over a data set.
-func (p *printer) measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o evaluate.Options, verbose bool) (r evaluate.Result, err error) {
+func (p *printer) measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o evaluate.Options, verbose bool) (evaluate.Result, error) {
 	fitted, image, err := specialize.Fit(m, []int64{int64(o.BatchSize), int64(set.Shape.Channels), int64(set.Shape.Height), int64(set.Shape.Width)})
 	if err != nil {
-		return r, err
+		return evaluate.Result{}, err
 	}
-	e, err := evaluate.New(fitted, image, set, o)
-	if err != nil {
-		return r, err
-	}
-	defer func() { err = errors.Join(err, e.Close()) }()
-	if verbose {
-		p.say("the model runs on %s", e.Operators())
+	o.Outlined = func(outline evaluate.Outline) {
+		if verbose {
+			p.say("%s", blockForms(outline.TwoConv, outline.Folded))
+		}
+		if outline.Fault != nil {
+			p.unfolded(outline.Fault)
+		}
 	}
 	bar := p.progress()
 	defer bar.clear()
-	return e.Measure(ctx, nil, nil, func(done int) { bar.show("measuring", done, set.Len(), "images") })
+	o.Progress = func(done int) { bar.show("measuring", done, set.Len(), "images") }
+	return evaluate.Measure(ctx, fitted, image, set, o)
 }
 
 func measuredFacts(r evaluate.Result, epsilon float64) [][2]string {

@@ -9,7 +9,7 @@ import (
 // outline tells what memory the steps of a run take and, if asked for, how they are computed.
 func (p *printer) outline(o train.Outline, verbose bool) {
 	if verbose {
-		p.say("steps run on %s; %d frozen blocks run as two convolutions, %d folded into one", o.Operators, o.TwoConv, o.Folded)
+		p.say("steps run on %s; %s", o.Operators, blockForms(o.TwoConv, o.Folded))
 	}
 	m := o.Memory
 	p.say("memory for steps of %d images: about %s, of which %s for activations and gradients, %s for images, %s for parameters, %s for the optimizer's state and copies",
@@ -21,6 +21,16 @@ func (p *printer) outline(o train.Outline, verbose bool) {
 	default:
 		p.say("%s are free, enough for about %s images", size(m.Free), count(roundDown(n)))
 	}
+}
+
+// blockForms says how many frozen blocks are computed in which form.
+func blockForms(twoConv, folded int) string {
+	return fmt.Sprintf("%d frozen blocks run as two convolutions, %d folded into one", twoConv, folded)
+}
+
+// unfolded tells why frozen blocks run as two convolutions.
+func (p *printer) unfolded(fault error) {
+	p.say("the model runs as it is, which is slower than with its frozen blocks folded into one convolution each: %v", fault)
 }
 
 // roundDown keeps the first two digits of a count.

@@ -17,7 +17,7 @@ func TestVerbose(t *testing.T) {
 		library   = `ONNX Runtime 1\.\d+\.\d+ \(.+\) on provider cpu\n`
 		operators = `run on (blocked|portable) operators.*; 0 frozen blocks run as two convolutions, 2 folded into one\n`
 		memory    = `memory for steps of 8 images: about [\d.]+ MB, of which [\d.]+ MB for activations and gradients`
-		evaluated = `the model runs on (blocked|portable) operators`
+		evaluated = `0 frozen blocks run as two convolutions, 2 folded into one\n`
 	)
 	for _, c := range []struct {
 		args          []string

@@ -14,7 +14,7 @@ func TestAdopt(t *testing.T) {
 	m := newModel(t)
 	before := m.Clone()
 	images := batches(t, set, o)
-	want := naive(t, m, images, int64(o.BatchSize), true)
+	want := naive(t, m, images, o, true)
 	report, err := Adopt(context.Background(), m, set, o)
 	if err != nil {
 		t.Fatal(err)

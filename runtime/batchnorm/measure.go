@@ -34,17 +34,9 @@ func measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Op
 	if err != nil {
 		return nil, err
 	}
-	s := set.Shape
-	fitted, image, err := specialize.Fit(m, []int64{int64(size), int64(s.Channels), int64(s.Height), int64(s.Width)})
+	fitted, image, segments, err := measuring(m, append([]int64{int64(size)}, dims(set.Shape)...), o, what)
 	if err != nil {
 		return nil, err
-	}
-	segments, err := trainstep.Measurement(fitted, what)
-	if err != nil {
-		return nil, err
-	}
-	if len(segments) == 0 {
-		return nil, ErrNone
 	}
 	stepper, err := ort.OpenStepper(fitted, nil, nil, o.Session)
 	if err != nil {
@@ -66,6 +58,27 @@ func measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Op
 		result.values[segment.Name] = values
 	}
 	return result, nil
+}
+
+// measuring returns the graph that measures a batch of the given shape, and the name of its input.
+func measuring(m *onnxgraph.Model, shape []int64, o Options, what trainstep.MeasurementOptions) (fitted *onnxgraph.Model, image string, segments []trainstep.Segment, err error) {
+	if fitted, image, err = specialize.Fit(m, shape); err != nil {
+		return nil, "", nil, err
+	}
+	if _, _, err := trainstep.FoldBlocks(fitted, what.Measures); err != nil && o.Unfolded != nil {
+		o.Unfolded(err)
+	}
+	if segments, err = trainstep.Measurement(fitted, what); err != nil {
+		return nil, "", nil, err
+	}
+	if len(segments) == 0 {
+		return nil, "", nil, ErrNone
+	}
+	return fitted, image, segments, nil
+}
+
+func dims(s dataset.Shape) []int64 {
+	return []int64{int64(s.Channels), int64(s.Height), int64(s.Width)}
 }
 
 // plan returns the size and the number of the batches that are run of so many images.

@@ -23,6 +23,9 @@ type Options struct {
 	Workers   int    // goroutines that read images, 0 for one per core; never changes the result
 	Seed      uint64 // of the order of the images
 	Session   ort.Options
+	// Unfolded, if not nil, is called if frozen blocks cannot be folded into one convolution, since the model differs from
+	// its records: then it takes longer.
+	Unfolded func(fault error)
 	// Progress, if not nil, is called after every batch.
 	Progress func(done, total int)
 }

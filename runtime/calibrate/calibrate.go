@@ -12,6 +12,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/projection"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // Options says how Convert converts and how it runs the models.
@@ -75,6 +76,9 @@ func newFollower(ctx context.Context, m *onnxgraph.Model, o Options) (*follower,
 		if fitted, image, err = specialize.Fit(m, append([]int64{int64(size)}, o.Images.Shape...)); err != nil {
 			return nil, err
 		}
+	}
+	if _, _, err := trainstep.FoldBlocks(fitted, nil); err != nil { // those that the model has already
+		return nil, err
 	}
 	batches, err := o.Images.batches(image, fitted.Graph.Value(image).DType(), size)
 	if err != nil {

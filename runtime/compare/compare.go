@@ -222,18 +222,11 @@ func (p *Plan) measure(ctx context.Context, m *onnxgraph.Model) (evaluate.Result
 	if err != nil {
 		return evaluate.Result{}, err
 	}
-	e, err := evaluate.New(fitted, image, p.Test, evaluate.Options{
-		BatchSize: p.Recipe.BatchSize, Normalize: p.Normalize, Workers: p.Workers, Epsilon: p.Epsilon, Session: p.Session,
-	})
-	if err != nil {
-		return evaluate.Result{}, err
-	}
-	var progress func(int)
+	o := evaluate.Options{BatchSize: p.Recipe.BatchSize, Normalize: p.Normalize, Workers: p.Workers, Epsilon: p.Epsilon, Session: p.Session}
 	if p.Measuring != nil {
-		progress = func(done int) { p.Measuring(done, p.Test.Len()) }
+		o.Progress = func(done int) { p.Measuring(done, p.Test.Len()) }
 	}
-	result, err := e.Measure(ctx, nil, nil, progress)
-	return result, errors.Join(err, e.Close())
+	return evaluate.Measure(ctx, fitted, image, p.Test, o)
 }
 
 // count returns how many parameters the model has, running statistics apart, and how many of them are

@@ -7,11 +7,8 @@ import (
 )
 
 // addRobust attacks a batch and counts what the model makes of it.
-func (e *Evaluator) addRobust(t *tally, batch *dataset.Batch) error {
-	if _, err := e.attack.run(batch.Images, batch.Labels); err != nil {
-		return err
-	}
-	gradient, err := ort.OutputData[float32](e.attack.stepper, trainstep.ImageGradientOutput)
+func (e *evaluator) addRobust(t *tally, batch *dataset.Batch) error {
+	gradient, err := e.gradient(batch.Images, batch.Labels)
 	if err != nil {
 		return err
 	}
@@ -21,6 +18,14 @@ func (e *Evaluator) addRobust(t *tally, batch *dataset.Batch) error {
 		return err
 	}
 	return t.add(logits, batch.Labels[:batch.Count], e.options.BatchSize)
+}
+
+// gradient returns that of the loss by the images, until the next call.
+func (e *evaluator) gradient(images []float32, labels []int64) ([]float32, error) {
+	if _, err := e.attack.run(images, labels); err != nil {
+		return nil, err
+	}
+	return ort.OutputData[float32](e.attack.stepper, trainstep.ImageGradientOutput)
 }
 
 // fgsm is the fast gradient sign method (Goodfellow et al. 2015) on pixels in [0, 1]:

@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
-	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // attacked is a naive attack on the linear net with weights w, whose gradient is w·(softmax - target).
@@ -70,10 +68,7 @@ func TestAttack(t *testing.T) {
 	m := leNet(t)
 	images, labels := all(t, set, normalization)
 	e := newEvaluator(t, m, set, Options{BatchSize: batch, Normalize: normalization, Epsilon: epsilon})
-	if _, err := e.attack.run(images, labels); err != nil {
-		t.Fatal(err)
-	}
-	gradient, err := ort.OutputData[float32](e.attack.stepper, trainstep.ImageGradientOutput)
+	gradient, err := e.gradient(images, labels)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ package evaluate
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -21,8 +20,17 @@ type Options struct {
 	// Epsilon is the size of the FGSM attack in pixel units of [0, 1], such as 1/255; 0 measures none.
 	Epsilon float64
 	Session ort.Options
-	// Parameters and Statistics are initializers that Measure gets as vectors of this layout.
-	Parameters, Statistics []trainstep.Segment
+	// Outlined, if not nil, is called before the first image. Progress, if not nil, is called after every batch with the
+	// number of samples done.
+	Outlined func(Outline)
+	Progress func(done int)
+}
+
+// Outline says how the frozen blocks of a model are computed.
+type Outline struct {
+	TwoConv, Folded int // as two convolutions, or folded into one
+	// Fault says in what the model differs from its records, nil if it does not. Then the model runs as it is.
+	Fault error
 }
 
 // Result is what was measured. Accuracies and losses are means over all samples.
@@ -35,49 +43,54 @@ type Result struct {
 	RobustTop1 *float64 `json:"robust_top1,omitempty"`
 }
 
-// Evaluator measures one model, whose weights may change between measurements.
-type Evaluator struct {
+// Measure runs fitted, a model whose values all are typed for images of shape [BatchSize, C, H, W], over the whole data set;
+// image names its input. Frozen blocks run as one convolution where that is less work (trainstep.FoldBlocks), so that it
+// computes the same but for rounding. The model is unchanged. Init of package ort must have been called.
+func Measure(ctx context.Context, fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options) (Result, error) {
+	e, err := open(fitted, image, set, o)
+	if err != nil {
+		return Result{}, err
+	}
+	result, err := e.measure(ctx)
+	return result, errors.Join(err, e.close())
+}
+
+// evaluator holds what a measurement takes.
+type evaluator struct {
 	options Options
 	set     *dataset.Dataset
 	loader  *dataset.Loader
-	image   string
 	forward *graph
 	attack  *graph // nil without an attack
 }
 
-// New prepares to measure fitted, a model whose values all are typed for images of shape
-// [BatchSize, C, H, W]; image names its input. Close must be called.
-func New(fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options) (*Evaluator, error) {
+func open(fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options) (*evaluator, error) {
 	loader, err := dataset.NewLoader(set, dataset.LoaderOptions{BatchSize: o.BatchSize, Workers: o.Workers, Normalize: o.Normalize})
 	if err != nil {
 		return nil, err
 	}
-	e := &Evaluator{options: o, set: set, loader: loader, image: image}
-	if e.forward, err = newGraph(fitted, image, o, false); err != nil {
+	folded := fitted.Clone()
+	var outline Outline
+	outline.TwoConv, outline.Folded, outline.Fault = trainstep.FoldBlocks(folded, nil)
+	if o.Outlined != nil {
+		o.Outlined(outline)
+	}
+	e := &evaluator{options: o, set: set, loader: loader}
+	if e.forward, err = newGraph(folded, image, o, false); err != nil {
 		return nil, err
 	}
 	if o.Epsilon > 0 {
-		if e.attack, err = newGraph(fitted, image, o, true); err != nil {
-			return nil, errors.Join(err, e.Close())
+		if e.attack, err = newGraph(folded, image, o, true); err != nil {
+			return nil, errors.Join(err, e.close())
 		}
 	}
 	return e, nil
 }
 
-// Close frees the sessions.
-func (e *Evaluator) Close() error { return errors.Join(e.forward.close(), e.attack.close()) }
+// close frees the sessions.
+func (e *evaluator) close() error { return errors.Join(e.forward.close(), e.attack.close()) }
 
-// Operators says on which operators the model runs.
-func (e *Evaluator) Operators() specialize.Operators { return e.forward.operators }
-
-// Measure runs over the whole data set. The vectors are those that Options announced, nil if it did not.
-// progress, if not nil, is called after every batch with the number of samples done.
-func (e *Evaluator) Measure(ctx context.Context, parameters, statistics []float32, progress func(done int)) (Result, error) {
-	for _, g := range []*graph{e.forward, e.attack} {
-		if err := g.load(parameters, statistics); err != nil {
-			return Result{}, err
-		}
-	}
+func (e *evaluator) measure(ctx context.Context) (Result, error) {
 	var clean, robust tally
 	for batch, err := range e.loader.Batches(ctx, 0, 0) {
 		if err != nil {
@@ -95,8 +108,8 @@ func (e *Evaluator) Measure(ctx context.Context, parameters, statistics []float3
 				return Result{}, err
 			}
 		}
-		if progress != nil {
-			progress(clean.samples)
+		if e.options.Progress != nil {
+			e.options.Progress(clean.samples)
 		}
 	}
 	result := clean.result()
@@ -109,47 +122,25 @@ func (e *Evaluator) Measure(ctx context.Context, parameters, statistics []float3
 
 // graph is a session of an evaluation graph.
 type graph struct {
-	stepper   *ort.Stepper
-	image     string
-	operators specialize.Operators
+	stepper *ort.Stepper
+	image   string
 }
 
-func newGraph(fitted *onnxgraph.Model, image string, o Options, imageGradient bool) (*graph, error) {
-	m, err := trainstep.Evaluation(fitted.Clone(), image, trainstep.EvaluationOptions{
-		Parameters: o.Parameters, Statistics: o.Statistics, ImageGradient: imageGradient,
-	})
+func newGraph(folded *onnxgraph.Model, image string, o Options, imageGradient bool) (*graph, error) {
+	m, err := trainstep.Evaluation(folded.Clone(), image, trainstep.EvaluationOptions{ImageGradient: imageGradient})
 	if err != nil {
 		return nil, err
 	}
-	g := &graph{image: image}
-	if g.operators, err = specialize.Lower(m, nil, o.Session); err != nil {
+	if o.Session.Provider == ort.CUDA { // on the CPU ONNX Runtime by itself takes its blocked operators, as filters are constants
+		if _, err := specialize.Lower(m, nil, o.Session); err != nil {
+			return nil, err
+		}
+	}
+	stepper, err := ort.OpenStepper(m, nil, nil, o.Session)
+	if err != nil {
 		return nil, err
 	}
-	if g.stepper, err = ort.OpenStepper(m, nil, nil, o.Session); err != nil {
-		return nil, err
-	}
-	return g, nil
-}
-
-// load sets the weights that come in as vectors.
-func (g *graph) load(parameters, statistics []float32) error {
-	if g == nil {
-		return nil
-	}
-	for name, vector := range map[string][]float32{trainstep.ParametersSlot: parameters, trainstep.StatisticsSlot: statistics} {
-		if len(vector) == 0 {
-			continue
-		}
-		data, err := ort.InputData[float32](g.stepper, name)
-		if err != nil {
-			return err
-		}
-		if len(data) != len(vector) {
-			return fmt.Errorf("evaluating: %s has %d elements, got %d", name, len(data), len(vector))
-		}
-		copy(data, vector)
-	}
-	return nil
+	return &graph{stepper, image}, nil
 }
 
 // run returns the logits of a batch of images; labels are needed for the gradient of the images.

@@ -14,7 +14,6 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
-	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 const (
@@ -93,7 +92,7 @@ func linear(t *testing.T, scale float64) (*onnxgraph.Model, []float32) {
 	return m, w
 }
 
-func newEvaluator(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Options) *Evaluator {
+func newEvaluator(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Options) *evaluator {
 	t.Helper()
 	orttest.Init(t)
 	o.Session.IntraOpThreads = 1
@@ -101,17 +100,17 @@ func newEvaluator(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Opti
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(fitted, "input", set, o)
+	e, err := open(fitted, "input", set, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { e.Close() })
+	t.Cleanup(func() { e.close() })
 	return e
 }
 
 func measure(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Options) Result {
 	t.Helper()
-	result, err := newEvaluator(t, m, set, o).Measure(context.Background(), nil, nil, nil)
+	result, err := newEvaluator(t, m, set, o).measure(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,30 +203,6 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// TestWeightsAsVectors measures a net whose weights come with the call, twice with different ones.
-func TestWeightsAsVectors(t *testing.T) {
-	set := newSet(t)
-	m, w := linear(t, 0.1)
-	images, labels := all(t, set, normalization)
-	e := newEvaluator(t, m, set, Options{BatchSize: 8, Normalize: normalization,
-		Parameters: []trainstep.Segment{{Name: "w", Shape: []int64{side * side, classes}}}})
-	for _, factor := range []float32{1, -2} {
-		scaled := make([]float32, len(w))
-		for i := range w {
-			scaled[i] = factor * w[i]
-		}
-		m.Graph.Value("w").SetConstant(onnxgraph.NewTensor([]int64{side * side, classes}, scaled))
-		want := naive(logits(t, m, images), labels)
-		got, err := e.Measure(context.Background(), scaled, nil, nil)
-		if err != nil || !near(got.Loss, want.Loss, 1e-5*want.Loss) || got.Top1 != want.Top1 && !near(got.Top1, want.Top1, 1e-9) {
-			t.Errorf("times %g: got %+v (%v), want %+v", factor, got, err, want)
-		}
-	}
-	if _, err := e.Measure(context.Background(), w[1:], nil, nil); err == nil {
-		t.Error("a vector that is too short is taken")
-	}
-}
-
 func TestFaults(t *testing.T) {
 	set := newSet(t)
 	broken := func(v float32) *onnxgraph.Model {
@@ -239,7 +214,7 @@ func TestFaults(t *testing.T) {
 	}
 	for name, v := range map[string]float64{"NaN": math.NaN(), "infinity": math.Inf(-1)} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newEvaluator(t, broken(float32(v)), set, Options{BatchSize: 8}).Measure(context.Background(), nil, nil, nil)
+			_, err := newEvaluator(t, broken(float32(v)), set, Options{BatchSize: 8}).measure(context.Background())
 			if err == nil || !strings.Contains(err.Error(), "not finite numbers") {
 				t.Errorf("got error %v, want one that says so", err)
 			}
@@ -249,7 +224,7 @@ func TestFaults(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		m, _ := linear(t, 0.1)
 		done := 0
-		_, err := newEvaluator(t, m, set, Options{BatchSize: 8}).Measure(ctx, nil, nil, func(n int) { done = n; cancel() })
+		_, err := newEvaluator(t, m, set, Options{BatchSize: 8, Progress: func(n int) { done = n; cancel() }}).measure(ctx)
 		if err == nil || done != 8 {
 			t.Errorf("got error %v after %d samples, want one after 8", err, done)
 		}

@@ -45,8 +45,8 @@ func openLowered(step *trainstep.Step, o ort.Options) (*ort.Stepper, error) {
 	return stepper, nil
 }
 
-// build makes the step of the run's model, of which fitted is a copy.
-func (t *trainer) build(fitted *onnxgraph.Model, image string) error {
+// build makes the step of the run's model.
+func (t *trainer) build(image string) error {
 	o := t.Recipe.StepOptions()
 	if t.Recipe.TrainFrom != "" {
 		n, err := transform.FindNode(t.Model, t.Recipe.TrainFrom)
@@ -61,14 +61,14 @@ func (t *trainer) build(fitted *onnxgraph.Model, image string) error {
 	}
 	o.Trained = nil
 	for _, name := range t.Recipe.Trained {
-		if t.Model.Graph.Value(name) != nil && fitted.Graph.Value(name) == nil {
+		if t.Model.Graph.Value(name) != nil && t.fitted.Graph.Value(name) == nil {
 			t.unreached = append(t.unreached, name) // no output depends on it
 		} else {
 			o.Trained = append(o.Trained, name)
 		}
 	}
 	var err error
-	if t.step, err = trainstep.Build(fitted.Clone(), image, o); err != nil {
+	if t.step, err = trainstep.Build(t.fitted.Clone(), image, o); err != nil {
 		return err
 	}
 	t.unreached = append(t.unreached, t.step.Unreached...)

@@ -8,7 +8,6 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // states returns the state vectors after the steps done so far, in the memory of the stepper. Numbers that are not
@@ -43,23 +42,15 @@ func (t *trainer) measure(ctx context.Context) (evaluate.Result, error) {
 	if err != nil {
 		return evaluate.Result{}, err
 	}
-	vectors := map[string][]float32{}
-	for _, name := range []string{trainstep.ParametersSlot, trainstep.StatisticsSlot} {
-		if states[name] != nil { // there may be no statistics
-			if vectors[name], err = ort.StateData[float32](t.stepper, name); err != nil {
-				return evaluate.Result{}, err
-			}
-		}
-	}
-	var progress func(int)
-	if t.Measuring != nil {
-		progress = func(done int) { t.Measuring(done, t.Test.Len()) }
-	}
-	parameters, err := t.step.Trained(vectors[trainstep.ParametersSlot])
-	if err != nil {
+	now := t.fitted.Clone()
+	if err := store(now, t.step, states); err != nil {
 		return evaluate.Result{}, err
 	}
-	result, err := t.evaluator.Measure(ctx, parameters, vectors[trainstep.StatisticsSlot], progress)
+	o := evaluate.Options{BatchSize: t.Recipe.BatchSize, Normalize: t.Normalize, Workers: t.Workers, Session: t.Session}
+	if t.Measuring != nil {
+		o.Progress = func(done int) { t.Measuring(done, t.Test.Len()) }
+	}
+	result, err := evaluate.Measure(ctx, now, t.step.Image, t.Test, o)
 	if err != nil {
 		return result, fmt.Errorf("measuring after epoch %d: %w", t.at.Position.Epoch+1, err)
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
-	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
@@ -26,7 +25,7 @@ type trainer struct {
 	unreached []string // parameters that were to train, and that the loss does not depend on
 	outline   Outline
 	stepper   *ort.Stepper
-	evaluator *evaluate.Evaluator
+	fitted    *onnxgraph.Model // the model for images of the step's shape, with the weights that it had at first
 	loader    *dataset.Loader
 	at        checkpoint
 	saved     time.Time
@@ -64,15 +63,16 @@ func newTrainer(r *Run) (t *trainer, err error) {
 	return t, t.open()
 }
 
-// open makes the sessions of the step and of the evaluation.
+// open makes the session of the step.
 func (t *trainer) open() error {
 	s := t.Train.Shape
 	shape := []int64{int64(t.Recipe.BatchSize), int64(s.Channels), int64(s.Height), int64(s.Width)}
-	fitted, image, err := specialize.Fit(t.Model, shape)
-	if err != nil {
+	var image string
+	var err error
+	if t.fitted, image, err = specialize.Fit(t.Model, shape); err != nil {
 		return err
 	}
-	if err := t.build(fitted, image); err != nil {
+	if err := t.build(image); err != nil {
 		return err
 	}
 	if err := t.openStep(); err != nil {
@@ -83,15 +83,11 @@ func (t *trainer) open() error {
 			return fmt.Errorf("resuming from %s: the checkpoint is of another model: %w", t.Folder.last(), err)
 		}
 	}
-	t.evaluator, err = evaluate.New(fitted, image, t.Test, evaluate.Options{
-		BatchSize: t.Recipe.BatchSize, Normalize: t.Normalize, Workers: t.Workers, Session: t.Session,
-		Parameters: t.step.Parameters, Statistics: t.step.Statistics,
-	})
 	t.release()
-	return err
+	return nil
 }
 
-// release gives back the memory of what opening and saving left: the sessions and the stepper have copies.
+// release gives back the memory of what opening and saving left: the stepper has copies.
 func (t *trainer) release() {
 	t.step.Model, t.step.Convolutions, t.at.states = nil, nil, nil
 	for i := range t.step.State {
@@ -101,14 +97,10 @@ func (t *trainer) release() {
 }
 
 func (t *trainer) close() error {
-	var faults []error
-	if t.evaluator != nil {
-		faults = append(faults, t.evaluator.Close())
+	if t.stepper == nil {
+		return nil
 	}
-	if t.stepper != nil {
-		faults = append(faults, t.stepper.Close())
-	}
-	return errors.Join(faults...)
+	return t.stepper.Close()
 }
 
 func (t *trainer) run(ctx context.Context) (result *Result, err error) {

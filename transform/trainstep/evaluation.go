@@ -16,9 +16,6 @@ const (
 
 // EvaluationOptions says what an evaluation reads and returns besides images and logits.
 type EvaluationOptions struct {
-	// Parameters and Statistics are initializers that come in as vectors (ParametersSlot, StatisticsSlot),
-	// laid out as given, such as a training step has them; nil for those of the model.
-	Parameters, Statistics []Segment
 	// ImageGradient adds the gradient of the loss by the images, for which labels are an input.
 	ImageGradient bool
 }
@@ -37,14 +34,6 @@ func (b *builder) evaluation(o EvaluationOptions) error {
 	logits, err := b.logits()
 	if err != nil {
 		return err
-	}
-	for _, vector := range []struct {
-		name     string
-		segments []Segment
-	}{{ParametersSlot, o.Parameters}, {StatisticsSlot, o.Statistics}} {
-		if err := b.readFrom(vector.name, vector.segments); err != nil {
-			return err
-		}
 	}
 	var imageGradient *onnxgraph.Value
 	if o.ImageGradient {
@@ -65,30 +54,6 @@ func (b *builder) evaluation(o EvaluationOptions) error {
 		b.Graph.AddOutput(imageGradient, onnxgraph.Float32, onnxgraph.Static(shape...))
 	}
 	b.Graph.Prune()
-	return nil
-}
-
-// readFrom replaces initializers by pieces of an input vector.
-func (b *builder) readFrom(name string, segments []Segment) error {
-	if len(segments) == 0 {
-		return nil
-	}
-	last := segments[len(segments)-1]
-	vector, err := b.Graph.AddInput(name, onnxgraph.Float32, onnxgraph.Static(last.Offset+last.Len()))
-	if err != nil {
-		return err
-	}
-	pieces := b.unpack(vector, segments)
-	var replaced []*onnxgraph.Value
-	for i, s := range segments {
-		v := b.Graph.Value(s.Name)
-		if v == nil {
-			return fmt.Errorf("the model has no value %q", s.Name)
-		}
-		onnxgraph.ReplaceUses(v, pieces[i])
-		replaced = append(replaced, v)
-	}
-	onnxgraph.RemoveUnused(replaced...)
 	return nil
 }
 

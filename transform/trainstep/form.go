@@ -46,7 +46,7 @@ func (b *builder) foldBlocks() error {
 	}
 	b.addDependents(trains)
 	for _, block := range blocks {
-		canFold := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph
+		canFold := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph // norms between are those of the batch
 		if canFold && (form == Folded || form == AutoForm && foldedIsCheaper(block, trains)) {
 			if err := b.fold(block, trains); err != nil {
 				return err
@@ -64,16 +64,21 @@ func (b *builder) foldBlocks() error {
 
 // fold replaces a block by one convolution with the combined filters; trains has the values that train, or depend on some.
 func (b *builder) fold(block transform.Block, trains map[*onnxgraph.Value]bool) error {
-	bank, pointwise := block.BankConv, block.PointwiseConv
 	filters, err := b.filters(block, trains)
 	if err != nil {
 		return err
 	}
-	conv := b.foldedConv(block, filters)
+	b.replace(block, b.foldedConv(block, filters, block.PointwiseConv.Input(2)))
+	return nil
+}
+
+// replace puts a convolution in the place of a block.
+func (b *builder) replace(block transform.Block, conv *onnxgraph.Node) {
+	pointwise := block.PointwiseConv
+	between := pointwise.Input(0)
 	conv.TakeOutput(0, pointwise)
 	b.Graph.Remove(pointwise)
-	b.Graph.Remove(bank)
-	return nil
+	onnxgraph.RemoveUnused(between) // others may read what is inside, too
 }
 
 // filters emits the combined filters of a block, by coordinates where it trains by them.
@@ -81,14 +86,14 @@ func (b *builder) filters(block transform.Block, trains map[*onnxgraph.Value]boo
 	if b.trainsByCoordinates(block, trains) {
 		return b.spanned(block)
 	}
-	return b.combined(block), nil
+	return b.combined(block, block.Pointwise, block.Bank), nil
 }
 
-// foldedConv adds the convolution of a block's input with filters that do what the block does.
-func (b *builder) foldedConv(block transform.Block, filters *onnxgraph.Value) *onnxgraph.Node {
+// foldedConv adds the convolution of a block's input with filters, and a bias unless it is nil, that do what the block does.
+func (b *builder) foldedConv(block transform.Block, filters, bias *onnxgraph.Value) *onnxgraph.Node {
 	bank, pointwise := block.BankConv, block.PointwiseConv
 	inputs := []*onnxgraph.Value{bank.Input(0), filters}
-	if bias := pointwise.Input(2); bias != nil {
+	if bias != nil {
 		inputs = append(inputs, bias)
 	}
 	attrs := append(slices.Clone(bank.Attributes()), onnxgraph.Int("group", pointwise.Int("group", 1)))
@@ -104,7 +109,7 @@ func (b *builder) shorten(block transform.Block, trains map[*onnxgraph.Value]boo
 		return
 	}
 	y := block.PointwiseConv.Output(0)
-	conv := b.foldedConv(block, b.combined(block))
+	conv := b.foldedConv(block, b.combined(block, block.Pointwise, block.Bank), block.PointwiseConv.Input(2))
 	shape, _ := y.StaticShape()
 	conv.Output(0).SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
 	b.shortcuts = append(b.shortcuts, gradient.Shortcut{Last: block.BankConv, Node: conv, Y: y})
@@ -116,43 +121,44 @@ func (b *builder) shorten(block transform.Block, trains map[*onnxgraph.Value]boo
 //	dense      P [g, M/g, J] · R [g, J, C·K]               J bank filters per group
 //	depthwise  P [g, C, M/g, m] · R [g, C, m, K]           m bank filters per input channel
 //
-// A single group has no dimension for it: ONNX Runtime packs a constant matrix once, but not a batch of them.
-func (b *builder) combined(block transform.Block) *onnxgraph.Value {
+// A single group has no dimension for it: ONNX Runtime packs a constant matrix once, but not a batch of them. P and R come as
+// values of any shape.
+func (b *builder) combined(block transform.Block, weights, filters *onnxgraph.Value) *onnxgraph.Value {
 	bank, pointwise := block.Bank.Constant().Dims(), block.Pointwise.Constant().Dims()
 	groups := block.PointwiseConv.Int("group", 1)
-	filters, perGroup := pointwise[0]/groups, bank[0]/groups
+	out, perGroup := pointwise[0]/groups, bank[0]/groups
 	kernel := bank[2:]
 	taps := Segment{Shape: kernel}.Len()
 	if block.Record.Layout == transform.Depthwise {
 		m := int64(block.Record.Expansion)
 		channels := perGroup / m
-		p := b.typed("Transpose", b.reshaped(block.Pointwise, groups, filters, channels, m), []int64{groups, channels, filters, m}, onnxgraph.Ints("perm", 0, 2, 1, 3))
-		product := b.product(p, b.reshaped(block.Bank, groups, channels, m, taps), groups, channels, filters, taps)
-		product = b.typed("Transpose", product, []int64{groups, filters, channels, taps}, onnxgraph.Ints("perm", 0, 2, 1, 3))
+		p := b.typed("Transpose", b.reshaped(weights, groups, out, channels, m), []int64{groups, channels, out, m}, onnxgraph.Ints("perm", 0, 2, 1, 3))
+		product := b.product(p, b.reshaped(filters, groups, channels, m, taps), groups, channels, out, taps)
+		product = b.typed("Transpose", product, []int64{groups, out, channels, taps}, onnxgraph.Ints("perm", 0, 2, 1, 3))
 		return b.reshaped(product, append([]int64{pointwise[0], channels}, kernel...)...)
 	}
 	if groups == 1 {
-		product := b.product(b.reshaped(block.Pointwise, filters, perGroup), b.reshaped(block.Bank, perGroup, bank[1]*taps), filters, bank[1]*taps)
+		product := b.product(b.reshaped(weights, out, perGroup), b.reshaped(filters, perGroup, bank[1]*taps), out, bank[1]*taps)
 		return b.reshaped(product, append([]int64{pointwise[0], bank[1]}, kernel...)...)
 	}
-	product := b.product(b.reshaped(block.Pointwise, groups, filters, perGroup), b.reshaped(block.Bank, groups, perGroup, bank[1]*taps), groups, filters, bank[1]*taps)
+	product := b.product(b.reshaped(weights, groups, out, perGroup), b.reshaped(filters, groups, perGroup, bank[1]*taps), groups, out, bank[1]*taps)
 	return b.reshaped(product, append([]int64{pointwise[0], bank[1]}, kernel...)...)
 }
 
 func (b *builder) reshaped(v *onnxgraph.Value, shape ...int64) *onnxgraph.Value {
 	r := b.Op("Reshape", []*onnxgraph.Value{v, b.Ints(shape...)})
-	r.SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
+	r.SetType(v.DType(), onnxgraph.Static(shape...))
 	return r
 }
 
 func (b *builder) typed(opType string, v *onnxgraph.Value, shape []int64, attrs ...onnxgraph.Attribute) *onnxgraph.Value {
 	r := b.Op(opType, []*onnxgraph.Value{v}, attrs...)
-	r.SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
+	r.SetType(v.DType(), onnxgraph.Static(shape...))
 	return r
 }
 
 func (b *builder) product(p, r *onnxgraph.Value, shape ...int64) *onnxgraph.Value {
 	v := b.binary("MatMul", p, r)
-	v.SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
+	v.SetType(p.DType(), onnxgraph.Static(shape...))
 	return v
 }

@@ -16,6 +16,10 @@ const (
 	plainMapCost = 2000
 	// shiftCost is for those that the folded convolution reads and writes: the gradient of its filters takes shifted copies.
 	shiftCost = 500
+	// bankInferenceCost and plainInferenceCost are what the first two come to where there are no gradients. They were fitted to
+	// runs of convolutions of 16 to 256 channels.
+	bankInferenceCost  = 70
+	plainInferenceCost = 250
 )
 
 // work is that of the products of a block, for one place of the output, in multiplications.
@@ -25,6 +29,7 @@ type work struct {
 	// how many numbers there are at the place: of the input, and between the two convolutions
 	channels, between float64
 	mapCost           float64 // of a number between the two
+	inferenceCost     float64 // the same without gradients
 	combined          float64 // how many of the bank's numbers make one of the filters'
 }
 
@@ -37,9 +42,9 @@ func workOf(block transform.Block) work {
 	perGroup := float64(bank[1]) // C/g, or 1 with a depthwise bank
 	taps := float64(Segment{Shape: bank[2:]}.Len())
 	channels := perGroup * float64(block.BankConv.Int("group", 1))
-	w := work{bank: j * perGroup * taps, pointwise: j * m / groups, filters: m * channels / groups * taps, channels: channels, between: j, mapCost: bankMapCost, combined: j * perGroup / channels}
+	w := work{bank: j * perGroup * taps, pointwise: j * m / groups, filters: m * channels / groups * taps, channels: channels, between: j, mapCost: bankMapCost, inferenceCost: bankInferenceCost, combined: j * perGroup / channels}
 	if perGroup == 1 && j > channels && channels > 1 {
-		w.mapCost = plainMapCost
+		w.mapCost, w.inferenceCost = plainMapCost, plainInferenceCost
 	}
 	return w
 }
@@ -91,4 +96,10 @@ func foldedIsCheaper(block transform.Block, trains map[*onnxgraph.Value]bool) bo
 		}
 	}
 	return places*(2*folded+shiftCost*(w.channels+filters))+foldedOnce < places*(2*twoConv+moved)+twoConvOnce
+}
+
+// foldedInfersFaster estimates whether the folded form takes less time where there are no gradients. It always does with a
+// dense bank, of at least as many filters as there are in all.
+func (w work) foldedInfersFaster() bool {
+	return 2*w.filters < 2*(w.bank+w.pointwise)+w.inferenceCost*w.between
 }

@@ -21,6 +21,11 @@ type MeasurementOptions struct {
 	Inference bool
 }
 
+// Measures reports whether a node is one to measure.
+func (o MeasurementOptions) Measures(n *onnxgraph.Node) bool {
+	return n.Is("BatchNormalization") && (o.Means == nil || slices.Contains(o.Means, n.Input(3).Name()))
+}
+
 // Measurement makes the graph that measures, for one batch of images, the mean and the unbiased variance of each
 // channel that BatchNormalization nodes read. The model, whose values all have static types, is changed and becomes
 // the graph. The segments bear the names of the running statistics that the measured numbers are to replace; there
@@ -44,7 +49,7 @@ func (b *builder) measurement(o MeasurementOptions) ([]Segment, error) {
 	}
 	var norms []*onnxgraph.Node
 	for _, n := range b.Graph.Sorted() {
-		if n.Is("BatchNormalization") && (o.Means == nil || slices.Contains(o.Means, n.Input(3).Name())) {
+		if o.Measures(n) {
 			norms = append(norms, n)
 		}
 	}

@@ -1,0 +1,105 @@
+package trainstep
+
+import (
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// FoldBlocks makes one convolution of each frozen block of a model that is in the form for inference, in place, where that is
+// less work and the block is linear:
+//
+//	W = P·diag(scale)·R      bias = P·shift + b
+//
+// where scale and shift are those of the BatchNormalization between its convolutions, if there is one. Where keep, if not nil,
+// says that this node must stay, the block does. All blocks are folded in the graph, from constants: ONNX Runtime computes W
+// once, when it opens the model.
+//
+// FoldBlocks returns how many blocks stay two convolutions, and how many are one now. An error means that the model differs
+// from its records; then it is unchanged.
+func FoldBlocks(m *onnxgraph.Model, keep func(*onnxgraph.Node) bool) (twoConv, folded int, err error) {
+	blocks, err := transform.Blocks(m)
+	if err != nil {
+		return 0, 0, err
+	}
+	folders := map[*onnxgraph.Graph]*builder{}
+	for _, block := range blocks {
+		if !isLinear(block, keep) || !workOf(block).foldedInfersFaster() {
+			twoConv++
+			continue
+		}
+		g := block.BankConv.Graph()
+		if folders[g] == nil {
+			folders[g] = &builder{Builder: onnxgraph.NewBuilder(g)}
+		}
+		folders[g].foldInference(block)
+		folded++
+	}
+	return twoConv, folded, nil
+}
+
+// isLinear reports whether a block is a linear map, and nothing in it must stay.
+func isLinear(block transform.Block, keep func(*onnxgraph.Node) bool) bool {
+	for _, n := range block.Between {
+		isFixed := n.Is("BatchNormalization") && n.Int("training_mode", 0) == 0 && len(n.Outputs()) == 1 && n.Int("spatial", 1) == 1
+		if !isFixed || keep != nil && keep(n) {
+			return false
+		}
+	}
+	return block.BankConv.Graph() == block.PointwiseConv.Graph()
+}
+
+// foldInference puts one convolution in a linear block's place. What it is made of is computed in float32 at least.
+func (b *builder) foldInference(block transform.Block) {
+	dtype := block.Bank.Constant().DType()
+	wide := dtype
+	if dtype != onnxgraph.Float64 {
+		wide = onnxgraph.Float32
+	}
+	weights, bias := b.cast(block.Pointwise, wide), block.PointwiseConv.Input(2)
+	for _, n := range block.Between {
+		weights, bias = b.foldNorm(block, n, weights, bias)
+		bias = b.cast(bias, dtype)
+	}
+	filters := b.combined(block, weights, b.cast(block.Bank, wide))
+	b.replace(block, b.foldedConv(block, b.cast(filters, dtype), bias))
+}
+
+// foldNorm takes a norm between the convolutions of a block into weights and bias of the second, which may be nil. Groups have
+// a dimension in what it returns.
+func (b *builder) foldNorm(block transform.Block, n *onnxgraph.Node, weights, bias *onnxgraph.Value) (scaled, shifted *onnxgraph.Value) {
+	dtype, dims := weights.DType(), block.Pointwise.Constant().Dims()
+	groups := block.PointwiseConv.Int("group", 1)
+	out, maps := dims[0]/groups, dims[1]
+	var p [4]*onnxgraph.Value // gamma, beta, mean, variance
+	for i := range p {
+		p[i] = b.cast(n.Input(i+1), dtype)
+	}
+	scale := b.div(p[0], b.Op("Sqrt", []*onnxgraph.Value{b.add(p[3], b.Fill(dtype, float64(n.Float("epsilon", 1e-5)), 1))}))
+	shift := b.sub(p[1], b.mul(p[2], scale))
+	scale.SetType(dtype, onnxgraph.Static(groups*maps))
+	shift.SetType(dtype, onnxgraph.Static(groups*maps))
+
+	matrices := b.reshaped(weights, groups, out, maps)
+	shifted = b.reshaped(b.product(matrices, b.reshaped(shift, groups, maps, 1), groups, out, 1), groups*out)
+	if bias != nil {
+		shifted = b.add(b.cast(bias, dtype), shifted)
+		shifted.SetType(dtype, onnxgraph.Static(groups*out))
+	}
+	scaled = b.mul(matrices, b.reshaped(scale, groups, 1, maps))
+	scaled.SetType(dtype, onnxgraph.Static(groups, out, maps))
+	return scaled, shifted
+}
+
+// cast returns a value in another type.
+func (b *builder) cast(v *onnxgraph.Value, to onnxgraph.DType) *onnxgraph.Value {
+	if v.DType() == to {
+		return v
+	}
+	c := b.Op("Cast", []*onnxgraph.Value{v}, onnxgraph.Int("to", int64(to)))
+	shape, known := v.Shape()
+	if !known {
+		shape = nil
+	}
+	c.SetType(to, shape)
+	return c
+}
