@@ -81,7 +81,7 @@ func (e *externalData) locate() (string, error) {
 		return "", errors.New("external data without a location")
 	}
 	if len(e.folders) == 0 {
-		return "", fmt.Errorf("external data in %q: a model that is not read from a file has no folder with data: give the path of a file", location)
+		return "", fmt.Errorf("external data in %q: only a model that is read from its file has a folder with data: name the file", location)
 	}
 	if !filepath.IsLocal(filepath.FromSlash(location)) {
 		return "", fmt.Errorf("external data in %q: the path leaves the model's folder %s", location, e.folders[0])

@@ -40,6 +40,20 @@ func load(path string) (*Model, error) {
 	return parse(memoryWindow(data), path, dataFolders(path))
 }
 
+// Read reads a model from a stream, which messages and Path call name. A model with external data is refused, since a stream
+// is in no folder.
+func Read(r io.Reader, name string) (*Model, error) {
+	data, err := io.ReadAll(r)
+	var m *Model
+	if err == nil {
+		m, err = parse(memoryWindow(data), name, nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("loading %s: %w", name, err)
+	}
+	return m, nil
+}
+
 // Parse reads a model from the bytes of an ONNX file, which it keeps: the caller must not change them
 // afterwards. External data is looked for in folder; without one, "", a model that has some is refused.
 func Parse(data []byte, folder string) (*Model, error) {

@@ -14,7 +14,7 @@ type Model struct {
 	Functions []*Function
 
 	proto *onnxpb.ModelProto // all that the package does not interpret
-	path  string             // the file it was read from, "" if none
+	path  string             // the file or stream it was read from, "" if none
 	files []os.FileInfo      // that and its data files
 
 	names *names
@@ -50,7 +50,7 @@ func (m *Model) newGraph(p *onnxpb.GraphProto, owner *Node) *Graph {
 	return &Graph{proto: p, model: m, owner: owner, values: map[string]*Value{}}
 }
 
-// Path returns the file that the model was read from, "" if it was not read from one.
+// Path returns the file that the model was read from, or the name of the stream; "" if it was read from neither.
 func (m *Model) Path() string { return m.path }
 
 // IRVersion returns the version of the file format.

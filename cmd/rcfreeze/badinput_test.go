@@ -60,7 +60,7 @@ func TestBadInput(t *testing.T) {
 		{"no data", "eval model.onnx --data nowhere", []string{"nowhere", "no such file"}},
 		{"unknown format", "eval model.onnx --data .", []string{"found no known format", "idx", "cifar10"}},
 		{"output in no folder", "train model.onnx -o none/out.onnx" + train, []string{"none/out.onnx", "folder must exist"}},
-		{"output is a folder", "train model.onnx -o folder.onnx" + train, []string{"folder.onnx", "it is a folder"}},
+		{"output is a folder", "train model.onnx -o folder.onnx" + train, []string{"folder.onnx", "folder.onnx is a folder"}},
 		{"output missing", "convert model.onnx", []string{"output"}},
 		{"settings out of range", "train model.onnx -o out.onnx --data bands --epochs 0 --opt lion --batchnorm no --augment blur=1 --keep all --mean 1 -j -1",
 			[]string{"epochs is 0", "optimizer is lion", "adamw, sgd", "batch normalisation is no", "recalibrate", "blur", "--keep", "--std", "--workers"}},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
@@ -77,10 +76,10 @@ func (f *sampleFlags) options(bar *progress) batchnorm.Options {
 }
 
 func (c *calibrateCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.output.check(), usage(c.data.check(), c.sample.check())); err != nil {
+	if err := errors.Join(c.output.check(c.printer), usage(c.data.check(), c.sample.check())); err != nil {
 		return err
 	}
-	m, err := onnxgraph.Load(path)
+	m, err := c.load(path)
 	if err != nil {
 		return err
 	}
@@ -99,7 +98,7 @@ func (c *calibrateCommand) run(ctx context.Context, path string) error {
 	if o.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) { return set, nil }); err != nil {
 		return err
 	}
-	r := calibrateResult{Model: path, Output: c.output.path, Data: c.data.path, Normalize: normalization(o.Normalize)}
+	r := calibrateResult{Model: m.Path(), Output: c.output.name(), Data: c.data.path, Normalize: normalization(o.Normalize)}
 	if r.Report, err = batchnorm.Recalibrate(ctx, m, set, o); err != nil {
 		return err
 	}
@@ -107,7 +106,7 @@ func (c *calibrateCommand) run(ctx context.Context, path string) error {
 	if _, err := trainstep.InferenceMode(m); err != nil {
 		return err
 	}
-	if err := c.output.save(m); err != nil {
+	if err := c.output.save(c.printer, m); err != nil {
 		return err
 	}
 	return c.result(r, func() { c.print(r) })

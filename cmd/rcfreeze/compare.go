@@ -73,7 +73,7 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 	if err := usage(c.data.check(), c.recipe.check(), c.head.check(), c.conversion.options.Validate(), c.check()); err != nil {
 		return err
 	}
-	m, err := onnxgraph.Load(path)
+	m, err := c.load(path)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 		return withTrainFrom(err, m, transform.Baseline)
 	}
 	r := compareResult{
-		Model: path, Folder: c.folder, measuredOn: c.data.measuredOn(plan.Test, plan.Train), Recipe: plan.Recipe, Normalize: normalization(plan.Normalize),
+		Model: m.Path(), Folder: c.folder, measuredOn: c.data.measuredOn(plan.Test, plan.Train), Recipe: plan.Recipe, Normalize: normalization(plan.Normalize),
 		Epsilon: plan.Epsilon, Summary: compare.Summarize(rows), Runs: rows,
 	}
 	return c.result(r, func() { c.print(r) })

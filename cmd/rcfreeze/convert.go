@@ -52,15 +52,15 @@ func newConvert(p *printer) *cobra.Command {
 }
 
 func (c *convertCommand) run(ctx context.Context, path string) error {
-	err := errors.Join(c.output.check(), usage(c.head.check(), c.conversion.settle(), c.calibration.check(c.conversion.options.Pointwise, c.addNorm)))
+	err := errors.Join(c.output.check(c.printer), usage(c.head.check(), c.conversion.settle(), c.calibration.check(c.conversion.options.Pointwise, c.addNorm)))
 	if err != nil {
 		return err
 	}
-	m, err := onnxgraph.Load(path)
+	m, err := c.load(path)
 	if err != nil {
 		return err
 	}
-	result := convertResult{Model: path, Output: c.output.path}
+	result := convertResult{Model: m.Path(), Output: c.output.name()}
 	if result.Before, err = countParameters(m); err != nil {
 		return err
 	}
@@ -81,10 +81,10 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 	}
 	if result.Converted == 0 {
 		return fmt.Errorf("converting %s: none of its %d convolutions becomes a frozen block, and nothing was written:\n%w",
-			path, len(result.Convolutions), reasons(result.Convolutions))
+			m.Path(), len(result.Convolutions), reasons(result.Convolutions))
 	}
 	if training, _ := trainstep.InferenceMode(m.Clone()); training > 0 {
-		c.say("%s is in training mode, and what is written is, too: train, eval and export take its %d BatchNormalization and Dropout nodes as they need them", path, training)
+		c.say("%s is in training mode, and what is written is, too: train, eval and export take its %d BatchNormalization and Dropout nodes as they need them", m.Path(), training)
 	}
 	if c.reinit {
 		if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: c.conversion.options.Seed}); err != nil {
@@ -100,9 +100,9 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("converting %s: %w", path, err)
+		return fmt.Errorf("converting %s: %w", m.Path(), err)
 	}
-	if err := c.output.save(m); err != nil {
+	if err := c.output.save(c.printer, m); err != nil {
 		return err
 	}
 	return c.result(result, func() {

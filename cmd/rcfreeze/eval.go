@@ -54,7 +54,7 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 	if err := usage(c.data.check(), c.check()); err != nil {
 		return err
 	}
-	m, err := onnxgraph.Load(path)
+	m, err := c.load(path)
 	if err != nil {
 		return err
 	}
@@ -77,9 +77,9 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 	}
 	measured, err := c.measure(ctx, m, set, o, c.runtime.verbose)
 	if err != nil {
-		return fmt.Errorf("measuring %s: %w", path, err)
+		return fmt.Errorf("measuring %s: %w", m.Path(), err)
 	}
-	r := evalResult{Model: path, measuredOn: c.data.measuredOn(set, nil), Normalize: normalization(o.Normalize), Epsilon: o.Epsilon, Result: measured}
+	r := evalResult{Model: m.Path(), measuredOn: c.data.measuredOn(set, nil), Normalize: normalization(o.Normalize), Epsilon: o.Epsilon, Result: measured}
 	return c.result(r, func() { c.facts(append(r.facts(), measuredFacts(measured, o.Epsilon)...)...) })
 }
 

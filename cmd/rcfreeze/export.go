@@ -72,10 +72,10 @@ inference.`,
 }
 
 func (c *exportCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.output.check(), usage(c.size.check(), c.check())); err != nil {
+	if err := errors.Join(c.output.check(c.printer), usage(c.size.check(), c.check())); err != nil {
 		return err
 	}
-	m, err := onnxgraph.Load(path)
+	m, err := c.load(path)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 		}
 	}
 	deployed := m.Clone()
-	r := exportResult{Model: path, Output: c.output.path, Tolerance: c.tolerance}
+	r := exportResult{Model: m.Path(), Output: c.output.name(), Tolerance: c.tolerance}
 	if r.Merged, err = transform.Merge(deployed); err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 			return err
 		}
 	}
-	staged, err := c.output.stage(deployed)
+	staged, err := c.output.stage(c.printer, deployed)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 	models := []*onnxgraph.Model{m, deployed}
 	names := []string{"as trained", "exported"}
 	if c.source != "" {
-		source, err := onnxgraph.Load(c.source)
+		source, err := c.load(c.source)
 		if err != nil {
 			return err
 		}
@@ -126,7 +126,7 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 	if err := c.execute(ctx, &r, m, deployed, models); err != nil {
 		return err
 	}
-	if err := staged.Commit(); err != nil {
+	if err := staged.commit(); err != nil {
 		return err
 	}
 	return c.result(r, func() { c.print(r) })

@@ -69,12 +69,12 @@ func (c *inspectCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	go ort.Init(c.runtime.library) // takes longer than to read the model, which most often does not say its shapes
-	m, err := onnxgraph.Load(path)
+	m, err := c.load(path)
 	if err != nil {
 		return err
 	}
 	r := inspectResult{
-		Model: path, IRVersion: m.IRVersion(), Opsets: opsets(m), Operators: operators(m), Blocks: []blockFacts{},
+		Model: m.Path(), IRVersion: m.IRVersion(), Opsets: opsets(m), Operators: operators(m), Blocks: []blockFacts{},
 		Inputs: ports(slices.DeleteFunc(slices.Clone(m.Graph.Inputs()), hasDefault)), Outputs: ports(m.Graph.Outputs()),
 	}
 	if r.Parameters, err = countParameters(m); err != nil {

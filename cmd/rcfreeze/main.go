@@ -48,7 +48,7 @@ func untilSignal(parent context.Context, signals ...os.Signal) context.Context {
 
 // execute runs the command with the given arguments and returns its exit code.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot(&printer{stdout: stdout, stderr: stderr})
+	root := newRoot(&printer{stdin: os.Stdin, stdout: stdout, stderr: stderr})
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

@@ -54,7 +54,7 @@ func architectureList() string {
 }
 
 func (c *newCommand) run(name string) error {
-	if err := c.output.check(); err != nil {
+	if err := c.output.check(c.printer); err != nil {
 		return err
 	}
 	if c.input != "" {
@@ -69,11 +69,11 @@ func (c *newCommand) run(name string) error {
 	if err != nil {
 		return usage(err)
 	}
-	r := newResult{Architecture: name, Output: c.output.path}
+	r := newResult{Architecture: name, Output: c.output.name()}
 	if r.Parameters, err = countParameters(m); err != nil {
 		return err
 	}
-	if err := c.output.save(m); err != nil {
+	if err := c.output.save(c.printer, m); err != nil {
 		return err
 	}
 	return c.result(r, func() {

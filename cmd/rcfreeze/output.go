@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -14,6 +15,7 @@ import (
 type outputFlags struct {
 	path     string
 	external string
+	stdout   io.Writer // for a model that goes to standard output, else nil
 }
 
 // externalModes are the values of --external-data.
@@ -24,32 +26,102 @@ var externalModes = map[string]onnxgraph.ExternalMode{
 }
 
 func (f *outputFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.path, "output", "o", "", "the ONNX file to write")
+	cmd.Flags().StringVarP(&f.path, "output", "o", "", "the ONNX file to write, - for standard output")
 	cmd.MarkFlagRequired("output")
 	cmd.Flags().StringVar(&f.external, "external-data", "auto",
 		"which tensors to keep in a data file beside the model: auto (as they were read), all, none")
 }
 
-// check makes sure, before long work, that the file can be written in the end.
-func (f *outputFlags) check() error {
+// check makes sure, before long work, that the model can be written in the end. If that takes standard output, results go to
+// standard error.
+func (f *outputFlags) check(p *printer) error {
 	if _, ok := externalModes[f.external]; !ok {
-		return fmt.Errorf("--external-data %q: choose auto, all or none", f.external)
+		return usage(fmt.Errorf("--external-data %q: choose auto, all or none", f.external))
 	}
-	if info, err := os.Stat(f.path); err == nil && info.IsDir() {
-		return fmt.Errorf("checking the output %s: it is a folder: name a file in it", f.path)
+	if f.path == standardStream {
+		switch {
+		case p.json:
+			return usage(errors.New("-o - and --json: the model and the result would both go to standard output: name a file for the model"))
+		case f.external == "all":
+			return usage(errors.New("-o - and --external-data all: standard output has no place for a data file: name a file for the model, or leave its data in it"))
+		}
+		f.stdout, p.stdout = p.stdout, p.stderr
+		return nil
 	}
-	probe, err := os.CreateTemp(filepath.Dir(f.path), ".write-*")
+	target, err := onnxgraph.Target(f.path)
+	if err != nil {
+		return fmt.Errorf("checking the output: %w", err)
+	}
+	probe, err := os.CreateTemp(filepath.Dir(target), ".write-*")
 	if err != nil {
 		return fmt.Errorf("checking that the output %s can be written: its folder must exist and be writable: %w", f.path, err)
 	}
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-func (f *outputFlags) save(m *onnxgraph.Model) error {
-	return m.Save(f.path, externalModes[f.external])
+// name is what messages call the output.
+func (f *outputFlags) name() string {
+	if f.stdout != nil {
+		return "standard output"
+	}
+	return f.path
+}
+
+// save writes the model.
+func (f *outputFlags) save(p *printer, m *onnxgraph.Model) error {
+	s, err := f.stage(p, m)
+	if err != nil {
+		return err
+	}
+	defer s.Abandon()
+	return s.commit()
+}
+
+// stagedModel is a model that is complete in a temporary file, to be tried before it is written.
+type stagedModel struct {
+	*onnxgraph.Staged
+	stdout io.Writer // where it goes if that is no file
 }
 
 // stage saves the model to be tried before it gets its place.
-func (f *outputFlags) stage(m *onnxgraph.Model) (*onnxgraph.Staged, error) {
-	return m.Stage(f.path, externalModes[f.external])
+func (f *outputFlags) stage(p *printer, m *onnxgraph.Model) (*stagedModel, error) {
+	path, mode := f.path, externalModes[f.external]
+	if f.stdout != nil {
+		if mode != onnxgraph.ExternalNone && hasExternalData(m) {
+			p.say("%s has tensors in a data file: on standard output they are in the model", m.Path())
+		}
+		path, mode = filepath.Join(os.TempDir(), "rcfreeze.onnx"), onnxgraph.ExternalNone
+	}
+	s, err := m.Stage(path, mode)
+	if err != nil {
+		return nil, err
+	}
+	return &stagedModel{s, f.stdout}, nil
+}
+
+// commit gives the model its place.
+func (s *stagedModel) commit() error {
+	if s.stdout == nil {
+		return s.Commit()
+	}
+	file, err := os.Open(s.Path())
+	if err == nil {
+		defer file.Close()
+		_, err = io.Copy(s.stdout, file)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the model to standard output: %w", err)
+	}
+	return nil
+}
+
+func hasExternalData(m *onnxgraph.Model) bool {
+	for _, g := range m.Graphs() {
+		for _, v := range g.Initializers() {
+			if t := v.Constant(); t != nil && t.IsExternal() {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -14,6 +14,8 @@ import (
 // printer writes results to stdout and talk to stderr.
 type printer struct {
 	json           bool
+	stdin          io.Reader
+	stdinTaken     bool // by the model that was read from it
 	stdout, stderr io.Writer
 }
 

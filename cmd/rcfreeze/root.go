@@ -21,7 +21,10 @@ func newRoot(p *printer) *cobra.Command {
 and a trainable 1×1 convolution), trains them on stock ONNX Runtime, compares them with the original,
 and merges them back into plain convolutions.
 
-Results go to standard output: tables, or with --json one JSON document. All else goes to standard error.`,
+Results go to standard output: tables, or with --json one JSON document. All else goes to standard error.
+
+A model is read from standard input where MODEL is -, and written to standard output with -o -: results then go to
+standard error, too.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -75,6 +75,9 @@ func (c *trainCommand) check() error {
 	if keep := train.Keep(c.keep); keep != train.KeepLast && keep != train.KeepBest {
 		faults = append(faults, fmt.Errorf("--keep %q: choose last or best", c.keep))
 	}
+	if c.output.path == standardStream && c.folder == "" {
+		faults = append(faults, errors.New("-o - leaves the run's folder without a name: give one by --run-dir"))
+	}
 	if c.variant != "" {
 		faults = append(faults, transform.Variant(c.variant).Validate())
 	}
@@ -90,10 +93,10 @@ func variantList() string {
 }
 
 func (c *trainCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.output.check(), usage(c.data.check(), c.recipe.check(), c.head.check(), c.check())); err != nil {
+	if err := errors.Join(c.output.check(c.printer), usage(c.data.check(), c.recipe.check(), c.head.check(), c.check())); err != nil {
 		return err
 	}
-	m, err := onnxgraph.Load(path)
+	m, err := c.load(path)
 	if err != nil {
 		return err
 	}
@@ -109,10 +112,10 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	c.announce(path, variant, run)
+	c.announce(m.Path(), variant, run)
 	trained, err := run.Do(ctx)
 	if err != nil {
-		return fmt.Errorf("training %s: %w", path, withTrainFrom(err, m, variant))
+		return fmt.Errorf("training %s: %w", m.Path(), withTrainFrom(err, m, variant))
 	}
 	if n := len(trained.Unreached); n > 0 {
 		c.say("%d parameters stayed as they are, since the loss does not depend on them: %s", n, strings.Join(trained.Unreached, ", "))
@@ -120,18 +123,18 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	if err := describe(trained.Model, run.Normalize, run.Train.Classes); err != nil {
 		return err
 	}
-	if err := c.output.save(trained.Model); err != nil {
+	if err := c.output.save(c.printer, trained.Model); err != nil {
 		return fmt.Errorf("%w; the weights are in %s: --resume writes them again", err, run.Folder)
 	}
 	r := trainResult{
-		Model: path, Output: c.output.path, Folder: string(run.Folder), measuredOn: c.data.measuredOn(c.splits.test, c.splits.train), Variant: string(variant), Recipe: run.Recipe,
+		Model: m.Path(), Output: c.output.name(), Folder: string(run.Folder), measuredOn: c.data.measuredOn(c.splits.test, c.splits.train), Variant: string(variant), Recipe: run.Recipe,
 		Normalize: normalization(run.Normalize), Epsilon: float64(c.epsilon), History: trained.History,
 	}
 	r.Result, err = c.measure(ctx, trained.Model, c.splits.test, evaluate.Options{
 		BatchSize: run.Recipe.BatchSize, Normalize: run.Normalize, Workers: run.Workers, Epsilon: r.Epsilon, Session: run.Session,
 	}, false)
 	if err != nil {
-		return fmt.Errorf("measuring %s: %w", c.output.path, err)
+		return fmt.Errorf("measuring %s: %w", c.output.name(), err)
 	}
 	return c.result(r, func() {
 		facts := append(r.facts(), measuredFacts(r.Result, r.Epsilon)...)

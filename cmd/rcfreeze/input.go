@@ -1,0 +1,22 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// standardStream is the path that stands for standard input or output.
+const standardStream = "-"
+
+// load reads a model from a file, or from standard input.
+func (p *printer) load(path string) (*onnxgraph.Model, error) {
+	if path != standardStream {
+		return onnxgraph.Load(path)
+	}
+	if p.stdinTaken {
+		return nil, errors.New("loading standard input: it has been read already: give all models but one as files")
+	}
+	p.stdinTaken = true
+	return onnxgraph.Read(p.stdin, "standard input")
+}
