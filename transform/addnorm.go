@@ -27,6 +27,7 @@ func AddBatchNorm(m *onnxgraph.Model) ([]AddedNorm, error) {
 		return nil, fmt.Errorf("adding batch normalisations: %w", err)
 	}
 	var rows []AddedNorm
+	parameters := map[*onnxgraph.Value][]*onnxgraph.Value{} // by the 1×1 weight: blocks that share it share them
 	for _, b := range blocks {
 		row := AddedNorm{Outcome: outcomeOf(b.PointwiseConv)}
 		row.Status = Added
@@ -35,7 +36,7 @@ func AddBatchNorm(m *onnxgraph.Model) ([]AddedNorm, error) {
 		} else if b.PointwiseConv.Graph() != m.Graph {
 			row.skip("it is in the body of another node or a function, and only the main graph trains")
 		} else {
-			row.Mean = b.addNorm().Input(3).Name()
+			row.Mean = b.addNorm(parameters).Input(3).Name()
 		}
 		rows = append(rows, row)
 	}
@@ -75,10 +76,13 @@ func isPassing(n *onnxgraph.Node) bool {
 }
 
 // addNorm puts a normalisation between the block and what reads it.
-func (b *Block) addNorm() *onnxgraph.Node {
+func (b *Block) addNorm(parameters map[*onnxgraph.Value][]*onnxgraph.Value) *onnxgraph.Node {
 	conv, weight := b.PointwiseConv, b.Pointwise.Constant()
+	if parameters[b.Pointwise] == nil {
+		parameters[b.Pointwise] = identityParameters(b.Pointwise.Graph(), b.Name+".batchnorm", weight.DType(), int(weight.Dims()[0]))
+	}
 	nodes := conv.Graph().Nodes()
-	norm := identityNorm(conv.Graph(), b.Pointwise.Graph(), conv.Output(0), b.Name+".batchnorm", weight.DType(), int(weight.Dims()[0]))
+	norm := identityNorm(conv.Graph(), conv.Output(0), parameters[b.Pointwise])
 	part := b.Name + "/batchnorm"
 	norm.Rename(part)
 	conv.SwapOutput(0, norm, 0)
@@ -93,20 +97,27 @@ func (b *Block) addNorm() *onnxgraph.Node {
 	return norm
 }
 
-// identityNorm adds a batch normalisation of v to a graph, with constants beside the weights. With the running statistics
-// that it starts with it changes nothing: the scale makes up for epsilon.
-func identityNorm(g, owner *onnxgraph.Graph, v *onnxgraph.Value, name string, dtype onnxgraph.DType, channels int) *onnxgraph.Node {
-	const epsilon = 1e-5
-	inputs := []*onnxgraph.Value{v}
+// normEpsilon is that of added batch normalisations, PyTorch's default.
+const normEpsilon = 1e-5
+
+// identityNorm adds a batch normalisation of v, with parameters that identityParameters made, to a graph.
+func identityNorm(g *onnxgraph.Graph, v *onnxgraph.Value, parameters []*onnxgraph.Value) *onnxgraph.Node {
+	return g.AddNode("BatchNormalization", append([]*onnxgraph.Value{v}, parameters...), onnxgraph.Float("epsilon", normEpsilon), onnxgraph.Float("momentum", 0.9))
+}
+
+// identityParameters adds the scale, the shift, the mean and the variance of a batch normalisation to a graph. With them it
+// changes nothing: the scale makes up for epsilon.
+func identityParameters(owner *onnxgraph.Graph, name string, dtype onnxgraph.DType, channels int) []*onnxgraph.Value {
+	var list []*onnxgraph.Value
 	for _, p := range []struct {
 		name string
 		fill float64
-	}{{"scale", math.Sqrt(1 + epsilon)}, {"shift", 0}, {"mean", 0}, {"var", 1}} {
+	}{{"scale", math.Sqrt(1 + normEpsilon)}, {"shift", 0}, {"mean", 0}, {"var", 1}} {
 		t, err := onnxgraph.FromFloat64s(dtype, int64s(channels), slices.Repeat([]float64{p.fill}, channels))
 		if err != nil {
 			panic("transform: " + err.Error()) // a weight of the same type was made before
 		}
-		inputs = append(inputs, owner.AddConstant(name+"."+p.name, t))
+		list = append(list, owner.AddConstant(name+"."+p.name, t))
 	}
-	return g.AddNode("BatchNormalization", inputs, onnxgraph.Float("epsilon", epsilon), onnxgraph.Float("momentum", 0.9))
+	return list
 }

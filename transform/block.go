@@ -11,7 +11,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
 )
 
-// Block is a frozen block in a model: x → BankConv → Between → PointwiseConv → y.
+// Block is a frozen block in a model: x → BankConv → Between → PointwiseConv → y. Where the source had one weight in
+// several places, there is a block for each of them, with the same Bank and Pointwise.
 type Block struct {
 	Name   string
 	Record Record
@@ -121,7 +122,7 @@ func (b *Block) findNodes() error {
 	if !ok {
 		return fmt.Errorf("its record has %q between the convolutions, which this program does not know", b.Record.Between)
 	}
-	b.BankConv = reader(b.Bank, 1, "Conv")
+	b.BankConv = reader(b.Bank, 1, "Conv", b.Record.BankOutput)
 	if b.BankConv == nil {
 		return fmt.Errorf("no Conv has %q as its weight", b.Bank.Name())
 	}
@@ -130,14 +131,14 @@ func (b *Block) findNodes() error {
 		return fmt.Errorf("%s produces %q and has the bias %v, but the record says %q and none", b.BankConv, v.Name(), b.BankConv.Input(2) != nil, b.Record.BankOutput)
 	}
 	for _, operator := range operators {
-		n := reader(v, 0, operator)
+		n := reader(v, 0, operator, "")
 		if n == nil {
 			return fmt.Errorf("no %s reads %q", operator, v.Name())
 		}
 		b.Between = append(b.Between, n)
 		v = n.Output(0)
 	}
-	b.PointwiseConv = reader(v, 0, "Conv")
+	b.PointwiseConv = reader(v, 0, "Conv", "")
 	if b.PointwiseConv == nil || b.PointwiseConv.Input(1) != b.Pointwise {
 		return fmt.Errorf("no Conv reads %q and has %q as its weight", v.Name(), b.Pointwise.Name())
 	}
@@ -155,14 +156,22 @@ func (b *Block) nodes() []*onnxgraph.Node {
 	return slices.DeleteFunc(all, func(n *onnxgraph.Node) bool { return n == nil })
 }
 
-// reader returns the node that calls the operator and reads v as that input, nil if there is none.
-func reader(v *onnxgraph.Value, input int, operator string) *onnxgraph.Node {
+// reader returns the node that calls the operator and reads v as that input, nil if there is none. Of several it is that
+// with the named output, or the first.
+func reader(v *onnxgraph.Value, input int, operator, output string) *onnxgraph.Node {
+	var found *onnxgraph.Node
 	for _, u := range v.Uses() {
-		if u.Index == input && u.Node.Is(operator) && u.Node.Output(0) != nil {
+		if u.Index != input || !u.Node.Is(operator) || u.Node.Output(0) == nil {
+			continue
+		}
+		if u.Node.Output(0).Name() == output {
 			return u.Node
 		}
+		if found == nil {
+			found = u.Node
+		}
 	}
-	return nil
+	return found
 }
 
 // findShape checks the tensors' dims against each other and the record.

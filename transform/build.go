@@ -6,16 +6,6 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/projection"
 )
 
-// describe completes the row with the block's sizes.
-func (c *candidate) describe(o Options) {
-	bank, pointwise := int64(product(c.bankDims())), int64(product(c.pointwiseDims()))
-	c.row.Status, c.row.Expansion = Converted, c.expansion
-	c.row.After = Cost{Bank: bank, Trainable: pointwise + biasCount(c.conv), MACs: (bank + pointwise) * positions(c.conv.node.Output(0))}
-	if o.Between == BatchNorm || o.Between == BatchNormReLU {
-		c.row.After.Trainable += 2 * int64(c.bankDims()[0])
-	}
-}
-
 // source returns the source's filters in the block's kernel.
 func (c *candidate) source() ([]float64, error) {
 	w, err := c.conv.filters.Float64s()
@@ -51,7 +41,6 @@ func (c *candidate) build(o Options, moments *projection.Moments) error {
 // model together need not fit in memory.
 
 func (c *candidate) makeRandom(o Options) error {
-	c.describe(o)
 	c.bank = c.drawBank(o)
 	c.pointwise = drawn(c.conv.filters.DType(), c.pointwiseDims(), filterbank.Default, filterbank.Spec{Seed: o.Seed,
 		Stream: c.row.Node + "/pointwise", Filters: c.pointwiseDims()[0], Shape: c.pointwiseDims()[1:], Groups: c.groups})
@@ -60,7 +49,6 @@ func (c *candidate) makeRandom(o Options) error {
 }
 
 func (c *candidate) makeIdentity(o Options) error {
-	c.describe(o)
 	c.row.Error = new(float64)
 	source, bankDims, pointwiseDims := c.conv.filters, int64s(c.bankDims()...), int64s(c.pointwiseDims()...)
 	c.pointwise = onnxgraph.NewLazyTensor(source.DType(), pointwiseDims, func() (*onnxgraph.Tensor, error) {
@@ -83,7 +71,6 @@ func (c *candidate) makeIdentity(o Options) error {
 
 // makeBest draws the bank and solves for the pointwise weights.
 func (c *candidate) makeBest(o Options, q leastSquares) error {
-	c.describe(o)
 	c.bank = c.drawBank(o)
 	bank, err := c.bank.Float64s() // as rounded to the model's type
 	if err == nil {

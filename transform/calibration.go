@@ -9,9 +9,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/projection"
 )
 
-// Calibration tells Convert what data says of convolutions. It follows the conversion on a copy of the model: Convert
-// calls Moments and then Replace for one convolution after the other, in topological order.
+// Calibration tells Convert what data says of convolutions. It follows the conversion on a copy of the model. For one block
+// after the other, in topological order of the first convolutions of each, Convert calls Reach for the first of the
+// convolutions that share the block, then Moments for all of them, then Replace for all.
 type Calibration interface {
+	// Reach says that the model in front of the layer is converted.
+	Reach(Layer) error
 	// Moments returns the moments of the layer's inputs in the model converted so far, and of its outputs in the source.
 	Moments(Layer) (projection.Moments, error)
 	// Replace gives the layer's convolution other filters, of the same dims, and adds an offset to each of its outputs.
@@ -72,73 +75,138 @@ func meanKeeper(conv *onnxgraph.Node) (n *onnxgraph.Node, input int) {
 	return nil, 0
 }
 
-// shift adds the offset to the outputs of the convolution.
-func shift(conv *onnxgraph.Node, offset []float64) error {
-	n, input := meanKeeper(conv)
-	_, t, _ := resolve(n.Input(input))
+// offset is what calibration adds to the outputs of convolutions that share a block, and the constant that can take it (see
+// meanKeeper). Without such a constant there is nothing to add.
+type offset struct {
+	places []*candidate
+	origin origin
+	input  int // of the keepers that reads the constant
+	values []float64
+}
+
+// offsetsOf returns one offset for each constant that can take some for the convolutions of the block, and one for those
+// that have no such constant.
+func (c *candidate) offsetsOf() []offset {
+	var list []offset
+	for _, place := range c.places {
+		f := offset{places: []*candidate{place}}
+		if keeper, input := meanKeeper(place.conv.node); keeper != nil {
+			f.input = input
+			f.origin, _ = originOf(keeper.Input(input))
+		}
+		same := func(other offset) bool { return other.input == f.input && other.origin.equals(f.origin) }
+		if i := slices.IndexFunc(list, same); i >= 0 {
+			list[i].places = append(list[i].places, place)
+		} else {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// add adds the offset to the outputs of its convolutions.
+func (f offset) add() error {
+	if f.values == nil {
+		return nil
+	}
+	var shared *onnxgraph.Value
+	for _, place := range f.places {
+		n, input := meanKeeper(place.conv.node)
+		if old := n.Input(input); shared != nil {
+			n.SetInput(input, shared)
+			onnxgraph.RemoveUnused(old)
+			continue
+		}
+		moved, err := f.moved(n, n == place.conv.node)
+		if err != nil {
+			return err
+		}
+		setInput(n, input, moved, n.Input(input).Name())
+		shared = n.Input(input)
+	}
+	return nil
+}
+
+// moved returns the constant with the offset, for the node that reads it: a bias, or a mean, which is subtracted.
+func (f offset) moved(n *onnxgraph.Node, isBias bool) (*onnxgraph.Tensor, error) {
+	t := f.origin.tensor
 	data, err := t.Float64s()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if len(data) != len(offset) {
-		return fmt.Errorf("%s has %d numbers as input %d, needs %d", n, len(data), input, len(offset))
+	if len(data) != len(f.values) {
+		return nil, fmt.Errorf("%s has %d numbers as input %d, needs %d", n, len(data), f.input, len(f.values))
 	}
 	sign := 1.0
-	if n != conv {
-		sign = -1 // a mean is subtracted
+	if !isBias {
+		sign = -1
 	}
 	for i := range data {
-		data[i] += sign * offset[i]
+		data[i] += sign * f.values[i]
 	}
-	moved, err := onnxgraph.FromFloat64s(t.DType(), t.Dims(), data)
-	if err != nil {
-		return err
-	}
-	setInput(n, input, moved, n.Input(input).Name())
-	return nil
+	return onnxgraph.FromFloat64s(t.DType(), t.Dims(), data)
 }
 
 // calibrateAll makes the tensors of all blocks, one after the other.
 func calibrateAll(candidates []*candidate, o Options) error {
-	place := map[*onnxgraph.Node]int{}
-	for _, c := range candidates {
-		if c.row.Status != Skipped && len(place) == 0 {
-			for i, n := range c.conv.node.Graph().Sorted() {
-				place[n] = i
-			}
-		}
+	ordered := firsts(candidates)
+	if len(ordered) == 0 {
+		return nil
 	}
-	ordered := slices.DeleteFunc(slices.Clone(candidates), func(c *candidate) bool { return c.row.Status == Skipped })
-	slices.SortFunc(ordered, func(a, b *candidate) int { return cmp.Compare(place[a.conv.node], place[b.conv.node]) })
+	place := map[*onnxgraph.Node]int{}
+	for i, n := range ordered[0].conv.node.Graph().Sorted() {
+		place[n] = i
+	}
+	byPlace := func(a, b *candidate) int { return cmp.Compare(place[a.conv.node], place[b.conv.node]) }
+	earliest := func(c *candidate) *candidate { return slices.MinFunc(c.places, byPlace) }
+	slices.SortFunc(ordered, func(a, b *candidate) int { return byPlace(earliest(a), earliest(b)) })
 	for _, c := range ordered {
-		if err := c.calibrate(o); err != nil {
+		if err := c.calibrate(o, earliest(c)); err != nil {
 			return fmt.Errorf("convolution %q: %w", c.row.Node, err)
 		}
 	}
 	return nil
 }
 
-// calibrate makes the tensors of one block.
-func (c *candidate) calibrate(o Options) error {
+// calibrate makes the tensors of one block, which the network meets at its earliest place first.
+func (c *candidate) calibrate(o Options, earliest *candidate) error {
 	w, err := c.source()
 	if err != nil {
 		return err
 	}
-	l := c.layer(w)
-	raw, err := o.Calibration.Moments(l)
-	if err != nil {
+	if err := o.Calibration.Reach(earliest.layer(w)); err != nil {
 		return err
 	}
-	keeper, _ := meanKeeper(c.conv.node)
-	moments := raw
-	if keeper != nil {
-		moments = raw.Centred()
+	c.offsets = c.offsetsOf()
+	raw := make([]projection.Moments, len(c.offsets))
+	var all projection.Moments
+	for i, f := range c.offsets {
+		for _, place := range f.places {
+			m, err := o.Calibration.Moments(place.layer(w))
+			if err != nil {
+				return err
+			}
+			raw[i] = raw[i].Plus(m)
+		}
+		moments := raw[i]
+		if f.origin.root != nil {
+			moments = moments.Centred()
+		}
+		all = all.Plus(moments)
 	}
-	if err := c.build(o, &moments); err != nil {
+	if err := c.build(o, &all); err != nil {
 		return err
 	}
-	if keeper != nil {
-		c.offset = raw.Offset(w, c.combined)
+	for i := range c.offsets {
+		f := &c.offsets[i]
+		if f.origin.root != nil {
+			f.values = raw[i].Offset(w, c.combined)
+		}
+		for _, place := range f.places {
+			if err := o.Calibration.Replace(place.layer(w), c.combined, f.values); err != nil {
+				return err
+			}
+		}
 	}
-	return o.Calibration.Replace(l, c.combined, c.offset)
+	return nil
 }

@@ -2,7 +2,6 @@ package transform
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
@@ -21,7 +20,7 @@ type Choices struct {
 	Choices []Choice `json:"choices"` // by expansion: the powers of two, then that whose bank spans all filters
 }
 
-// PlanChoices returns, for every convolution that Convert would rewrite by projection, how error and size depend on the
+// PlanChoices returns, for every convolution, or the first of several that share a block, that Convert would rewrite by projection, how error and size depend on the
 // expansion. It changes nothing.
 func PlanChoices(m *onnxgraph.Model, o Options) ([]Choices, error) {
 	list, err := planChoices(m, o.withDefaults())
@@ -39,7 +38,7 @@ func planChoices(m *onnxgraph.Model, o Options) ([]Choices, error) {
 	if err != nil {
 		return nil, err
 	}
-	candidates = slices.DeleteFunc(candidates, func(c *candidate) bool { return c.row.Status == Skipped })
+	candidates = firsts(candidates)
 	list := make([]Choices, len(candidates))
 	cost := func(i int) int64 {
 		largest := candidates[i].shape
@@ -76,17 +75,35 @@ func (c *candidate) choices(o Options) (Choices, error) {
 		known, _ = c.growth(o, w, c.spanning()) // a bank that has none is projected on, one expansion after the other
 	}
 	for _, e := range c.expansions() {
-		block := *c
-		block.expansion = e
+		choice := Choice{Expansion: e, After: c.together(e, o)}
 		if e <= len(known) {
-			block.describe(o)
-			list.Choices = append(list.Choices, Choice{e, block.row.After, known[e-1]})
-			continue
+			choice.Error = known[e-1]
+		} else {
+			block := *c
+			block.expansion = e
+			if err := block.makeBest(o, leastSquares{filters: w}); err != nil {
+				return list, err
+			}
+			choice.Error = *block.row.Error
 		}
-		if err := block.makeBest(o, leastSquares{filters: w}); err != nil {
-			return list, err
-		}
-		list.Choices = append(list.Choices, Choice{e, block.row.After, *block.row.Error})
+		list.Choices = append(list.Choices, choice)
 	}
 	return list, nil
+}
+
+// together returns the cost of the convolutions that share a block of that expansion.
+func (c *candidate) together(expansion int, o Options) Cost {
+	s := c.shape
+	s.expansion = expansion
+	cost, isKnown, biases := s.cost(o.Between), true, counter{}
+	for _, place := range c.places {
+		cost.Trainable += biases.once(place.conv.node.Input(2), int64(place.conv.out))
+		macs := s.macs(positions(place.conv.node.Output(0)))
+		cost.MACs += macs
+		isKnown = isKnown && macs > 0
+	}
+	if !isKnown {
+		cost.MACs = 0
+	}
+	return cost
 }

@@ -13,7 +13,8 @@ import (
 // unchanged.
 //
 // The source's node becomes the 1×1 convolution: it keeps its name, its bias and its output. The bank's convolution, before
-// it, has the source's strides, dilations and pads. All is of the type of the source's weight.
+// it, has the source's strides, dilations and pads. All is of the type of the source's weight. Convolutions that have one
+// weight in the source have one bank and one 1×1 weight.
 func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	o = o.withDefaults()
 	candidates, err := prepare(m, o)
@@ -26,14 +27,13 @@ func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	if err != nil {
 		return nil, fmt.Errorf("converting to frozen blocks: %w", err)
 	}
-	for _, c := range candidates {
-		if c.row.Status == Converted {
-			if err := c.apply(m, o); err != nil {
-				return nil, fmt.Errorf("converting to frozen blocks: %w", err)
-			}
+	list := rows(candidates, o) // of the source
+	for _, c := range firsts(candidates) {
+		if err := c.apply(m, o); err != nil {
+			return nil, fmt.Errorf("converting to frozen blocks: %w", err)
 		}
 	}
-	return rows(candidates), nil
+	return list, nil
 }
 
 // buildAll makes the tensors of all blocks.
@@ -51,22 +51,43 @@ func buildAll(candidates []*candidate, o Options) error {
 	})
 }
 
-// apply puts the block into the model.
+// apply puts the block into the model, wherever its weight was.
 func (c *candidate) apply(m *onnxgraph.Model, o Options) error {
-	name, source := c.row.Node, c.conv.node
-	g, owner := source.Graph(), c.conv.weight.Graph()
 	sum, err := hash(c.bank)
 	if err != nil {
 		return err
 	}
-	bank := owner.AddConstant(name+".bank", c.bank)
-	pointwise := owner.AddConstant(name+".pointwise", c.pointwise)
+	owner := c.conv.weight.Graph()
+	bank, pointwise := owner.AddConstant(c.row.Node+".bank", c.bank), owner.AddConstant(c.row.Node+".pointwise", c.pointwise)
+	record := Record{Bank: o.Bank, Layout: o.Layout, Expansion: c.expansion, Between: o.Between, Pointwise: o.Pointwise, Seed: o.Seed,
+		BankTensor: bank.Name(), PointwiseTensor: pointwise.Name(), SourceWeight: c.conv.weight.Name(), BankHash: sum}
+	for _, f := range c.offsets {
+		if err := f.add(); err != nil {
+			return err
+		}
+	}
+	var norm []*onnxgraph.Value // parameters of the normalisation between
+	if slices.Contains(betweenOperators[o.Between], "BatchNormalization") {
+		norm = identityParameters(owner, c.row.Node+".norm", c.bank.DType(), c.bankDims()[0])
+	}
+	for _, place := range c.places {
+		record.BankOutput = place.insert(o, bank, pointwise, norm)
+		if err := record.save(m, place.row.Node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
+// insert makes the convolution a block of those constants, and returns the name of what the bank's convolution puts out.
+func (c *candidate) insert(o Options, bank, pointwise *onnxgraph.Value, norm []*onnxgraph.Value) string {
+	name, source := c.row.Node, c.conv.node
+	g := source.Graph()
 	conv := c.bankConv(bank)
 	added := []*onnxgraph.Node{conv}
 	v := conv.Output(0)
 	for _, operator := range betweenOperators[o.Between] {
-		n := betweenNode[operator](c, owner, v)
+		n := betweenNode[operator](g, v, norm)
 		added = append(added, n)
 		v = n.Output(0)
 	}
@@ -78,21 +99,13 @@ func (c *candidate) apply(m *onnxgraph.Model, o Options) error {
 	}
 	g.Insert(source, added...)
 
-	if c.offset != nil {
-		if err := shift(source, c.offset); err != nil {
-			return err
-		}
-	}
 	weight := source.Input(1)
 	source.SetInput(0, v)
 	source.SetInput(1, pointwise)
 	source.RemoveAttr("auto_pad", "dilations", "pads", "strides", "group")
 	source.SetAttr(onnxgraph.Ints("kernel_shape", pointwise.Constant().Dims()[2:]...), onnxgraph.Int("group", int64(c.groups)))
 	onnxgraph.RemoveUnused(weight)
-
-	return Record{Bank: o.Bank, Layout: o.Layout, Expansion: c.expansion, Between: o.Between, Pointwise: o.Pointwise, Seed: o.Seed,
-		BankTensor: bank.Name(), BankOutput: conv.Output(0).Name(), PointwiseTensor: pointwise.Name(),
-		SourceWeight: c.conv.weight.Name(), BankHash: sum}.save(m, name)
+	return conv.Output(0).Name()
 }
 
 // declare gives a value within the block the shape of the block's output, as far as the model says that.
@@ -100,7 +113,7 @@ func (c *candidate) declare(v *onnxgraph.Value) {
 	shape, ok := c.conv.node.Output(0).Shape()
 	if ok && len(shape) == 2+len(c.kernel) {
 		shape[1] = onnxgraph.Dim{Size: int64(c.bankDims()[0])}
-		v.SetType(c.bank.DType(), shape)
+		v.SetType(c.first.bank.DType(), shape)
 	}
 }
 
@@ -126,11 +139,9 @@ func (c *candidate) window() []onnxgraph.Attribute {
 }
 
 // betweenNode adds the nodes that may stand between the convolutions, by operator.
-var betweenNode = map[string]func(c *candidate, owner *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Node{
-	"Relu": func(c *candidate, _ *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Node {
-		return c.conv.node.Graph().AddNode("Relu", []*onnxgraph.Value{v})
+var betweenNode = map[string]func(g *onnxgraph.Graph, v *onnxgraph.Value, norm []*onnxgraph.Value) *onnxgraph.Node{
+	"Relu": func(g *onnxgraph.Graph, v *onnxgraph.Value, _ []*onnxgraph.Value) *onnxgraph.Node {
+		return g.AddNode("Relu", []*onnxgraph.Value{v})
 	},
-	"BatchNormalization": func(c *candidate, owner *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Node {
-		return identityNorm(c.conv.node.Graph(), owner, v, c.row.Node+".norm", c.bank.DType(), c.bankDims()[0])
-	},
+	"BatchNormalization": identityNorm,
 }

@@ -3,14 +3,15 @@ package transform
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
 // FoldBatchNorm takes every batch normalisation that directly follows a Conv, ConvTranspose or Gemm into the weight and
 // the bias of that: W' = scale·W, b' = scale·b + shift along the output's channels. It returns one row per
-// BatchNormalization node. Weights that other nodes read too stay as they were for those. An error means that the model
-// differs from its records.
+// BatchNormalization node. Nodes that share a weight go on to do so if what is folded into them is the same too; else each
+// gets its own, and the row says so. An error means that the model differs from its records.
 func FoldBatchNorm(m *onnxgraph.Model) ([]Outcome, error) {
 	blocks, err := Blocks(m)
 	if err != nil {
@@ -21,17 +22,26 @@ func FoldBatchNorm(m *onnxgraph.Model) ([]Outcome, error) {
 		banks[b.BankConv] = true
 	}
 	var outcomes []Outcome
+	var done []folding
 	for _, g := range m.Graphs() {
 		for _, n := range g.Nodes() {
 			if !n.Is("BatchNormalization") {
 				continue
 			}
 			outcome := outcomeOf(n)
-			outcome.Status = Folded
-			if reason := foldNorm(n, banks); reason != "" {
+			f, reason := foldNorm(n, banks, done)
+			if outcome.Status = Folded; reason != "" {
 				outcome.skip(reason)
+			} else {
+				f.row = len(outcomes)
+				done = append(done, f)
 			}
 			outcomes = append(outcomes, outcome)
+		}
+	}
+	for _, f := range done {
+		if names := f.parted(done); names != nil {
+			outcomes[f.row].Reason = fmt.Sprintf("%s no longer shares its weight with %s, into which something else is folded, or nothing", f.node, strings.Join(names, ", "))
 		}
 	}
 	return outcomes, nil
@@ -58,36 +68,78 @@ var foldable = map[string]func(n *onnxgraph.Node, dims []int) (channels int, of 
 	},
 }
 
-// foldNorm folds one normalisation, or says why it cannot be.
-func foldNorm(norm *onnxgraph.Node, banks map[*onnxgraph.Node]bool) (reason string) {
+// folding is a normalisation that was folded into a node.
+type folding struct {
+	node         *onnxgraph.Node
+	weight, bias origin // that the node had
+	beta         float32
+	norm         affine
+	row          int // of the report
+}
+
+// parted returns the nodes that had the node's weight, and now read another.
+func (f folding) parted(done []folding) []string {
+	var names []string
+	left := readersOf(f.weight.root)
+	for _, other := range done {
+		left = slices.DeleteFunc(left, func(n *onnxgraph.Node) bool { return n == other.node })
+		if other.weight.root == f.weight.root && other.node.Input(1) != f.node.Input(1) {
+			names = append(names, other.node.String())
+		}
+	}
+	for _, n := range left {
+		names = append(names, n.String())
+	}
+	return names
+}
+
+// isLike reports whether another folding makes the same weight and bias.
+func (f folding) isLike(other folding) bool {
+	layout := func(n *onnxgraph.Node) [3]any { return [...]any{n.OpType(), n.Int("group", 1), n.Int("transB", 0)} }
+	return f.weight.equals(other.weight) && f.bias.equals(other.bias) && layout(f.node) == layout(other.node) &&
+		f.beta == other.beta && slices.Equal(f.norm.scale, other.norm.scale) && slices.Equal(f.norm.shift, other.norm.shift)
+}
+
+// foldNorm folds one normalisation, or says why it cannot be. It gives the node the weight of one that is done, if it is like
+// that.
+func foldNorm(norm *onnxgraph.Node, banks map[*onnxgraph.Node]bool, done []folding) (f folding, reason string) {
 	x := norm.Input(0)
 	if x == nil || x.Producer() == nil {
-		return "nothing computes what it reads"
+		return f, "nothing computes what it reads"
 	}
 	n := x.Producer()
 	layout, known := foldable[n.OpType()]
 	switch {
 	case !known || n.Domain() != "":
-		return fmt.Sprintf("it follows %s, which has no weight to take it", n)
+		return f, fmt.Sprintf("it follows %s, which has no weight to take it", n)
 	case banks[n]:
-		return "it follows the bank of a frozen block: merge the block first"
+		return f, "it follows the bank of a frozen block: merge the block first"
 	case references(n) != nil:
-		return fmt.Sprintf("it follows %s, whose %v are %s", n, references(n), givenByCallers(n.Graph()))
+		return f, fmt.Sprintf("it follows %s, whose %v are %s", n, references(n), givenByCallers(n.Graph()))
 	case len(x.Uses()) > 1 || x.IsOutput():
-		return fmt.Sprintf("%q, which it reads, is used elsewhere too", x.Name())
+		return f, fmt.Sprintf("%q, which it reads, is used elsewhere too", x.Name())
 	case n.Graph() != norm.Graph():
-		return fmt.Sprintf("it follows %s of another graph", n)
+		return f, fmt.Sprintf("it follows %s of another graph", n)
 	}
-	a, reason := readNorm(norm)
-	if reason != "" {
-		return reason
+	if f.norm, reason = readNorm(norm); reason != "" {
+		return f, reason
 	}
-	weight, bias, reason := a.fold(n, layout)
-	if reason != "" {
-		return fmt.Sprintf("it follows %s: %s", n, reason)
+	f.node, f.beta = n, n.Float("beta", 1)
+	f.weight, _ = originOf(n.Input(1))
+	f.bias, _ = originOf(n.Input(2))
+	if i := slices.IndexFunc(done, f.isLike); i >= 0 {
+		old := []*onnxgraph.Value{n.Input(1), n.Input(2)}
+		n.SetInput(1, done[i].node.Input(1))
+		n.SetInput(2, done[i].node.Input(2))
+		onnxgraph.RemoveUnused(old...)
+	} else {
+		weight, bias, reason := f.norm.fold(n, layout)
+		if reason != "" {
+			return f, fmt.Sprintf("it follows %s: %s", n, reason)
+		}
+		setInput(n, 1, weight, nameOf(n)+".weight")
+		setInput(n, 2, bias, nameOf(n)+".bias")
 	}
-	setInput(n, 1, weight, nameOf(n)+".weight")
-	setInput(n, 2, bias, nameOf(n)+".bias")
 	if n.Is("Gemm") {
 		n.RemoveAttr("beta") // the new bias has it
 	}
@@ -96,7 +148,7 @@ func foldNorm(norm *onnxgraph.Node, banks map[*onnxgraph.Node]bool) (reason stri
 	n.TakeOutput(0, norm)
 	norm.Graph().Remove(norm)
 	onnxgraph.RemoveUnused(statistics...)
-	return ""
+	return f, ""
 }
 
 // fold returns the weight and the bias of n followed by the map.

@@ -13,8 +13,9 @@ import (
 //
 //	W = P·diag(scale)·R, bias = P·shift + b
 //
-// where scale and shift are those of the batch normalisation between, if there is one. It returns one row per block. An
-// error means that the model differs from its records, or that the numbers of a block cannot be read.
+// where scale and shift are those of the batch normalisation between, if there is one. Blocks that share a bank and a 1×1
+// weight, and have the same scale, become convolutions that share their weight. It returns one row per block. An error
+// means that the model differs from its records, or that the numbers of a block cannot be read.
 func Merge(m *onnxgraph.Model) ([]Outcome, error) {
 	blocks, err := Blocks(m)
 	if err != nil {
@@ -32,9 +33,14 @@ func Merge(m *onnxgraph.Model) ([]Outcome, error) {
 		return nil, fmt.Errorf("merging frozen blocks: %w", errors.Join(faults...))
 	}
 	var outcomes []Outcome
-	for _, b := range merged {
+	for i := range merged {
+		b := &merged[i]
 		if b.outcome.Status == Merged {
-			b.apply(m)
+			like := slices.IndexFunc(merged[:i], b.hasWeightOf)
+			if like < 0 {
+				like = i
+			}
+			b.apply(m, &merged[like])
 		}
 		outcomes = append(outcomes, b.outcome)
 	}
@@ -45,8 +51,22 @@ func Merge(m *onnxgraph.Model) ([]Outcome, error) {
 type merger struct {
 	*Block
 	outcome Outcome
+	norms   []affine
 	weight  *onnxgraph.Tensor
+	oldBias origin
 	bias    *onnxgraph.Tensor // nil if the bias stays as it is
+}
+
+// hasWeightOf reports whether the convolution that b becomes has the weight of the other.
+func (b *merger) hasWeightOf(other merger) bool {
+	return other.outcome.Status == Merged && b.Bank == other.Bank && b.Pointwise == other.Pointwise && b.shape.groups == other.shape.groups &&
+		slices.EqualFunc(b.norms, other.norms, func(x, y affine) bool { return slices.Equal(x.scale, y.scale) })
+}
+
+// hasBiasOf reports the same of the bias, of one that has the weight.
+func (b *merger) hasBiasOf(other *merger) bool {
+	return b.oldBias.equals(other.oldBias) &&
+		slices.EqualFunc(b.norms, other.norms, func(x, y affine) bool { return slices.Equal(x.shift, y.shift) })
 }
 
 // compute makes the convolution's tensors, or notes why the block cannot be merged. The weight is computed when the model
@@ -56,7 +76,7 @@ func (b *merger) compute() error {
 		b.outcome.skip(reason)
 		return nil
 	}
-	var norms []affine
+	b.oldBias, _ = originOf(b.PointwiseConv.Input(2))
 	for _, n := range b.Between {
 		a, reason, err := b.fold(n)
 		if err != nil {
@@ -66,9 +86,9 @@ func (b *merger) compute() error {
 			b.outcome.skip(fmt.Sprintf("%s cannot be merged: %s", n, reason))
 			return nil
 		}
-		norms = append(norms, a)
+		b.norms = append(b.norms, a)
 	}
-	name, s, bank, pointwise := b.Name, b.shape, b.Bank.Constant(), b.Pointwise.Constant()
+	name, s, bank, pointwise, norms := b.Name, b.shape, b.Bank.Constant(), b.Pointwise.Constant(), b.norms
 	dims := int64s(s.sourceDims()...)
 	b.weight = onnxgraph.NewLazyTensor(bank.DType(), dims, func() (*onnxgraph.Tensor, error) {
 		w, err := s.merge(pointwise, norms, bank)
@@ -147,8 +167,9 @@ func (b *merger) fold(norm *onnxgraph.Node) (a affine, reason string, err error)
 	return a, "", err
 }
 
-// apply puts the convolution into the model, in place of the 1×1 convolution.
-func (b *merger) apply(m *onnxgraph.Model) {
+// apply puts the convolution into the model, in place of the 1×1 convolution. It takes the weight and, if it is the same,
+// the bias of one like it that was put there before, if that is not b itself.
+func (b *merger) apply(m *onnxgraph.Model, like *merger) {
 	n, owner := b.PointwiseConv, b.Pointwise.Graph()
 	inside := n.Input(0)
 	n.RemoveAttr("kernel_shape", "group")
@@ -157,8 +178,15 @@ func (b *merger) apply(m *onnxgraph.Model) {
 	n.SetInput(0, b.BankConv.Input(0))
 	n.SetInput(1, nil)
 	onnxgraph.RemoveUnused(inside, b.Pointwise)
-	n.SetInput(1, owner.AddConstant(b.Record.SourceWeight, b.weight))
-	if b.bias != nil {
+	if like == b {
+		n.SetInput(1, owner.AddConstant(b.Record.SourceWeight, b.weight))
+	} else {
+		n.SetInput(1, like.PointwiseConv.Input(1))
+	}
+	if old := n.Input(2); b.bias != nil && like != b && b.hasBiasOf(like) {
+		n.SetInput(2, like.PointwiseConv.Input(2))
+		onnxgraph.RemoveUnused(old)
+	} else if b.bias != nil {
 		setInput(n, 2, b.bias, b.Name+".bias")
 	}
 	forget(m, b.Name)

@@ -26,7 +26,6 @@ func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	if err == nil {
 		err = eachConverted(candidates, o, func(c *candidate) error {
 			if o.MaxError == 0 {
-				c.describe(o)
 				return nil
 			}
 			err := c.build(o, nil)
@@ -37,7 +36,7 @@ func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	if err != nil {
 		return nil, fmt.Errorf("planning frozen blocks: %w", err)
 	}
-	return rows(candidates), nil
+	return rows(candidates, o), nil
 }
 
 // candidate is a convolution that may become a block.
@@ -47,12 +46,27 @@ type candidate struct {
 	shape
 	begin []int // where the source's kernel begins in the new one, nil if the kernel stays
 
-	bank, pointwise *onnxgraph.Tensor // once built
-	combined        []float64         // the filters that they make, unless P is drawn
-	offset          []float64         // what is to be added to the outputs, nil for nothing
+	isBank bool         // of a block that is there already
+	first  *candidate   // the first of those that share the block, itself for most; nil for those that are skipped
+	places []*candidate // of the first: all that share the block, in the order of the model's nodes
+
+	// Once built, of the first:
+	bank, pointwise *onnxgraph.Tensor
+	combined        []float64 // the filters that they make, unless P is drawn
+	offsets         []offset  // what is to be added to outputs
 }
 
-func rows(candidates []*candidate) []Conversion {
+// rows returns the finished rows. Those of one block tell the same of it, but for its cost, which the first has.
+func rows(candidates []*candidate, o Options) []Conversion {
+	for _, c := range candidates {
+		if c.first == nil {
+			continue
+		}
+		c.expansion = c.first.expansion
+		c.row.Status, c.row.Expansion = Converted, c.expansion
+		c.row.Error, c.row.OutputError, c.row.AboveBound = c.first.row.Error, c.first.row.OutputError, c.first.row.AboveBound
+	}
+	fillCosts(candidates, o)
 	list := make([]Conversion, len(candidates))
 	for i, c := range candidates {
 		list[i] = c.row
@@ -72,9 +86,17 @@ func prepare(m *onnxgraph.Model, o Options) ([]*candidate, error) {
 	inBlock := map[*onnxgraph.Node]string{}
 	isBank := map[*onnxgraph.Node]bool{}
 	taken := map[string]bool{}
+	first := map[*onnxgraph.Value]string{} // the first block with a bank or a 1×1 weight
+	of := func(weight *onnxgraph.Value, block string) string {
+		if other, ok := first[weight]; ok {
+			return fmt.Sprintf("of frozen block %q, shared with %q", block, other)
+		}
+		first[weight] = block
+		return fmt.Sprintf("of frozen block %q", block)
+	}
 	for _, b := range blocks {
-		inBlock[b.BankConv] = fmt.Sprintf("the bank of frozen block %q", b.Name)
-		inBlock[b.PointwiseConv] = fmt.Sprintf("the 1×1 convolution of frozen block %q", b.Name)
+		inBlock[b.BankConv] = "the bank " + of(b.Bank, b.Name)
+		inBlock[b.PointwiseConv] = "the 1×1 convolution " + of(b.Pointwise, b.Name)
 		isBank[b.BankConv] = true
 		taken[b.Name] = true
 	}
@@ -93,10 +115,7 @@ func prepare(m *onnxgraph.Model, o Options) ([]*candidate, error) {
 			case block != "":
 				c.conv, _ = readConv(n)
 				c.row.describe(c.conv)
-				if cost := c.row.Before; isBank[n] {
-					c.row.Before = Cost{Bank: cost.Trainable, MACs: cost.MACs}
-					c.row.After = c.row.Before
-				}
+				c.isBank = isBank[n]
 				c.row.skip("it is " + block)
 			default:
 				c.row.Node = blockName(n, taken)
@@ -108,6 +127,7 @@ func prepare(m *onnxgraph.Model, o Options) ([]*candidate, error) {
 			candidates, names = append(candidates, c), append(names, c.row.Node)
 		}
 	}
+	shareBlocks(candidates)
 	return candidates, o.unmatched(names)
 }
 
@@ -157,9 +177,14 @@ func (c *candidate) decide(n *onnxgraph.Node, o Options) {
 	}
 }
 
-// eachConverted calls f for all convolutions that are not skipped, on all cores.
+// firsts returns those of the candidates that stand for a block: the first of each weight.
+func firsts(candidates []*candidate) []*candidate {
+	return slices.DeleteFunc(slices.Clone(candidates), func(c *candidate) bool { return c.first != c })
+}
+
+// eachConverted calls f for the first convolution of every block, on all cores.
 func eachConverted(candidates []*candidate, o Options, f func(*candidate) error) error {
-	converted := slices.DeleteFunc(slices.Clone(candidates), func(c *candidate) bool { return c.row.Status == Skipped })
+	converted := firsts(candidates)
 	return budget.Each(len(converted), func(i int) int64 { return converted[i].workspace() }, o.counting(len(converted), func(i int) error {
 		if err := f(converted[i]); err != nil {
 			return fmt.Errorf("convolution %q: %w", converted[i].row.Node, err)

@@ -18,13 +18,13 @@ type Outcome struct {
 	Node   string `json:"node"`  // its name or, without one, its output's
 	Graph  string `json:"graph"` // the graph it is in
 	Status Status `json:"status"`
-	Reason string `json:"reason,omitempty"` // why it was skipped
+	Reason string `json:"reason,omitempty"` // why it was skipped, or what else the user should know
 }
 
 // skip notes that the node was skipped.
 func (o *Outcome) skip(reason string) { o.Status, o.Reason = Skipped, reason }
 
-// Cost is what a convolution or a block holds and computes.
+// Cost is what a convolution or a block holds and computes. What several share is counted for the first of them.
 type Cost struct {
 	Trainable int64 `json:"trainable"`      // parameters that train in a frozen block, or in the source
 	Bank      int64 `json:"bank"`           // parameters of the fixed bank
@@ -42,8 +42,14 @@ type Conversion struct {
 	In        int    `json:"in_channels,omitempty"`
 	Out       int    `json:"out_channels,omitempty"`
 	Expansion int    `json:"expansion,omitempty"`
-	Before    Cost   `json:"before"`
-	After     Cost   `json:"after"` // as Before if skipped
+
+	// SharedWith names the first of the convolutions that have one weight, and so one block, if this is another of them.
+	SharedWith string `json:"shared_with,omitempty"`
+	// Untied lists for people who else read the weight, and no longer shares it.
+	Untied []string `json:"untied,omitempty"`
+
+	Before Cost `json:"before"`
+	After  Cost `json:"after"` // as Before if skipped
 
 	// Error is ‖W - P·R‖ / ‖W‖ for the source's filters W and the block's combined filters: what a projection lost. It
 	// is nil where it was not calculated: for skipped convolutions, where P is drawn, and in plans.
@@ -75,19 +81,6 @@ func (r *Conversion) lost() float64 {
 // describe fills in what is known of a convolution.
 func (r *Conversion) describe(c convolution) {
 	r.Kernel, r.Strides, r.Groups, r.In, r.Out = c.kernel, c.strides, c.groups, c.in, c.out
-	if c.out == 0 {
-		return // the weight is not known
-	}
-	weights := int64(c.out) * int64(c.in/c.groups) * int64(product(c.kernel))
-	r.Before = Cost{Trainable: weights + biasCount(c), MACs: weights * positions(c.node.Output(0))}
-	r.After = r.Before
-}
-
-func biasCount(c convolution) int64 {
-	if c.node.Input(2) == nil {
-		return 0
-	}
-	return int64(c.out)
 }
 
 // positions returns the number of places at which the filters that make v are applied in one example, 0 if unknown.

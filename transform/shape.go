@@ -46,6 +46,20 @@ func (s shape) pointwiseDims() []int {
 	return append([]int{s.groups * s.out, s.mapsPerGroup()}, slices.Repeat([]int{1}, len(s.kernel))...)
 }
 
+// cost returns what a block holds, without its bias.
+func (s shape) cost(b Between) Cost {
+	cost := Cost{Bank: int64(product(s.bankDims())), Trainable: int64(product(s.pointwiseDims()))}
+	if b == BatchNorm || b == BatchNormReLU {
+		cost.Trainable += 2 * int64(s.bankDims()[0])
+	}
+	return cost
+}
+
+// macs returns what a block computes at so many positions.
+func (s shape) macs(positions int64) int64 {
+	return int64(product(s.bankDims())+product(s.pointwiseDims())) * positions
+}
+
 // reasonAgainstSize says why no block is made: one whose pointwise weight is out of all proportion to the filters, whatever
 // the expansion, would fill the memory for a source of a few kilobytes.
 func (s shape) reasonAgainstSize() string {

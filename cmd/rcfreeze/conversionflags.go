@@ -118,14 +118,21 @@ func (p *printer) conversions(list []transform.Conversion) {
 		if c.Status == transform.Converted {
 			expansion = count(c.Expansion)
 		}
+		parameters := number("?")
+		if c.Out > 0 {
+			parameters = count(c.Before.Trainable + c.Before.Bank)
+		}
 		row := table.Row{c.Node, kernel, product(c.Strides), known(int64(c.Groups)), known(int64(c.In)) + "→" + known(int64(c.Out)),
-			known(c.Before.Trainable + c.Before.Bank), known(c.Before.MACs), expansion, count(c.After.Trainable), count(c.After.Bank)}
+			parameters, known(c.Before.MACs), expansion, count(c.After.Trainable), count(c.After.Bank)}
 		for _, column := range columns {
 			row = append(row, column.cell(c))
 		}
 		outcome := string(c.Status)
 		if c.Status == transform.Skipped {
 			outcome += ": " + c.Reason
+		}
+		if sharing := c.Sharing(); sharing != "" {
+			outcome += "; " + sharing
 		}
 		if c.AboveBound {
 			outcome += "; above --max-error even with a bank that spans all filters"

@@ -109,8 +109,25 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 		c.conversions(result.Convolutions)
 		facts := append([][2]string{{"before", result.Before.String()}, {"after", result.After.String()}}, normFacts(result.Norms)...)
 		facts = append(facts, conditionFact(result.Convolutions)...)
-		c.facts(append(facts, [2]string{"written", fmt.Sprintf("%s, %d frozen blocks", result.Output, result.Converted)})...)
+		c.facts(append(facts, [2]string{"written", result.Output + ", " + blockCount(result.Convolutions)})...)
 	})
+}
+
+// blockCount says how many blocks were made, and for how many convolutions if some share one.
+func blockCount(list []transform.Conversion) string {
+	blocks, converted := 0, 0
+	for _, row := range list {
+		if row.Status == transform.Converted {
+			converted++
+			if row.SharedWith == "" {
+				blocks++
+			}
+		}
+	}
+	if blocks < converted {
+		return fmt.Sprintf("%d frozen blocks for %d convolutions", blocks, converted)
+	}
+	return fmt.Sprintf("%d frozen blocks", blocks)
 }
 
 // reasons returns an error that says why convolutions were skipped, with one line for each operator and reason.

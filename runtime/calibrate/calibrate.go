@@ -110,16 +110,20 @@ func affordable(fitted *onnxgraph.Model) int {
 	return int(min(most, max(1, numbers/largest)))
 }
 
+// Reach implements transform.Calibration.
+func (f *follower) Reach(l transform.Layer) error {
+	for _, t := range []*trace{f.source, f.followed} {
+		if err := t.advance(f.ctx, l.Node.Output(0).Name()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Moments implements transform.Calibration.
 func (f *follower) Moments(l transform.Layer) (projection.Moments, error) {
 	if err := f.ctx.Err(); err != nil {
 		return projection.Moments{}, err
-	}
-	output := l.Node.Output(0).Name()
-	for _, t := range []*trace{f.source, f.followed} {
-		if err := t.advance(f.ctx, output); err != nil {
-			return projection.Moments{}, err
-		}
 	}
 	return f.measure(l)
 }

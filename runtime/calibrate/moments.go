@@ -25,7 +25,9 @@ func (f *follower) measure(l transform.Layer) (projection.Moments, error) {
 	}
 	defer followed.Close()
 
-	moments := projection.Moments{Groups: l.Groups, O: l.Out / l.Groups, N: len(l.Filters) / l.Out}
+	shape, _ := f.followed.model.Graph.Value(output).StaticShape()
+	moments := projection.Moments{Groups: l.Groups, O: l.Out / l.Groups, N: len(l.Filters) / l.Out,
+		Positions: float64(len(f.source.held)) * float64(shape[0]*elements(shape[2:]))}
 	for i := range f.source.held {
 		y, err := f.source.run(f.ctx, source, i, nil)
 		if err != nil {

@@ -17,6 +17,8 @@ import (
 type Moments struct {
 	Groups, O, N int
 
+	Positions float64 // how many were seen: by it the moments of several convolutions are weighed, see Plus
+
 	Inputs  []float64 // [groups × n × n]: mean of u·uᵀ
 	Cross   []float64 // [groups × o × n]: mean of d·uᵀ
 	Input   []float64 // [groups × n]: mean of u
@@ -41,6 +43,24 @@ func (m Moments) check() error {
 		faults = append(faults, layout{problems: m.Groups}.check(part.name, part.data, part.rows, part.columns))
 	}
 	return errors.Join(faults...)
+}
+
+// Plus returns the moments of all positions of two convolutions with the same filters. The zero value has none.
+func (m Moments) Plus(other Moments) Moments {
+	if m.Positions == 0 {
+		return other
+	}
+	share := other.Positions / (m.Positions + other.Positions)
+	mix := func(a, b []float64) []float64 {
+		mixed := slices.Clone(a)
+		for i, v := range b {
+			mixed[i] += share * (v - a[i])
+		}
+		return mixed
+	}
+	return Moments{Groups: m.Groups, O: m.O, N: m.N, Positions: m.Positions + other.Positions,
+		Inputs: mix(m.Inputs, other.Inputs), Cross: mix(m.Cross, other.Cross), Input: mix(m.Input, other.Input), Shift: mix(m.Shift, other.Shift),
+		Squares: mix(m.Squares, other.Squares), Output: mix(m.Output, other.Output), Energy: mix(m.Energy, other.Energy)}
 }
 
 // Centred returns the moments about the means, for outputs whose means are corrected apart.

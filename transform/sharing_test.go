@@ -1,0 +1,344 @@
+package transform_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+)
+
+// sharing is a model of two convolutions, "conv" and "other", and what they are to have in common.
+type sharing struct {
+	name   string
+	build  func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node // adds "other"
+	banks  int
+	biases int
+	untied string // what the first row says of the tie that is lost
+	skip   string
+}
+
+func sharings() []sharing {
+	like := func(g *onnxgraph.Graph, inputs ...*onnxgraph.Value) *onnxgraph.Node {
+		return g.AddNode("Conv", append([]*onnxgraph.Value{g.Value(convcases.X)}, inputs...))
+	}
+	through := func(g *onnxgraph.Graph, v *onnxgraph.Value, operator string, attrs ...onnxgraph.Attribute) *onnxgraph.Value {
+		return g.AddNode(operator, []*onnxgraph.Value{v}, attrs...).Output(0)
+	}
+	swapped := onnxgraph.Ints("perm", 0, 1, 3, 2)
+	draw := func(g *onnxgraph.Graph, seed uint64, dims ...int64) *onnxgraph.Value {
+		return g.AddConstant("drawn", convcases.Draw(onnxgraph.Float32, seed, dims...))
+	}
+	return []sharing{
+		{name: "weight and bias", banks: 1, biases: 1, build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+			return like(g, conv.Input(1), conv.Input(2))
+		}},
+		{name: "biases of their own", banks: 1, biases: 2, build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+			return like(g, conv.Input(1), draw(g, 7, 4))
+		}},
+		{name: "one bias", banks: 1, biases: 1, build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+			return like(g, conv.Input(1))
+		}},
+		{name: "other strides, pads and dilations", banks: 1, biases: 1, build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+			n := like(g, conv.Input(1), conv.Input(2))
+			n.SetAttr(onnxgraph.Ints("strides", 2, 1), onnxgraph.Ints("pads", 1, 0, 2, 1), onnxgraph.Ints("dilations", 1, 2))
+			return n
+		}},
+		{name: "through Identity", banks: 1, biases: 1, build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+			return like(g, through(g, conv.Input(1), "Identity"), through(g, through(g, conv.Input(2), "Identity"), "Identity"))
+		}},
+		{name: "a Constant node", banks: 1, biases: 1, build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+			v := g.AddNode("Constant", nil, onnxgraph.TensorAttr("value", convcases.Draw(onnxgraph.Float32, 8, 4, 3, 3, 3))).Output(0)
+			old := conv.Input(1)
+			conv.SetInput(1, v)
+			onnxgraph.RemoveUnused(old)
+			return like(g, v, conv.Input(2))
+		}},
+		{name: "through the same Transposes", banks: 1, biases: 1, build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+			v := conv.Input(1)
+			conv.SetInput(1, through(g, v, "Transpose", swapped))
+			return like(g, through(g, v, "Transpose", swapped), conv.Input(2))
+		}},
+		{name: "one through a Transpose", banks: 2, biases: 1, untied: `"other", which reads it in another form`,
+			build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+				return like(g, through(g, conv.Input(1), "Transpose", swapped), conv.Input(2))
+			}},
+		{name: "equal numbers, but two constants", banks: 2, biases: 2, build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+			return like(g, draw(g, 1, 4, 3, 3, 3), draw(g, 2, 4))
+		}},
+		{name: "other groups", banks: 2, biases: 1, untied: `"other", which has 2 groups instead of 1`,
+			build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+				twice := g.AddNode("Concat", []*onnxgraph.Value{g.Value(convcases.X), g.Value(convcases.X)}, onnxgraph.Int("axis", 1))
+				n := like(g, conv.Input(1), conv.Input(2))
+				n.SetInput(0, twice.Output(0))
+				n.SetAttr(onnxgraph.Int("group", 2))
+				return n
+			}},
+		{name: "the other is left out", banks: 1, biases: 1, untied: `"other"`, skip: "other", build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+			return like(g, conv.Input(1), conv.Input(2))
+		}},
+		{name: "read by something else, too", banks: 1, biases: 1, untied: `Exp "Exp"`, build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+			g.AddOutput(through(g, conv.Input(1), "Exp"), onnxgraph.Float32, nil)
+			return like(g, conv.Input(1), conv.Input(2))
+		}},
+	}
+}
+
+// sharedModel returns the model of a row, and what it computes.
+func sharedModel(t *testing.T, row sharing) (*onnxgraph.Model, map[string]*onnxgraph.Tensor) {
+	t.Helper()
+	m := cases("bias").Model()
+	n := row.build(m.Graph, m.Graph.Nodes()[0])
+	n.Rename("other")
+	m.Graph.Rename(n.Output(0), "other_output")
+	m.Graph.AddOutput(n.Output(0), onnxgraph.Float32, nil)
+	return m, outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()})
+}
+
+// TestSharing converts convolutions that share a weight to blocks that share a bank and a 1×1 weight, and merges them: all
+// is counted once, and the numbers are the source's.
+func TestSharing(t *testing.T) {
+	orttest.Init(t)
+	for _, row := range sharings() {
+		for _, layout := range []transform.Layout{transform.Dense, transform.Depthwise} {
+			for _, between := range []transform.Between{transform.None, transform.BatchNorm} {
+				t.Run(fmt.Sprintf("%s/%s/%s", row.name, layout, between), func(t *testing.T) {
+					o := spanning(cases("bias"), layout, between)
+					o.Expansion += 8 // in two groups, a bank needs more to span the filters
+					if row.skip != "" {
+						o.Skip = []string{row.skip}
+					}
+					share(t, row, o)
+				})
+			}
+		}
+	}
+}
+
+func share(t *testing.T, row sharing, o transform.Options) {
+	m, want := sharedModel(t, row)
+	same := func(what string) {
+		t.Helper()
+		m = reloaded(t, m)
+		got := outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()})
+		for name, v := range want {
+			compare(t, what+", output "+name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+		}
+	}
+	held := func() int64 {
+		_, count, _ := census(m)
+		return count
+	}
+	source := held()
+	plan, err := transform.Plan(m, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := transform.Convert(m, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same("blocks")
+	blocks, err := transform.Blocks(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	constants := map[string]map[*onnxgraph.Value]bool{"banks": {}, "1×1 weights": {}}
+	for _, b := range blocks {
+		constants["banks"][b.Bank] = true
+		constants["1×1 weights"][b.Pointwise] = true
+	}
+	for name, set := range constants {
+		if len(set) != row.banks {
+			t.Errorf("%d %s, want %d", len(set), name, row.banks)
+		}
+	}
+	if report[0].Untied == nil != (row.untied == "") || !strings.Contains(strings.Join(report[0].Untied, "; "), row.untied) {
+		t.Errorf("the row says %q of the tie that is lost, want %q", report[0].Untied, row.untied)
+	}
+	isShared := len(blocks) == 2 && row.banks == 1
+	if isShared != (report[1].SharedWith == "conv") {
+		t.Errorf("the second shares the block of %q", report[1].SharedWith)
+	}
+	for i := range report {
+		if report[i].Before != plan[i].Before || report[i].After != plan[i].After || report[i].SharedWith != plan[i].SharedWith {
+			t.Errorf("planned %+v, was %+v", plan[i], report[i])
+		}
+	}
+	checkSums(t, m, report, source)
+
+	outcomes, err := transform.Merge(m)
+	if err != nil || len(outcomes) != len(blocks) {
+		t.Fatalf("%+v, %v", outcomes, err)
+	}
+	same("merged")
+	merged := held()
+	if weights := int64(4 * 3 * 3 * 3); row.untied == "" && merged != source || row.untied != "" && merged != source+weights {
+		t.Errorf("%d parameters after merging, the source has %d", merged, source)
+	}
+}
+
+// checkSums adds up the rows: they count every parameter of the convolutions once.
+func checkSums(t *testing.T, m *onnxgraph.Model, report []transform.Conversion, source int64) {
+	t.Helper()
+	parameters, err := transform.Parameters(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, trains, bank int64
+	for _, row := range report {
+		before += row.Before.Trainable
+		trains += row.After.Trainable
+		bank += row.After.Bank
+	}
+	var wantTrains, wantBank int64
+	for _, p := range parameters {
+		switch n := p.Value.Constant().Len(); {
+		case p.Role == transform.RoleBank:
+			wantBank += n
+		case p.Role.Trains() && p.Value.Name() != convcases.Weight || slices.ContainsFunc(p.Value.Uses(), func(u onnxgraph.Use) bool { return u.Node.Is("Conv") }):
+			wantTrains += n
+		}
+	}
+	if before != source || trains != wantTrains || bank != wantBank {
+		t.Errorf("the rows count %d before, %d that train, %d in banks; want %d, %d, %d", before, trains, bank, source, wantTrains, wantBank)
+	}
+}
+
+// TestSharedRandom draws one block for both places, so that both go on to compute the same.
+func TestSharedRandom(t *testing.T) {
+	orttest.Init(t)
+	for _, pointwise := range []transform.Pointwise{transform.Random, transform.Identity} {
+		m, _ := sharedModel(t, sharings()[0])
+		if _, err := transform.Convert(m, transform.Options{Pointwise: pointwise}); err != nil {
+			t.Fatal(err)
+		}
+		out := outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()})
+		compare(t, string(pointwise), convcases.ArrayOf(out["other_output"]), convcases.ArrayOf(out[convcases.Y]))
+	}
+}
+
+// TestSharedAcrossGraphs shares a block between both branches of an If, and between calls of a weight from outside.
+func TestSharedAcrossGraphs(t *testing.T) {
+	orttest.Init(t)
+	c := cases("bias")
+	for _, place := range convcases.Places {
+		if !place.Rewritten {
+			continue
+		}
+		m := convcases.Nest(c.Model(), place)
+		convolutions := 0
+		for _, g := range m.Graphs() {
+			for _, n := range g.Nodes() {
+				if n.Is("Conv") {
+					convolutions++
+				}
+			}
+		}
+		want := execute(t, m, c.Data())
+		_, source, _ := census(m)
+		if _, err := transform.Convert(m, spanning(c, transform.Dense, transform.BatchNorm)); err != nil {
+			t.Fatal(err)
+		}
+		blocks, err := transform.Blocks(reloaded(t, m))
+		if err != nil || len(blocks) != convolutions {
+			t.Fatalf("%s: %d blocks of %d convolutions, %v", place.Name, len(blocks), convolutions, err)
+		}
+		if isOne := blocks[0].Record.BankTensor == blocks[len(blocks)-1].Record.BankTensor; isOne != (!place.Inside || convolutions == 1) {
+			t.Errorf("%s: one bank: %v", place.Name, isOne)
+		}
+		compare(t, place.Name, execute(t, m, c.Data()), want)
+		if _, err := transform.Merge(m); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, place.Name+", merged", execute(t, m, c.Data()), want)
+		if _, merged, _ := census(m); merged != source {
+			t.Errorf("%s: %d parameters after merging, %d before", place.Name, merged, source)
+		}
+	}
+}
+
+// TestSharedNorms folds normalisations behind convolutions of one weight: equal ones leave it one.
+func TestSharedNorms(t *testing.T) {
+	orttest.Init(t)
+	for _, row := range []struct {
+		name    string
+		second  uint64 // seed of the second normalisation
+		biases  bool   // of their own
+		weights int
+	}{{"one normalisation", 1, false, 1}, {"one normalisation, other biases", 1, true, 2}, {"two normalisations", 5, false, 2}} {
+		m := cases("bias").Model()
+		g := m.Graph
+		conv := g.Nodes()[0]
+		norm := func(conv *onnxgraph.Node, seed uint64) {
+			inputs := []*onnxgraph.Value{conv.Output(0)}
+			for i := range uint64(4) {
+				t, _ := convcases.Draw(onnxgraph.Float32, seed+i, 4).Float32s()
+				for k := range t {
+					t[k] += 2
+				}
+				inputs = append(inputs, g.AddConstant("norm", onnxgraph.NewTensor([]int64{4}, t)))
+			}
+			g.AddOutput(g.AddNode("BatchNormalization", inputs).Output(0), onnxgraph.Float32, nil)
+		}
+		bias := conv.Input(2)
+		if row.biases {
+			bias = g.AddConstant("bias", convcases.Draw(onnxgraph.Float32, 9, 4))
+		}
+		first := g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), conv.Input(1), conv.Input(2)})
+		second := g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), conv.Input(1), bias})
+		g.RemoveOutputs()
+		norm(first, 1)
+		norm(second, row.second)
+		g.Prune()
+		in := map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()}
+		want := outputs(t, m, in)
+		folded, err := transform.FoldBatchNorm(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := outputs(t, reloaded(t, m), in)
+		for name, v := range want {
+			compare(t, row.name+", output "+name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+		}
+		weights := map[*onnxgraph.Value]bool{first.Input(1): true, second.Input(1): true}
+		if len(weights) != row.weights {
+			t.Errorf("%s: %d weights, want %d", row.name, len(weights), row.weights)
+		}
+		for _, o := range folded {
+			if o.Status != transform.Folded || (o.Reason != "") != (row.weights == 2) {
+				t.Errorf("%s: %+v", row.name, o)
+			}
+		}
+	}
+}
+
+// TestSharedAddedNorms adds one normalisation for all places of a block: folded, they still have one weight.
+func TestSharedAddedNorms(t *testing.T) {
+	orttest.Init(t)
+	m, want := sharedModel(t, sharings()[0])
+	_, source, _ := census(m)
+	if _, err := transform.Convert(m, spanning(cases("bias"), transform.Dense, transform.None)); err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := transform.AddBatchNorm(m); err != nil || rows[0].Status != transform.Added || rows[0].Mean != rows[1].Mean {
+		t.Fatalf("%+v, %v", rows, err)
+	}
+	if _, err := transform.Merge(m); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := transform.FoldBatchNorm(m); err != nil {
+		t.Fatal(err)
+	}
+	got := outputs(t, reloaded(t, m), map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()})
+	for name, v := range want {
+		compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+	}
+	if _, merged, _ := census(m); merged != source {
+		t.Errorf("%d parameters, the source has %d", merged, source)
+	}
+}
