@@ -125,7 +125,8 @@ func numbers(v *onnxgraph.Value) ([]float64, string) {
 	return data, ""
 }
 
-// setInput makes input i of n a constant that holds data. Other readers of what n read there keep it as it was.
+// setInput makes input i of n a constant that holds data. Other readers of what n read there keep it as it was. The constant
+// is where the old one was or, for a new bias, where the weight is: what shares the weight can share it, too.
 func setInput(n *onnxgraph.Node, i int, t *onnxgraph.Tensor, hint string) {
 	old := n.Input(i)
 	if old != nil && old.Constant() != nil && slices.Equal(old.Constant().Dims(), t.Dims()) && len(old.Uses()) == 1 && !old.IsOutput() {
@@ -135,6 +136,8 @@ func setInput(n *onnxgraph.Node, i int, t *onnxgraph.Tensor, hint string) {
 	owner := n.Graph()
 	if root, _, reason := resolve(old); reason == "" {
 		owner, hint = root.Graph(), root.Name()
+	} else if root, _, reason := resolve(n.Input(1)); old == nil && reason == "" {
+		owner = root.Graph()
 	}
 	n.SetInput(i, owner.AddConstant(hint, t))
 	onnxgraph.RemoveUnused(old)
