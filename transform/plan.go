@@ -64,7 +64,8 @@ func rows(candidates []*candidate, o Options) []Conversion {
 		}
 		c.expansion = c.first.expansion
 		c.row.Status, c.row.Expansion = Converted, c.expansion
-		c.row.Error, c.row.OutputError, c.row.AboveBound = c.first.row.Error, c.first.row.OutputError, c.first.row.AboveBound
+		built := c.first.row
+		c.row.Error, c.row.OutputError, c.row.AboveBound, c.row.Condition = built.Error, built.OutputError, built.AboveBound, built.Condition
 	}
 	fillCosts(candidates, o)
 	list := make([]Conversion, len(candidates))
