@@ -7,7 +7,7 @@ import (
 )
 
 // Validate checks what every valid ONNX file has, and lists all faults: operator sets, cycles, tensors
-// whose data does not fit their dims, attributes given twice. Names were checked when the model was read,
+// whose data does not fit their dims, attributes given twice, and what ONNX Runtime would crash on. Names were checked when the model was read,
 // and its own methods cannot break them.
 func (m *Model) Validate() error {
 	var faults []error
@@ -34,6 +34,7 @@ func (g *Graph) validate() []error {
 	for _, cycle := range sortNodes(g.nodes).cycles {
 		faults = append(faults, fmt.Errorf("graph %q: nodes that depend on each other in a cycle: %s", g.Name(), describe(cycle)))
 	}
+	faults = append(faults, g.inputFaults()...)
 	for _, v := range g.initializers {
 		if v.constant != nil {
 			if err := v.constant.validate(); err != nil {
@@ -44,6 +45,9 @@ func (g *Graph) validate() []error {
 	for _, n := range g.nodes {
 		if n.OpType() == "" {
 			faults = append(faults, fmt.Errorf("node %s: no operator is named", n))
+		}
+		for _, fault := range n.faults() {
+			faults = append(faults, fmt.Errorf("node %s: %w", n, fault))
 		}
 		seen := map[string]bool{}
 		for _, a := range n.attrs {

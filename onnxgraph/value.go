@@ -1,7 +1,9 @@
 package onnxgraph
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
@@ -73,6 +75,14 @@ func (v *Value) IsUsed() bool { return len(v.uses) > 0 || v.IsOutput() }
 type Dim struct {
 	Size  int64  // -1 if unknown
 	Param string // the symbol, such as "batch", if any
+}
+
+// String returns the size, else the symbol, else "?".
+func (d Dim) String() string {
+	if d.Size >= 0 {
+		return strconv.FormatInt(d.Size, 10)
+	}
+	return cmp.Or(d.Param, "?")
 }
 
 // DType returns the declared element type, Undefined if none is known or the value is no tensor.

@@ -136,11 +136,7 @@ func ports(values []*onnxgraph.Value) []port {
 			p.Shape = []string{"?"}
 		}
 		for _, d := range dims {
-			text := cmp.Or(d.Param, "?")
-			if d.Size >= 0 {
-				text = fmt.Sprint(d.Size)
-			}
-			p.Shape = append(p.Shape, text)
+			p.Shape = append(p.Shape, d.String())
 		}
 		list = append(list, p)
 	}

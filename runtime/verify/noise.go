@@ -11,13 +11,20 @@ import (
 // openSizes are tried, in turn, for what a model leaves open, other than the batch: few models run on any.
 var openSizes = []int64{64, 224, 256, 512}
 
+// mostNoise is how many numbers an input may have, far above what images have: they must fit in memory.
+const mostNoise = 1 << 31
+
 // runOnNoise draws inputs that the model m of session s runs on, and runs it. Dimensions of one symbol get one size.
 func runOnNoise(m *onnxgraph.Model, s *ort.Session, batch int64, seed uint64) (inputs, outputs map[string]*onnxgraph.Tensor, err error) {
 	var first error
 	for _, examples := range []int64{batch, 1} {
 		for _, size := range openSizes {
 			open := openSize{batch: examples, other: size, symbols: map[string]int64{}}
-			if inputs, err = open.noise(m, s.Inputs(), seed); err != nil {
+			inputs, err = open.noise(m, s.Inputs(), seed)
+			if err != nil && first != nil {
+				break // larger sizes are too large
+			}
+			if err != nil {
 				return nil, nil, fmt.Errorf("drawing inputs for %s: %w", m.Path(), err)
 			}
 			if outputs, err = s.Run(inputs); err == nil {
@@ -60,6 +67,10 @@ func (o *openSize) noise(m *onnxgraph.Model, ports []ort.Port, seed uint64) (map
 		for axis, d := range p.Shape {
 			if shape[axis] = d; d < 0 {
 				shape[axis] = o.size(symbolOf(m, p, axis), axis)
+			}
+			if shape[axis] > mostNoise/max(n, 1) {
+				return nil, fmt.Errorf("input %q has shape %v, more than %d numbers: --batch gives the model another batch size, and --no-verify leaves out to run it",
+					p.Name, p.Shape, mostNoise)
 			}
 			n *= shape[axis]
 		}

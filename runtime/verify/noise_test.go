@@ -75,3 +75,19 @@ func TestOpenDims(t *testing.T) {
 		})
 	}
 }
+
+// TestTooLargeInputs has models whose input is declared larger than memory: the error names it.
+func TestTooLargeInputs(t *testing.T) {
+	orttest.Init(t)
+	for _, shape := range [][]int64{{1 << 40, 3}, {3, 1 << 40}, {1 << 30, 2, 2}} {
+		m := onnxgraph.New("large", 8, 18)
+		x, err := m.Graph.AddInput("picture", onnxgraph.Float32, onnxgraph.Static(shape...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Graph.AddOutput(m.Graph.AddNode("Relu", []*onnxgraph.Value{x}).Output(0), onnxgraph.Float32, nil)
+		if _, err := verify.Outputs(m, m.Clone(), 1, 0); err == nil || !strings.Contains(err.Error(), `"picture"`) {
+			t.Errorf("shape %v: got error %v, want one that names the input", shape, err)
+		}
+	}
+}

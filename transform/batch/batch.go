@@ -42,8 +42,8 @@ func SetInputShape(m *onnxgraph.Model, shape []int64) error {
 	}
 	declared, ok := input.Shape()
 	if ok && !fits(declared, shape) {
-		return fmt.Errorf("setting the input shape of %s: input %q is declared %s, does not fit %v: give images of the declared size, or resize them",
-			m.Path(), input.Name(), describe(declared), shape)
+		return fmt.Errorf("setting the input shape of %s: input %q is declared %v, does not fit %v: give images of the declared size, or resize them",
+			m.Path(), input.Name(), declared, shape)
 	}
 	dtype := input.DType()
 	m.Graph.ForgetShapes()
@@ -98,19 +98,4 @@ func fits(declared []onnxgraph.Dim, shape []int64) bool {
 		}
 	}
 	return true
-}
-
-func describe(shape []onnxgraph.Dim) string {
-	var parts []string
-	for _, d := range shape {
-		switch {
-		case d.Size >= 0:
-			parts = append(parts, fmt.Sprint(d.Size))
-		case d.Param != "":
-			parts = append(parts, d.Param)
-		default:
-			parts = append(parts, "?")
-		}
-	}
-	return fmt.Sprint(parts)
 }

@@ -1,0 +1,163 @@
+package onnxgraph
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+)
+
+// ONNX's standard limits the attributes and the shapes of the constants that operators take. ONNX Runtime checks most of
+// that, but not all: a stride of 0 or a filter of too few axes ends the whole process, pads below 0 or a bias that is too
+// short let it read memory of others. All that is known to do so is refused here, when a model is loaded, so that no part of
+// the program has to think of it. What is merely wrong is left to ONNX Runtime, which says so.
+
+// limits has, for each operator, what says which limits a node of it breaks.
+var limits = map[string]func(n *Node) []error{
+	"Conv":               convolutionFaults,
+	"FusedConv":          convolutionFaults,
+	"ConvInteger":        func(n *Node) []error { return filterFaults(n, 1, none, 0) },
+	"QLinearConv":        func(n *Node) []error { return filterFaults(n, 3, 8, 0) },
+	"ConvTranspose":      func(n *Node) []error { return filterFaults(n, 1, 2, 1) },
+	"DeformConv":         windowFaults,
+	"MaxPool":            windowFaults,
+	"AveragePool":        windowFaults,
+	"LpPool":             windowFaults,
+	"MaxUnpool":          windowFaults,
+	"GroupNormalization": func(n *Node) []error { return n.intFaults("num_groups", 1, maxSize) },
+	"DepthToSpace":       func(n *Node) []error { return n.intFaults("blocksize", 1, maxSize) },
+	"SpaceToDepth":       func(n *Node) []error { return n.intFaults("blocksize", 1, maxSize) },
+	"Split":              splitFaults,
+	"LRN":                lrnFaults,
+}
+
+// maxSize is above all sizes that occur, and its square is no overflow.
+const maxSize = 1<<31 - 1
+
+// faults lists the limits that the node breaks.
+func (n *Node) faults() []error {
+	check := limits[n.OpType()]
+	if check == nil || n.Domain() != "" && n.Domain() != "com.microsoft" {
+		return nil
+	}
+	return check(n)
+}
+
+// literal returns an attribute that holds its value itself, nil if there is none: that of a function's parameter is not known.
+func (n *Node) literal(name string) *onnxpb.AttributeProto {
+	if a := n.find(name); a != nil && !a.IsReference() {
+		return a.proto
+	}
+	return nil
+}
+
+// intFaults says if an integer attribute is there and out of range.
+func (n *Node) intFaults(name string, least, most int64) []error {
+	if p := n.literal(name); p != nil && (p.GetI() < least || p.GetI() > most) {
+		return []error{fmt.Errorf("%s is %d, must be %d to %d", name, p.GetI(), least, most)}
+	}
+	return nil
+}
+
+// windowFaults checks what places a window over an image.
+func windowFaults(n *Node) []error {
+	var faults []error
+	for _, name := range []string{"strides", "dilations", "kernel_shape"} {
+		if list := n.literal(name).GetInts(); len(list) > 0 && slices.Min(list) < 1 {
+			faults = append(faults, fmt.Errorf("%s are %d, must be 1 or more", name, list))
+		}
+	}
+	if mode := string(n.literal("auto_pad").GetS()); mode != "" && mode != "NOTSET" {
+		return faults // pads are not read
+	}
+	if list := n.literal("pads").GetInts(); len(list) > 0 && slices.Min(list) < 0 {
+		faults = append(faults, fmt.Errorf("pads are %d, must be 0 or more: an optimizer may have merged a Pad or Slice that crops into it: "+
+			"export the model again without that, or crop by a Slice before the node", list))
+	}
+	return faults
+}
+
+func convolutionFaults(n *Node) []error { return filterFaults(n, 1, 2, 0) }
+
+// none is the number of an input that an operator does not have.
+const none = math.MaxInt
+
+// filterFaults checks a convolution whose filters are input number weight, with the number of output channels (in one
+// group, for a transposed one) as their dim number outAxis, and whose bias is input number bias.
+func filterFaults(n *Node, weight, bias, outAxis int) []error {
+	faults := append(windowFaults(n), n.intFaults("group", 1, maxSize)...)
+	w := n.Input(weight)
+	if w == nil || w.Constant() == nil {
+		return faults
+	}
+	dims := w.Constant().Dims()
+	if len(dims) < 3 || slices.Min(dims) < 1 {
+		return append(faults, fmt.Errorf("its filters %q have dims %d, must have 3 or more, of 1 or more each", w.name, dims))
+	}
+	for _, name := range []string{"strides", "dilations", "kernel_shape", "pads"} {
+		axes := len(dims) - 2
+		if name == "pads" {
+			axes *= 2
+		}
+		if list := n.literal(name).GetInts(); len(list) > 0 && len(list) != axes {
+			faults = append(faults, fmt.Errorf("%s are %d, but its filters %q have dims %d", name, list, w.name, dims))
+		}
+	}
+	if shape, known := n.inputShape(); known && len(shape) != len(dims) {
+		faults = append(faults, fmt.Errorf("its input %q has %d dims, but its filters %q have %d", n.Input(0).name, len(shape), w.name, len(dims)))
+	}
+	outputs, known := dims[outAxis], true
+	if n.Has("group") && outAxis == 1 {
+		p := n.literal("group")
+		outputs, known = outputs*p.GetI(), p != nil
+	}
+	if b := n.Input(bias); known && b != nil && b.Constant() != nil && b.Constant().Len() != outputs {
+		faults = append(faults, fmt.Errorf("its bias %q has dims %d, must have one number for each of %d channels", b.name, b.Constant().Dims(), outputs))
+	}
+	return faults
+}
+
+// splitFaults checks that a Split makes as many parts as it has outputs.
+func splitFaults(n *Node) []error {
+	if p := n.literal("num_outputs"); p != nil && p.GetI() != int64(len(n.outputs)) {
+		return []error{fmt.Errorf("num_outputs is %d, but it has %d outputs", p.GetI(), len(n.outputs))}
+	}
+	return nil
+}
+
+// lrnFaults checks that there are channels to normalize over.
+func lrnFaults(n *Node) []error {
+	if shape, _ := n.inputShape(); len(shape) > 1 && shape[1].Size == 0 {
+		return []error{fmt.Errorf("its input %q has no channels", n.Input(0).name)}
+	}
+	return nil
+}
+
+// inputShape returns the shape of the node's first input if that is one of the model's: what files declare of values in
+// between may be wrong, and is not relied on by ONNX Runtime.
+func (n *Node) inputShape() (shape []Dim, known bool) {
+	if x := n.Input(0); x != nil && x.producer == nil {
+		return x.Shape()
+	}
+	return nil, false
+}
+
+// inputFaults says which inputs of a graph are declared with sizes whose product no computer can hold.
+func (g *Graph) inputFaults() []error {
+	var faults []error
+	for _, t := range g.inputs {
+		if t.value == nil {
+			continue
+		}
+		shape, _ := t.value.Shape()
+		var sizes []int64
+		for _, d := range shape {
+			sizes = append(sizes, max(d.Size, 1)) // an open dim is at least 1
+		}
+		if elementCount(sizes) < 0 {
+			faults = append(faults, fmt.Errorf("input %q: its shape %v has too many elements", t.value.name, shape))
+		}
+	}
+	return faults
+}

@@ -1,0 +1,126 @@
+package onnxgraph
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// call is one node whose first input is the graph input x of the given dims, and whose others are constants of the given dims.
+type call struct {
+	op        string
+	x         []int64
+	constants [][]int64 // nil for an absent one
+	outputs   int
+	attrs     []Attribute
+}
+
+// reparsed returns the model as it is loaded from its file, or why it is not.
+func (c call) reparsed(t *testing.T) error {
+	t.Helper()
+	m := New("g", 8, 18)
+	x, err := m.Graph.AddInput("x", Float32, Static(c.x...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inputs := []*Value{x}
+	for _, dims := range c.constants {
+		var v *Value
+		if dims != nil {
+			v = m.Graph.AddConstant("c", NewTensor(dims, make([]float32, elementCount(dims))))
+		}
+		inputs = append(inputs, v)
+	}
+	domain, op, found := strings.Cut(c.op, ":")
+	if !found {
+		domain, op = "", c.op
+	} else {
+		m.SetOpset(domain, 1)
+	}
+	m.Graph.AddNodeOf(domain, op, inputs, max(c.outputs, 1), c.attrs...).Rename("node")
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Parse(data, "")
+	return err
+}
+
+// TestWhatCrashesIsRefused loads nodes that end the process in ONNX Runtime 1.24, or let it read memory of others: the error
+// names the node and what is wrong. What is like them and computes something is loaded.
+func TestWhatCrashesIsRefused(t *testing.T) {
+	image := []int64{2, 4, 6, 6}
+	reference := Attribute{proto: &onnxpb.AttributeProto{Name: proto.String("group"), RefAttrName: proto.String("g"), Type: onnxpb.AttributeProto_INT.Enum()}}
+	window := Ints("kernel_shape", 3, 3)
+	weight, volume := []int64{4, 4, 3, 3}, []int64{4, 4, 3, 3, 3}
+	cases := []struct {
+		call
+		want string // "" if it is loaded
+	}{
+		{call{op: "Conv", x: image, constants: [][]int64{weight}}, ""},
+		{call{op: "Conv", x: image, constants: [][]int64{weight, {4}}, attrs: []Attribute{Ints("pads", 0, 1, 2, 3), Ints("strides", 1, 2), window, Int("group", 1)}}, ""},
+		{call{op: "Conv", x: image, constants: [][]int64{weight}, attrs: []Attribute{Str("auto_pad", "VALID"), Ints("pads", -1, -1, -1, -1)}}, ""},
+		{call{op: "Conv", x: image, constants: [][]int64{weight}, attrs: []Attribute{Str("auto_pad", "NOTSET"), Ints("pads", 0, 0, 0, -1)}}, "pads are [0 0 0 -1]"},
+		{call{op: "Conv", x: image, constants: [][]int64{weight}, attrs: []Attribute{reference}}, ""},
+		{call{op: "Conv", x: image, constants: [][]int64{weight}, attrs: []Attribute{Ints("strides")}}, ""},
+		{call{op: "Conv", x: image, constants: [][]int64{weight}, attrs: []Attribute{Int("group", 0)}}, "group is 0"},
+		{call{op: "Conv", x: image, constants: [][]int64{weight, {3}}}, "its bias"},
+		{call{op: "Conv", x: image, constants: [][]int64{weight, {}}}, "its bias"},
+		{call{op: "Conv", x: image, constants: [][]int64{{4, 4, 0, 3}}}, "its filters"},
+		{call{op: "Conv", x: image, constants: [][]int64{{4, 4}}}, "its filters"},
+		{call{op: "Conv", x: image, constants: [][]int64{volume}}, "its input"},
+		{call{op: "Conv", x: []int64{2, 4}, constants: [][]int64{weight}}, "its input"},
+		{call{op: "Conv", x: image, constants: [][]int64{weight}, attrs: []Attribute{Ints("pads", 1, 1, 1)}}, "pads are [1 1 1]"},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{weight, {4}}, attrs: []Attribute{Int("group", 1)}}, ""},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{{4, 3, 3, 3}, {6}}, attrs: []Attribute{Int("group", 2)}}, ""},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{{4, 3, 3, 3}, {6}}, attrs: []Attribute{reference}}, ""},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{weight, {0}}}, "its bias"},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{weight}, attrs: []Attribute{Int("group", 0)}}, "group is 0"},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{{4, 4, 3}}}, "its input"},
+		{call{op: "ConvInteger", x: image, constants: [][]int64{weight, {}, {}}}, ""},
+		{call{op: "QLinearConv", x: image, constants: [][]int64{{}, {}, weight, {}, {}, {}, {}, {4}}}, ""},
+		{call{op: "QLinearConv", x: image, constants: [][]int64{{}, {}, weight, {}, {}, {}, {}, {3}}}, "its bias"},
+		{call{op: "com.microsoft:FusedConv", x: image, constants: [][]int64{weight, {4}, image}}, ""},
+		{call{op: "com.microsoft:FusedConv", x: image, constants: [][]int64{weight}, attrs: []Attribute{Ints("strides", 0, 1)}}, "strides are [0 1]"},
+		{call{op: "other:Conv", x: image, constants: [][]int64{{1}}, attrs: []Attribute{Ints("strides", 0, 1)}}, ""},
+		{call{op: "Split", x: image, outputs: 2, attrs: []Attribute{Int("num_outputs", 2)}}, ""},
+		{call{op: "Split", x: image, outputs: 2, attrs: []Attribute{Int("num_outputs", 1)}}, "num_outputs is 1"},
+		{call{op: "GroupNormalization", x: image, constants: [][]int64{{4}, {4}}, attrs: []Attribute{Int("num_groups", 2)}}, ""},
+		{call{op: "GroupNormalization", x: image, constants: [][]int64{{4}, {4}}, attrs: []Attribute{Int("num_groups", 0)}}, "num_groups is 0"},
+		{call{op: "DepthToSpace", x: image, attrs: []Attribute{Int("blocksize", 2)}}, ""},
+		{call{op: "DepthToSpace", x: image, attrs: []Attribute{Int("blocksize", 1<<62)}}, "blocksize is 4611686018427387904"},
+		{call{op: "LRN", x: image, attrs: []Attribute{Int("size", 3)}}, ""},
+		{call{op: "LRN", x: []int64{2, 0, 6, 6}, attrs: []Attribute{Int("size", 3)}}, "no channels"},
+		{call{op: "Relu", x: []int64{0, 4, 6, 6}}, ""},
+		{call{op: "Relu", x: []int64{1<<63 - 1, 4, 6, 6}}, `input "x": its shape [9223372036854775807 4 6 6]`},
+		{call{op: "Relu", x: []int64{1 << 40, 1 << 40}}, `input "x"`},
+	}
+	for _, op := range []string{"Conv", "ConvTranspose", "ConvInteger", "com.microsoft:FusedConv", "MaxPool", "AveragePool", "LpPool", "MaxUnpool"} {
+		for _, attr := range []Attribute{
+			Ints("strides", 0, 1), Ints("strides", 1, -1), Ints("dilations", 0, 0), Ints("dilations", 1, -1), Ints("kernel_shape", 0, 3),
+			Ints("kernel_shape", 3, -1), Ints("pads", -1, 0, 0, 0), Ints("pads", 0, 0, 0, -1),
+		} {
+			c := call{op: op, x: image, attrs: []Attribute{attr}}
+			if strings.Contains(op, "Conv") {
+				c.constants = [][]int64{weight}
+			}
+			cases = append(cases, struct {
+				call
+				want string
+			}{c, attr.Name() + " are ["})
+		}
+	}
+	for _, c := range cases {
+		err := c.reparsed(t)
+		names := mapSlice(c.attrs, func(a Attribute) string { return a.proto.String() })
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s of %v and %v with %v: %v", c.op, c.x, c.constants, names, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !slices.ContainsFunc([]string{`"node"`, `"x"`}, func(name string) bool { return strings.Contains(err.Error(), name) })):
+			t.Errorf("%s of %v and %v with %v: got error %v, want one with %q", c.op, c.x, c.constants, names, err, c.want)
+		}
+	}
+}
