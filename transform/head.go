@@ -13,6 +13,7 @@ type Head struct {
 	Node    string `json:"node"`
 	Classes int    `json:"classes"` // that it told apart before
 
+	width  int // how many numbers it gave: one for each class, or a single one for two classes
 	layer  *onnxgraph.Node
 	axis   int               // of the weight: which counts classes
 	weight *onnxgraph.Tensor // as the layer reads it
@@ -20,25 +21,54 @@ type Head struct {
 	shapes []onnxgraph.Use   // where constants hold shapes with the number of classes
 }
 
-// ReplaceHead gives a classifier, the first output of a model, another number of classes: its last layer gets a new
-// weight and bias, as PyTorch's layers start with (see Reinit), under the old names, and the declared shapes follow. It
+// ReplaceHead gives a classifier, the output of a model that Logits returns, another number of classes: its last layer gets a
+// new weight and bias, as PyTorch's layers start with (see Reinit), under the old names, and the declared shapes follow. A
+// model that tells two classes apart by a single number keeps that for two; else a Sigmoid in the end becomes a Softmax. It
 // returns the head as it was. An error says why the head cannot be replaced; the model then is unchanged.
 func ReplaceHead(m *onnxgraph.Model, classes int, seed uint64) (Head, error) {
-	h, err := findHead(m)
+	h, err := findHead(m, classes)
 	if err == nil && classes < 2 {
 		err = fmt.Errorf("%d classes: needs 2 or more", classes)
 	}
 	if err != nil {
 		return h, fmt.Errorf("replacing the last layer of %s: %w", m.Path(), err)
 	}
+	width := h.widthFor(classes)
 	behind := h.behind()
-	h.renew(classes, seed)
+	h.renew(width, seed)
+	if width > 1 {
+		h.decideOnOne(m.Graph.Outputs(), behind)
+	}
 	for n := range behind {
 		for _, v := range n.Outputs() {
-			h.declare(v, classes)
+			h.declare(v, width)
 		}
 	}
 	return h, nil
+}
+
+// widthFor returns how many numbers the head is to give for so many classes.
+func (h *Head) widthFor(classes int) int {
+	if h.width == 1 && classes == 2 {
+		return 1
+	}
+	return classes
+}
+
+// decideOnOne makes each Sigmoid that outputs come from a Softmax: an image now is of one of several classes.
+func (h *Head) decideOnOne(outputs []*onnxgraph.Value, behind map[*onnxgraph.Node]bool) {
+	for _, v := range outputs {
+		last := LastOperator(v)
+		if last == nil || !last.Is("Sigmoid") || !behind[last] {
+			continue
+		}
+		axis := int64(1)
+		if shape, ok := last.Output(0).Shape(); ok && len(shape) > 2 && shape[1].Size != int64(h.width) {
+			axis = int64(len(shape)) - 1
+		}
+		last.SetOpType("Softmax")
+		last.SetAttr(onnxgraph.Int("axis", axis))
+	}
 }
 
 // headLayers maps each operator that can be a head to the axis of its weight, input 1, that counts classes.
@@ -63,20 +93,21 @@ var behindHead = map[string]func(h *Head, n *onnxgraph.Node) error{
 	"Add": (*Head).readBias, "Reshape": (*Head).readShape,
 }
 
-// findHead walks from the first output to the layer, and then over all that depends on it.
-func findHead(m *onnxgraph.Model) (Head, error) {
+// findHead walks from the output to the layer, and then over all that depends on it and must bear so many classes.
+func findHead(m *onnxgraph.Model, classes int) (Head, error) {
 	h := Head{}
-	if len(m.Graph.Outputs()) == 0 {
-		return h, errors.New("it has no outputs")
+	output, err := Logits(m)
+	if err != nil {
+		return h, err
 	}
-	v := m.Graph.Outputs()[0]
+	v := output
 	if shape, ok := v.Shape(); ok && slices.ContainsFunc(shape[min(2, len(shape)):], func(d onnxgraph.Dim) bool { return d.Size != 1 }) {
 		return h, fmt.Errorf("its output %q has %d dims, not one number per class: it is no classifier", v.Name(), len(shape))
 	}
 	for h.layer == nil {
 		n := v.Producer()
 		if n == nil {
-			return h, fmt.Errorf("no layer with a weight leads to the output %q", m.Graph.Outputs()[0].Name())
+			return h, fmt.Errorf("no layer with a weight leads to the output %q", output.Name())
 		}
 		if headLayers[n.OpType()] != nil && n.Domain() == "" {
 			h.layer, h.Node = n, nameOf(n)
@@ -89,6 +120,11 @@ func findHead(m *onnxgraph.Model) (Head, error) {
 	if err := h.readWeight(m); err != nil {
 		return h, fmt.Errorf("its last layer is %s: %w", h.layer, err)
 	}
+	keeps := h.widthFor(classes) == h.width
+	if dims, ok := output.Shape(); ok && len(dims) == 1 && !keeps {
+		return h, fmt.Errorf("its output %q is a single number per image, of shape %s, and has no place for %d classes: export the model with an output [N, 1]",
+			output.Name(), describeDims(dims), classes)
+	}
 	var faults []error
 	behind := h.behind()
 	for _, n := range m.Graph.Sorted() {
@@ -96,7 +132,7 @@ func findHead(m *onnxgraph.Model) (Head, error) {
 			continue
 		}
 		err := mayStandBehind(n)
-		if read := behindHead[n.OpType()]; err == nil && read != nil {
+		if read := behindHead[n.OpType()]; err == nil && read != nil && !(keeps && n.Is("Reshape")) {
 			err = read(&h, n)
 		}
 		faults = append(faults, err)
@@ -152,7 +188,8 @@ func (h *Head) readWeight(m *onnxgraph.Model) error {
 		return errors.New("it is a convolution in groups")
 	}
 	h.weight, h.axis = t, headLayers[h.layer.OpType()](h.layer, t.Rank())
-	h.Classes = int(t.Dims()[h.axis])
+	h.width = int(t.Dims()[h.axis])
+	h.Classes = max(h.width, 2)
 	if bias := h.layer.Input(2); bias != nil && !h.layer.Is("MatMul") {
 		return h.readConstant(h.layer, 2)
 	}
@@ -165,10 +202,10 @@ func (h *Head) readConstant(n *onnxgraph.Node, i int) error {
 	switch {
 	case reason != "":
 		return fmt.Errorf("%s: what it adds %s", n, reason)
-	case t.Len() == 1 && h.Classes != 1:
+	case t.Len() == 1 && h.width != 1:
 		return nil
-	case t.Len() != int64(h.Classes) || !slices.Contains(t.Dims(), int64(h.Classes)):
-		return fmt.Errorf("%s: what it adds has dims %v, not one number for each of the %d classes", n, t.Dims(), h.Classes)
+	case t.Len() != int64(h.width) || !slices.Contains(t.Dims(), int64(h.width)):
+		return fmt.Errorf("%s: what it adds has dims %v, not one number for each of the %d classes", n, t.Dims(), h.width)
 	}
 	h.biases = append(h.biases, onnxgraph.Use{Node: n, Index: i})
 	return nil
@@ -205,29 +242,29 @@ func (h *Head) readShape(n *onnxgraph.Node) error {
 		return fmt.Errorf("%s: its target shape: %w", n, err)
 	case len(sizes) > 1 && sizes[1] <= 0: // computed, or kept
 		return nil
-	case len(sizes) > 1 && sizes[1] == int64(h.Classes):
+	case len(sizes) > 1 && sizes[1] == int64(h.width):
 		h.shapes = append(h.shapes, onnxgraph.Use{Node: n, Index: 1})
 		return nil
 	}
-	return fmt.Errorf("%s: its target shape is %v, which does not keep the %d classes apart", n, sizes, h.Classes)
+	return fmt.Errorf("%s: its target shape is %v, which does not keep the %d classes apart", n, sizes, h.width)
 }
 
-// renew gives the layer a new weight, and new biases, for so many classes.
-func (h *Head) renew(classes int, seed uint64) {
+// renew gives the layer a new weight, and new biases, of so many numbers.
+func (h *Head) renew(width int, seed uint64) {
 	dims := slices.Clone(h.weight.Dims())
-	dims[h.axis] = int64(classes)
+	dims[h.axis] = int64(width)
 	h.draw(onnxgraph.Use{Node: h.layer, Index: 1}, dims, RoleWeight, seed)
 	for _, u := range h.biases {
 		_, t, _ := resolve(u.Node.Input(u.Index))
 		dims := slices.Clone(t.Dims())
-		dims[slices.Index(dims, int64(h.Classes))] = int64(classes)
+		dims[slices.Index(dims, int64(h.width))] = int64(width)
 		h.draw(u, dims, RoleBias, seed)
 	}
 	for _, u := range h.shapes {
 		_, t, _ := resolve(u.Node.Input(u.Index))
 		sizes, _ := t.Int64s() // were read before
 		sizes = slices.Clone(sizes)
-		sizes[1] = int64(classes)
+		sizes[1] = int64(width)
 		setInput(u.Node, u.Index, onnxgraph.NewTensor(t.Dims(), sizes), nameOf(u.Node)+".shape")
 	}
 }
@@ -256,7 +293,7 @@ func (h *Head) draw(u onnxgraph.Use, dims []int64, role Role, seed uint64) {
 }
 
 // declare brings what a file says of the shape of a value behind the layer up to date.
-func (h *Head) declare(v *onnxgraph.Value, classes int) {
+func (h *Head) declare(v *onnxgraph.Value, width int) {
 	if v == nil || v.DType() == onnxgraph.Undefined {
 		return
 	}
@@ -265,8 +302,8 @@ func (h *Head) declare(v *onnxgraph.Value, classes int) {
 		return
 	}
 	for _, axis := range []int{1, len(shape) - 1} {
-		if 0 < axis && axis < len(shape) && shape[axis].Size == int64(h.Classes) {
-			shape[axis].Size = int64(classes)
+		if 0 < axis && axis < len(shape) && shape[axis].Size == int64(h.width) {
+			shape[axis].Size = int64(width)
 			v.SetType(v.DType(), shape)
 			return
 		}

@@ -209,6 +209,58 @@ func normalize(p []float64) {
 	}
 }
 
+// TestReplaceSigmoidHead replaces heads behind a Sigmoid: a single number stays one for two classes, and several become a
+// Softmax.
+func TestReplaceSigmoidHead(t *testing.T) {
+	orttest.Init(t)
+	ended := func(width int64, end func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value, shape ...int64) *onnxgraph.Model {
+		return headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return end(b, b.op("Gemm", b.op("Flatten", x), b.constant("fc.weight", 54, width), b.constant("fc.bias", width)))
+		}, shape...)
+	}
+	sigmoid := func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value { return b.op("Sigmoid", x) }
+	flat := func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		return b.op("Reshape", sigmoid(b, x), b.ints(-1))
+	}
+	plain := func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value { return x }
+	for _, c := range []struct {
+		name         string
+		m            *onnxgraph.Model
+		classes, was int
+		shape        []int64
+		last         string
+	}{
+		{"two of two", ended(1, sigmoid, 2, 1), 2, 2, []int64{2, 1}, "Sigmoid"},
+		{"two of two, [N]", ended(1, flat, 2), 2, 2, []int64{2}, "Sigmoid"},
+		{"two of two, a logit", ended(1, plain, 2, 1), 2, 2, []int64{2, 1}, "Gemm"},
+		{"three of two", ended(1, sigmoid, 2, 1), 3, 2, []int64{2, 3}, "Softmax"},
+		{"three of two, a logit", ended(1, plain, 2, 1), 3, 2, []int64{2, 3}, "Gemm"},
+		{"two of five by themselves", ended(5, sigmoid, 2, 5), 2, 5, []int64{2, 2}, "Softmax"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := c.m.Graph.Value("fc.weight").Constant()
+			h, err := transform.ReplaceHead(c.m, c.classes, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h.Classes != c.was || c.m.Graph.Value("fc.weight").Constant() == before {
+				t.Errorf("the head told %d classes apart, want %d; its weight must be new", h.Classes, c.was)
+			}
+			output := c.m.Graph.Outputs()[0]
+			out := outputs(t, c.m, map[string]*onnxgraph.Tensor{"x": convcases.Draw(onnxgraph.Float32, 1, 2, 6, 3, 3)})[output.Name()]
+			if declared, _ := output.StaticShape(); !slices.Equal(out.Dims(), c.shape) || !slices.Equal(declared, c.shape) {
+				t.Errorf("the output is %v, declared %v, want %v", out.Dims(), declared, c.shape)
+			}
+			if last := transform.LastOperator(output); last.OpType() != c.last {
+				t.Errorf("the output comes from %s, want %s", last.OpType(), c.last)
+			}
+		})
+	}
+	if _, err := transform.ReplaceHead(ended(1, flat, 2), 3, 1); err == nil || !strings.Contains(err.Error(), "single number per image") {
+		t.Errorf("three classes for a single number without a place for more: error %v", err)
+	}
+}
+
 // TestReplaceHeadAsBuilt compares with an architecture that was built for the number of classes, and drawn from the
 // same seed: the heads are equal, and the rest is as before.
 func TestReplaceHeadAsBuilt(t *testing.T) {

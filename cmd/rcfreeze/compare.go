@@ -23,6 +23,7 @@ type compareCommand struct {
 	expansions []int
 	seeds      []uint
 	data       dataFlags
+	logits     logitsFlag
 	recipe     recipeFlags
 	head       headFlags
 	conversion conversionFlags
@@ -59,6 +60,7 @@ func newCompare(p *printer) *cobra.Command {
 	flags.IntSliceVarP(&c.expansions, "expansions", "E", []int{1}, "expansions of the variants with frozen blocks, such as 1,8,64")
 	flags.UintSliceVar(&c.seeds, "seeds", []uint{0}, "seeds of the runs, such as 0,1,2,3")
 	c.data.add(cmd)
+	c.logits.add(cmd.Flags())
 	c.recipe.add(flags)
 	c.head.add(flags)
 	c.conversion.addKind(flags)
@@ -78,6 +80,9 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	if _, err := chooseVariant(m, transform.Baseline); err != nil {
+		return err
+	}
+	if err := c.logits.apply(m); err != nil {
 		return err
 	}
 	if err := c.head.apply(c.printer, m, 0); err != nil {
@@ -138,7 +143,7 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	if plan.Recipe, plan.Augment, err = c.recipe.settle(plan.Train.Format, c.reinit); err != nil {
 		return nil, err
 	}
-	w := &watcher{progress: c.progress(), batchSize: plan.Recipe.BatchSize, epochs: plan.Recipe.Epochs}
+	w := &watcher{progress: c.progress(), batchSize: plan.Recipe.BatchSize, epochs: plan.Recipe.Epochs, classes: len(plan.Train.Classes)}
 	plan.Started = func(name string, number, total int) {
 		w.clear()
 		c.say("run %d/%d: %s", number, total, name)
@@ -149,7 +154,12 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 }
 
 func (c *compareCommand) print(r compareResult) {
-	header := table.Row{"variant", "expansion", "trained", "parameters", "deployed", "seeds", "top-1", "top-5", "loss"}
+	header := table.Row{"variant", "expansion", "trained", "parameters", "deployed", "seeds", "top-1"}
+	hasTop5 := tellsTop5(r.ModelClasses)
+	if hasTop5 {
+		header = append(header, "top-5")
+	}
+	header = append(header, "loss")
 	if r.Epsilon > 0 {
 		header = append(header, "robust top-1")
 	}
@@ -160,7 +170,11 @@ func (c *compareCommand) print(r compareResult) {
 			expansion = count(s.Expansion)
 		}
 		row := table.Row{string(s.Variant), expansion, count(s.Trained), count(s.Parameters), count(s.Deployed), count(s.Seeds),
-			spread(s.Top1, s.Top1Std, s.Seeds), percent(s.Top5), number(fmt.Sprintf("%.4f", s.Loss))}
+			spread(s.Top1, s.Top1Std, s.Seeds)}
+		if hasTop5 {
+			row = append(row, percent(s.Top5))
+		}
+		row = append(row, number(fmt.Sprintf("%.4f", s.Loss)))
 		if s.Robust != nil && s.RobustStd != nil {
 			row = append(row, spread(*s.Robust, *s.RobustStd, s.Seeds))
 		}

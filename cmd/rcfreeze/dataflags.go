@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -24,6 +23,8 @@ type dataFlags struct {
 	normalize string
 	mean, std []float64
 	workers   int
+
+	settled *settled // nil before the logits are settled
 }
 
 func (f *dataFlags) add(cmd *cobra.Command) {
@@ -70,7 +71,10 @@ func (f *dataFlags) open(p *printer, m *onnxgraph.Model, split dataset.Split) (*
 	if err != nil {
 		return nil, err
 	}
-	return f.fitting(p, m, dataset.Options{Split: split, Classes: classes(m), ClassNames: names})
+	if err := f.settleLogits(p, m, split, names); err != nil {
+		return nil, err
+	}
+	return f.fitting(p, m, dataset.Options{Split: split, Classes: f.settled.classes, ClassNames: names})
 }
 
 // images opens a split of the data set for a model whose outputs need not fit the labels.
@@ -152,18 +156,6 @@ func imageShape(m *onnxgraph.Model) (dataset.Shape, error) {
 		return dataset.Shape{Channels: size(3), Height: size(1), Width: size(2)}, nil
 	}
 	return dataset.Shape{Channels: size(1), Height: size(2), Width: size(3)}, nil
-}
-
-// classes returns the number of classes that the model's first output tells apart, 0 if it does not say.
-func classes(m *onnxgraph.Model) int {
-	if len(m.Graph.Outputs()) == 0 {
-		return 0
-	}
-	dims, ok := m.Graph.Outputs()[0].Shape()
-	if !ok || len(dims) != 2 && len(dims) != 4 || slices.ContainsFunc(dims[2:], func(d onnxgraph.Dim) bool { return d.Size != 1 }) {
-		return 0
-	}
-	return int(max(dims[1].Size, 0))
 }
 
 // formatNormalizations are the normalizations of formats that hold one data set only.

@@ -15,6 +15,7 @@ import (
 type evalCommand struct {
 	*printer
 	data      dataFlags
+	logits    logitsFlag
 	runtime   runtimeFlags
 	split     string
 	batchSize int
@@ -39,6 +40,7 @@ func newEval(p *printer) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	c.data.add(cmd)
+	c.logits.add(cmd.Flags())
 	c.runtime.add(cmd.Flags())
 	cmd.Flags().StringVar(&c.split, "split", string(dataset.Test), "which part of the data set: test (val if there is none), val, train")
 	cmd.Flags().IntVarP(&c.batchSize, "batch-size", "b", 128, "images at a time")
@@ -56,6 +58,9 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 	}
 	m, err := c.load(path)
 	if err != nil {
+		return err
+	}
+	if err := c.logits.apply(m); err != nil {
 		return err
 	}
 	o := evaluate.Options{BatchSize: c.batchSize, Workers: c.data.workers, Epsilon: float64(c.epsilon)}
@@ -80,7 +85,7 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 		return fmt.Errorf("measuring %s: %w", m.Path(), err)
 	}
 	r := evalResult{Model: m.Path(), measuredOn: c.data.measuredOn(set, nil), Normalize: normalization(o.Normalize), Epsilon: o.Epsilon, Result: measured}
-	return c.result(r, func() { c.facts(append(r.facts(), measuredFacts(measured, o.Epsilon)...)...) })
+	return c.result(r, func() { c.facts(append(r.facts(), measuredFacts(measured, r.ModelClasses, o.Epsilon)...)...) })
 }
 
 // check says what is wrong with the flags that only eval has.
@@ -111,14 +116,20 @@ func (p *printer) measure(ctx context.Context, m *onnxgraph.Model, set *dataset.
 	return evaluate.Measure(ctx, fitted, image, set, o)
 }
 
-func measuredFacts(r evaluate.Result, epsilon float64) [][2]string {
+// measuredFacts returns what people read of a result for a model that tells so many classes apart.
+func measuredFacts(r evaluate.Result, classes int, epsilon float64) [][2]string {
 	facts := [][2]string{
 		{"loss", fmt.Sprintf("%.4f", r.Loss)},
 		{"top-1", string(percent(r.Top1))},
-		{"top-5", string(percent(r.Top5))},
+	}
+	if tellsTop5(classes) {
+		facts = append(facts, [2]string{"top-5", string(percent(r.Top5))})
 	}
 	if r.RobustTop1 != nil {
 		facts = append(facts, [2]string{"robust top-1", fmt.Sprintf("%s (FGSM, epsilon %.3g)", percent(*r.RobustTop1), epsilon)})
 	}
 	return facts
 }
+
+// tellsTop5 reports whether the share of images whose class is among five says anything.
+func tellsTop5(classes int) bool { return classes > 5 }

@@ -19,6 +19,7 @@ type trainCommand struct {
 	*printer
 	output  outputFlags
 	data    dataFlags
+	logits  logitsFlag
 	recipe  recipeFlags
 	head    headFlags
 	runtime runtimeFlags
@@ -55,6 +56,7 @@ func newTrain(p *printer) *cobra.Command {
 	}
 	c.output.add(cmd)
 	c.data.add(cmd)
+	c.logits.add(cmd.Flags())
 	c.recipe.add(cmd.Flags())
 	c.recipe.addSeed(cmd.Flags())
 	c.head.add(cmd.Flags())
@@ -100,6 +102,9 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.logits.apply(m); err != nil {
+		return err
+	}
 	if err := c.head.apply(c.printer, m, c.recipe.recipe.Seed); err != nil {
 		return err
 	}
@@ -137,7 +142,7 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 		return fmt.Errorf("measuring %s: %w", c.output.name(), err)
 	}
 	return c.result(r, func() {
-		facts := append(r.facts(), measuredFacts(r.Result, r.Epsilon)...)
+		facts := append(r.facts(), measuredFacts(r.Result, r.ModelClasses, r.Epsilon)...)
 		c.facts(append(facts, [2]string{"written", r.Output}, [2]string{"checkpoints", r.Folder})...)
 	})
 }
@@ -187,7 +192,7 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 	if err := run.Recipe.Select(m, variant); err != nil {
 		return nil, err
 	}
-	w := &watcher{progress: c.progress(), epochs: run.Recipe.Epochs, batchSize: run.Recipe.BatchSize}
+	w := &watcher{progress: c.progress(), epochs: run.Recipe.Epochs, batchSize: run.Recipe.BatchSize, classes: len(run.Train.Classes)}
 	run.Outlined = func(o train.Outline) { c.outline(o, c.runtime.verbose) }
 	run.Progress, run.Measuring, run.Measured, run.Recalibrating = w.step, w.measuring, w.measured, w.recalibrating
 	return run, c.draw(m, variant, run.Recipe.Seed)

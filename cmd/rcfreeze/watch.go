@@ -11,6 +11,7 @@ import (
 type watcher struct {
 	*progress
 	epochs, batchSize int
+	classes           int
 	steps             int       // of the epoch that this process did
 	first, last       time.Time // when the first and the last of these were done
 }
@@ -37,7 +38,11 @@ func (w *watcher) measured(r train.Row) {
 	if w.steps > 1 {
 		speed = fmt.Sprintf(", %.0f images/s", float64((w.steps-1)*w.batchSize)/w.last.Sub(w.first).Seconds())
 	}
-	fmt.Fprintf(w.w, "epoch %d/%d: lr %.3g, train loss %.4f, train top-1 %s, test loss %.4f, top-1 %s, top-5 %s, %.1f s%s\n",
-		r.Epoch, w.epochs, r.LearningRate, r.TrainLoss, percent(r.TrainTop1), r.TestLoss, percent(r.TestTop1), percent(r.TestTop5), r.Seconds, speed)
+	top5 := ""
+	if tellsTop5(w.classes) {
+		top5 = fmt.Sprintf(", top-5 %s", percent(r.TestTop5))
+	}
+	fmt.Fprintf(w.w, "epoch %d/%d: lr %.3g, train loss %.4f, train top-1 %s, test loss %.4f, top-1 %s%s, %.1f s%s\n",
+		r.Epoch, w.epochs, r.LearningRate, r.TrainLoss, percent(r.TrainTop1), r.TestLoss, percent(r.TestTop1), top5, r.Seconds, speed)
 	w.steps = 0
 }

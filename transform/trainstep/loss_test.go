@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 	"github.com/rcfreeze/rcfreeze/transform/opset"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
@@ -83,7 +84,19 @@ func TestFaults(t *testing.T) {
 	unconnected := func() *net {
 		n := newNet(t, 3, 4)
 		n.output(n.op("Mul", values{n.image, n.parameter("other", 0, 1, 4)}))
-		n.output(n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})) // not the first output
+		n.output(n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)}))
+		if err := transform.ChooseLogits(n.model, n.model.Graph.Outputs()[0].Name()); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	several := func() *net {
+		n := newNet(t, 3, 4)
+		features, logits := n.op("Relu", values{n.image}), n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})
+		n.model.Graph.Rename(features, "features")
+		n.model.Graph.Rename(logits, "logits")
+		n.output(features)
+		n.output(logits)
 		return n
 	}
 	images := func() *net {
@@ -130,7 +143,8 @@ func TestFaults(t *testing.T) {
 		{"a row per place", ended("Softmax", 12, 6), []string{"w"}, []string{"has shape [12 6]: needs [N, classes] for N = 3 images"}},
 		{"scores of places", ended("Relu", 3, 24, 1), []string{"w"}, []string{"has shape [3 24 1]: needs [N, classes]"}},
 		{"boxes", ended("Softmax", 3, 12, 2), []string{"w"}, []string{"has shape [3 12 2]: needs [N, classes]"}},
-		{"each class by itself", ended("Sigmoid", 3, 24), []string{"w"}, []string{"Sigmoid", "no classifier"}},
+		{"each class by itself", ended("Sigmoid", 3, 24), []string{"w"}, []string{"Sigmoid", "decides on each class by itself", "--num-classes"}},
+		{"several outputs", several(), []string{"w"}, []string{"several outputs", "--logits NAME", "features: float32 [3, 4]", "logits: float32 [3, 6]"}},
 		{"no logits", images(), []string{"w"}, []string{"has shape [3 4 2 2]: needs [N, classes]"}},
 	}
 	for _, c := range cases {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
@@ -90,8 +91,8 @@ func (s Segment) Len() int64 {
 }
 
 // Build makes the training step of a model whose values all have static types, of operator set 18 or
-// later; the model is changed and becomes the step's. Its first output must be logits (or their
-// Softmax), one row per sample. The error lists everything that stands against training, of every kind:
+// later; the model is changed and becomes the step's. transform.Logits must find its logits (or their Softmax), one row per
+// sample. The error lists everything that stands against training, of every kind:
 // nodes that cannot be differentiated, parameters, Dropouts and running statistics.
 func Build(m *onnxgraph.Model, image string, o Options) (*Step, error) {
 	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), Options: o, step: &Step{Model: m, Image: image}, coordinates: map[*onnxgraph.Value]*coordinates{}}
@@ -119,8 +120,8 @@ func (b *builder) build() error {
 	if err != nil {
 		return err
 	}
-	if last := lastOperator(b.Graph.Outputs()[0]); last != nil && last.Is("Sigmoid") {
-		return fmt.Errorf("the output comes from %s: such a model decides on each class by itself, and is no classifier for cross entropy", last)
+	if err := b.checkOneClass(); err != nil {
+		return err
 	}
 	if err := b.findTrainingPart(); err != nil {
 		return err
@@ -216,52 +217,71 @@ func (b *builder) addDependents(values map[*onnxgraph.Value]bool) {
 // isTraining reports whether a node that computes v is one that behaves as in training.
 func (b *builder) isTraining(v *onnxgraph.Value) bool { return b.after == nil || b.after[v] }
 
-// logits returns the first output, or what goes into it if it is a Softmax, as [N, classes].
+// logits returns the output that tells classes apart, or what goes into it if it is a Softmax, as [N, classes]. A single number
+// z per image, or what goes into it if it is a Sigmoid, tells two classes apart, as the logits 0 and z do: their Softmax is
+// 1 - sigmoid(z) and sigmoid(z), and their cross entropy is the binary one.
 func (b *builder) logits() (*onnxgraph.Value, error) {
-	outputs := b.Graph.Outputs()
-	if len(outputs) == 0 {
-		return nil, errors.New("the model has no outputs")
-	}
-	if err := b.checkScores(outputs[0]); err != nil {
+	v, err := transform.Logits(b.step.Model)
+	if err != nil {
 		return nil, err
 	}
-	v := outputs[0]
-	if last := lastOperator(v); last != nil && (last.Is("Softmax") || last.Is("LogSoftmax")) {
+	if err := b.checkScores(v); err != nil {
+		return nil, err
+	}
+	binary := isBinary(v)
+	last := transform.LastOperator(v)
+	if last != nil && (last.Is("Softmax") || last.Is("LogSoftmax") || binary && last.Is("Sigmoid")) {
 		v = last.Input(0)
 	}
 	if err := b.checkScores(v); err != nil {
 		return nil, err
 	}
 	shape, _ := v.StaticShape()
+	if binary {
+		b.step.Classes = 2
+		zeros := b.Fill(onnxgraph.Float32, 0, shape[0], 1)
+		v = b.Op("Concat", []*onnxgraph.Value{zeros, b.reshaped(v, shape[0], 1)}, onnxgraph.Int("axis", 1))
+		v.SetType(onnxgraph.Float32, onnxgraph.Static(shape[0], 2))
+		return v, nil
+	}
 	b.step.Classes = int(shape[1])
 	if len(shape) > 2 {
-		v = b.Op("Reshape", []*onnxgraph.Value{v, b.Ints(shape[:2]...)})
-		v.SetType(onnxgraph.Float32, onnxgraph.Static(shape[:2]...))
+		v = b.reshaped(v, shape[:2]...)
 	}
 	return v, nil
 }
 
+// checkOneClass checks that the model is one that takes an image to be of one class.
+func (b *builder) checkOneClass() error {
+	v, err := transform.Logits(b.step.Model)
+	if err != nil {
+		return err
+	}
+	if last := transform.LastOperator(v); last != nil && last.Is("Sigmoid") && !isBinary(v) {
+		return fmt.Errorf("the output %q comes from %s: such a model decides on each class by itself, and cross entropy trains models that "+
+			"decide on one (--num-classes gives it a new last layer, with a Softmax)", v.Name(), last)
+	}
+	return nil
+}
+
+// isBinary reports whether a value with scores is a single number per image.
+func isBinary(v *onnxgraph.Value) bool {
+	shape, _ := v.StaticShape()
+	return len(shape) == 1 || shape[1] == 1
+}
+
 // checkScores checks that a value has one row of numbers per image, one number per class: [N, classes], or the same
-// with dims of 1 for the place in the image, as global pooling leaves them.
+// with dims of 1 for the place in the image, as global pooling leaves them. [N] is a single number per image.
 func (b *builder) checkScores(v *onnxgraph.Value) error {
 	shape, ok := v.StaticShape()
 	images, _ := b.Graph.Value(b.step.Image).StaticShape()
-	if !ok || len(shape) < 2 || shape[0] != images[0] || len(shape) > 2 && (len(shape) < len(images) || Segment{Shape: shape[2:]}.Len() != 1) {
-		return fmt.Errorf("%q has shape %v: needs [N, classes] for N = %d images, as a classifier has it in its first output", v.Name(), shape, images[0])
+	if !ok || len(shape) < 1 || shape[0] != images[0] || len(shape) > 2 && (len(shape) < len(images) || Segment{Shape: shape[2:]}.Len() != 1) {
+		return fmt.Errorf("%q has shape %v: needs [N, classes] for N = %d images, as the logits of a classifier have (--logits names another output)", v.Name(), shape, images[0])
 	}
 	if v.DType() != onnxgraph.Float32 {
 		return fmt.Errorf("%q is %v: needs float32: convert the model first", v.Name(), v.DType())
 	}
 	return nil
-}
-
-// lastOperator returns the node that a value comes from, perhaps in another shape, nil if none computes it.
-func lastOperator(v *onnxgraph.Value) *onnxgraph.Node {
-	n := v.Producer()
-	for n != nil && n.Domain() == "" && slices.Contains([]string{"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze"}, n.OpType()) {
-		n = n.Input(0).Producer() // elements stay in order
-	}
-	return n
 }
 
 // output makes v an output of n float32 elements under the given name.

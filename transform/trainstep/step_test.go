@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -142,6 +143,9 @@ func TestUnreached(t *testing.T) {
 	rounded := n.op("Floor", []*onnxgraph.Value{n.op("Mul", []*onnxgraph.Value{n.image, n.parameter("rounded", 1, 0.1, 3)})})
 	n.output(n.op("Add", []*onnxgraph.Value{scaled, rounded}))
 	n.output(n.op("Mul", []*onnxgraph.Value{n.image, n.parameter("aside", 1, 0.1, 3)})) // a second output
+	if err := transform.ChooseLogits(n.model, n.model.Graph.Outputs()[0].Name()); err != nil {
+		t.Fatal(err)
+	}
 	o := trainstep.Options{Trained: []string{"aside", "w", "rounded"}, Optimizer: trainstep.SGD{Momentum: 0.9, WeightDecay: 0.5}}
 	r := newRunner(t, n.model, n.shape, o)
 	images, labels := n.data(3)

@@ -1,0 +1,100 @@
+package transform_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// open is a dim that a model does not fix.
+var open = onnxgraph.Dim{Size: -1, Param: "N"}
+
+// withOutputs is a model of images [N, 3] whose outputs are declared so.
+func withOutputs(t *testing.T, outputs map[string][]onnxgraph.Dim) *onnxgraph.Model {
+	t.Helper()
+	m := onnxgraph.New("net", 8, 18)
+	x, err := m.Graph.AddInput("x", onnxgraph.Float32, []onnxgraph.Dim{open, {Size: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"features", "logits", "probabilities", "other"} {
+		dims, ok := outputs[name]
+		if !ok {
+			continue
+		}
+		from := x
+		if name == "probabilities" {
+			from = m.Graph.Value("logits")
+		}
+		opType := "Relu"
+		if name == "probabilities" {
+			opType = "Softmax"
+		}
+		y := m.Graph.AddNode(opType, []*onnxgraph.Value{from}).Output(0)
+		m.Graph.Rename(y, name)
+		m.Graph.AddOutput(y, onnxgraph.Float32, dims)
+	}
+	return m
+}
+
+// TestLogits chooses among outputs.
+func TestLogits(t *testing.T) {
+	type outputs = map[string][]onnxgraph.Dim
+	row := func(sizes ...int64) []onnxgraph.Dim {
+		return append([]onnxgraph.Dim{open}, onnxgraph.Static(sizes...)...)
+	}
+	for _, c := range []struct {
+		name    string
+		outputs outputs
+		classes int
+		fit     []string
+		only    string // what Logits returns without a choice, "" for an error
+	}{
+		{"one", outputs{"logits": row(4)}, 4, []string{"logits"}, "logits"},
+		{"one of another size", outputs{"logits": row(4)}, 5, nil, "logits"},
+		{"features before", outputs{"features": row(8), "logits": row(4)}, 4, []string{"logits"}, ""},
+		{"neither", outputs{"features": row(8), "logits": row(4)}, 5, nil, ""},
+		{"both", outputs{"features": row(4), "logits": row(4)}, 4, []string{"features", "logits"}, ""},
+		{"and their Softmax", outputs{"features": row(8), "logits": row(4), "probabilities": row(4)}, 4, []string{"logits"}, ""},
+		{"single numbers", outputs{"features": row(8), "logits": row(1)}, 2, []string{"logits"}, ""},
+		{"single numbers without a dim", outputs{"features": row(8), "logits": row()}, 2, []string{"logits"}, ""},
+		{"one per place", outputs{"features": row(4, 7, 7), "logits": row(4, 1, 1)}, 4, []string{"logits"}, ""},
+		{"of unknown size", outputs{"features": row(8), "other": {open, {Size: -1}}}, 4, nil, ""},
+		{"boxes", outputs{"features": row(4, 4), "logits": row(4)}, 4, []string{"logits"}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := withOutputs(t, c.outputs)
+			var fit []string
+			for _, v := range transform.LogitsFor(m, c.classes) {
+				fit = append(fit, v.Name())
+			}
+			if !slices.Equal(fit, c.fit) {
+				t.Errorf("for %d classes there are %q, want %q", c.classes, fit, c.fit)
+			}
+			v, err := transform.Logits(m)
+			var several *transform.SeveralOutputsError
+			switch {
+			case c.only != "" && (err != nil || v.Name() != c.only):
+				t.Errorf("without a choice: %v, %v, want %s", v, err, c.only)
+			case c.only == "" && !errors.As(err, &several):
+				t.Errorf("without a choice: error %v, want one of several outputs", err)
+			}
+			for name := range c.outputs {
+				if err := transform.ChooseLogits(m, name); err != nil {
+					t.Fatal(err)
+				}
+				if v, err := transform.Logits(m.Clone()); err != nil || v.Name() != name {
+					t.Errorf("after choosing %s: %v, %v", name, v, err)
+				}
+			}
+		})
+	}
+	m := withOutputs(t, outputs{"features": row(8), "logits": row(4)})
+	if err := transform.ChooseLogits(m, "scores"); err == nil || !strings.Contains(err.Error(), "\n  features: float32 [N, 8]\n  logits: float32 [N, 4]") {
+		t.Errorf("an output that there is not: error %v", err)
+	}
+}
