@@ -100,6 +100,7 @@ func TestBadInput(t *testing.T) {
 		{"library hidden", "eval model.onnx --data bands --ort-lib hidden.so", []string{"hidden.so", ort.LibraryVariable}},
 		{"library damaged", "export blocks.onnx -o out.onnx --ort-lib library.so", []string{"library.so", ort.LibraryVariable, "--no-verify"}},
 		{"unknown provider", "eval model.onnx --data bands --provider tpu", []string{`"tpu"`, "cuda"}},
+		{"unknown split", "eval model.onnx --data bands --split all", []string{`--split "all"`, "test, val or train"}},
 		{"threads", "eval model.onnx --data bands --threads -1", []string{"--threads -1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) { fails(t, c.args, c.want...) })

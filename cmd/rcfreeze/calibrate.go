@@ -106,6 +106,13 @@ func (c *calibrateCommand) run(ctx context.Context, path string) error {
 	if _, err := trainstep.InferenceMode(m); err != nil {
 		return err
 	}
+	names, err := c.data.classNames(m)
+	if err != nil {
+		return err
+	}
+	if err := describe(m, o.Normalize, names); err != nil {
+		return err
+	}
 	if err := c.output.save(c.printer, m); err != nil {
 		return err
 	}

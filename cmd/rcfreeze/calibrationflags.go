@@ -35,7 +35,7 @@ func (f *calibrationFlags) check(pointwise transform.Pointwise, norms bool) erro
 	calibrated := pointwise == transform.Calibrate
 	switch {
 	case !calibrated && f.data.path == "":
-		return nil
+		return f.data.check()
 	case !calibrated && !norms:
 		return fmt.Errorf("--data %s: --pointwise %s takes no data, only --pointwise calibrate and --add-batchnorm do", f.data.path, pointwise)
 	}
@@ -73,6 +73,35 @@ func (f *calibrationFlags) open(ctx context.Context, p *printer, m *onnxgraph.Mo
 	}
 	d.normalize, err = f.data.normalization(ctx, p, m, func() (*dataset.Dataset, error) { return d.set, nil })
 	return d, err
+}
+
+// describe records in the model what is known of its images and classes: by the data that it was converted with, else by the
+// flags.
+func (f *calibrationFlags) describe(m *onnxgraph.Model, data *calibrationData) error {
+	names, err := f.data.classNames(m)
+	if err != nil {
+		return err
+	}
+	if data != nil {
+		return describe(m, data.normalize, names)
+	}
+	n, known, err := f.data.toldNormalization(m)
+	if err != nil {
+		return err
+	}
+	if !known && f.data.normalize.channels != "" {
+		return fmt.Errorf("--channels %s: is recorded with a normalization: give --normalize, or --pixels, --mean and --std, too", f.data.normalize.channels)
+	}
+	if known {
+		if n, err = normalizationFor(m, n); err != nil {
+			return err
+		}
+		return describe(m, n, names)
+	}
+	if names == nil {
+		return nil
+	}
+	return record(m, classesKey, names)
 }
 
 // convert converts the model with weights that are calibrated on training images.

@@ -140,6 +140,9 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	if plan.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) { return plan.Train, nil }); err != nil {
 		return nil, err
 	}
+	if err := describe(m, plan.Normalize, plan.Train.Classes); err != nil {
+		return nil, err
+	}
 	if plan.Recipe, plan.Augment, err = c.recipe.settle(plan.Train.Format, c.reinit); err != nil {
 		return nil, err
 	}

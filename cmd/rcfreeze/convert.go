@@ -71,6 +71,9 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.calibration.describe(m, data); err != nil {
+		return err
+	}
 	if result.Convolutions, err = c.convert(ctx, m, data); err != nil {
 		return err
 	}

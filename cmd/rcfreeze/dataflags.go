@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -20,8 +23,8 @@ type dataFlags struct {
 	resize    bool
 	shortSide int
 	classes   string
-	normalize string
-	mean, std []float64
+	imageSize imageSize
+	normalize normalizeFlags
 	workers   int
 
 	settled *settled // nil before the logits are settled
@@ -37,28 +40,16 @@ func (f *dataFlags) addOptional(flags *pflag.FlagSet) {
 	flags.StringVar(&f.path, "data", "", "the data set: a folder or file")
 	flags.StringVar(&f.format, "format", "auto", "format of the data set: auto, "+strings.Join(dataset.Formats(), ", "))
 	flags.BoolVar(&f.resize, "resize", false, "scale images of another size to the model's")
+	flags.Var(&f.imageSize, "image-size", "size to which images are scaled, such as 224 or, as height and width, 224x160; for a model that leaves it open")
 	flags.IntVar(&f.shortSide, "short-side", 0, "scale the shorter side to this before the middle is cut out (0: what just covers the model's size)")
 	flags.StringVar(&f.classes, "classes", "", "file with the names of the model's classes in the order of its outputs: one per line, or a JSON list (default: those that the model records)")
-	flags.StringVar(&f.normalize, "normalize", "", "mean and standard deviation of a known data set: "+strings.Join(dataset.Normalizations(), ", ")+
-		", or none (default: what the model records, else those of the data set)")
-	flags.Float64SliceVar(&f.mean, "mean", nil, "mean per channel, of pixels from 0 to 1, such as 0.4914,0.4822,0.4465")
-	flags.Float64SliceVar(&f.std, "std", nil, "standard deviation per channel, likewise")
+	f.normalize.add(flags)
 	flags.IntVarP(&f.workers, "workers", "j", 0, "goroutines that read images (0: one per core)")
 }
 
 // check lists what is wrong with the flags, before any data is read.
 func (f *dataFlags) check() error {
-	var faults []error
-	if len(f.mean) != len(f.std) {
-		faults = append(faults, fmt.Errorf("--mean has %d numbers, --std has %d: give both, one number per channel", len(f.mean), len(f.std)))
-	}
-	if f.mean != nil && f.normalize != "" {
-		faults = append(faults, errors.New("--normalize and --mean, --std: give one or the other"))
-	}
-	if f.normalize != "" && f.normalize != "none" {
-		_, err := dataset.NamedNormalization(f.normalize)
-		faults = append(faults, err)
-	}
+	faults := []error{f.normalize.check()}
 	if f.workers < 0 || f.shortSide < 0 {
 		faults = append(faults, fmt.Errorf("--workers %d, --short-side %d: need 0 or more", f.workers, f.shortSide))
 	}
@@ -83,12 +74,7 @@ func (f *dataFlags) images(p *printer, m *onnxgraph.Model, split dataset.Split) 
 }
 
 func (f *dataFlags) fitting(p *printer, m *onnxgraph.Model, o dataset.Options) (*dataset.Dataset, error) {
-	o.Format, o.Resize, o.ShortSide = f.format, f.resize, f.shortSide
-	var err error
-	if o.Shape, err = imageShape(m); err != nil {
-		return nil, err
-	}
-	d, err := dataset.Open(f.path, o)
+	d, err := f.openQuietly(m, o)
 	if err != nil {
 		return nil, err
 	}
@@ -98,13 +84,35 @@ func (f *dataFlags) fitting(p *printer, m *onnxgraph.Model, o dataset.Options) (
 	return d, nil
 }
 
+// openQuietly opens images for a model as the flags say, and what they do not say by o.
+func (f *dataFlags) openQuietly(m *onnxgraph.Model, o dataset.Options) (*dataset.Dataset, error) {
+	var err error
+	if o.Shape, err = f.shape(m); err != nil {
+		return nil, err
+	}
+	o.Format, o.ShortSide = f.format, f.shortSide
+	o.Resize = f.resize || f.imageSize != imageSize{}
+	return dataset.Open(f.path, o)
+}
+
 // classNames returns the names of the model's classes in the order of its outputs: by flag, else as the model records,
 // nil if neither tells.
 func (f *dataFlags) classNames(m *onnxgraph.Model) ([]string, error) {
-	if f.classes != "" {
-		return dataset.ReadClassNames(f.classes)
+	if f.classes == "" {
+		return recordedClasses(m)
 	}
-	return recordedClasses(m)
+	names, err := dataset.ReadClassNames(f.classes)
+	if err != nil {
+		return nil, err
+	}
+	output, err := transform.Logits(m)
+	if err != nil {
+		return names, nil // whoever needs the logits says what is wrong with them
+	}
+	if n := transform.Classes(output); n != 0 && n != len(names) {
+		return nil, fmt.Errorf("--classes %s: names %d classes, %s tells %d apart: needs a name for each, in the order of the outputs", f.classes, len(names), m.Path(), n)
+	}
+	return names, nil
 }
 
 // trainingSplits are the parts of a data set as training uses them. They may be the same.
@@ -138,6 +146,20 @@ func (f *dataFlags) forTraining(p *printer, m *onnxgraph.Model) (s trainingSplit
 	return s, err
 }
 
+// shape returns the shape of the images that the model takes, with 0 for what neither it nor --image-size says.
+func (f *dataFlags) shape(m *onnxgraph.Model) (dataset.Shape, error) {
+	s, err := imageShape(m)
+	if err != nil || f.imageSize == (imageSize{}) {
+		return s, err
+	}
+	size := imageSize{cmp.Or(s.Height, f.imageSize.height), cmp.Or(s.Width, f.imageSize.width)}
+	if size != f.imageSize {
+		return s, fmt.Errorf("--image-size %s: %s takes images of %d×%d (height×width): leave the flag out", f.imageSize.String(), m.Path(), size.height, size.width)
+	}
+	s.Height, s.Width = size.height, size.width
+	return s, nil
+}
+
 // imageShape returns the shape of the images that the model takes, with 0 for what it leaves open.
 func imageShape(m *onnxgraph.Model) (dataset.Shape, error) {
 	input, err := batch.Input(m)
@@ -167,32 +189,100 @@ const measuredFiles = 10000
 // normalization settles how images are normalized: by flag, else as the model records, else by what is
 // known or measured of the training images. Only the last two are told.
 func (f *dataFlags) normalization(ctx context.Context, p *printer, m *onnxgraph.Model, train func() (*dataset.Dataset, error)) (dataset.Normalization, error) {
-	switch {
-	case f.mean != nil:
-		return dataset.Normalization{Mean: f.mean, Std: f.std}, nil
-	case f.normalize == "none":
-		return dataset.Normalization{}, nil
-	case f.normalize != "":
-		return dataset.NamedNormalization(f.normalize)
-	}
-	if n, ok, err := recordedNormalization(m); ok || err != nil {
+	n, known, err := f.toldNormalization(m)
+	if err != nil {
 		return n, err
 	}
+	if whole, err := takesWholeNumbers(m); err != nil || whole {
+		return f.wholePixels(p, m, n, known, err)
+	}
+	if !known {
+		if n, err = f.measured(ctx, p, m, train); err != nil {
+			return n, err
+		}
+	}
+	return normalizationFor(m, n)
+}
+
+// toldNormalization returns the normalization that the flags tell, else that which the model records; known is false if
+// neither does.
+func (f *dataFlags) toldNormalization(m *onnxgraph.Model) (n dataset.Normalization, known bool, err error) {
+	if n, known = f.normalize.given(); known {
+		return n, true, nil
+	}
+	n, known, err = recordedNormalization(m)
+	return f.normalize.reorder(n), known, err
+}
+
+// normalizationFor returns n for the channels of the model's images, if the model says how many.
+func normalizationFor(m *onnxgraph.Model, n dataset.Normalization) (dataset.Normalization, error) {
+	shape, err := imageShape(m)
+	if err != nil || shape.Channels == 0 {
+		return n, err
+	}
+	if n, err = n.For(shape.Channels); err != nil {
+		return n, fmt.Errorf("normalizing images for %s: %w", m.Path(), err)
+	}
+	return n, nil
+}
+
+// measured returns the normalization of the training images, in the model's order of channels, and tells it.
+func (f *dataFlags) measured(ctx context.Context, p *printer, m *onnxgraph.Model, train func() (*dataset.Dataset, error)) (dataset.Normalization, error) {
+	const choose = "--pixels, --mean and --std, or --normalize, choose otherwise"
 	images, err := train()
 	if err != nil {
-		return dataset.Normalization{}, err
+		return dataset.Normalization{}, fmt.Errorf("%s does not record how images are normalized: give --normalize, or --pixels, --mean and --std; to measure it, training images are needed: %w", m.Path(), err)
 	}
 	if name, ok := formatNormalizations[images.Format]; ok {
-		p.say("normalizing as %s; --mean and --std choose otherwise", name)
-		return dataset.NamedNormalization(name)
+		p.say("normalizing as %s; %s", name, choose)
+		n, err := dataset.NamedNormalization(name)
+		return f.normalize.reorder(n), err
 	}
 	limit := 0
 	if images.Format == "imagefolder" {
 		limit = measuredFiles
 	}
 	n, err := dataset.MeanStd(ctx, images, limit)
-	if err == nil {
-		p.say("normalizing by mean %.4f and standard deviation %.4f, measured on the training images; --mean and --std choose otherwise", n.Mean, n.Std)
+	if err != nil {
+		return n, err
 	}
-	return n, err
+	of := "the training images"
+	if images.Split == dataset.All {
+		of = "all images"
+	}
+	n = f.normalize.reorder(n)
+	p.say("normalizing by mean %.4f and standard deviation %.4f, measured on %s; %s", n.Mean, n.Std, of, choose)
+	return n, nil
+}
+
+// takesWholeNumbers reports whether the model's images are of an integer type. An error says that its type holds no pixels.
+func takesWholeNumbers(m *onnxgraph.Model) (bool, error) {
+	input, err := batch.Input(m)
+	if err != nil {
+		return false, err
+	}
+	switch t := input.DType(); t {
+	case onnxgraph.Uint8, onnxgraph.Int16, onnxgraph.Uint16, onnxgraph.Int32, onnxgraph.Uint32, onnxgraph.Int64, onnxgraph.Uint64:
+		return true, nil
+	case onnxgraph.Float32, onnxgraph.Float16, onnxgraph.BFloat16, onnxgraph.Float64:
+		return false, nil
+	default:
+		return false, fmt.Errorf("reading the input %q of %s: it takes %v, which cannot hold pixels from 0 to 255: needs a model that takes float32 or uint8 images", input.Name(), m.Path(), t)
+	}
+}
+
+// wholePixels returns the normalization that leaves pixels as they are, for a model that takes integers. What the flags or the
+// model say must be the same.
+func (f *dataFlags) wholePixels(p *printer, m *onnxgraph.Model, said dataset.Normalization, known bool, err error) (dataset.Normalization, error) {
+	if err != nil {
+		return said, err
+	}
+	raw := dataset.Range(0, 255)
+	raw.Channels = said.Channels
+	if !known {
+		p.say("%s takes images of whole numbers: it gets pixels as they are, 0 to 255", m.Path())
+	} else if !slices.Equal(slices.Compact(slices.Clone(said.Mean)), raw.Mean) || !slices.Equal(slices.Compact(slices.Clone(said.Std)), raw.Std) {
+		return said, fmt.Errorf("%s takes images of whole numbers, which are not normalized: give --pixels 0:255, or none of --normalize, --mean and --std", m.Path())
+	}
+	return normalizationFor(m, raw)
 }

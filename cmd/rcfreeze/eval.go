@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -90,10 +92,14 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 
 // check says what is wrong with the flags that only eval has.
 func (c *evalCommand) check() error {
+	var faults []error
 	if c.batchSize < 1 {
-		return fmt.Errorf("--batch-size %d: needs at least 1", c.batchSize)
+		faults = append(faults, fmt.Errorf("--batch-size %d: needs at least 1", c.batchSize))
 	}
-	return nil
+	if !slices.Contains(dataset.Splits(), dataset.Split(c.split)) {
+		faults = append(faults, fmt.Errorf("--split %q: choose test, val or train", c.split))
+	}
+	return errors.Join(faults...)
 }
 
 // measure runs a model over a data set.

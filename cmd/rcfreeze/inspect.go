@@ -30,6 +30,8 @@ type inspectResult struct {
 	Opsets       map[string]int64       `json:"opsets"` // by domain, "" is ONNX's own
 	Inputs       []port                 `json:"inputs"`
 	Outputs      []port                 `json:"outputs"`
+	Classes      []string               `json:"classes,omitempty"`   // that the model records, in the order of its outputs
+	Normalize    *normalization         `json:"normalize,omitempty"` // that the model records
 	Parameters   parameterCount         `json:"parameters"`
 	Operators    map[string]int         `json:"operators"` // nodes by operator, those of nested graphs too
 	Convolutions []transform.Conversion `json:"convolutions"`
@@ -77,6 +79,9 @@ func (c *inspectCommand) run(ctx context.Context, path string) error {
 		Model: m.Path(), IRVersion: m.IRVersion(), Opsets: opsets(m), Operators: operators(m), Blocks: []blockFacts{},
 		Inputs: ports(slices.DeleteFunc(slices.Clone(m.Graph.Inputs()), hasDefault)), Outputs: ports(m.Graph.Outputs()),
 	}
+	if err := r.readRecords(m); err != nil {
+		return err
+	}
 	if r.Parameters, err = countParameters(m); err != nil {
 		return err
 	}
@@ -96,6 +101,18 @@ func (c *inspectCommand) run(ctx context.Context, path string) error {
 		r.Blocks = append(r.Blocks, blockFacts{b.Name, b.Record})
 	}
 	return c.result(r, func() { c.print(r) })
+}
+
+// readRecords fills in what the model records of its images and classes.
+func (r *inspectResult) readRecords(m *onnxgraph.Model) (err error) {
+	if r.Classes, err = recordedClasses(m); err != nil {
+		return err
+	}
+	n, known, err := recordedNormalization(m)
+	if known {
+		r.Normalize = (*normalization)(&n)
+	}
+	return err
 }
 
 // plan returns what convert would do, with the cost of every convolution if it can be known.
@@ -181,6 +198,12 @@ func (c *inspectCommand) print(r inspectResult) {
 	}
 	for _, p := range r.Outputs {
 		facts = append(facts, [2]string{"output", p.String()})
+	}
+	if r.Classes != nil {
+		facts = append(facts, [2]string{"classes", fmt.Sprintf("%d: %s", len(r.Classes), listed(r.Classes))})
+	}
+	if r.Normalize != nil {
+		facts = append(facts, [2]string{"normalization", r.Normalize.String()})
 	}
 	facts = append(facts, [2]string{"parameters", r.Parameters.String()}, [2]string{"nodes", operatorList(r.Operators)})
 	c.facts(facts...)

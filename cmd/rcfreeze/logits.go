@@ -36,7 +36,7 @@ func (f *dataFlags) settleLogits(p *printer, m *onnxgraph.Model, split dataset.S
 	if f.settled != nil {
 		return nil
 	}
-	typed := withOutputShapes(m)
+	typed := f.withOutputShapes(m)
 	output, err := transform.Logits(typed)
 	var several *transform.SeveralOutputsError
 	if errors.As(err, &several) {
@@ -73,8 +73,8 @@ func (f *dataFlags) chooseLogits(p *printer, m, typed *onnxgraph.Model, split da
 
 // withOutputShapes returns a model itself if it says how large its outputs are, else a copy that does, as far as ONNX Runtime
 // can tell.
-func withOutputShapes(m *onnxgraph.Model) *onnxgraph.Model {
-	shape, err := imageShape(m)
+func (f *dataFlags) withOutputShapes(m *onnxgraph.Model) *onnxgraph.Model {
+	shape, err := f.shape(m)
 	if err != nil || !slices.ContainsFunc(m.Graph.Outputs(), hasUnknownShape) {
 		return m
 	}
@@ -91,11 +91,7 @@ func hasUnknownShape(v *onnxgraph.Value) bool {
 
 // countClasses returns how many classes the data set has.
 func (f *dataFlags) countClasses(m *onnxgraph.Model, split dataset.Split) (int, error) {
-	shape, err := imageShape(m)
-	if err != nil {
-		return 0, err
-	}
-	d, err := dataset.Open(f.path, dataset.Options{Format: f.format, Split: split, Shape: shape, Resize: f.resize, ShortSide: f.shortSide, AnyClasses: true})
+	d, err := f.openQuietly(m, dataset.Options{Split: split, AnyClasses: true})
 	if err != nil {
 		return 0, err
 	}

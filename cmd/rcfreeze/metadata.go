@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -16,22 +17,43 @@ const (
 
 // normalization is a dataset.Normalization as JSON, in a model's metadata and in results.
 type normalization struct {
-	Mean []float64 `json:"mean"`
-	Std  []float64 `json:"std"`
+	Mean     []float64 `json:"mean"`
+	Std      []float64 `json:"std"`
+	Channels string    `json:"channels,omitempty"` // bgr, or empty for rgb and gray
 }
 
-// describe records in the model how its images were normalized and what its outputs mean.
-func describe(m *onnxgraph.Model, n dataset.Normalization, classes []string) error {
-	for _, entry := range []struct {
-		key   string
-		value any
-	}{{normalizeKey, normalization(n)}, {classesKey, classes}} {
-		text, err := json.Marshal(entry.value)
-		if err != nil {
-			return fmt.Errorf("recording %s: %w", entry.key, err)
-		}
-		m.SetMetadata(entry.key, string(text))
+// String says what a model takes for pixels.
+func (n normalization) String() string {
+	text := "none: pixels from 0 to 1"
+	if n.Mean != nil {
+		text = fmt.Sprintf("mean %s, standard deviation %s, of pixels from 0 to 1", significant(n.Mean), significant(n.Std))
 	}
+	if n.Channels != "" {
+		text += ", channels " + n.Channels
+	}
+	return text
+}
+
+// significant writes numbers with four digits, one if all are the same.
+func significant(list []float64) string {
+	return fractions(slices.Compact(slices.Clone(list))).over(1)
+}
+
+// describe records in the model how its images are normalized and, unless that is nil, what its outputs mean.
+func describe(m *onnxgraph.Model, n dataset.Normalization, classes []string) error {
+	if err := record(m, normalizeKey, normalization(n)); err != nil || classes == nil {
+		return err
+	}
+	return record(m, classesKey, classes)
+}
+
+// record keeps a value as JSON in the model's metadata.
+func record(m *onnxgraph.Model, key string, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("recording %s: %w", key, err)
+	}
+	m.SetMetadata(key, string(text))
 	return nil
 }
 

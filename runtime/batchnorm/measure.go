@@ -24,7 +24,7 @@ type measurement struct {
 func measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Options, what trainstep.MeasurementOptions) (*measurement, error) {
 	if input, err := batch.Input(m); err != nil {
 		return nil, err
-	} else if input.DType() != onnxgraph.Float32 {
+	} else if input.DType().IsFloat() && input.DType() != onnxgraph.Float32 {
 		return nil, fmt.Errorf("input %q takes %v, needs float32 images: convert the model to float32", input.Name(), input.DType())
 	}
 	size, batches := o.plan(set.Len())

@@ -80,10 +80,7 @@ func newFollower(ctx context.Context, m *onnxgraph.Model, o Options) (*follower,
 	if _, _, err := trainstep.FoldBlocks(fitted, nil); err != nil { // those that the model has already
 		return nil, err
 	}
-	batches, err := o.Images.batches(image, fitted.Graph.Value(image).DType(), size)
-	if err != nil {
-		return nil, err
-	}
+	batches := o.Images.batches(image, size)
 	return &follower{
 		ctx: ctx, options: o,
 		source:   newTrace(fitted, batches, o),

@@ -66,23 +66,13 @@ func (i *Images) check() error {
 }
 
 // batches returns the images as what the model's input takes, in batches of equal size, which divides their number.
-func (i *Images) batches(input string, dtype onnxgraph.DType, size int) ([]map[string]*onnxgraph.Tensor, error) {
+func (i *Images) batches(input string, size int) []map[string]*onnxgraph.Tensor {
 	var list []map[string]*onnxgraph.Tensor
 	shape := append([]int64{int64(size)}, i.Shape...)
 	for step := size * i.size(); len(list)*step < len(i.Data); {
-		t := onnxgraph.NewTensor(shape, i.Data[len(list)*step:][:step])
-		if dtype != onnxgraph.Float32 {
-			data, err := t.Float64s()
-			if err != nil {
-				return nil, err
-			}
-			if t, err = onnxgraph.FromFloat64s(dtype, shape, data); err != nil {
-				return nil, fmt.Errorf("passing images as input %q: %w", input, err)
-			}
-		}
-		list = append(list, map[string]*onnxgraph.Tensor{input: t})
+		list = append(list, map[string]*onnxgraph.Tensor{input: onnxgraph.NewTensor(shape, i.Data[len(list)*step:][:step])})
 	}
-	return list, nil
+	return list
 }
 
 // batchSize returns how many images are to be run at a time, at most so many: a divisor of their number, so that all batches

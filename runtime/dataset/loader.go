@@ -46,7 +46,8 @@ func NewLoader(d *Dataset, o LoaderOptions) (*Loader, error) {
 	if o.BatchSize < 1 {
 		return nil, fmt.Errorf("loading %s: batch size %d, needs at least 1", d.Path, o.BatchSize)
 	}
-	if err := o.Normalize.check(d.Shape.Channels); err != nil {
+	var err error
+	if o.Normalize, err = o.Normalize.For(d.Shape.Channels); err != nil {
 		return nil, fmt.Errorf("loading %s: %w", d.Path, err)
 	}
 	steps := d.Len() / o.BatchSize

@@ -18,9 +18,9 @@ func TestLoaderErrors(t *testing.T) {
 	}{
 		"batch size":    {LoaderOptions{}, "batch size 0"},
 		"no batch":      {LoaderOptions{BatchSize: 6, DropLast: true}, "5 samples make no batch of 6"},
-		"channels":      {LoaderOptions{BatchSize: 1, Normalize: Normalization{[]float64{0}, []float64{1}}}, "3 channels"},
-		"zero std":      {LoaderOptions{BatchSize: 1, Normalize: Normalization{make([]float64, 3), make([]float64, 3)}}, "above 0"},
-		"missing means": {LoaderOptions{BatchSize: 1, Normalize: Normalization{nil, []float64{1, 1, 1}}}, "0 means"},
+		"channels":      {LoaderOptions{BatchSize: 1, Normalize: Normalization{Mean: []float64{0, 0}, Std: []float64{1}}}, "2 means and 3 standard deviations, the images have 3 channels"},
+		"zero std":      {LoaderOptions{BatchSize: 1, Normalize: Normalization{Mean: make([]float64, 3), Std: make([]float64, 3)}}, "above 0"},
+		"missing means": {LoaderOptions{BatchSize: 1, Normalize: Normalization{Std: []float64{1, 1, 1}}}, "0 means"},
 	} {
 		if _, err := NewLoader(d, test.o); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want %q in it", name, err, test.want)

@@ -64,7 +64,7 @@ func trainOptions(t testing.TB, workers int) LoaderOptions {
 	return LoaderOptions{
 		BatchSize: 8, Shuffle: true, Workers: workers, Seed: 42,
 		Augment:   mustAugment(t, "pad-crop=2,flip=0.5"),
-		Normalize: Normalization{[]float64{0.5, 0.4, 0.3}, []float64{0.2, 0.25, 0.3}},
+		Normalize: Normalization{Mean: []float64{0.5, 0.4, 0.3}, Std: []float64{0.2, 0.25, 0.3}},
 	}
 }
 

@@ -11,16 +11,23 @@ import (
 	"sync"
 )
 
-// Normalization turns a pixel v of channel c into (v/255 - Mean[c]) / Std[c]: both are in units of [0,1].
-// The zero Normalization divides by 255 and no more.
-type Normalization struct{ Mean, Std []float64 }
+// Normalization turns a pixel v, 0 to 255, of the model's channel c into (v/255 - Mean[c]) / Std[c]: both are in units of
+// [0,1], and in the order of the model's channels. A single Mean and Std are those of all channels. The zero Normalization
+// divides by 255 and no more.
+type Normalization struct {
+	Mean, Std []float64
+	Channels  string // BGR if the model takes blue first; empty for red, green, blue and for gray
+}
+
+// BGR says that a model takes blue first and red last, as those of Caffe and OpenCV do.
+const BGR = "bgr"
 
 var normalizations = map[string]Normalization{
-	"mnist":         {[]float64{0.1307}, []float64{0.3081}},
-	"fashion-mnist": {[]float64{0.2860}, []float64{0.3530}},
-	"cifar10":       {[]float64{0.4914, 0.4822, 0.4465}, []float64{0.2470, 0.2435, 0.2616}},
-	"cifar100":      {[]float64{0.5071, 0.4865, 0.4409}, []float64{0.2673, 0.2564, 0.2762}},
-	"imagenet":      {[]float64{0.485, 0.456, 0.406}, []float64{0.229, 0.224, 0.225}},
+	"mnist":         {Mean: []float64{0.1307}, Std: []float64{0.3081}},
+	"fashion-mnist": {Mean: []float64{0.2860}, Std: []float64{0.3530}},
+	"cifar10":       {Mean: []float64{0.4914, 0.4822, 0.4465}, Std: []float64{0.2470, 0.2435, 0.2616}},
+	"cifar100":      {Mean: []float64{0.5071, 0.4865, 0.4409}, Std: []float64{0.2673, 0.2564, 0.2762}},
+	"imagenet":      {Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225}},
 }
 
 // Normalizations returns the names that [NamedNormalization] knows.
@@ -35,23 +42,57 @@ func NamedNormalization(name string) (Normalization, error) {
 	return n, nil
 }
 
-// check reports whether n fits images of so many channels.
-func (n Normalization) check(channels int) error {
+// Range returns the Normalization that takes black, 0, to low, and white, 255, to high.
+func Range(low, high float64) Normalization {
+	return Normalization{Mean: []float64{(0 - low) / (high - low)}, Std: []float64{1 / (high - low)}}
+}
+
+// For returns n for images of so many channels: a single mean and standard deviation are repeated. It returns an error if n
+// does not fit these images.
+func (n Normalization) For(channels int) (Normalization, error) {
+	for _, list := range []*[]float64{&n.Mean, &n.Std} {
+		if len(*list) == 1 {
+			*list = slices.Repeat(*list, channels)
+		}
+	}
+	if n.Channels != "" && (n.Channels != BGR || channels != 3) {
+		return n, fmt.Errorf("normalization has the channel order %q, the images have %d channels: needs %q for images of 3 channels, or none", n.Channels, channels, BGR)
+	}
 	if n.Mean == nil && n.Std == nil {
-		return nil
+		return n, nil
 	}
 	if len(n.Mean) != channels || len(n.Std) != channels {
-		return fmt.Errorf("normalization has %d means and %d standard deviations, the images have %d channels", len(n.Mean), len(n.Std), channels)
+		return n, fmt.Errorf("normalization has %d means and %d standard deviations, the images have %d channels", len(n.Mean), len(n.Std), channels)
 	}
 	for c := range channels {
 		if !(n.Std[c] > 0) || math.IsInf(n.Std[c], 0) || math.IsNaN(n.Mean[c]) || math.IsInf(n.Mean[c], 0) {
-			return fmt.Errorf("normalization of channel %d has mean %v and standard deviation %v: needs finite numbers, the second above 0", c, n.Mean[c], n.Std[c])
+			return n, fmt.Errorf("normalization of channel %d has mean %v and standard deviation %v: needs finite numbers, the second above 0", c, n.Mean[c], n.Std[c])
 		}
 	}
-	return nil
+	return n, nil
 }
 
-// tables returns for each channel what each of the 256 pixel values becomes.
+// In returns n for a model that takes its channels in another order, BGR or "": every color keeps its mean and standard
+// deviation.
+func (n Normalization) In(order string) Normalization {
+	if n.Channels == order {
+		return n
+	}
+	n.Mean, n.Std, n.Channels = slices.Clone(n.Mean), slices.Clone(n.Std), order
+	slices.Reverse(n.Mean)
+	slices.Reverse(n.Std)
+	return n
+}
+
+// from returns the image's channel that the model takes as its channel c.
+func (n Normalization) from(c, channels int) int {
+	if n.Channels == BGR {
+		return channels - 1 - c
+	}
+	return c
+}
+
+// tables returns for each of the model's channels what each of the 256 pixel values becomes.
 func (n Normalization) tables(channels int) [][256]float32 {
 	tables := make([][256]float32, channels)
 	for c := range tables {

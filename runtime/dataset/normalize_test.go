@@ -70,11 +70,95 @@ func TestNamedNormalization(t *testing.T) {
 		if strings.Contains(name, "mnist") {
 			channels = 1
 		}
-		if err := n.check(channels); err != nil {
+		if _, err := n.For(channels); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if _, err := NamedNormalization("svnh"); err == nil || !strings.Contains(err.Error(), "cifar10, cifar100, fashion-mnist") {
 		t.Errorf("unknown name: error %v", err)
+	}
+}
+
+// TestNormalizedBatch compares a batch with the definition, for orders of channels and ranges of pixels.
+func TestNormalizedBatch(t *testing.T) {
+	dir := t.TempDir()
+	writeCIFAR10(t, dir)
+	d := mustOpen(t, dir, Options{})
+	pixels := make([]byte, d.Shape.Size())
+	if err := d.Pixels(3, pixels); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		n    Normalization
+		want func(channel int, v float64) float64 // of the model's channel and the pixel that it gets
+		from []int                                // which channel of the image the model's channels are
+	}{
+		{"none", Normalization{}, func(_ int, v float64) float64 { return v / 255 }, []int{0, 1, 2}},
+		{"none, blue first", Normalization{Channels: BGR}, func(_ int, v float64) float64 { return v / 255 }, []int{2, 1, 0}},
+		{"0 to 255", Range(0, 255), func(_ int, v float64) float64 { return v }, []int{0, 1, 2}},
+		{"-1 to 1", Range(-1, 1), func(_ int, v float64) float64 { return v/127.5 - 1 }, []int{0, 1, 2}},
+		{"2 to 4", Range(2, 4), func(_ int, v float64) float64 { return 2 + v/127.5 }, []int{0, 1, 2}},
+		{"a mean for each channel", Normalization{Mean: []float64{0.1, 0.2, 0.3}, Std: []float64{0.5}},
+			func(c int, v float64) float64 { return (v/255 - []float64{0.1, 0.2, 0.3}[c]) / 0.5 }, []int{0, 1, 2}},
+		{"blue first", Normalization{Mean: []float64{0.1, 0.2, 0.3}, Std: []float64{0.5, 0.6, 0.7}, Channels: BGR},
+			func(c int, v float64) float64 {
+				return (v/255 - []float64{0.1, 0.2, 0.3}[c]) / []float64{0.5, 0.6, 0.7}[c]
+			}, []int{2, 1, 0}},
+		{"colors keep their mean", Normalization{Mean: []float64{0.1, 0.2, 0.3}, Std: []float64{0.5, 0.6, 0.7}}.In(BGR),
+			func(c int, v float64) float64 {
+				return (v/255 - []float64{0.3, 0.2, 0.1}[c]) / []float64{0.7, 0.6, 0.5}[c]
+			}, []int{2, 1, 0}},
+	}
+	for _, test := range tests {
+		for batch, err := range mustLoad(t, d, LoaderOptions{BatchSize: 4, Normalize: test.n}).Batches(t.Context(), 0, 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			image := batch.Images[3*d.Shape.Size():][:d.Shape.Size()]
+			for i, got := range image {
+				c := i / d.Shape.plane()
+				want := test.want(c, float64(pixels[test.from[c]*d.Shape.plane()+i%d.Shape.plane()]))
+				if math.Abs(float64(got)-want) > 1e-5 {
+					t.Fatalf("%s: number %d of channel %d is %v, want %v", test.name, i%d.Shape.plane(), c, got, want)
+				}
+			}
+			break
+		}
+	}
+}
+
+// TestWholeNumbers checks that pixels of 0 to 255 are whole numbers to the bit, as models that take integers need.
+func TestWholeNumbers(t *testing.T) {
+	n, err := Range(0, 255).For(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range n.tables(3) {
+		for v, got := range table {
+			if got != float32(v) {
+				t.Errorf("pixel %d becomes %v", v, got)
+			}
+		}
+	}
+}
+
+func TestNormalizationFor(t *testing.T) {
+	for _, test := range []struct {
+		n        Normalization
+		channels int
+		want     string
+	}{
+		{Normalization{Channels: BGR}, 1, "channel order"},
+		{Normalization{Channels: "grb"}, 3, "channel order"},
+		{Normalization{Mean: []float64{0, 0}, Std: []float64{1, 1}}, 3, "2 means"},
+		{Normalization{Mean: []float64{0}, Std: []float64{0}}, 3, "above 0"},
+		{Normalization{Mean: []float64{math.NaN()}, Std: []float64{1}}, 1, "finite"},
+		{Normalization{Mean: []float64{0}, Std: []float64{1}}, 7, ""},
+	} {
+		n, err := test.n.For(test.channels)
+		if test.want == "" && (err != nil || len(n.Mean) != test.channels) || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%+v for %d channels: %v, error %v, want %q", test.n, test.channels, n, err, test.want)
+		}
 	}
 }

@@ -31,7 +31,7 @@ func (s *sampler) write(dst []float32, i int) error {
 	}
 	plane := l.data.Shape.plane()
 	for c := range l.tables {
-		table, from := &l.tables[c], s.raw[c*plane:][:plane]
+		table, from := &l.tables[c], s.raw[l.options.Normalize.from(c, len(l.tables))*plane:][:plane]
 		to := dst[c*plane:][:len(from)]
 		for j, v := range from {
 			to[j] = table[v]

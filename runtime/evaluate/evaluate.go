@@ -4,6 +4,7 @@ package evaluate
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -65,6 +66,10 @@ type evaluator struct {
 }
 
 func open(fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options) (*evaluator, error) {
+	var err error
+	if o.Normalize, err = o.Normalize.For(set.Shape.Channels); err != nil {
+		return nil, fmt.Errorf("measuring on %s: %w", set.Path, err)
+	}
 	loader, err := dataset.NewLoader(set, dataset.LoaderOptions{BatchSize: o.BatchSize, Workers: o.Workers, Normalize: o.Normalize})
 	if err != nil {
 		return nil, err
