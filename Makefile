@@ -5,13 +5,13 @@ SHELL := bash
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help setup build test fuzz large lint zoo gradients bench gobench demo peers clean
+.PHONY: help setup build test test-all fuzz large lint zoo gradients bench gobench demo peers clean
 
 # How long make fuzz takes for each of its tests, such as 30m.
 FUZZTIME ?= 1m
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 setup: ## get the ONNX Runtime library into .cache/onnxruntime
 	@scripts/setup.sh
@@ -19,10 +19,13 @@ setup: ## get the ONNX Runtime library into .cache/onnxruntime
 build: ## build ./rcfreeze (needs cgo: a C compiler)
 	CGO_ENABLED=1 go build -o rcfreeze ./cmd/rcfreeze
 
-test: setup ## gofmt, go vet and all tests; RCFREEZE_MODELS may name a folder of further models
+test: setup ## gofmt, go vet and the tests that need nothing else; RCFREEZE_MODELS may name a folder of further models
 	@scripts/gofmt.sh
 	go vet ./...
-	go test -timeout 30m ./...
+	go test -timeout 60m ./...
+
+test-all: export RCFREEZE_TEST_ALL = 1
+test-all: test ## all tests: also those beside peers (see make peers), which take long, and those that measure memory
 
 fuzz: ## damage models at random, load and convert them; FUZZTIME=30m is for how long each
 	go test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./onnxgraph
@@ -37,11 +40,11 @@ lint: ## gofmt, go vet and staticcheck
 	go run $(STATICCHECK) ./...
 
 zoo: setup ## take one model of every family that torchvision has through inspect, convert and export; half an hour on two cores
-	RCFREEZE_TORCHVISION=all go test -count 1 -timeout 12h -v -run '^TestTorchvision$$' ./cmd/rcfreeze
+	RCFREEZE_TEST_ALL=1 RCFREEZE_TORCHVISION=all go test -count 1 -timeout 12h -v -run '^TestTorchvision$$' ./cmd/rcfreeze
 
 gradients: setup ## compare the gradients of torchvision's models with PyTorch's, into gradients.md; an hour on two cores
 	@rm -f gradients.md
-	RCFREEZE_GRADIENTS=$(CURDIR)/gradients.md go test -count 1 -timeout 12h -run '^TestGradients$$' ./runtime/train >&2
+	RCFREEZE_TEST_ALL=1 RCFREEZE_GRADIENTS="$(CURDIR)/gradients.md" go test -count 1 -timeout 12h -run '^TestGradients$$' ./runtime/train >&2
 	@cat gradients.md
 
 bench: setup build ## measure beside PyTorch, and what else is named there, into bench/RESULTS.md; a quarter of an hour on two cores

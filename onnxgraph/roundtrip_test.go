@@ -2,6 +2,7 @@ package onnxgraph
 
 import (
 	"bytes"
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,26 +14,29 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// conformanceModels is where Debian's libonnx-testdata puts ONNX's own test models.
-const conformanceModels = "/usr/share/libonnx-testdata"
-
 // TestRoundTrip loads and saves every model at hand: the result must be the same message, and the same
 // bytes where the source was written in canonical form.
 func TestRoundTrip(t *testing.T) {
-	canonical, all := 0, 0
-	for _, root := range []string{conformanceModels, os.Getenv("RCFREEZE_MODELS"), "../testdata"} {
-		for _, path := range modelFiles(t, root) {
-			all++
-			if roundTrip(t, path, func(m *Model) *Model { return m }) {
-				canonical++
+	for name, root := range map[string]func(testing.TB) string{
+		"own":         func(testing.TB) string { return "../testdata" },
+		"conformance": peer.ConformanceModels,
+		"further":     peer.Models,
+	} {
+		t.Run(name, func(t *testing.T) {
+			canonical, all := 0, 0
+			for _, path := range modelFiles(t, root(t)) {
+				all++
+				if roundTrip(t, path, func(m *Model) *Model { return m }) {
+					canonical++
+				}
+				roundTrip(t, path, (*Model).Clone)
 			}
-			roundTrip(t, path, (*Model).Clone)
-		}
+			if all == 0 {
+				t.Error("no models there")
+			}
+			t.Logf("%d models, of which %d are canonical and were saved byte for byte", all, canonical)
+		})
 	}
-	if all == 0 {
-		t.Skip("no models here: install libonnx-testdata, or set RCFREEZE_MODELS")
-	}
-	t.Logf("%d models, of which %d are canonical and were saved byte for byte", all, canonical)
 }
 
 // roundTrip reports whether the bytes of the file are canonical.

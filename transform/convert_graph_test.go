@@ -1,6 +1,7 @@
 package transform_test
 
 import (
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"os"
 	"path/filepath"
 	"slices"
@@ -217,9 +218,9 @@ func TestSelection(t *testing.T) {
 
 // TestTrainedResNet projects a trained ResNet-20: nine filters per kernel of nine span it, eight do not.
 func TestTrainedResNet(t *testing.T) {
-	path := filepath.Join(os.Getenv("RCFREEZE_MODELS"), "cifar10-resnet20-trained.onnx")
+	path := filepath.Join(peer.Models(t), "cifar10-resnet20-trained.onnx")
 	if _, err := os.Stat(path); err != nil {
-		t.Skip("set RCFREEZE_MODELS to a folder with cifar10-resnet20-trained.onnx")
+		t.Skip("the folder of models has no cifar10-resnet20-trained.onnx")
 	}
 	for _, layout := range []transform.Layout{transform.Dense, transform.Depthwise} {
 		for _, expansion := range []int{9, 8} {

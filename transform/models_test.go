@@ -1,8 +1,8 @@
 package transform_test
 
 import (
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"maps"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -13,10 +13,7 @@ import (
 // modelFiles returns the ONNX files in the folder that RCFREEZE_MODELS names.
 func modelFiles(t *testing.T) []string {
 	t.Helper()
-	folder := os.Getenv("RCFREEZE_MODELS")
-	if folder == "" {
-		t.Skip("set RCFREEZE_MODELS to a folder of ONNX files to try them all")
-	}
+	folder := peer.Models(t)
 	paths, err := filepath.Glob(filepath.Join(folder, "*.onnx"))
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no ONNX files in %s: %v", folder, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"io/fs"
 	"math"
 	"os"
@@ -37,10 +38,7 @@ var torchvision = []string{"alexnet", "convnext_tiny", "densenet121", "efficient
 // computes what it should.
 func TestModels(t *testing.T) {
 	orttest.Init(t)
-	folder := os.Getenv("RCFREEZE_MODELS")
-	if folder == "" {
-		t.Skip("set RCFREEZE_MODELS to a folder of ONNX files to try them all")
-	}
+	folder := peer.Models(t)
 	var paths []string
 	err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
 		if filepath.Ext(path) == ".onnx" {
@@ -74,7 +72,7 @@ func TestTorchvision(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	python := pythonWithTorchvision(t)
+	python := peer.Python(t, "torchvision", "onnx")
 	list := os.Getenv(torchvisionModels)
 	if list == "" {
 		list = strings.Join(torchvision, ",")
@@ -94,16 +92,6 @@ func TestTorchvision(t *testing.T) {
 	for _, path := range paths {
 		t.Run(filepath.Base(path), func(t *testing.T) { tryModel(t, path) })
 	}
-}
-
-func pythonWithTorchvision(t *testing.T) string {
-	for _, python := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(python, "-c", "import torchvision, onnx").Run() == nil {
-			return python
-		}
-	}
-	t.Skip("no Python with torchvision and onnx here: install Debian's python3-torchvision and python3-onnx (make peers)")
-	return ""
 }
 
 // tryModel takes one model through all commands.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"math"
 	"os"
 	"os/exec"
@@ -271,10 +272,7 @@ func TestSample(t *testing.T) {
 
 // TestAgreesWithPyTorch compares with update_bn on the same batches.
 func TestAgreesWithPyTorch(t *testing.T) {
-	const python = "/usr/bin/python3"
-	if exec.Command(python, "-c", "import torch, onnx").Run() != nil {
-		t.Skip("no Python with torch and onnx here: install Debian's python3-torch and python3-onnx (make peers)")
-	}
+	python := peer.Python(t, "torch", "onnx")
 	set, o := newOptions(t)
 	m, folder := newModel(t), t.TempDir()
 	path := func(name string) string { return filepath.Join(folder, name) }

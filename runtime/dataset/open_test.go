@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"image/color"
 	"path/filepath"
 	"slices"
@@ -132,12 +133,9 @@ func TestSplitAndNotes(t *testing.T) {
 	}
 }
 
-// TestFashionMNIST reads the real data set where Debian's dataset-fashion-mnist is installed.
+// TestFashionMNIST reads the real data set that Debian's dataset-fashion-mnist has.
 func TestFashionMNIST(t *testing.T) {
-	const path = "/usr/share/datasets/fashion-mnist"
-	if !exists(path) {
-		t.Skip("needs Debian's package dataset-fashion-mnist")
-	}
+	path := peer.FashionMNIST(t)
 	for split, want := range map[Split]int{Train: 60000, Test: 10000} {
 		d := mustOpen(t, path, Options{Split: split, Classes: 10})
 		if d.Len() != want || d.Shape != (Shape{1, 28, 28}) {

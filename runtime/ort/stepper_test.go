@@ -2,6 +2,7 @@ package ort_test
 
 import (
 	"fmt"
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"runtime"
 	"slices"
 	"testing"
@@ -253,6 +254,7 @@ func TestOpenStepper(t *testing.T) {
 // TestStepMemory checks that what steps take is what the values take that are there at once: here a chain of products,
 // whose values have large to small sizes, so that no value fits into what another one left.
 func TestStepMemory(t *testing.T) {
+	peer.All(t)
 	orttest.Init(t)
 	const first = 1 << 24
 	g := newGraph(t)

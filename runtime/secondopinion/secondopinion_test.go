@@ -3,6 +3,7 @@ package secondopinion
 import (
 	"context"
 	"errors"
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -242,10 +243,7 @@ func TestCompare(t *testing.T) {
 }
 
 func TestRealModels(t *testing.T) {
-	folder := os.Getenv("RCFREEZE_MODELS")
-	if folder == "" {
-		t.Skip("RCFREEZE_MODELS names no folder of models")
-	}
+	folder := peer.Models(t)
 	for _, c := range []struct {
 		file    string
 		dims    []int64

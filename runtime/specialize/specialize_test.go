@@ -1,6 +1,7 @@
 package specialize_test
 
 import (
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -318,6 +319,7 @@ func TestOpenBatch(t *testing.T) {
 
 // TestMemory bounds what fitting a model takes, by a part of what all its values take: 700 MB.
 func TestMemory(t *testing.T) {
+	peer.All(t)
 	orttest.Init(t)
 	m, err := architecture.New("cifar-resnet", architecture.Options{})
 	if err != nil {

@@ -2,6 +2,7 @@ package train_test
 
 import (
 	"fmt"
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"math"
 	"os"
 	"slices"
@@ -52,7 +53,7 @@ func allOfZoo() [][]zooCase {
 // Rounding can put a number on the other side of a kink, such as that of a ReLU, which changes a gradient by far more
 // than rounding. It is chance which side that happens to: so a case that fails is tried with further batches.
 func TestGradients(t *testing.T) {
-	python := pythonWithTorch(t, "torchvision")
+	python := peer.Python(t, "torch", "onnx", "torchvision")
 	orttest.Init(t)
 	path := os.Getenv(zooTable)
 	groups := [][]zooCase{oneOfEach}

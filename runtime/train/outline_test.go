@@ -2,6 +2,7 @@ package train_test
 
 import (
 	"fmt"
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
@@ -16,6 +17,7 @@ import (
 // TestPlannedMemory compares what steps are planned to take with what they take: more, since free memory is in pieces.
 // Each case has a process of its own, since others leave memory that steps take first.
 func TestPlannedMemory(t *testing.T) {
+	peer.All(t)
 	for _, c := range []plannedCase{
 		{"cifar-resnet", architecture.Options{}, transform.Options{}, 64},
 		{"cifar-resnet", architecture.Options{}, transform.Options{Expansion: 1, Pointwise: transform.Random}, 48},

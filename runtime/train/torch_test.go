@@ -3,6 +3,7 @@ package train_test
 import (
 	"encoding/json"
 	"errors"
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -33,7 +34,7 @@ const (
 // cent: PyTorch's own float32 differs by as much, and so does its float64 if the initial weights are rounded otherwise
 // in the last bit. Where none does, all agree within 1e-6.
 func TestAgreesWithPyTorch(t *testing.T) {
-	python := pythonWithTorch(t)
+	python := peer.Python(t, "torch", "onnx")
 	orttest.Init(t)
 	source, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Width: 8, Classes: 10, Channels: 3, ImageHeight: 16, ImageWidth: 16})
 	if err != nil {
@@ -118,19 +119,6 @@ func distance(a []float32, b []float64) float64 {
 		sum += math.Pow(float64(a[i])-b[i], 2)
 	}
 	return math.Sqrt(sum)
-}
-
-// pythonWithTorch returns a Python that has PyTorch, ONNX and the further modules.
-func pythonWithTorch(t *testing.T, modules ...string) string {
-	t.Helper()
-	modules = append([]string{"torch", "onnx"}, modules...)
-	for _, python := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(python, "-c", "import "+strings.Join(modules, ", ")).Run() == nil {
-			return python
-		}
-	}
-	t.Skipf("no Python with %s here: install Debian's packages python3-MODULE (make peers)", strings.Join(modules, ", "))
-	return ""
 }
 
 // frozenNames returns the initializers that do not train.

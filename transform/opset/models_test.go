@@ -2,6 +2,7 @@ package opset_test
 
 import (
 	"fmt"
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,21 +14,15 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/opset"
 )
 
-// conformanceModels is where Debian's libonnx-testdata puts ONNX's own test models, with inputs and the
-// outputs that they must have.
-const conformanceModels = "/usr/share/libonnx-testdata/data"
-
 // noReference lists the operators whose outputs are drawn at random.
 var noReference = []string{"Bernoulli"}
 
 // TestConformance upgrades ONNX's own test models, of opsets 1 to 17. The outputs must be those that come
 // with the model, or at least those of ONNX Runtime for the model as it was.
 func TestConformance(t *testing.T) {
-	if _, err := os.Stat(conformanceModels); os.IsNotExist(err) {
-		t.Skip("no ONNX test models here: install libonnx-testdata")
-	}
+	folder := peer.ConformanceModels(t)
 	orttest.Init(t)
-	paths, err := filepath.Glob(filepath.Join(conformanceModels, "*", "*", "model.onnx"))
+	paths, err := filepath.Glob(filepath.Join(folder, "*", "*", "model.onnx"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,10 +101,7 @@ func readTensors(values []*onnxgraph.Value, pattern string) (tensors, bool) {
 
 // TestModels upgrades real CNNs: the outputs must stay as they were.
 func TestModels(t *testing.T) {
-	folder := os.Getenv("RCFREEZE_MODELS")
-	if folder == "" {
-		t.Skip("no real models here: set RCFREEZE_MODELS to a folder of ONNX files")
-	}
+	folder := peer.Models(t)
 	orttest.Init(t)
 	paths, err := filepath.Glob(filepath.Join(folder, "*.onnx"))
 	if err != nil || len(paths) == 0 {

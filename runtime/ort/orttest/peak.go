@@ -9,7 +9,8 @@ import (
 )
 
 // Peak returns by how many bytes the resident memory of the process rises at most while do runs. Where the system does
-// not tell, the test is skipped: only Linux does.
+// not tell, the test is skipped: only Linux does. What counts as resident differs between systems: only `make test-all` runs
+// tests that ask.
 func Peak(t testing.TB, do func()) int64 {
 	t.Helper()
 	debug.FreeOSMemory()
