@@ -1,6 +1,7 @@
 package damage
 
 import (
+	"flag"
 	"fmt"
 	"runtime"
 	"runtime/metrics"
@@ -13,16 +14,20 @@ import (
 const (
 	most     = 10               // times the file's size
 	floor    = 32 << 20         // bytes, in addition
-	patience = 60 * time.Second // a hang, on however slow a machine
+	patience = 60 * time.Second // a hang, where inputs are looked for
 )
 
 // Watch looks after a test of one file of that size; the function that it returns ends it, and fails the test if the test
-// has allocated memory out of proportion. A hang ends the program with all stacks.
+// has allocated memory out of proportion. While inputs are looked for, a hang ends the program with all stacks, so that its input
+// is kept; else `go test` itself ends what hangs.
 func Watch(t testing.TB, size int) func() {
-	hang := time.AfterFunc(patience, func() { panic(fmt.Sprintf("hangs on a file of %d bytes", size)) })
+	ended := func() bool { return true }
+	if f := flag.Lookup("test.fuzz"); f != nil && f.Value.String() != "" {
+		ended = time.AfterFunc(patience, func() { panic(fmt.Sprintf("hangs on a file of %d bytes", size)) }).Stop
+	}
 	before := allocated()
 	return func() {
-		hang.Stop()
+		ended()
 		if got, limit := allocated()-before, uint64(most*size+floor); got > limit {
 			t.Errorf("allocated %d bytes for a file of %d, more than %d", got, size, limit)
 		}
