@@ -1,6 +1,7 @@
 package train_test
 
 import (
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -181,7 +182,7 @@ var tiedNetworks = map[string]func(*tied){
 // TestTies differentiates networks whose layers are used twice, and whose equal constants an exporter has merged, with those of
 // layers that are used once: always as PyTorch differentiates what the file was made from.
 func TestTies(t *testing.T) {
-	python := pythonWithTorch(t)
+	python := peer.Python(t, "torch", "onnx")
 	orttest.Init(t)
 	folder := t.TempDir()
 	names := slices.Sorted(maps.Keys(tiedNetworks))
