@@ -27,9 +27,15 @@ type Block struct {
 	shape shape
 }
 
-// Rehash records the bank as it is now: to be called after a bank was trained, which Blocks would otherwise take for
-// damage.
-func (b *Block) Rehash(m *onnxgraph.Model) error {
+// RecordTraining records that the block was trained, and its bank as it is now, which Blocks would otherwise take for damage
+// if it changed.
+func (b *Block) RecordTraining(m *onnxgraph.Model) error {
+	b.Record.Trained = true
+	return b.rerecord(m)
+}
+
+// rerecord records the block with its bank as it is now.
+func (b *Block) rerecord(m *onnxgraph.Model) error {
 	sum, err := hash(b.Bank.Constant())
 	if err != nil {
 		return fmt.Errorf("recording the bank of block %q: %w", b.Name, err)

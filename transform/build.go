@@ -105,8 +105,13 @@ func (c *candidate) makeBest(o Options, q leastSquares) error {
 
 // drawBank draws the block's bank.
 func (c *candidate) drawBank(o Options) *onnxgraph.Tensor {
-	return drawn(c.conv.filters.DType(), c.bankDims(), o.Bank, filterbank.Spec{Seed: o.Seed, Stream: c.row.Node,
-		Filters: c.bankDims()[0], Shape: c.bankDims()[1:], Groups: c.bankGroups()})
+	return c.shape.draw(c.conv.filters.DType(), o.Bank, o.Seed, c.row.Node)
+}
+
+// draw draws a bank of the given kind for the block of that name.
+func (s shape) draw(dtype onnxgraph.DType, bank string, seed uint64, block string) *onnxgraph.Tensor {
+	dims := s.bankDims()
+	return drawn(dtype, dims, bank, filterbank.Spec{Seed: seed, Stream: block, Filters: dims[0], Shape: dims[1:], Groups: s.bankGroups()})
 }
 
 // drawn returns a bank as a tensor of the given type and dims.

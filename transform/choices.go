@@ -23,7 +23,7 @@ type Choices struct {
 // PlanChoices returns, for every convolution, or the first of several that share a block, that Convert would rewrite by projection, how error and size depend on the
 // expansion. It changes nothing.
 func PlanChoices(m *onnxgraph.Model, o Options) ([]Choices, error) {
-	list, err := planChoices(m, o.withDefaults())
+	list, err := planChoices(m, o.WithDefaults())
 	if err != nil {
 		return nil, fmt.Errorf("planning expansions: %w", err)
 	}

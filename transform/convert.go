@@ -16,7 +16,7 @@ import (
 // it, has the source's strides, dilations and pads. All is of the type of the source's weight. Convolutions that have one
 // weight in the source have one bank and one 1×1 weight.
 func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	candidates, err := prepare(m, o)
 	if opset := m.Opset(""); err == nil && opset < oldestOpset {
 		err = fmt.Errorf("operator set %d is older than %d: %s", opset, oldestOpset, upgradeHint)

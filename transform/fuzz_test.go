@@ -99,7 +99,7 @@ func convertAndMergeDamaged(t *testing.T, data []byte, choice uint64) {
 // sizeOfBlocks returns how many bytes the numbers of all blocks take; ok is false if there is no plan, or if it is more than
 // a fuzz test has time for.
 func sizeOfBlocks(m *onnxgraph.Model, o Options) (size int, ok bool) {
-	candidates, err := prepare(m, o.withDefaults())
+	candidates, err := prepare(m, o.WithDefaults())
 	for _, c := range candidates {
 		if c.row.Status != Skipped {
 			size += int(c.workspace())

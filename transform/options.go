@@ -54,38 +54,40 @@ func (b Between) isLinear() bool { return !slices.Contains(betweenOperators[b], 
 // Options says which convolutions Convert rewrites, and how. The zero value is the default block: a dense
 // kaiming-uniform bank of as many filters as the source has, nothing between, projected.
 type Options struct {
-	Bank      string    // a name that filterbank knows; "" is filterbank.Default
-	Layout    Layout    // "" is Dense
-	Expansion int       // Dense: bank filters per source filter; Depthwise: bank filters per input channel; 0 is 1
-	Between   Between   // "" is None
-	Pointwise Pointwise // "" is Project
-	Seed      uint64
+	Bank      string    `json:"bank"`      // a name that filterbank knows; "" is filterbank.Default
+	Layout    Layout    `json:"layout"`    // "" is Dense
+	Expansion int       `json:"expansion"` // Dense: bank filters per source filter; Depthwise: bank filters per input channel; 0 is 1
+	Between   Between   `json:"between"`   // "" is None
+	Pointwise Pointwise `json:"pointwise"` // "" is Project
+	Seed      uint64    `json:"seed"`
 
 	// MaxError, if above 0, chooses the expansion of each convolution instead: the smallest with which the error, of the
 	// output for Calibrate, is at most this; or, if none keeps the bound, the one whose bank spans all filters.
-	MaxError float64
+	MaxError float64 `json:"max_error"`
 
-	Calibration Calibration // what Calibrate goes by; Plan does without it
+	Calibration Calibration `json:"-"` // what Calibrate goes by; Plan does without it
 
 	// KeepVariance makes Calibrate scale each output so that it varies as much as the source's, as re-estimated statistics of
 	// batch normalisations would. The error of a single output is larger, that of a network with a small expansion smaller.
-	KeepVariance bool
+	KeepVariance bool `json:"keep_variance"`
 
 	// KernelSize replaces every kernel by one of that extent along all axes, 0 keeps it. The output's size stays;
 	// the source's filters are centred in the new kernel.
-	KernelSize int
+	KernelSize int `json:"kernel_size"`
 
 	// Progress, if not nil, is told how many of the convolutions have been projected; calls do not overlap. An error ends the
 	// work, and is returned.
-	Progress func(done, total int) error
+	Progress func(done, total int) error `json:"-"`
 
-	Include, Skip []string // patterns of path.Match on block names: which convolutions to take (all if empty), and which not
-	MinKernel     int      // convolutions whose largest kernel extent is below are not taken
-	MaxKernel     int      // nor those above, 0 is no limit
-	MinInChannels int      // convolutions of fewer input channels, over all groups, are not taken
+	Include       []string `json:"include"`         // patterns of path.Match on block names: which convolutions to take, all if empty
+	Skip          []string `json:"skip"`            // likewise: which not
+	MinKernel     int      `json:"min_kernel"`      // convolutions whose largest kernel extent is below are not taken
+	MaxKernel     int      `json:"max_kernel"`      // nor those above, 0 is no limit
+	MinInChannels int      `json:"min_in_channels"` // convolutions of fewer input channels, over all groups, are not taken
 }
 
-func (o Options) withDefaults() Options {
+// WithDefaults returns the options with what empty ones stand for.
+func (o Options) WithDefaults() Options {
 	if o.Pointwise == "" {
 		o.Pointwise = Project
 	}
@@ -108,7 +110,7 @@ func (o Options) withDefaults() Options {
 }
 
 // Validate lists everything that is wrong with the options whatever the model; what is left out has its default.
-func (o Options) Validate() error { return o.withDefaults().check() }
+func (o Options) Validate() error { return o.WithDefaults().check() }
 
 // check lists everything that is wrong with o, which has its defaults.
 func (o Options) check() error {

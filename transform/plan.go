@@ -18,7 +18,7 @@ const oldestOpset = 7
 
 // Plan returns what Convert would report, and changes nothing. Errors are not calculated, unless they choose the expansions.
 func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	candidates, err := prepare(m, o)
 	if err == nil && o.MaxError > 0 && o.Pointwise == Calibrate {
 		err = errors.New("which expansions keep the error of outputs turns out when the model is converted: plan with pointwise project, or convert")

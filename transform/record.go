@@ -26,8 +26,9 @@ type Record struct {
 	Layout    Layout    `json:"layout"`
 	Expansion int       `json:"expansion"`
 	Between   Between   `json:"between"`
-	Pointwise Pointwise `json:"pointwise"`
-	Seed      uint64    `json:"seed"`
+	Pointwise Pointwise `json:"pointwise"`         // how the 1×1 convolution started
+	Seed      uint64    `json:"seed"`              // of the bank
+	Trained   bool      `json:"trained,omitempty"` // since it started so
 
 	BankTensor      string `json:"bank_tensor"`      // name of the constant that holds the bank
 	BankOutput      string `json:"bank_output"`      // name of what the bank's convolution produces

@@ -68,8 +68,8 @@ func TestTouchedFile(t *testing.T) {
 	}
 }
 
-// TestRehash trains a bank and records it.
-func TestRehash(t *testing.T) {
+// TestRecordTraining trains a bank and records it.
+func TestRecordTraining(t *testing.T) {
 	m := converted(t, convcases.Cases[0], transform.Options{})
 	blocks, err := transform.Blocks(m)
 	if err != nil {
@@ -77,7 +77,7 @@ func TestRehash(t *testing.T) {
 	}
 	b := blocks[0]
 	b.Bank.SetConstant(convcases.Draw(onnxgraph.Float32, 9, b.Bank.Constant().Dims()...))
-	if err := b.Rehash(m); err != nil {
+	if err := b.RecordTraining(m); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := transform.Blocks(reloaded(t, m)); err != nil {

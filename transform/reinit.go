@@ -12,7 +12,7 @@ import (
 // ReinitOptions says what Reinit draws anew.
 type ReinitOptions struct {
 	Seed        uint64
-	Banks       bool // the banks of blocks too, which then are recorded as they come out
+	Banks       bool // the banks of blocks too, each by its recorded kind
 	SpatialOnly bool // nothing but the filters of convolutions whose kernel is larger than 1
 }
 
@@ -21,7 +21,9 @@ type ReinitOptions struct {
 //	weights and biases        uniform in ±1/√fan_in (Kaiming uniform with a = √5), PRelu's slope 0.25
 //	normalisations            scale 1, shift 0, running mean 0, running variance 1
 //
-// Numbers depend on the seed and the constant's name. It returns the parameters that it gave new values.
+// Numbers depend on the seed and the constant's name. A bank gets the numbers that Convert draws with that seed for a bank of
+// its kind; one that was the source's own filters starts as a new convolution does. The records of blocks follow. It returns
+// the parameters that it gave new values.
 func Reinit(m *onnxgraph.Model, o ReinitOptions) ([]Parameter, error) {
 	all, err := Parameters(m)
 	if err != nil {
@@ -32,23 +34,42 @@ func Reinit(m *onnxgraph.Model, o ReinitOptions) ([]Parameter, error) {
 		return nil, fmt.Errorf("drawing new parameters: %w", err)
 	}
 	all = slices.DeleteFunc(all, func(p Parameter) bool { return !o.covers(p) })
-	tensors := make([]*onnxgraph.Tensor, len(all))
-	for i, p := range all {
+	tensors := map[*onnxgraph.Value]*onnxgraph.Tensor{} // all are made before any takes its place, since fan-ins are read from others
+	for _, p := range all {
 		old := p.Value.Constant()
 		draw := p.initial(o.Seed)
-		tensors[i] = onnxgraph.NewLazyTensor(old.DType(), old.Dims(), func() (*onnxgraph.Tensor, error) {
+		tensors[p.Value] = onnxgraph.NewLazyTensor(old.DType(), old.Dims(), func() (*onnxgraph.Tensor, error) {
 			return onnxgraph.FromFloat64s(old.DType(), old.Dims(), draw(int(old.Len())))
 		})
 	}
-	for i, p := range all {
-		p.Value.SetConstant(tensors[i])
+	drawn := map[*onnxgraph.Value]bool{}
+	for i := range blocks {
+		b := &blocks[i]
+		if bank := b.Bank; tensors[bank] != nil && !drawn[bank] {
+			tensors[bank], drawn[bank] = b.redraw(o.Seed), true
+		}
+		if tensors[b.Pointwise] != nil {
+			b.Record.Pointwise, b.Record.Trained = Random, false
+		}
+	}
+	for v, t := range tensors {
+		v.SetConstant(t)
 	}
 	for i := range blocks {
-		if err := blocks[i].Rehash(m); err != nil {
-			return nil, err
+		if err := blocks[i].rerecord(m); err != nil {
+			return nil, fmt.Errorf("drawing new parameters: %w", err)
 		}
 	}
 	return all, nil
+}
+
+// redraw returns another bank of the recorded kind, and records its seed.
+func (b *Block) redraw(seed uint64) *onnxgraph.Tensor {
+	if b.Record.Bank == sourceBank {
+		b.Record.Bank = filterbank.Default
+	}
+	b.Record.Seed = seed
+	return b.shape.draw(b.Bank.DType(), b.Record.Bank, seed, b.Name)
 }
 
 // covers reports whether the parameter is to be drawn anew.

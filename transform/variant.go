@@ -53,3 +53,14 @@ func (v Variant) Trained(m *onnxgraph.Model) ([]string, error) {
 	}
 	return names, nil
 }
+
+// Start gives a model the parameters that training in the variant starts with: those that it has, except that FrozenBaseline
+// fixes random spatial filters. From scratch, all is drawn anew (see Reinit), but for the banks of Frozen, which stay as
+// Convert made them.
+func (v Variant) Start(m *onnxgraph.Model, seed uint64, scratch bool) error {
+	if !scratch && v != FrozenBaseline {
+		return nil
+	}
+	_, err := Reinit(m, ReinitOptions{Seed: seed, Banks: v == Learned, SpatialOnly: !scratch})
+	return err
+}

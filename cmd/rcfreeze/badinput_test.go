@@ -82,7 +82,6 @@ func TestBadInput(t *testing.T) {
 		{"BatchNorm on no images", "convert model.onnx -o out.onnx --add-batchnorm --data bands --calibration-images 0", []string{"--calibration-images 0"}},
 		{"a variance that is not known", "convert model.onnx -o out.onnx --keep-variance", []string{"calibrate"}},
 		{"data for nothing", "convert model.onnx -o out.onnx --data bands", []string{"calibrate"}},
-		{"nothing to resume", "train model.onnx -o out.onnx --resume" + train, []string{"out.run", "no checkpoint"}},
 		{"unknown bank", "inspect model.onnx --bank x", []string{`"x"`, "kaiming-uniform"}},
 		{"nothing to convert", "convert model.onnx -o out.onnx --min-kernel 9", []string{"model.onnx", `Conv "conv1" and 1 more`, "kernel is smaller than 9"}},
 		{"nothing to calibrate", "calibrate model.onnx -o out.onnx --data bands", []string{"model.onnx", "no BatchNormalization"}},

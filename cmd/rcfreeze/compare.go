@@ -66,7 +66,7 @@ func newCompare(p *printer) *cobra.Command {
 	c.conversion.addKind(flags)
 	c.runtime.add(flags)
 	flags.BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew first: train from scratch")
-	flags.BoolVar(&c.resume, "resume", false, "go on with what is in the folder: keep finished runs, continue one that was stopped")
+	flags.BoolVar(&c.resume, "resume", false, "go on with what is in the folder: keep finished runs, which the table then has too, and continue one that was stopped")
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
 }
@@ -120,7 +120,7 @@ func (c *compareCommand) check() error {
 func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare.Plan, error) {
 	plan := &compare.Plan{
 		Model: m, Expansions: c.expansions, Convert: c.conversion.options, Reinit: c.reinit, Workers: c.data.workers,
-		Epsilon: float64(c.epsilon), Folder: c.folder, Resume: c.resume,
+		Epsilon: float64(c.epsilon), Folder: c.folder, Resume: c.resume, Classes: c.head.classes,
 	}
 	for _, v := range c.variants {
 		plan.Variants = append(plan.Variants, transform.Variant(v))
@@ -147,12 +147,14 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 		return nil, err
 	}
 	w := &watcher{progress: c.progress(), batchSize: plan.Recipe.BatchSize, epochs: plan.Recipe.Epochs, classes: len(plan.Train.Classes)}
+	plan.Describe = func(trained *onnxgraph.Model) error { return describe(trained, plan.Normalize, plan.Train.Classes) }
+	plan.Kept = func(runs int) { c.say("kept: %d finished runs of %s", runs, c.folder) }
 	plan.Started = func(name string, number, total int) {
 		w.clear()
 		c.say("run %d/%d: %s", number, total, name)
 	}
 	plan.Outlined = func(o train.Outline) { c.outline(o, c.runtime.verbose) }
-	plan.Progress, plan.Measuring, plan.Measured, plan.Recalibrating = w.step, w.measuring, w.measured, w.recalibrating
+	plan.Begun, plan.Progress, plan.Measuring, plan.Measured, plan.Recalibrating = w.begun, w.step, w.measuring, w.measured, w.recalibrating
 	return plan, nil
 }
 

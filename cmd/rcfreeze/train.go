@@ -43,6 +43,7 @@ type trainResult struct {
 	Normalize normalization   `json:"normalize"`
 	Epsilon   float64         `json:"epsilon,omitempty"`
 	Result    evaluate.Result `json:"result"` // of the model that was written
+	Start     evaluate.Result `json:"start"`  // of the model before the first step
 	History   []train.Row     `json:"history"`
 }
 
@@ -64,8 +65,8 @@ func newTrain(p *printer) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&c.variant, "variant", "", fmt.Sprintf("what trains: %s (default frozen if the model has frozen blocks, else baseline)", variantList()))
 	flags.BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew first: train from scratch")
-	flags.BoolVar(&c.resume, "resume", false, "go on from the last checkpoint in the run's folder")
-	flags.StringVar(&c.keep, "keep", string(train.KeepLast), "whose weights to write: last (epoch) or best (accuracy on val, or on test without val)")
+	flags.BoolVar(&c.resume, "resume", false, "go on from the last checkpoint in the run's folder; without one, start")
+	flags.StringVar(&c.keep, "keep", string(train.KeepLast), "whose weights to write: last (epoch), or best (accuracy on val, or on test without val), of the model before training too")
 	flags.StringVar(&c.folder, "run-dir", "", "folder for checkpoints and metrics.csv (default: the output's name with .run)")
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
@@ -133,7 +134,7 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	}
 	r := trainResult{
 		Model: m.Path(), Output: c.output.name(), Folder: string(run.Folder), measuredOn: c.data.measuredOn(c.splits.test, c.splits.train), Variant: string(variant), Recipe: run.Recipe,
-		Normalize: normalization(run.Normalize), Epsilon: float64(c.epsilon), History: trained.History,
+		Normalize: normalization(run.Normalize), Epsilon: float64(c.epsilon), Start: trained.Start, History: trained.History,
 	}
 	r.Result, err = c.measure(ctx, trained.Model, c.splits.test, evaluate.Options{
 		BatchSize: run.Recipe.BatchSize, Normalize: run.Normalize, Workers: run.Workers, Epsilon: r.Epsilon, Session: run.Session,
@@ -172,6 +173,9 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 	if run.Folder == "" {
 		run.Folder = train.Folder(strings.TrimSuffix(c.output.path, ".onnx") + ".run")
 	}
+	if c.resume && !run.Folder.HasRun() {
+		c.say("%s holds no checkpoint to go on from: the run starts anew", run.Folder)
+	}
 	var err error
 	if run.Session, err = c.runtime.start(c.printer); err != nil {
 		return nil, err
@@ -194,17 +198,8 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 	}
 	w := &watcher{progress: c.progress(), epochs: run.Recipe.Epochs, batchSize: run.Recipe.BatchSize, classes: len(run.Train.Classes)}
 	run.Outlined = func(o train.Outline) { c.outline(o, c.runtime.verbose) }
-	run.Progress, run.Measuring, run.Measured, run.Recalibrating = w.step, w.measuring, w.measured, w.recalibrating
-	return run, c.draw(m, variant, run.Recipe.Seed)
-}
-
-// draw gives the model new parameters where the variant or the user asks for it.
-func (c *trainCommand) draw(m *onnxgraph.Model, variant transform.Variant, seed uint64) error {
-	if !c.reinit && variant != transform.FrozenBaseline {
-		return nil
-	}
-	_, err := transform.Reinit(m, transform.ReinitOptions{Seed: seed, Banks: variant == transform.Learned, SpatialOnly: !c.reinit})
-	return err
+	run.Begun, run.Progress, run.Measuring, run.Measured, run.Recalibrating = w.begun, w.step, w.measuring, w.measured, w.recalibrating
+	return run, variant.Start(m, run.Recipe.Seed, c.reinit)
 }
 
 // announce tells the settings of a run in one line.

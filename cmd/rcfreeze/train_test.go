@@ -183,6 +183,9 @@ func TestInterruptAndResume(t *testing.T) {
 		t.Errorf("starting over an unfinished run: exit code %d: %s", code, stderr)
 	}
 	succeed(t, trainArgs("model.onnx", "parts.onnx", "--resume")...)
+	if _, stderr, code := call(trainArgs("model.onnx", "early.onnx", "--resume")...); code != exitDone || !strings.Contains(stderr, "early.run holds no checkpoint") || !bytes.Equal(read(t, "early.onnx"), read(t, "whole.onnx")) {
+		t.Errorf("resuming what was killed before its first checkpoint: exit code %d, or another model: %s", code, stderr)
+	}
 	if !bytes.Equal(read(t, "whole.onnx"), read(t, "parts.onnx")) {
 		t.Error("a run in two parts gave another model than one in one part")
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 )
 
@@ -29,6 +30,12 @@ func (w *watcher) measuring(done, total int) { w.show("measuring", done, total, 
 
 func (w *watcher) recalibrating(done, total int) {
 	w.show("re-estimating statistics", done, total, "images")
+}
+
+// begun writes the line of the model as it was.
+func (w *watcher) begun(start evaluate.Result) {
+	w.clear()
+	fmt.Fprintf(w.w, "before training: test loss %.4f, top-1 %s, top-5 %s\n", start.Loss, percent(start.Top1), percent(start.Top5))
 }
 
 // measured writes the line of an epoch.

@@ -3,11 +3,13 @@
 package compare
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/calibrate"
@@ -23,6 +25,7 @@ import (
 // expansion too.
 type Plan struct {
 	Model      *onnxgraph.Model // the source, without blocks; it is not changed
+	Classes    int              // if above 0, every run draws a new last layer for so many, by its seed
 	Variants   []transform.Variant
 	Expansions []int
 	Seeds      []uint64
@@ -37,12 +40,18 @@ type Plan struct {
 	Workers    int
 	Epsilon    float64 // of the FGSM attack, 0 measures none
 	Session    ort.Options
-	Folder     string // holds a folder per run, with its checkpoints, metrics and model
-	// Resume goes on with what is in Folder: finished runs are read back, one that was stopped goes on.
+	// Describe, if not nil, is called on every trained model before it is saved: it may record what images the model takes.
+	Describe func(*onnxgraph.Model) error
+	Folder   string // holds a folder per run, with its checkpoints, metrics and model
+	// Resume goes on with what is in Folder: finished runs are read back, also those that are not in the plan, and one that was
+	// stopped goes on. All must be of the same experiment.
 	Resume bool
-	// Started, if not nil, is called before each run; the others are those of train.Run.
+	// Kept, if not nil, is told how many finished runs were read back; Started is called before each run; the others are those
+	// of train.Run.
+	Kept          func(runs int)
 	Started       func(name string, number, total int)
 	Outlined      func(train.Outline)
+	Begun         func(evaluate.Result)
 	Progress      func(train.Progress)
 	Measuring     func(done, total int)
 	Measured      func(train.Row)
@@ -61,31 +70,52 @@ type Row struct {
 	Seconds float64 `json:"seconds"` // of training
 }
 
-// Do trains and measures all runs, in the order variant, expansion, seed. On an error the rows of the runs
-// that finished come with it.
+// Do trains and measures all runs, in the order variant, expansion, seed, and returns those of the folder sorted so. On an
+// error the rows of the runs that finished come with it.
 func (p *Plan) Do(ctx context.Context) ([]Row, error) {
-	runs, err := p.runs(ctx)
+	experiment, err := p.experiment()
+	if err != nil {
+		return nil, fmt.Errorf("comparing: %w", err)
+	}
+	finished, err := p.finished(experiment)
+	if err != nil {
+		return nil, fmt.Errorf("comparing: %w", err)
+	}
+	runs, err := p.runs(ctx, finished)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(p.Folder, 0o755); err != nil {
-		return nil, fmt.Errorf("making the comparison's folder: %w", err)
+	if len(finished) > 0 && p.Kept != nil {
+		p.Kept(len(finished))
 	}
-	var rows []Row
 	for i, r := range runs {
 		if p.Started != nil {
 			p.Started(r.name(), i+1, len(runs))
 		}
-		row, err := p.one(ctx, r)
+		row, err := p.one(ctx, r, experiment)
 		if err != nil {
-			return rows, fmt.Errorf("comparing: %s: %w", r.name(), err)
+			return sorted(finished), fmt.Errorf("comparing: %s: %w", r.name(), err)
 		}
-		rows = append(rows, row)
-		if err := writeTable(filepath.Join(p.Folder, "comparison.csv"), rows); err != nil {
-			return rows, err
+		finished[r] = row
+		if err := p.writeTable(finished); err != nil {
+			return sorted(finished), err
 		}
 	}
-	return rows, nil
+	return sorted(finished), p.writeTable(finished)
+}
+
+// sorted returns the rows of runs by variant, expansion and seed.
+func sorted(finished map[run]Row) []Row {
+	rows := slices.Collect(maps.Values(finished))
+	slices.SortFunc(rows, func(a, b Row) int {
+		place := func(r Row) int { return slices.Index(transform.Variants(), r.Variant) }
+		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Expansion, b.Expansion), cmp.Compare(a.Seed, b.Seed))
+	})
+	return rows
+}
+
+func (p *Plan) writeTable(finished map[run]Row) error {
+	return writeTable(filepath.Join(p.Folder, "comparison.csv"), sorted(finished))
 }
 
 // run names one training run of the plan.
@@ -102,11 +132,12 @@ func (r run) name() string {
 	return fmt.Sprintf("%s-x%d-seed%d", r.variant, r.expansion, r.seed)
 }
 
-// runs returns the plan's runs. All settings are checked first: nothing is trained for a plan that fails
-// later.
-func (p *Plan) runs(ctx context.Context) ([]run, error) {
+// runs returns those of the plan's runs that are not finished. All settings are checked first: nothing is trained for a plan
+// that fails later.
+func (p *Plan) runs(ctx context.Context, finished map[run]Row) ([]run, error) {
 	var runs []run
 	var faults []error
+	planned := false
 	for _, v := range p.Variants {
 		expansions := []int{0}
 		if v.HasBlocks() {
@@ -115,6 +146,10 @@ func (p *Plan) runs(ctx context.Context) ([]run, error) {
 		for _, e := range expansions {
 			for _, s := range p.Seeds {
 				r := run{v, e, s}
+				planned = true
+				if _, ok := finished[r]; ok || slices.Contains(runs, r) {
+					continue
+				}
 				runs = append(runs, r)
 				if _, err := p.start(ctx, r); err != nil {
 					faults = append(faults, fmt.Errorf("%s: %w", r.name(), err))
@@ -122,7 +157,7 @@ func (p *Plan) runs(ctx context.Context) ([]run, error) {
 			}
 		}
 	}
-	if len(runs) == 0 {
+	if !planned {
 		faults = append(faults, errors.New("the plan is empty: give variants, seeds and, for blocks, expansions"))
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -134,6 +169,11 @@ func (p *Plan) runs(ctx context.Context) ([]run, error) {
 // start returns the model that a run starts from.
 func (p *Plan) start(ctx context.Context, r run) (*onnxgraph.Model, error) {
 	m := p.Model.Clone()
+	if p.Classes > 0 {
+		if _, err := transform.ReplaceHead(m, p.Classes, r.seed); err != nil {
+			return nil, err
+		}
+	}
 	transform.Separate(m)
 	if r.variant.HasBlocks() {
 		o := p.Convert
@@ -142,21 +182,15 @@ func (p *Plan) start(ctx context.Context, r run) (*onnxgraph.Model, error) {
 			return nil, err
 		}
 	}
-	if p.Reinit {
-		if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: r.seed}); err != nil {
-			return nil, err
-		}
-	} else if r.variant == transform.FrozenBaseline {
-		if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: r.seed, SpatialOnly: true}); err != nil {
-			return nil, err
-		}
+	if err := r.variant.Start(m, r.seed, p.Reinit); err != nil {
+		return nil, err
 	}
 	recipe := p.Recipe
 	return m, recipe.Select(m, r.variant)
 }
 
-// one trains and measures one run, or reads back one that is done.
-func (p *Plan) one(ctx context.Context, r run) (Row, error) {
+// one trains and measures one run. What it is made of is noted once it has begun: before, nothing is there to go on from.
+func (p *Plan) one(ctx context.Context, r run, e experiment) (Row, error) {
 	folder := filepath.Join(p.Folder, r.name())
 	row := Row{Variant: r.variant, Expansion: r.expansion, Seed: r.seed}
 	m, err := p.start(ctx, r)
@@ -168,19 +202,23 @@ func (p *Plan) one(ctx context.Context, r run) (Row, error) {
 	if err := recipe.Select(m, r.variant); err != nil {
 		return row, err
 	}
-	if p.Resume {
-		if row, done, err := readRow(folder, recipe); done || err != nil {
-			return row, err
-		}
-	}
-	_, stopped := os.Stat(filepath.Join(folder, "last.ckpt"))
 	training := train.Run{
 		Model: m, Recipe: recipe, Train: p.Train, Test: p.Choose, Augment: p.Augment, Normalize: p.Normalize,
-		Workers: p.Workers, Session: p.Session, Folder: train.Folder(folder), Resume: p.Resume && stopped == nil,
+		Workers: p.Workers, Session: p.Session, Folder: train.Folder(folder), Resume: p.Resume,
 		Keep: train.KeepLast, Outlined: p.Outlined, Progress: p.Progress, Measuring: p.Measuring, Measured: p.Measured, Recalibrating: p.Recalibrating,
 	}
+	var noting error
+	if training.Folder.HasRun() {
+		noting = p.note(e)
+	}
+	training.Begun = func(start evaluate.Result) {
+		noting = p.note(e)
+		if p.Begun != nil {
+			p.Begun(start)
+		}
+	}
 	result, err := training.Do(ctx)
-	if err != nil {
+	if err := errors.Join(err, noting); err != nil {
 		return row, err
 	}
 	for _, epoch := range result.History {
@@ -189,10 +227,15 @@ func (p *Plan) one(ctx context.Context, r run) (Row, error) {
 	if err := p.finish(ctx, result.Model, &row, recipe.Trained); err != nil {
 		return row, err
 	}
+	if p.Describe != nil {
+		if err := p.Describe(result.Model); err != nil {
+			return row, err
+		}
+	}
 	if err := result.Model.Save(filepath.Join(folder, "model.onnx"), onnxgraph.ExternalAsRead); err != nil {
 		return row, err
 	}
-	return row, writeRow(folder, finished{row, recipe})
+	return row, writeRow(folder, row)
 }
 
 // finish fills in what is measured on the trained model.

@@ -2,6 +2,9 @@ package compare_test
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -124,9 +127,129 @@ func TestResume(t *testing.T) {
 			t.Errorf("row %d is %+v, want %+v", i, got[i], want[i])
 		}
 	}
-	p.Recipe.LearningRate *= 2
-	if _, err := p.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "other settings") {
-		t.Errorf("finished runs of another recipe were taken over: %v", err)
+}
+
+// quick makes a plan of one run of a moment.
+func quick(t *testing.T) *compare.Plan {
+	t.Helper()
+	p := newPlan(t)
+	p.Variants, p.Expansions, p.Seeds, p.Epsilon = []transform.Variant{transform.Frozen}, []int{1}, []uint64{0}, 0
+	return p
+}
+
+// TestOtherExperiment resumes a comparison with each setting changed that decides its results: it is refused, and the error
+// names the setting. Nothing in the folder changes.
+func TestOtherExperiment(t *testing.T) {
+	p := quick(t)
+	if _, err := p.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	before := files(t, p.Folder)
+	for name, c := range map[string]struct {
+		change func(p *compare.Plan)
+		want   []string
+	}{
+		"model":         {func(p *compare.Plan) { p.Model = p.Model.Clone(); p.Model.SetMetadata("a", "b") }, []string{"model was"}},
+		"training data": {func(p *compare.Plan) { p.Train = p.Test }, []string{"training_data was", "training_images was 64 and is now 20"}},
+		"other images": {func(p *compare.Plan) {
+			_, p.Test = datasettest.OpenCorners(t, 64, 21)
+		}, []string{"test_data was"}},
+		"normalization": {func(p *compare.Plan) { p.Normalize.Mean = []float64{0.4} }, []string{"normalization was"}},
+		"bank":          {func(p *compare.Plan) { p.Convert.Bank = "orthogonal" }, []string{"bank was kaiming-uniform and is now orthogonal"}},
+		"pointwise":     {func(p *compare.Plan) { p.Convert.Pointwise = transform.Project }, []string{"pointwise was random and is now project"}},
+		"layout": {func(p *compare.Plan) { p.Convert.Layout, p.Convert.Skip = transform.Depthwise, []string{"conv1"} },
+			[]string{"layout was dense and is now depthwise", "skip was [] and is now [conv1]"}},
+		"reinit":      {func(p *compare.Plan) { p.Reinit = true }, []string{"reinit was false and is now true"}},
+		"num-classes": {func(p *compare.Plan) { p.Classes = datasettest.Classes }, []string{"num_classes was 0 and is now 4"}},
+		"epsilon":     {func(p *compare.Plan) { p.Epsilon, p.Seeds = 1.0/255, []uint64{0, 1} }, []string{"epsilon was 0 and is now 0.0039"}},
+		"recipe":      {func(p *compare.Plan) { p.Recipe.LearningRate, p.Recipe.Epochs = 0.5, 2 }, []string{"lr was 0.01 and is now 0.5", "epochs was 1 and is now 2"}},
+		"threads":     {func(p *compare.Plan) { p.Session.IntraOpThreads = 2 }, []string{"threads was 1 and is now 2"}},
+		"not resumed": {func(p *compare.Plan) { p.Resume = false }, []string{"holds a comparison", "--resume"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := *p
+			other.Resume = true
+			c.change(&other)
+			_, err := other.Do(context.Background())
+			for _, want := range c.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("error %v lacks %q", err, want)
+				}
+			}
+			if !maps.Equal(files(t, p.Folder), before) {
+				t.Error("files in the folder have changed")
+			}
+		})
+	}
+	os.Remove(filepath.Join(p.Folder, "experiment.json"))
+	if _, err := p.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "no experiment.json") {
+		t.Errorf("results of which nobody knows what made them: %v", err)
+	}
+}
+
+// files returns the contents of all files in a folder.
+func files(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		all[path] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestMoreRuns goes on with other variants, expansions and seeds of an experiment: what is returned, and the table, hold all runs
+// of the folder in order, and those that are there already are not trained again.
+func TestMoreRuns(t *testing.T) {
+	p := quick(t)
+	p.Convert = transform.Options{Pointwise: transform.Random}
+	p.Epsilon = 1.0 / 255
+	for i, c := range []struct {
+		variants   []transform.Variant
+		expansions []int
+		seeds      []uint64
+		trained    int
+		want       string
+	}{
+		{[]transform.Variant{"frozen"}, []int{2}, []uint64{1}, 1, "frozen x2 1"},
+		{[]transform.Variant{"frozen", "baseline"}, []int{1}, []uint64{1, 1}, 2, "baseline x0 1, frozen x1 1, frozen x2 1"},
+		{[]transform.Variant{"frozen"}, []int{2}, []uint64{0, 1}, 1, "baseline x0 1, frozen x1 1, frozen x2 0, frozen x2 1"},
+		{[]transform.Variant{"frozen"}, []int{2}, []uint64{0, 1}, 0, "baseline x0 1, frozen x1 1, frozen x2 0, frozen x2 1"},
+	} {
+		kept, trained := 0, 0
+		p.Variants, p.Expansions, p.Seeds, p.Resume = c.variants, c.expansions, c.seeds, i > 0
+		p.Convert.Bank = []string{"", "kaiming-uniform"}[i%2] // which are the same
+		p.Kept = func(runs int) { kept = runs }
+		p.Started = func(string, int, int) { trained++ }
+		rows, err := p.Do(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got, table []string
+		for _, r := range rows {
+			got = append(got, fmt.Sprintf("%s x%d %d", r.Variant, r.Expansion, r.Seed))
+			table = append(table, fmt.Sprintf("%s,%d,%d", r.Variant, r.Expansion, r.Seed))
+		}
+		if text := strings.Join(got, ", "); text != c.want || trained != c.trained || kept != len(rows)-trained {
+			t.Errorf("%d: got %s, want %s; %d trained, want %d; %d kept", i, text, c.want, trained, c.trained, kept)
+		}
+		csv, err := os.ReadFile(filepath.Join(p.Folder, "comparison.csv"))
+		lines := strings.Split(strings.TrimSpace(string(csv)), "\n")
+		if err != nil || len(lines) != 1+len(rows) {
+			t.Fatalf("%d: the table has %d lines, want %d: %v", i, len(lines), 1+len(rows), err)
+		}
+		for j, line := range lines[1:] {
+			if !strings.HasPrefix(line, table[j]+",") {
+				t.Errorf("%d: line %d of the table is %s, want %s", i, j, line, table[j])
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"math"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/transform"
 )
@@ -54,7 +55,7 @@ func summarize(rows []Row) Summary {
 	s.Top5, _ = meanStd(rows, func(r Row) float64 { return r.Top5 })
 	s.Loss, _ = meanStd(rows, func(r Row) float64 { return r.Loss })
 	s.Seconds, _ = meanStd(rows, func(r Row) float64 { return r.Seconds })
-	if first.RobustTop1 != nil {
+	if !slices.ContainsFunc(rows, func(r Row) bool { return r.RobustTop1 == nil }) {
 		mean, std := meanStd(rows, func(r Row) float64 { return *r.RobustTop1 })
 		s.Robust, s.RobustStd = &mean, &std
 	}

@@ -50,7 +50,9 @@ func (c cifar) open(path string, o Options) (*Dataset, error) {
 		return nil, err
 	}
 	d := &Dataset{Path: path, Split: split, Classes: names, Shape: cifarShape, named: true}
+	var records [][]byte
 	for _, f := range all {
+		records = append(records, f.data)
 		for r := c.labelBytes - 1; r < len(f.data); r += c.stride() {
 			d.labels = append(d.labels, int64(f.data[r]))
 		}
@@ -60,6 +62,7 @@ func (c cifar) open(path string, o Options) (*Dataset, error) {
 		copy(dst, f.data[i*c.stride()+c.labelBytes:][:cifarShape.Size()])
 		return nil
 	}
+	d.content = bytesContent(records...)
 	d.sample = func(i int) string {
 		f, i := c.locate(all, i)
 		return fmt.Sprintf("%s, sample %d", f.path, i)

@@ -1,6 +1,9 @@
 package dataset
 
-import "fmt"
+import (
+	"fmt"
+	"io"
+)
 
 // Shape is the shape of one image, [C, H, W].
 type Shape struct{ Channels, Height, Width int }
@@ -30,6 +33,8 @@ type Dataset struct {
 	named  bool // the format names its classes; otherwise Classes are the numbers 0, 1, …
 	// read writes the pixels of sample i, planar and as long as Shape says, to dst.
 	read func(i int, dst []uint8) error
+	// content writes what tells the data set's pixels from others, as the files hold them.
+	content func(io.Writer) error
 	// sample names sample i in messages: its file, and its index there if the file holds several.
 	sample func(i int) string
 }

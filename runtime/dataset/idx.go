@@ -51,12 +51,13 @@ func openIDX(path string, o Options) (*Dataset, error) {
 	}
 	shape := Shape{1, int(dims[1]), int(dims[2])}
 	return &Dataset{
-		Path:   path,
-		Split:  split,
-		Shape:  shape,
-		labels: widen(labels),
-		read:   inMemory(pixels, shape.Size()),
-		sample: func(i int) string { return fmt.Sprintf("%s, sample %d", files[0], i) },
+		Path:    path,
+		Split:   split,
+		Shape:   shape,
+		labels:  widen(labels),
+		read:    inMemory(pixels, shape.Size()),
+		content: bytesContent(pixels),
+		sample:  func(i int) string { return fmt.Sprintf("%s, sample %d", files[0], i) },
 	}, nil
 }
 

@@ -69,6 +69,7 @@ func openFolder(path string, o Options) (*Dataset, error) {
 		return nil, err
 	}
 	d.sample = func(i int) string { return files[i] }
+	d.content = filesContent(folder, files)
 	d.read = func(i int, dst []uint8) error { return readImage(files[i], d.Shape, o.ShortSide, dst) }
 	return d, nil
 }

@@ -133,7 +133,7 @@ func (d *Dataset) setImages(a *array) error {
 		d.Shape = Shape{int(dims[3]), int(dims[1]), int(dims[2])}
 		pixels = channelsFirst(pixels, d.Shape)
 	}
-	d.read = inMemory(pixels, d.Shape.Size())
+	d.read, d.content = inMemory(pixels, d.Shape.Size()), bytesContent(pixels)
 	return nil
 }
 

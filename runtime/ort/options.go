@@ -1,15 +1,17 @@
 package ort
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 
 	capi "github.com/yalue/onnxruntime_go"
 )
 
 // Options says how a session runs. The zero value runs on the CPU with every optimization of ONNX
-// Runtime and as many threads as the machine has cores.
+// Runtime and a thread per core that the process may use.
 type Options struct {
 	Provider Provider // CPU if empty; Auto must be settled by Select first
 
@@ -17,7 +19,7 @@ type Options struct {
 	DeviceID int  // which GPU
 	TF32     bool // let convolutions and matrix products round their inputs to 10 bits of mantissa: faster
 
-	IntraOpThreads      int  // threads within one operator, 0 for one per core
+	IntraOpThreads      int  // threads within one operator, 0 for one per core that the process may use
 	DisableOptimization bool // run the graph as it is written, to verify what the optimizer does
 
 	// ProfilePrefix, if not empty, is the start of the path of a JSON file (Chrome's trace format) with
@@ -40,8 +42,8 @@ type setting struct {
 
 func (o Options) settings() []setting {
 	return []setting{
-		{"threads", o.IntraOpThreads != 0, func(c *capi.SessionOptions) error {
-			return c.SetIntraOpNumThreads(o.IntraOpThreads)
+		{"threads", true, func(c *capi.SessionOptions) error {
+			return c.SetIntraOpNumThreads(o.Threads())
 		}},
 		{"optimization", o.DisableOptimization, func(c *capi.SessionOptions) error {
 			return c.SetGraphOptimizationLevel(capi.GraphOptimizationLevelDisableAll)
@@ -60,6 +62,11 @@ func (o Options) settings() []setting {
 		}},
 	}
 }
+
+// Threads returns how many threads an operator has. ONNX Runtime by itself would take one per physical core of the machine:
+// half as many as the system has to give where cores run two threads each, and too many where the process may use a part of
+// the machine only. Go counts by affinity and by the quota of the container.
+func (o Options) Threads() int { return cmp.Or(o.IntraOpThreads, runtime.GOMAXPROCS(0)) }
 
 // build returns ONNX Runtime's form of the options, which the caller destroys.
 func (o Options) build() (*capi.SessionOptions, error) {

@@ -2,17 +2,15 @@ package train
 
 import (
 	"archive/zip"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"reflect"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 
 // position is where a run stands: what follows depends on nothing but this, the state vectors, the
@@ -28,12 +26,13 @@ type position struct {
 // checkpoint is a run on disk: a zip file of its description as JSON and of one raw little-endian float32
 // file per state vector.
 type checkpoint struct {
-	Recipe   Recipe         `json:"recipe"`
-	Source   source         `json:"source"`
-	Position position       `json:"position"`
-	Best     float64        `json:"best_top1"`
-	History  []Row          `json:"history"`
-	Lengths  map[string]int `json:"lengths"` // elements per state vector
+	Recipe   Recipe          `json:"recipe"`
+	Source   Source          `json:"source"`
+	Position position        `json:"position"`
+	Start    evaluate.Result `json:"start"`     // before the first step
+	Best     float64         `json:"best_top1"` // from the start on
+	History  []Row           `json:"history"`
+	Lengths  map[string]int  `json:"lengths"` // elements per state vector
 	states   map[string]*onnxgraph.Tensor
 }
 
@@ -89,17 +88,8 @@ func readCheckpoint(path string) (*checkpoint, error) {
 		return nil, err
 	}
 	defer z.Close()
-	c := &checkpoint{Recipe: Recipe{GradAccumSteps: 1}, states: map[string]*onnxgraph.Tensor{}} // older ones do not say how many
-	f, err := z.Open(descriptionFile)
+	c, err := readDescription(z)
 	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(f) // to the end, where the checksum is compared
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", descriptionFile, err)
-	}
-	if err := json.Unmarshal(text, c); err != nil {
 		return nil, fmt.Errorf("%s: %w", descriptionFile, err)
 	}
 	for name, length := range c.Lengths {
@@ -119,45 +109,30 @@ func readCheckpoint(path string) (*checkpoint, error) {
 	return c, nil
 }
 
-// source is what decides the course of a run besides its recipe.
-type source struct {
-	Model         string                `json:"model"` // SHA-256 of the file
-	Images        int                   `json:"training_images"`
-	TestImages    int                   `json:"test_images"`
-	Shape         string                `json:"image_shape"`
-	Normalization dataset.Normalization `json:"normalization"`
-}
-
-func (r *Run) source() (source, error) {
-	data, err := r.Model.Bytes()
+// readDescription returns a checkpoint without its states.
+func readDescription(z *zip.ReadCloser) (*checkpoint, error) {
+	f, err := z.Open(descriptionFile)
 	if err != nil {
-		return source{}, err
+		return nil, err
 	}
-	return source{fmt.Sprintf("%x", sha256.Sum256(data)), r.Train.Len(), r.Test.Len(), r.Train.Shape.String(), r.Normalize}, nil
+	defer f.Close()
+	text, err := io.ReadAll(f) // to the end, where the checksum is compared
+	if err != nil {
+		return nil, err
+	}
+	c := &checkpoint{states: map[string]*onnxgraph.Tensor{}}
+	return c, json.Unmarshal(text, c)
 }
 
-// check lists in what a checkpoint differs from the run that is to go on. The number of epochs may differ:
-// the run is then longer or shorter than it was planned.
-func (c *checkpoint) check(r Recipe, s source) error {
-	r.Epochs = c.Recipe.Epochs
-	faults := append(differences(c.Recipe, r), differences(c.Source, s)...)
-	if len(faults) == 0 {
-		return nil
+// hasWork reports whether the checkpoint at path is of a run that did some steps, or cannot be read.
+func hasWork(path string) bool {
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		return true
 	}
-	return fmt.Errorf("resuming: the run was started with other settings; repeat it with the same, or start anew in another folder: %w", errors.Join(faults...))
-}
-
-// differences lists the fields in which two structs of a type differ, by their names in JSON.
-func differences[T any](was, is T) []error {
-	var faults []error
-	before, after := reflect.ValueOf(was), reflect.ValueOf(is)
-	for i := range before.NumField() {
-		a, b := before.Field(i).Interface(), after.Field(i).Interface()
-		if fmt.Sprint(a) != fmt.Sprint(b) { // nil and empty are the same
-			faults = append(faults, fmt.Errorf("%s was %v and is now %v", before.Type().Field(i).Tag.Get("json"), a, b))
-		}
-	}
-	return faults
+	defer z.Close()
+	c, err := readDescription(z)
+	return err != nil || c.Position != position{}
 }
 
 // Folder is where a run keeps its files.
@@ -167,17 +142,19 @@ func (f Folder) last() string    { return filepath.Join(string(f), "last.ckpt") 
 func (f Folder) best() string    { return filepath.Join(string(f), "best.ckpt") }
 func (f Folder) metrics() string { return filepath.Join(string(f), "metrics.csv") }
 
-// prepare makes the folder and checks that it can be written to. A folder that holds another run is an
-// error unless that is to be resumed.
+// HasRun reports whether the folder holds a run that can be resumed.
+func (f Folder) HasRun() bool {
+	_, err := os.Stat(f.last())
+	return err == nil
+}
+
+// prepare makes the folder and checks that it can be written to. A folder that holds the work of another run is an error
+// unless that is to be resumed.
 func (f Folder) prepare(resume bool) error {
 	if err := os.MkdirAll(string(f), 0o755); err != nil {
 		return fmt.Errorf("making the run's folder: %w", err)
 	}
-	_, err := os.Stat(f.last())
-	switch {
-	case resume && err != nil:
-		return fmt.Errorf("resuming: %s holds no checkpoint to go on from: %w", f, err)
-	case !resume && err == nil:
+	if !resume && f.HasRun() && hasWork(f.last()) {
 		return fmt.Errorf("starting a run in %s: it holds another run: resume that with --resume, or choose or empty another folder", f)
 	}
 	probe, err := os.CreateTemp(string(f), ".write-*")

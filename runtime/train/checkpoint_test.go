@@ -13,7 +13,7 @@ import (
 
 func newCheckpoint() *checkpoint {
 	return &checkpoint{
-		Recipe: PaperRecipe(), Source: source{Model: "12ab", Images: 70}, Position: position{Epoch: 2, Step: 3, LossSum: 1.0 / 3, Correct: 20, Samples: 48},
+		Recipe: PaperRecipe(), Source: Source{Model: "12ab", Images: 70}, Position: position{Epoch: 2, Step: 3, LossSum: 1.0 / 3, Correct: 20, Samples: 48},
 		Best: 0.1, History: []Row{{Epoch: 1, TrainLoss: 0.7}, {Epoch: 2, TrainLoss: 2e-300}},
 		states: map[string]*onnxgraph.Tensor{
 			"step.parameters": onnxgraph.NewTensor([]int64{3}, []float32{1, -2, 0.3}),

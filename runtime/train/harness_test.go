@@ -28,6 +28,27 @@ func newData(t *testing.T) (training, test *dataset.Dataset) {
 	return datasettest.OpenCorners(t, 70, 30)
 }
 
+// otherData returns as many images with other pixels.
+func otherData(t *testing.T, training, test int) (train, held *dataset.Dataset) {
+	t.Helper()
+	folder := t.TempDir()
+	for prefix, count := range map[string]int{"train": training, "t10k": test} {
+		labels := make([]byte, count)
+		for i := range labels {
+			labels[i] = byte(i % classes)
+		}
+		datasettest.WriteIDX(t, folder, prefix, side, labels, func(i, x, y int) byte { return byte(i + x*y) })
+	}
+	open := func(s dataset.Split) *dataset.Dataset {
+		d, err := dataset.Open(folder, dataset.Options{Split: s, Classes: classes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	return open(dataset.Train), open(dataset.Test)
+}
+
 // newModel builds an architecture for the images.
 func newModel(t *testing.T, name string, depth, width int) *onnxgraph.Model {
 	t.Helper()

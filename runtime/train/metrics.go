@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 
 // Row is what is known of an epoch after it. Accuracies are shares from 0 to 1.
@@ -20,11 +21,12 @@ type Row struct {
 	Seconds      float64 `json:"seconds"` // of training and measuring
 }
 
-// writeMetrics writes one line per epoch as comma-separated values.
-func writeMetrics(path string, history []Row) error {
+// writeMetrics writes comma-separated values: a line for the start, as epoch 0, and one per epoch.
+func writeMetrics(path string, start evaluate.Result, history []Row) error {
 	err := onnxgraph.WriteFile(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		c.Write([]string{"epoch", "lr", "train_loss", "train_top1", "test_loss", "test_top1", "test_top5", "seconds"})
+		c.Write([]string{"0", "", "", "", fmt.Sprintf("%.6g", start.Loss), fmt.Sprintf("%.6g", start.Top1), fmt.Sprintf("%.6g", start.Top5), ""})
 		for _, r := range history {
 			line := []string{fmt.Sprint(r.Epoch)}
 			for _, v := range []float64{r.LearningRate, r.TrainLoss, r.TrainTop1, r.TestLoss, r.TestTop1, r.TestTop5} {

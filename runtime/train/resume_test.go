@@ -14,6 +14,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
@@ -66,7 +67,17 @@ func afterEpoch(epoch int) interrupt {
 }
 
 func whileMeasuring(r *train.Run, cancel func()) {
+	r.Begun = func(evaluate.Result) {
+		r.Measuring = func(int, int) { cancel() }
+	}
+}
+
+func whileMeasuringTheStart(r *train.Run, cancel func()) {
 	r.Measuring = func(int, int) { cancel() }
+}
+
+func beforeTheFirstStep(r *train.Run, cancel func()) {
+	r.Begun = func(evaluate.Result) { cancel() }
 }
 
 // TestResume stops runs at several points, and compares what they give after being resumed, bit for bit,
@@ -90,7 +101,7 @@ func TestResume(t *testing.T) {
 	}{
 		{"sgd with norms", resNet, nothing, map[string]interrupt{
 			"after an epoch": afterEpoch(2), "within an epoch": afterStep(3, 2), "after an epoch's last step": afterStep(2, 4),
-			"while measuring": whileMeasuring,
+			"while measuring": whileMeasuring, "while measuring the start": whileMeasuringTheStart, "before the first step": beforeTheFirstStep,
 		}},
 		{"dropout and augmentation", dropout, augmented, map[string]interrupt{
 			"after an epoch": afterEpoch(2), "within an epoch": afterStep(2, 3), "after the first step": afterStep(1, 1),
@@ -128,7 +139,7 @@ func TestResume(t *testing.T) {
 					if _, err := r.Do(ctx); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "--resume") {
 						t.Fatalf("stopping: got error %v", err)
 					}
-					r.Progress, r.Measured, r.Measuring = nil, nil, nil
+					r.Begun, r.Progress, r.Measured, r.Measuring = nil, nil, nil, nil
 					r.Workers, r.Resume = 2, true
 					sameResult(t, do(t, r), want)
 					sameStates(t, r, whole)
@@ -142,6 +153,9 @@ func sameResult(t *testing.T, got, want *train.Result) {
 	t.Helper()
 	if !bytes.Equal(modelBytes(t, got.Model), modelBytes(t, want.Model)) {
 		t.Error("the trained models differ")
+	}
+	if got.Start != want.Start {
+		t.Errorf("the starts differ: %+v, %+v", got.Start, want.Start)
 	}
 	untimed := func(history []train.Row) []train.Row {
 		history = slices.Clone(history)
@@ -197,14 +211,16 @@ func TestResumeFaults(t *testing.T) {
 			r.Recipe.LearningRate, r.Recipe.Momentum, r.Recipe.Trained = 0.5, 0.8, r.Recipe.Trained[1:]
 		}, []string{"lr was 0.05 and is now 0.5", "momentum was 0.9 and is now 0.8", "trained was "}},
 		{"normalization", func(r *train.Run) { r.Normalize.Mean = []float64{0.5} }, []string{"normalization was"}},
-		{"training images", func(r *train.Run) { r.Train = r.Test }, []string{"training_images was 70", "is now 30"}},
+		{"training images", func(r *train.Run) { r.Train = r.Test }, []string{"training_images was 70", "is now 30", "training_data was"}},
+		{"other data of equal size", func(r *train.Run) { r.Train, r.Test = otherData(t, 70, 30) }, []string{"training_data was", "test_data was"}},
+		{"another number of threads", func(r *train.Run) { r.Session.IntraOpThreads = 3 }, []string{"threads was 1 and is now 3"}},
+		{"another precision", func(r *train.Run) { r.Session.TF32 = true }, []string{"tf32 was false and is now true"}},
 		{"another model", func(r *train.Run) { r.Model = newModel(t, "lenet", 5, 6) }, []string{"model was"}},
 		{"other weights that do not train", func(r *train.Run) {
 			r.Model = r.Model.Clone()
 			r.Model.Graph.AddConstant("other", onnxgraph.NewScalar[float32](1))
 		}, []string{"model was"}},
 		{"no resuming", func(r *train.Run) { r.Resume = false }, []string{"holds another run", "--resume"}},
-		{"nothing to resume", func(r *train.Run) { r.Folder = train.Folder(t.TempDir()) }, []string{"holds no checkpoint to go on from"}},
 		{"truncated", func(r *train.Run) {
 			damage(t, r, func(data []byte) []byte { return data[:len(data)/2] })
 		}, []string{"reading checkpoint", "last.ckpt"}},
@@ -239,6 +255,30 @@ func TestResumeFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStartAnew starts runs in folders without work of another run: one that is to be resumed, and was killed before its first
+// checkpoint; and one in the place of a run that did not do a step.
+func TestStartAnew(t *testing.T) {
+	want := do(t, newRun(t, leNet(t), transform.Baseline))
+	t.Run("nothing to resume", func(t *testing.T) {
+		r := newRun(t, leNet(t), transform.Baseline)
+		r.Resume = true
+		sameResult(t, do(t, r), want)
+	})
+	t.Run("no step was done", func(t *testing.T) {
+		r := newRun(t, leNet(t), transform.Baseline)
+		r.Recipe.LearningRate *= 2
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		beforeTheFirstStep(r, cancel)
+		if _, err := r.Do(ctx); !errors.Is(err, context.Canceled) || !r.Folder.HasRun() {
+			t.Fatalf("got error %v, and a checkpoint: %v", err, r.Folder.HasRun())
+		}
+		r.Recipe.LearningRate /= 2
+		r.Begun = nil
+		sameResult(t, do(t, r), want)
+	})
 }
 
 func damage(t *testing.T, r *train.Run, f func([]byte) []byte) {

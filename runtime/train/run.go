@@ -7,6 +7,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
@@ -21,12 +22,14 @@ type Run struct {
 	Workers   int         // goroutines that make batches, 0 for one per core; never changes the result
 	Session   ort.Options // how the step runs
 	Folder    Folder      // for checkpoints and metrics
-	Resume    bool        // go on from the folder's last checkpoint
+	Resume    bool        // go on from the folder's last checkpoint, if there is one
 	Keep      Keep
-	// Outlined, if not nil, is called before the step takes memory. Progress, if not nil, is called after every step; Measured after every epoch; Measuring while test
+	// Outlined, if not nil, is called before the step takes memory; Begun with what the model measures before its first step.
+	// Progress, if not nil, is called after every step; Measured after every epoch; Measuring while test
 	// images are run; Recalibrating while training images are, for BatchNormRecalibrate. They are called from the
 	// goroutine that runs Do.
 	Outlined      func(Outline)
+	Begun         func(evaluate.Result)
 	Progress      func(Progress)
 	Measuring     func(done, total int)
 	Measured      func(Row)
@@ -36,7 +39,7 @@ type Run struct {
 // Keep says whose weights a run returns.
 type Keep string
 
-// The choices: after the last epoch, or after the epoch with the best test accuracy.
+// The choices: after the last epoch, or where test accuracy was best, which may be before the first.
 const (
 	KeepLast Keep = "last"
 	KeepBest Keep = "best"
@@ -53,6 +56,7 @@ type Progress struct {
 // Result is a finished run.
 type Result struct {
 	Model   *onnxgraph.Model // the source with what was trained
+	Start   evaluate.Result  // of the model before the first step
 	History []Row            // one row per epoch
 	// Unreached names what was to train, but stayed as it was since the loss does not depend on it.
 	Unreached []string
@@ -67,7 +71,7 @@ func (r *Run) Do(ctx context.Context) (*Result, error) {
 	if err := r.Folder.prepare(r.Resume); err != nil {
 		return nil, err
 	}
-	t, err := newTrainer(r)
+	t, err := newTrainer(r, r.Resume && r.Folder.HasRun())
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,9 @@ func (t *trainer) states() (map[string]*onnxgraph.Tensor, error) {
 		}
 		for _, v := range data {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				if !t.resumed && t.at.Position == (position{}) {
+					return nil, fmt.Errorf("the model %s has the parameter %v: there is nothing to train on from", t.Model.Path(), v)
+				}
 				return nil, t.diverged(t.at.Position.Step, fmt.Sprintf("%s has the element %v after it", slot.Input, v))
 			}
 		}
@@ -52,7 +55,7 @@ func (t *trainer) measure(ctx context.Context) (evaluate.Result, error) {
 	}
 	result, err := evaluate.Measure(ctx, now, t.step.Image, t.Test, o)
 	if err != nil {
-		return result, fmt.Errorf("measuring after epoch %d: %w", t.at.Position.Epoch+1, err)
+		return result, fmt.Errorf("measuring in epoch %d after step %d: %w", t.at.Position.Epoch+1, t.at.Position.Step, err)
 	}
 	return result, nil
 }

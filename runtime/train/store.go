@@ -8,8 +8,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// store puts the state of a step into the constants of the model that the step was built from. Banks that
-// trained are recorded as they are now.
+// store puts the state of a step into the constants of the model that the step was built from. Blocks
+// are recorded as trained.
 func store(m *onnxgraph.Model, step *trainstep.Step, states map[string]*onnxgraph.Tensor) error {
 	blocks, err := transform.Blocks(m) // found before their banks change
 	if err != nil {
@@ -36,7 +36,7 @@ func store(m *onnxgraph.Model, step *trainstep.Step, states map[string]*onnxgrap
 		}
 	}
 	for i := range blocks {
-		if err := blocks[i].Rehash(m); err != nil {
+		if err := blocks[i].RecordTraining(m); err != nil {
 			return err
 		}
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
@@ -46,21 +48,24 @@ func TestLearns(t *testing.T) {
 			if !slices.Equal(before, modelBytes(t, r.Model)) {
 				t.Error("the source was changed")
 			}
-			checkMetrics(t, r, h)
+			checkMetrics(t, r, result.Start, h)
 		})
 	}
 }
 
 // checkMetrics compares the file of metrics with the history.
-func checkMetrics(t *testing.T, r *train.Run, history []train.Row) {
+func checkMetrics(t *testing.T, r *train.Run, start evaluate.Result, history []train.Row) {
 	t.Helper()
 	text := readFile(t, filepath.Join(string(r.Folder), "metrics.csv"))
 	lines, err := csv.NewReader(strings.NewReader(string(text))).ReadAll()
-	if err != nil || len(lines) != len(history)+1 {
-		t.Fatalf("metrics have %d lines (%v), want %d", len(lines), err, len(history)+1)
+	if err != nil || len(lines) != len(history)+2 {
+		t.Fatalf("metrics have %d lines (%v), want %d", len(lines), err, len(history)+2)
+	}
+	if got, want := lines[1], []string{"0", "", "", "", fmt.Sprintf("%.6g", start.Loss), fmt.Sprintf("%.6g", start.Top1), "1", ""}; !slices.Equal(got, want) {
+		t.Errorf("the line of the start is %q, want %q", got, want)
 	}
 	last := history[len(history)-1]
-	if got, want := lines[len(history)][2], fmt.Sprintf("%.6g", last.TrainLoss); lines[0][2] != "train_loss" || got != want {
+	if got, want := lines[len(history)+1][2], fmt.Sprintf("%.6g", last.TrainLoss); lines[0][2] != "train_loss" || got != want {
 		t.Errorf("the last %s is %s, want train_loss %s", lines[0][2], got, want)
 	}
 }
@@ -71,9 +76,12 @@ func TestKeepBest(t *testing.T) {
 	r.Keep = train.KeepBest
 	r.Recipe.Schedule, r.Recipe.StepEpochs, r.Recipe.StepFactor = "step", 2, 30 // the third epoch spoils it
 	var want []byte
-	best, bestEpoch := -1.0, 0
+	best, bestEpoch := -1.0, -1
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	r.Begun = func(start evaluate.Result) {
+		best, bestEpoch, want = start.Top1, 0, readFile(t, lastCheckpoint(r))
+	}
 	r.Measured = func(row train.Row) {
 		if row.TestTop1 > best {
 			best, bestEpoch, want = row.TestTop1, row.Epoch, readFile(t, lastCheckpoint(r))
@@ -95,6 +103,50 @@ func TestKeepBest(t *testing.T) {
 		if !slices.Equal(got[name], data) {
 			t.Errorf("state %s is not that of the best epoch", name)
 		}
+	}
+}
+
+// TestKeepStart spoils a model that was good: what is kept is the model as it was, and what was measured before the first step
+// is what it measures.
+func TestKeepStart(t *testing.T) {
+	good := newRun(t, leNet(t), transform.Baseline)
+	good.Recipe.Epochs = 8
+	trained := do(t, good)
+	last := trained.History[7]
+	r := newRun(t, trained.Model, transform.Baseline)
+	r.Keep, r.Recipe.Epochs, r.Recipe.LearningRate, r.Recipe.ClipNorm = train.KeepBest, 2, 5, 1
+	var begun evaluate.Result
+	r.Begun = func(start evaluate.Result) { begun = start }
+	result := do(t, r)
+	if start := result.Start; start != begun || start.Top1 != last.TestTop1 || math.Abs(start.Loss-last.TestLoss) > 1e-6 || start.Samples != 30 {
+		t.Errorf("at the start %+v, told as %+v; after the training before %+v", start, begun, last)
+	}
+	if h := result.History; h[0].TestTop1 >= last.TestTop1 || h[1].TestTop1 >= last.TestTop1 {
+		t.Fatalf("training did not spoil the model: this tests nothing: %+v", h)
+	}
+	for _, name := range r.Recipe.Trained {
+		if !slices.Equal(constant(t, result.Model, name), constant(t, trained.Model, name)) {
+			t.Errorf("%s is not that of the start", name)
+		}
+	}
+}
+
+// TestDamagedStart refuses a model whose parameters are no numbers, or whose outputs are none, before the first step.
+func TestDamagedStart(t *testing.T) {
+	for name, value := range map[string]float32{"not a number": float32(math.NaN()), "too large": 3e38} {
+		t.Run(name, func(t *testing.T) {
+			r := newRun(t, leNet(t), transform.Baseline)
+			weight := r.Model.Graph.Value("fc1.weight")
+			data := constant(t, r.Model, "fc1.weight")
+			for i := range data {
+				data[i] = value
+			}
+			weight.SetConstant(onnxgraph.NewTensor(weight.Constant().Dims(), data))
+			_, err := r.Do(context.Background())
+			if err == nil || strings.Contains(err.Error(), "diverged") || r.Folder.HasRun() {
+				t.Errorf("got error %v, a checkpoint: %v", err, r.Folder.HasRun())
+			}
+		})
 	}
 }
 

@@ -28,12 +28,14 @@ type trainer struct {
 	fitted    *onnxgraph.Model // the model for images of the step's shape, with the weights that it had at first
 	loader    *dataset.Loader
 	at        checkpoint
+	resumed   bool // from a checkpoint
 	saved     time.Time
 	started   time.Time // of the current epoch in this process
 }
 
-func newTrainer(r *Run) (t *trainer, err error) {
-	source, err := r.source()
+// newTrainer prepares a run, which goes on from the last checkpoint if it is resumed.
+func newTrainer(r *Run, resumed bool) (t *trainer, err error) {
+	source, err := NewSource(r.Model, r.Train, r.Test, r.Normalize, r.Session)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,7 @@ func newTrainer(r *Run) (t *trainer, err error) {
 			err = errors.Join(t.explain(err), t.close())
 		}
 	}()
-	if r.Resume {
+	if t.resumed = resumed; resumed {
 		c, err := loadCheckpoint(r.Folder.last())
 		if err != nil {
 			return t, err
@@ -78,7 +80,7 @@ func (t *trainer) open() error {
 	if err := t.openStep(); err != nil {
 		return err
 	}
-	if t.Resume {
+	if t.resumed {
 		if err := t.stepper.SetStates(t.at.states); err != nil {
 			return fmt.Errorf("resuming from %s: the checkpoint is of another model: %w", t.Folder.last(), err)
 		}
@@ -105,6 +107,11 @@ func (t *trainer) close() error {
 
 func (t *trainer) run(ctx context.Context) (result *Result, err error) {
 	defer func() { err = t.explain(err) }()
+	if !t.resumed {
+		if err := t.begin(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for t.at.Position.Epoch < t.Recipe.Epochs {
 		if err := t.epoch(ctx); err != nil {
 			return nil, err
@@ -124,7 +131,7 @@ func (t *trainer) run(ctx context.Context) (result *Result, err error) {
 	if err := t.recalibrate(ctx, trained); err != nil {
 		return nil, err
 	}
-	return &Result{Model: trained, History: t.at.History, Unreached: t.unreached}, nil
+	return &Result{Model: trained, Start: t.at.Start, History: t.at.History, Unreached: t.unreached}, nil
 }
 
 // kept returns the state vectors that the run is to return.
@@ -137,6 +144,28 @@ func (t *trainer) kept() (map[string]*onnxgraph.Tensor, error) {
 		return c.states, nil
 	}
 	return t.states()
+}
+
+// begin measures the model as it is, and saves the first checkpoint: the best so far.
+func (t *trainer) begin(ctx context.Context) error {
+	var err error
+	if t.at.Start, err = t.measure(ctx); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("training was stopped before its first step; --resume starts it: %w", context.Cause(ctx))
+		}
+		return err
+	}
+	t.at.Best = t.at.Start.Top1
+	if err := writeMetrics(t.Folder.metrics(), t.at.Start, nil); err != nil {
+		return err
+	}
+	if err := t.save(t.Folder.best(), t.Folder.last()); err != nil {
+		return err
+	}
+	if t.Begun != nil {
+		t.Begun(t.at.Start)
+	}
+	return nil
 }
 
 // epoch runs what is left of the current epoch, measures, and saves.
@@ -167,11 +196,11 @@ func (t *trainer) epoch(ctx context.Context) error {
 	}
 	t.at.History = append(t.at.History, row)
 	t.at.Position = position{Epoch: p.Epoch + 1}
-	if err := writeMetrics(t.Folder.metrics(), t.at.History); err != nil {
+	if err := writeMetrics(t.Folder.metrics(), t.at.Start, t.at.History); err != nil {
 		return err
 	}
 	paths := []string{t.Folder.last()}
-	if len(t.at.History) == 1 || row.TestTop1 > t.at.Best {
+	if row.TestTop1 > t.at.Best {
 		t.at.Best = row.TestTop1
 		paths = []string{t.Folder.best(), t.Folder.last()}
 	}

@@ -1,0 +1,84 @@
+package dataset
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestFingerprint writes a data set of each format twice, into two folders: the fingerprints agree. Then it changes something
+// about the second, a pixel that is not tasted included: they no longer do.
+func TestFingerprint(t *testing.T) {
+	patch := func(name string, change func([]byte) []byte) func(t *testing.T, folder string, o *Options) {
+		return func(t *testing.T, folder string, o *Options) {
+			path := filepath.Join(folder, name)
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, path, change(data))
+		}
+	}
+	bump := func(fromEnd int) func([]byte) []byte {
+		return func(data []byte) []byte { data[len(data)-fromEnd]++; return data }
+	}
+	rename := func(from, to string) func(t *testing.T, folder string, o *Options) {
+		return func(t *testing.T, folder string, o *Options) {
+			if err := os.Rename(filepath.Join(folder, from), filepath.Join(folder, to)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	option := func(change func(o *Options)) func(t *testing.T, folder string, o *Options) {
+		return func(_ *testing.T, _ string, o *Options) { change(o) }
+	}
+	writeNPZ := func(last byte) func(t *testing.T, folder string) {
+		return func(t *testing.T, folder string) {
+			npz(t, filepath.Join(folder, "data.npz"), map[string][]byte{
+				"images": npy("|u1", "(40, 2, 2)", append(make([]byte, 159), last)), "labels": npy("|u1", "(40,)", make([]byte, 40)),
+			})
+		}
+	}
+	folders := Options{Shape: Shape{3, 4, 4}}
+	for name, c := range map[string]struct {
+		write  func(t *testing.T, folder string)
+		path   string
+		o      Options
+		change func(t *testing.T, folder string, o *Options)
+	}{
+		"idx, a pixel":        {func(t *testing.T, f string) { writeIDX(t, f, 100, 3, 3) }, "", Options{}, patch("train-images-idx3-ubyte", bump(3*9))},
+		"idx, a label":        {func(t *testing.T, f string) { writeIDX(t, f, 100, 3, 3) }, "", Options{}, patch("train-labels-idx1-ubyte", func(b []byte) []byte { b[len(b)-1] = 2; return b })},
+		"idx, more classes":   {func(t *testing.T, f string) { writeIDX(t, f, 100, 3, 3) }, "", Options{}, option(func(o *Options) { o.Classes = 5 })},
+		"idx, resized":        {func(t *testing.T, f string) { writeIDX(t, f, 20, 8, 8) }, "", Options{Shape: Shape{1, 4, 4}, Resize: true}, option(func(o *Options) { o.ShortSide = 6 })},
+		"cifar10, a pixel":    {func(t *testing.T, f string) { writeCIFAR10(t, f) }, "", Options{}, patch("data_batch_3.bin", bump(1))},
+		"cifar10, a name":     {func(t *testing.T, f string) { writeCIFAR10(t, f) }, "", Options{}, patch("batches.meta.txt", func(b []byte) []byte { b[0] = 'b'; return b })},
+		"cifar100, a label":   {func(t *testing.T, f string) { writeCIFAR100(t, f) }, "", Options{}, patch("train.bin", func(b []byte) []byte { b[1] = 3; return b })},
+		"npz, a pixel":        {writeNPZ(1), "data.npz", Options{}, func(t *testing.T, f string, _ *Options) { writeNPZ(2)(t, f) }},
+		"folders, a file":     {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, rename("train/9/b.PNG", "train/9/g.png")},
+		"folders, a size":     {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, patch("train/9/b.PNG", func(b []byte) []byte { return append(b, 0) })},
+		"folders, a class":    {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, rename("train/cat", "train/dog")},
+		"folders, image size": {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, option(func(o *Options) { o.Shape = Shape{3, 5, 5} })},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fingerprint := func(folder string, o Options) string {
+				s, err := mustOpen(t, filepath.Join(folder, c.path), o).Fingerprint()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return s
+			}
+			one, other := t.TempDir(), t.TempDir()
+			c.write(t, one)
+			c.write(t, other)
+			first := fingerprint(one, c.o)
+			if fingerprint(other, c.o) != first {
+				t.Error("the same data in another folder has another fingerprint")
+			}
+			o := c.o
+			c.change(t, other, &o)
+			if fingerprint(other, o) == first {
+				t.Error("other data have the same fingerprint")
+			}
+		})
+	}
+}

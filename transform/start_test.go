@@ -1,0 +1,108 @@
+package transform_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+	"github.com/rcfreeze/rcfreeze/transform/filterbank"
+)
+
+// TestStartBanks draws blocks anew that were made with one seed: those that train then are what Convert makes with the other
+// seed, of the same kind, and recorded so; those that do not train stay.
+func TestStartBanks(t *testing.T) {
+	const made, drawn = 1, 7
+	options := map[string]transform.Options{
+		"depthwise":          {Layout: transform.Depthwise, Expansion: 3},
+		"dense, expansion 2": {Expansion: 2, Between: transform.BatchNorm},
+		"source's filters":   {Pointwise: transform.Identity},
+	}
+	for _, kind := range filterbank.Names() {
+		options[kind] = transform.Options{Bank: kind}
+	}
+	for name, o := range options {
+		for _, v := range []transform.Variant{transform.Frozen, transform.Learned} {
+			t.Run(name+", "+string(v), func(t *testing.T) {
+				o.Seed = made
+				m := converted(t, convcases.Cases[0], o)
+				before := constantBytes(t, m, "conv.bank")
+				recorded := onlyBlock(t, m).Record.Bank
+				if err := v.Start(m, drawn, true); err != nil {
+					t.Fatal(err)
+				}
+				m = reloaded(t, m)
+				r := onlyBlock(t, m).Record // which compares the bank with its hash
+				if r.Pointwise != transform.Random || r.Trained {
+					t.Errorf("the 1×1 convolution is recorded as %s, trained %v", r.Pointwise, r.Trained)
+				}
+				want, kind, seed := before, recorded, uint64(made)
+				if v == transform.Learned {
+					kind, seed = o.Bank, drawn
+					o.Seed, o.Pointwise = drawn, transform.Random
+					other := converted(t, convcases.Cases[0], o)
+					want, kind = constantBytes(t, other, "conv.bank"), onlyBlock(t, other).Record.Bank
+				}
+				if r.Bank != kind || r.Seed != seed || !bytes.Equal(constantBytes(t, m, "conv.bank"), want) {
+					t.Errorf("the bank is recorded as %s of seed %d, want %s of %d, or has other numbers", r.Bank, r.Seed, kind, seed)
+				}
+			})
+		}
+	}
+}
+
+// TestStart says of each variant what of a model is drawn anew.
+func TestStart(t *testing.T) {
+	for _, c := range []struct {
+		variant transform.Variant
+		scratch bool
+		changes map[string]bool
+	}{
+		{transform.Baseline, false, map[string]bool{"conv.weight": false, "conv.bias": false}},
+		{transform.Baseline, true, map[string]bool{"conv.weight": true, "conv.bias": true}},
+		{transform.FrozenBaseline, false, map[string]bool{"conv.weight": true, "conv.bias": false}},
+		{transform.FrozenBaseline, true, map[string]bool{"conv.weight": true, "conv.bias": true}},
+		{transform.Frozen, false, map[string]bool{"conv.bank": false, "conv.pointwise": false, "conv.bias": false}},
+		{transform.Frozen, true, map[string]bool{"conv.bank": false, "conv.pointwise": true, "conv.bias": true}},
+		{transform.Learned, false, map[string]bool{"conv.bank": false, "conv.pointwise": false, "conv.bias": false}},
+		{transform.Learned, true, map[string]bool{"conv.bank": true, "conv.pointwise": true, "conv.bias": true}},
+	} {
+		m := cases("bias").Model()
+		if c.variant.HasBlocks() {
+			m = converted(t, cases("bias"), transform.Options{})
+		}
+		was := m.Clone()
+		if err := c.variant.Start(m, 5, c.scratch); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range c.changes {
+			if got := !bytes.Equal(constantBytes(t, m, name), constantBytes(t, was, name)); got != want {
+				t.Errorf("%s, from scratch %v: %s changed: %v, want %v", c.variant, c.scratch, name, got, want)
+			}
+		}
+	}
+}
+
+// onlyBlock returns the only block of a model.
+func onlyBlock(t *testing.T, m *onnxgraph.Model) transform.Block {
+	t.Helper()
+	blocks, err := transform.Blocks(m)
+	if err != nil || len(blocks) != 1 {
+		t.Fatalf("%d blocks, want 1: %v", len(blocks), err)
+	}
+	return blocks[0]
+}
+
+func constantBytes(t *testing.T, m *onnxgraph.Model, name string) []byte {
+	t.Helper()
+	v := m.Graph.Value(name)
+	if v == nil || v.Constant() == nil {
+		t.Fatalf("no constant %q", name)
+	}
+	data, err := v.Constant().Raw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
