@@ -34,6 +34,12 @@ func (b *Block) RecordTraining(m *onnxgraph.Model) error {
 	return b.rerecord(m)
 }
 
+// HasDrawn reports whether a block of the model has a 1×1 convolution with random weights, which was not trained since.
+func HasDrawn(m *onnxgraph.Model) (bool, error) {
+	blocks, err := Blocks(m)
+	return slices.ContainsFunc(blocks, func(b Block) bool { return b.Record.Pointwise == Random && !b.Record.Trained }), err
+}
+
 // rerecord records the block with its bank as it is now.
 func (b *Block) rerecord(m *onnxgraph.Model) error {
 	sum, err := hash(b.Bank.Constant())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -140,10 +141,7 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	if plan.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) { return plan.Train, nil }); err != nil {
 		return nil, err
 	}
-	if err := describe(m, plan.Normalize, plan.Train.Classes); err != nil {
-		return nil, err
-	}
-	if plan.Recipe, plan.Augment, err = c.recipe.settle(plan.Train.Format, c.reinit); err != nil {
+	if plan.Recipe, plan.Augment, err = c.recipe.settle(c.printer, plan.Train.Format, plan.Train.Len(), c.fromScratch(plan)); err != nil {
 		return nil, err
 	}
 	w := &watcher{progress: c.progress(), batchSize: plan.Recipe.BatchSize, epochs: plan.Recipe.Epochs, classes: len(plan.Train.Classes)}
@@ -156,6 +154,13 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	plan.Outlined = func(o train.Outline) { c.outline(o, c.runtime.verbose) }
 	plan.Begun, plan.Progress, plan.Measuring, plan.Measured, plan.Recalibrating = w.begun, w.step, w.measuring, w.measured, w.recalibrating
 	return plan, nil
+}
+
+// fromScratch reports whether all runs have the settings for training from scratch: if some start with random weights.
+func (c *compareCommand) fromScratch(plan *compare.Plan) bool {
+	return c.reinit || slices.ContainsFunc(plan.Variants, func(v transform.Variant) bool {
+		return v == transform.FrozenBaseline || v.HasBlocks() && plan.Convert.Pointwise == transform.Random
+	})
 }
 
 func (c *compareCommand) print(r compareResult) {

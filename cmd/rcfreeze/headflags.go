@@ -9,7 +9,10 @@ import (
 )
 
 // headFlags say whether a model gets a new last layer.
-type headFlags struct{ classes int }
+type headFlags struct {
+	classes int
+	before  string // the node that leads to the new last layer, by a name for --train-from
+}
 
 func (f *headFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.classes, "num-classes", 0, "give the model a new last layer for so many classes, drawn by the seed (0: keep the one it has)")
@@ -31,6 +34,7 @@ func (f *headFlags) apply(p *printer, m *onnxgraph.Model, seed uint64) error {
 	if err != nil {
 		return err
 	}
+	f.before = nodeBefore(m, head.Node)
 	m.RemoveMetadata(classesKey)
 	p.say("%s: new last layer %s for %d classes, was for %d", m.Path(), head.Node, f.classes, head.Classes)
 	return nil

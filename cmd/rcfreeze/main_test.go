@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -20,7 +21,8 @@ import (
 
 func TestMain(m *testing.M) {
 	secondopinion.RunChildIfAsked()
-	ort.Init("") // searches upward from this folder, which the tests leave; they report the error
+	runtime.GOMAXPROCS(1) // so that sessions take one thread, and give the same numbers on every machine
+	ort.Init("")          // searches upward from this folder, which the tests leave; they report the error
 	os.Exit(m.Run())
 }
 

@@ -21,33 +21,34 @@ type recipeFlags struct {
 	blockForm string
 }
 
-// The defaults in which fine-tuning differs from training from scratch, and AdamW from SGD.
+// The learning rates of AdamW, where the others are for SGD.
 const (
-	tuneEpochs, tuneBatchSize = 10, 128
-	adamWRate                 = 1e-3
+	adamWTuneRate    = 1e-4
+	adamWScratchRate = 1e-3
 )
 
 func (f *recipeFlags) add(flags *pflag.FlagSet) {
-	paper := train.PaperRecipe()
-	f.flags, f.recipe = flags, paper
+	tune, scratch := train.TuneRecipe(), train.PaperRecipe()
+	f.flags, f.recipe = flags, tune
 	r := &f.recipe
-	flags.IntVar(&r.Epochs, "epochs", tuneEpochs, fmt.Sprintf("passes over the training images (default from scratch: %d)", paper.Epochs))
-	flags.IntVarP(&r.BatchSize, "batch-size", "b", tuneBatchSize, fmt.Sprintf("images per step (default from scratch: %d)", paper.BatchSize))
-	flags.IntVar(&r.GradAccumSteps, "grad-accum-steps", paper.GradAccumSteps, "steps whose gradients are averaged for one update, which so sees as many times --batch-size images, in the memory of one step")
-	flags.StringVar(&r.Optimizer, "optimizer", paper.Optimizer, "optimizer: "+strings.Join(train.Optimizers(), ", ")+" (also --opt)")
-	flags.Float64Var(&r.LearningRate, "lr", paper.LearningRate, fmt.Sprintf("learning rate (default of adamw: %g)", adamWRate))
-	flags.Float64Var(&r.Momentum, "momentum", paper.Momentum, "momentum of sgd")
-	flags.BoolVar(&r.Nesterov, "nesterov", paper.Nesterov, "Nesterov momentum")
-	flags.Float64Var(&r.WeightDecay, "weight-decay", paper.WeightDecay, "weight decay")
-	flags.Float64Var(&r.LabelSmoothing, "label-smoothing", paper.LabelSmoothing, "label smoothing (also --smoothing)")
-	flags.StringVar(&r.Schedule, "scheduler", paper.Schedule, "learning rate schedule: "+strings.Join(train.Schedules(), ", ")+" (also --sched)")
-	flags.Float64Var(&r.WarmupEpochs, "warmup-epochs", paper.WarmupEpochs, "epochs over which the learning rate rises first")
-	flags.IntVar(&r.StepEpochs, "step-epochs", paper.StepEpochs, "epochs between two drops, for --scheduler step")
-	flags.Float64Var(&r.StepFactor, "step-factor", paper.StepFactor, "what a drop multiplies the learning rate with")
-	flags.Float64Var(&r.ClipNorm, "clip-grad", paper.ClipNorm, "bound on the norm of the gradient (0: none)")
+	flags.IntVar(&r.Epochs, "epochs", tune.Epochs, fmt.Sprintf("passes over the training images (default from scratch: %d)", scratch.Epochs))
+	flags.IntVarP(&r.BatchSize, "batch-size", "b", tune.BatchSize, fmt.Sprintf("images per step (default from scratch: %d)", scratch.BatchSize))
+	flags.IntVar(&r.GradAccumSteps, "grad-accum-steps", tune.GradAccumSteps, "steps whose gradients are averaged for one update, which so sees as many times --batch-size images, in the memory of one step")
+	flags.StringVar(&r.Optimizer, "optimizer", tune.Optimizer, "optimizer: "+strings.Join(train.Optimizers(), ", ")+" (also --opt)")
+	flags.Float64Var(&r.LearningRate, "lr", tune.LearningRate, fmt.Sprintf("learning rate (default from scratch: %g; of adamw: %g, from scratch: %g)",
+		scratch.LearningRate, adamWTuneRate, adamWScratchRate))
+	flags.Float64Var(&r.Momentum, "momentum", tune.Momentum, "momentum of sgd")
+	flags.BoolVar(&r.Nesterov, "nesterov", tune.Nesterov, "Nesterov momentum")
+	flags.Float64Var(&r.WeightDecay, "weight-decay", tune.WeightDecay, fmt.Sprintf("weight decay (default from scratch: %g)", scratch.WeightDecay))
+	flags.Float64Var(&r.LabelSmoothing, "label-smoothing", tune.LabelSmoothing, fmt.Sprintf("label smoothing (default from scratch: %g; also --smoothing)", scratch.LabelSmoothing))
+	flags.StringVar(&r.Schedule, "scheduler", tune.Schedule, "learning rate schedule: "+strings.Join(train.Schedules(), ", ")+" (also --sched)")
+	flags.Float64Var(&r.WarmupEpochs, "warmup-epochs", tune.WarmupEpochs, "epochs over which the learning rate rises first")
+	flags.IntVar(&r.StepEpochs, "step-epochs", tune.StepEpochs, "epochs between two drops, for --scheduler step")
+	flags.Float64Var(&r.StepFactor, "step-factor", tune.StepFactor, "what a drop multiplies the learning rate with")
+	flags.Float64Var(&r.ClipNorm, "clip-grad", tune.ClipNorm, "bound on the norm of the gradient (0: none)")
 	flags.StringVar(&f.augment, "augment", "auto", "augmentation such as pad-crop=4,flip=0.5, or none (auto: that for cifar10 and cifar100, none for others)")
 	flags.StringVar(&f.blockForm, "block-form", string(trainstep.AutoForm), fmt.Sprintf("how a step computes frozen blocks, of %v: as two convolutions, or folded into one in the graph", trainstep.BlockForms()))
-	flags.StringVar((*string)(&r.BatchNorm), "batchnorm", string(paper.BatchNorm), "train (normalise by the statistics of the batch), eval (by the running statistics, which stay), "+
+	flags.StringVar((*string)(&r.BatchNorm), "batchnorm", string(tune.BatchNorm), "train (normalise by the statistics of the batch), eval (by the running statistics, which stay), "+
 		"recalibrate (as train, and re-estimate the running statistics on the training images in the end)")
 	flags.StringVar(&r.TrainFrom, "train-from", "", "train only what comes after the node of this name: all before it stays, and is not differentiated")
 }
@@ -87,17 +88,22 @@ func (f *recipeFlags) augmentations(format string) ([]dataset.Augmentation, erro
 	return list, nil
 }
 
-// settle returns the recipe, and the augmentation that it names, for a data set of the given format.
-func (f *recipeFlags) settle(format string, fromScratch bool) (train.Recipe, []dataset.Augmentation, error) {
-	r, paper := f.recipe, train.PaperRecipe()
-	if fromScratch && !f.flags.Changed("epochs") {
-		r.Epochs = paper.Epochs
-	}
-	if fromScratch && !f.flags.Changed("batch-size") {
-		r.BatchSize = paper.BatchSize
-	}
+// settle returns the recipe, and the augmentation that it names, for so many training images of a data set of the given format.
+// Flags that are not given have the values for training from scratch, or those for fine-tuning.
+func (f *recipeFlags) settle(p *printer, format string, images int, scratch bool) (train.Recipe, []dataset.Augmentation, error) {
+	r := f.recipe
 	if r.Optimizer == "adamw" && !f.flags.Changed("lr") {
-		r.LearningRate = adamWRate
+		r.LearningRate = adamWTuneRate
+	}
+	if scratch {
+		f.fromScratch(&r)
+	}
+	if !f.flags.Changed("batch-size") && r.BatchSize > images {
+		p.say("the batch size is %d instead of %d: there are no more training images", images, r.BatchSize)
+		r.BatchSize = images
+	}
+	if left := images % r.BatchSize; left > 0 && r.BatchSize < images {
+		p.say("each epoch leaves out %s of %s images, others each time, since all batches have %d%s", count(left), count(images), r.BatchSize, betterBatch(images, r.BatchSize))
 	}
 	r.BlockForm = trainstep.BlockForm(f.blockForm)
 	augment, err := f.augmentations(format)
@@ -105,4 +111,40 @@ func (f *recipeFlags) settle(format string, fromScratch bool) (train.Recipe, []d
 		r.Augment = append(r.Augment, a.String())
 	}
 	return r, augment, err
+}
+
+// fromScratch gives a recipe the values for training from scratch where no flag does.
+func (f *recipeFlags) fromScratch(r *train.Recipe) {
+	paper := train.PaperRecipe()
+	if r.Optimizer == "adamw" {
+		paper.LearningRate = adamWScratchRate
+	}
+	for flag, set := range map[string]func(){
+		"epochs":          func() { r.Epochs = paper.Epochs },
+		"batch-size":      func() { r.BatchSize = paper.BatchSize },
+		"lr":              func() { r.LearningRate = paper.LearningRate },
+		"weight-decay":    func() { r.WeightDecay = paper.WeightDecay },
+		"label-smoothing": func() { r.LabelSmoothing = paper.LabelSmoothing },
+	} {
+		if !f.flags.Changed(flag) {
+			set()
+		}
+	}
+}
+
+// betterBatch advises the batch size, from half of what it is on, that leaves out the fewest images, if there is a better one.
+func betterBatch(images, size int) string {
+	best := size
+	for b := size - 1; b >= (size+1)/2; b-- {
+		if images%b < images%best {
+			best = b
+		}
+	}
+	switch {
+	case best == size:
+		return ""
+	case images%best == 0:
+		return fmt.Sprintf(": --batch-size %d leaves out none", best)
+	}
+	return fmt.Sprintf(": --batch-size %d leaves out %d", best, images%best)
 }

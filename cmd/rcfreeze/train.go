@@ -30,6 +30,8 @@ type trainCommand struct {
 	folder  string
 	epsilon fraction
 	splits  trainingSplits
+
+	scratch bool // so the model is trained: where all weights, or those of some layers, are random
 }
 
 // trainResult is what train prints as JSON.
@@ -118,7 +120,10 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	c.announce(m.Path(), variant, run)
+	if err := c.announce(m.Path(), variant, run); err != nil {
+		return err
+	}
+	c.adviseFew(run)
 	trained, err := run.Do(ctx)
 	if err != nil {
 		return fmt.Errorf("training %s: %w", m.Path(), withTrainFrom(err, m, variant))
@@ -142,6 +147,7 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("measuring %s: %w", c.output.name(), err)
 	}
+	c.sayIfWorse(trained, run, r.Result)
 	return c.result(r, func() {
 		facts := append(r.facts(), measuredFacts(r.Result, r.ModelClasses, r.Epsilon)...)
 		c.facts(append(facts, [2]string{"written", r.Output}, [2]string{"checkpoints", r.Folder})...)
@@ -190,7 +196,12 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 	if run.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) { return run.Train, nil }); err != nil {
 		return nil, err
 	}
-	if run.Recipe, run.Augment, err = c.recipe.settle(run.Train.Format, c.reinit); err != nil {
+	drawn, err := transform.HasDrawn(m)
+	if err != nil {
+		return nil, err
+	}
+	c.scratch = c.reinit || drawn || variant == transform.FrozenBaseline
+	if run.Recipe, run.Augment, err = c.recipe.settle(c.printer, run.Train.Format, run.Train.Len(), c.scratch); err != nil {
 		return nil, err
 	}
 	if err := run.Recipe.Select(m, variant); err != nil {
@@ -202,8 +213,8 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 	return run, variant.Start(m, run.Recipe.Seed, c.reinit)
 }
 
-// announce tells the settings of a run in one line.
-func (c *trainCommand) announce(path string, variant transform.Variant, run *train.Run) {
+// announce tells the settings of a run.
+func (c *trainCommand) announce(path string, variant transform.Variant, run *train.Run) error {
 	r := run.Recipe
 	augment := strings.Join(r.Augment, ",")
 	if augment == "" {
@@ -213,7 +224,17 @@ func (c *trainCommand) announce(path string, variant transform.Variant, run *tra
 	if r.GradAccumSteps > 1 {
 		batch += fmt.Sprintf(" × %d steps per update", r.GradAccumSteps)
 	}
-	c.say("training %s as %s on %d images of %v: epochs %d, batch size %s, %s, lr %g (%s), momentum %g, weight decay %g, label smoothing %g, augmentation %s, seed %d, provider %s",
-		path, variant, run.Train.Len(), run.Train.Shape, r.Epochs, batch, r.Optimizer, r.LearningRate, r.Schedule, r.Momentum, r.WeightDecay, r.LabelSmoothing,
-		augment, r.Seed, run.Session.Provider)
+	all, trained, err := train.Count(run.Model, r.Trained)
+	if err != nil {
+		return err
+	}
+	how := "fine-tuning"
+	if c.scratch {
+		how = "training from scratch"
+	}
+	c.say("%s: %s as %s: %s of %s parameters train", path, how, variant, count(trained), count(all))
+	c.say("on %s images of %v: epochs %d, batch size %s, %s, lr %g (%s), momentum %g, weight decay %g, label smoothing %g, augmentation %s, seed %d, provider %s, threads %d",
+		count(run.Train.Len()), run.Train.Shape, r.Epochs, batch, r.Optimizer, r.LearningRate, r.Schedule, r.Momentum, r.WeightDecay, r.LabelSmoothing,
+		augment, r.Seed, run.Session.Provider, run.Session.Threads())
+	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -209,30 +210,135 @@ func TestKeepBestAndOptimizers(t *testing.T) {
 	}
 }
 
-// TestDefaults checks the settings that depend on others.
+// TestDefaults checks the settings that depend on others, and what is said of images that batches leave out.
 func TestDefaults(t *testing.T) {
 	for _, c := range []struct {
-		args           []string
-		scratch        bool
-		epochs, images int
-		rate           float64
+		args                []string
+		scratch             bool
+		images              int
+		epochs, batch       int
+		rate, decay, smooth float64
+		said                string
 	}{
-		{nil, false, 10, 128, 0.01},
-		{nil, true, 75, 256, 0.01},
-		{[]string{"--epochs", "3", "-b", "4"}, true, 3, 4, 0.01},
-		{[]string{"--optimizer", "adamw"}, false, 10, 128, 0.001},
-		{[]string{"--optimizer", "adamw", "--lr", "0.01"}, false, 10, 128, 0.01},
+		{nil, false, 1280, 10, 128, 0.001, 1e-4, 0, ""},
+		{nil, true, 2560, 75, 256, 0.01, 0.01, 0.1, ""},
+		{[]string{"--epochs", "3", "-b", "4"}, true, 40, 3, 4, 0.01, 0.01, 0.1, ""},
+		{[]string{"--lr", "0.5", "--weight-decay", "0", "--label-smoothing", "0.3"}, true, 256, 75, 256, 0.5, 0, 0.3, ""},
+		{[]string{"--optimizer", "adamw"}, false, 1280, 10, 128, 0.0001, 1e-4, 0, ""},
+		{[]string{"--optimizer", "adamw"}, true, 2560, 75, 256, 0.001, 0.01, 0.1, ""},
+		{[]string{"--optimizer", "adamw", "--lr", "0.01"}, false, 1280, 10, 128, 0.01, 1e-4, 0, ""},
+		{nil, false, 200, 10, 128, 0.001, 1e-4, 0, "leaves out 72 of 200 images, others each time, since all batches have 128: --batch-size 100 leaves out none\n"},
+		{nil, false, 1283, 10, 128, 0.001, 1e-4, 0, "leaves out 3 of 1,283 images, others each time, since all batches have 128\n"},
+		{[]string{"-b", "3"}, false, 7, 10, 3, 0.001, 1e-4, 0, "leaves out 1 of 7 images, others each time, since all batches have 3\n"},
+		{nil, false, 100, 10, 100, 0.001, 1e-4, 0, "the batch size is 100 instead of 128"},
+		{nil, true, 100, 75, 100, 0.01, 0.01, 0.1, "the batch size is 100 instead of 256"},
 	} {
-		cmd := newTrain(&printer{})
+		var said bytes.Buffer
+		p := &printer{stderr: &said}
+		cmd := newTrain(p)
 		var f recipeFlags
 		cmd.ResetFlags()
 		f.add(cmd.Flags())
 		if err := cmd.ParseFlags(c.args); err != nil {
 			t.Fatal(err)
 		}
-		r, augment, err := f.settle("cifar10", c.scratch)
-		if err != nil || r.Epochs != c.epochs || r.BatchSize != c.images || r.LearningRate != c.rate || len(augment) != 2 {
-			t.Errorf("%v, from scratch %v: %d epochs, batch size %d, lr %v, augmentation %v (%v)", c.args, c.scratch, r.Epochs, r.BatchSize, r.LearningRate, augment, err)
+		r, augment, err := f.settle(p, "cifar10", c.images, c.scratch)
+		if err != nil || r.Epochs != c.epochs || r.BatchSize != c.batch || len(augment) != 2 {
+			t.Errorf("%v, from scratch %v: %d epochs, batch size %d, augmentation %v (%v)", c.args, c.scratch, r.Epochs, r.BatchSize, augment, err)
+		}
+		if r.LearningRate != c.rate || r.WeightDecay != c.decay || r.LabelSmoothing != c.smooth {
+			t.Errorf("%v, from scratch %v: lr %v, weight decay %v, label smoothing %v", c.args, c.scratch, r.LearningRate, r.WeightDecay, r.LabelSmoothing)
+		}
+		if !strings.Contains(said.String(), c.said) || (said.Len() == 0) != (c.said == "") {
+			t.Errorf("%v, %d images: said %q, want %q", c.args, c.images, said.String(), c.said)
+		}
+	}
+}
+
+// TestWorse spoils a model that was good: train says so, and with --keep best writes the weights from before.
+func TestWorse(t *testing.T) {
+	workshop(t)
+	_, stderr, code := call(trainArgs("model.onnx", "good.onnx", "--epochs", "8", "--lr", "0.1")...)
+	if code != exitDone || strings.Contains(stderr, "worse") || !strings.Contains(stderr, "before training: test loss") {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	spoil := []string{"--lr", "5", "--clip-grad", "1", "--epochs", "2"}
+	stdout, stderr, code := call(trainArgs("good.onnx", "spoiled.onnx", append(spoil, "--json")...)...)
+	if code != exitDone || !strings.Contains(stderr, "worse than before") || !strings.Contains(stderr, "--lr 0.5") || !strings.Contains(stderr, "--keep best") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	var r trainResult
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || !(r.Result.Top1 < r.Start.Top1) || r.Start.Samples != testCount {
+		t.Errorf("top-1 went from %v to %v (%v): this tests nothing", r.Start.Top1, r.Result.Top1, err)
+	}
+	_, stderr, code = call(trainArgs("good.onnx", "kept.onnx", append(spoil, "--keep", "best")...)...)
+	if code != exitDone || strings.Contains(stderr, "worse than before") || !strings.Contains(stderr, "no epoch was better") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if !bytes.Equal(tensor(t, "kept.onnx", "fc1.weight"), tensor(t, "good.onnx", "fc1.weight")) {
+		t.Error("--keep best kept other weights than those from before training, which were the best")
+	}
+}
+
+// TestFromScratch checks by which settings a model is trained, which is said: those for fine-tuning once its weights are trained.
+func TestFromScratch(t *testing.T) {
+	workshop(t)
+	succeed(t, "convert", "model.onnx", "-o", "random.onnx", "--pointwise", "random")
+	succeed(t, "convert", "model.onnx", "-o", "projected.onnx")
+	succeed(t, "convert", "model.onnx", "-o", "drawn.onnx", "--reinit")
+	for i, c := range []struct {
+		model   string
+		flags   []string
+		scratch bool
+	}{
+		{"model.onnx", nil, false},
+		{"model.onnx", []string{"--reinit"}, true},
+		{"model.onnx", []string{"--variant", "frozen-baseline"}, true},
+		{"projected.onnx", nil, false},
+		{"projected.onnx", []string{"--reinit"}, true},
+		{"drawn.onnx", nil, true},
+		{"random.onnx", nil, true},
+		{"random.onnx", []string{"--variant", "learned"}, true},
+		{"out6.onnx", nil, false}, // which the run before last wrote
+		{"out6.onnx", []string{"--reinit"}, true},
+	} {
+		out := fmt.Sprintf("out%d.onnx", i)
+		args := append([]string{"train", c.model, "-o", out, "--data", "bands", "--epochs", "1", "-b", "8", "--json"}, c.flags...)
+		stdout, stderr, code := call(args...)
+		var r trainResult
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != exitDone {
+			t.Fatalf("%v: %v: %s", args, err, stderr)
+		}
+		if (r.Recipe.LearningRate == 0.01) != c.scratch || strings.Contains(stderr, "from scratch") != c.scratch || strings.Contains(stderr, "fine-tuning") == c.scratch {
+			t.Errorf("%v: lr %v, want settings from scratch: %v; said %s", args, r.Recipe.LearningRate, c.scratch, stderr)
+		}
+	}
+}
+
+// TestFewUpdates advises what helps a new last layer that gets few updates, with flags that work.
+func TestFewUpdates(t *testing.T) {
+	workshop(t)
+	writeBands(t, "labels", 7)
+	succeed(t, "new", "cifar-resnet", "-o", "resnet.onnx", "--input", "1x12x12", "--classes", "3", "--width", "3", "--depth", "8")
+	for i, c := range []struct {
+		model  string
+		flags  []string
+		advice []string
+	}{
+		{"model.onnx", nil, []string{"6 updates are few", `--train-from "relu4"`}},
+		{"resnet.onnx", nil, []string{"6 updates are few", `--train-from "flatten"`, "--batchnorm recalibrate"}},
+		{"resnet.onnx", []string{"--train-from", "flatten", "--batchnorm", "recalibrate"}, nil},
+		{"resnet.onnx", []string{"--epochs", "20"}, nil},
+	} {
+		args := append([]string{"--data", "labels", "--num-classes", "7", "--epochs", "1"}, c.flags...)
+		_, stderr, code := call(trainArgs(c.model, fmt.Sprintf("out%d.onnx", i), args...)...)
+		if code != exitDone || strings.Contains(stderr, "are few") != (c.advice != nil) {
+			t.Errorf("%s %v: exit code %d: %s", c.model, args, code, stderr)
+		}
+		for _, want := range c.advice {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("%s %v: the advice lacks %q: %s", c.model, args, want, stderr)
+			}
 		}
 	}
 }

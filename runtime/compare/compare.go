@@ -241,18 +241,14 @@ func (p *Plan) one(ctx context.Context, r run, e experiment) (Row, error) {
 // finish fills in what is measured on the trained model.
 func (p *Plan) finish(ctx context.Context, m *onnxgraph.Model, row *Row, trained []string) error {
 	var err error
-	names := map[string]bool{}
-	for _, name := range trained {
-		names[name] = true
-	}
-	if row.Parameters, row.Trained, err = count(m, names); err != nil {
+	if row.Parameters, row.Trained, err = train.Count(m, trained); err != nil {
 		return err
 	}
 	merged := m.Clone()
 	if _, err := transform.Merge(merged); err != nil {
 		return err
 	}
-	if row.Deployed, _, err = count(merged, nil); err != nil {
+	if row.Deployed, _, err = train.Count(merged, nil); err != nil {
 		return err
 	}
 	row.Result, err = p.measure(ctx, m)
@@ -270,26 +266,6 @@ func (p *Plan) measure(ctx context.Context, m *onnxgraph.Model) (evaluate.Result
 		o.Progress = func(done int) { p.Measuring(done, p.Test.Len()) }
 	}
 	return evaluate.Measure(ctx, fitted, image, p.Test, o)
-}
-
-// count returns how many parameters the model has, running statistics apart, and how many of them are
-// among the named.
-func count(m *onnxgraph.Model, named map[string]bool) (all, among int64, err error) {
-	parameters, err := transform.Parameters(m)
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, q := range parameters {
-		if !q.Role.Trains() && q.Role != transform.RoleBank {
-			continue
-		}
-		n := q.Value.Constant().Len()
-		all += n
-		if named[q.Value.Name()] {
-			among += n
-		}
-	}
-	return all, among, nil
 }
 
 // convert turns the model into blocks, on training images if they are to be calibrated.

@@ -47,6 +47,14 @@ func PaperRecipe() Recipe {
 	}
 }
 
+// TuneRecipe returns the recipe for a model that is trained already: steps so small, with so little decay, that they keep what
+// it has learned.
+func TuneRecipe() Recipe {
+	r := PaperRecipe()
+	r.Epochs, r.BatchSize, r.LearningRate, r.WeightDecay, r.LabelSmoothing = 10, 128, 1e-3, 1e-4, 0
+	return r
+}
+
 // BatchNorm says by which statistics BatchNormalization normalizes while a model trains.
 type BatchNorm string
 
@@ -141,4 +149,23 @@ func (r *Recipe) Select(m *onnxgraph.Model, v transform.Variant) error {
 	}
 	r.Trained = trained
 	return nil
+}
+
+// Count returns how many parameters the model has, running statistics apart, and how many of them are among the named.
+func Count(m *onnxgraph.Model, named []string) (all, among int64, err error) {
+	parameters, err := transform.Parameters(m)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, p := range parameters {
+		if !p.Role.Trains() && p.Role != transform.RoleBank {
+			continue
+		}
+		n := p.Value.Constant().Len()
+		all += n
+		if slices.Contains(named, p.Value.Name()) {
+			among += n
+		}
+	}
+	return all, among, nil
 }
