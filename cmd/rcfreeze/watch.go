@@ -35,7 +35,16 @@ func (w *watcher) recalibrating(done, total int) {
 // begun writes the line of the model as it was.
 func (w *watcher) begun(start evaluate.Result) {
 	w.clear()
-	fmt.Fprintf(w.w, "before training: test loss %.4f, top-1 %s, top-5 %s\n", start.Loss, percent(start.Top1), percent(start.Top5))
+	fmt.Fprintf(w.w, "before training: %s\n", w.figures(start.Loss, start.Top1, start.Top5))
+}
+
+// figures writes what was measured on test images.
+func (w *watcher) figures(loss, top1, top5 float64) string {
+	text := fmt.Sprintf("test loss %.4f, top-1 %s", loss, percent(top1))
+	if tellsTop5(w.classes) {
+		text += fmt.Sprintf(", top-5 %s", percent(top5))
+	}
+	return text
 }
 
 // measured writes the line of an epoch.
@@ -45,11 +54,7 @@ func (w *watcher) measured(r train.Row) {
 	if w.steps > 1 {
 		speed = fmt.Sprintf(", %.0f images/s", float64((w.steps-1)*w.batchSize)/w.last.Sub(w.first).Seconds())
 	}
-	top5 := ""
-	if tellsTop5(w.classes) {
-		top5 = fmt.Sprintf(", top-5 %s", percent(r.TestTop5))
-	}
-	fmt.Fprintf(w.w, "epoch %d/%d: lr %.3g, train loss %.4f, train top-1 %s, test loss %.4f, top-1 %s%s, %.1f s%s\n",
-		r.Epoch, w.epochs, r.LearningRate, r.TrainLoss, percent(r.TrainTop1), r.TestLoss, percent(r.TestTop1), top5, r.Seconds, speed)
+	fmt.Fprintf(w.w, "epoch %d/%d: lr %.3g, train loss %.4f, train top-1 %s, %s, %.1f s%s\n",
+		r.Epoch, w.epochs, r.LearningRate, r.TrainLoss, percent(r.TrainTop1), w.figures(r.TestLoss, r.TestTop1, r.TestTop5), r.Seconds, speed)
 	w.steps = 0
 }
