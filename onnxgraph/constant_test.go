@@ -66,7 +66,8 @@ func TestOldFileListsInitializersAsInputs(t *testing.T) {
 // TestFunctionKeepsConstants saves a function to whose body a constant was added.
 func TestFunctionKeepsConstants(t *testing.T) {
 	m := New("g", 8, 18)
-	m.Functions = append(m.Functions, (&linker{model: m}).function(&onnxpb.FunctionProto{Name: proto.String("f")}))
+	m.Functions = append(m.Functions, (&linker{model: m}).function(&onnxpb.FunctionProto{Name: proto.String("f"),
+		OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(18)}}}))
 	f := m.Functions[0].Body
 
 	w := f.AddConstant("w", NewTensor([]int64{2}, []float32{1, 2}))

@@ -15,10 +15,11 @@ import (
 type externalData struct {
 	folders []string // where the data may be: see dataFolders
 	entries []*onnxpb.StringStringEntryProto
+	needed  int64       // bytes, for entries without a length; -1 if not known: then the data goes on to the end of the file
 	found   os.FileInfo // of the data file as it was when the model was read, nil until then
 }
 
-// extent is a range of bytes of a file; a negative length means up to its end.
+// extent is a range of bytes of a file.
 type extent struct {
 	path           string
 	offset, length int64
@@ -41,7 +42,7 @@ func (e *externalData) resolve() (extent, error) {
 	if err != nil {
 		return extent{}, err
 	}
-	x := extent{path: path, length: -1}
+	x := extent{path: path}
 	for key, field := range map[string]*int64{"offset": &x.offset, "length": &x.length} {
 		text := lookup(e.entries, key)
 		if text == "" {
@@ -62,6 +63,9 @@ func (e *externalData) resolve() (extent, error) {
 	}
 	if isChanged(info, e.found) {
 		return extent{}, fmt.Errorf("external data: %s has been changed since the model was loaded: load it again", path)
+	}
+	if x.length == 0 { // as in ONNX Runtime, that is no length
+		x.length = e.needed
 	}
 	if x.length < 0 {
 		x.length = info.Size() - x.offset

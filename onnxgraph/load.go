@@ -129,7 +129,7 @@ func (f *modelFile) tensor(p *onnxpb.TensorProto) *Tensor {
 		}
 	}
 	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
-		e := &externalData{folders: f.folders, entries: p.ExternalData}
+		e := &externalData{folders: f.folders, entries: p.ExternalData, needed: t.rawBytes()}
 		f.external, t.source = append(f.external, e), e
 	}
 	return t

@@ -59,9 +59,12 @@ func (m *Model) IRVersion() int64 { return m.proto.GetIrVersion() }
 // SetIRVersion sets the version of the file format.
 func (m *Model) SetIRVersion(v int64) { m.proto.IrVersion = proto.Int64(v) }
 
-// Opset returns the version of the operators of a domain ("" is ONNX's own), 0 if the model uses none.
-func (m *Model) Opset(domain string) int64 {
-	for _, o := range m.proto.OpsetImport {
+// Opset returns the version of the operators of a domain ("" is ONNX's own), 0 if the model uses none. Of several that a
+// file gives, the last one counts, as in ONNX Runtime.
+func (m *Model) Opset(domain string) int64 { return opsetOf(m.proto.OpsetImport, domain) }
+
+func opsetOf(imports []*onnxpb.OperatorSetIdProto, domain string) int64 {
+	for _, o := range slices.Backward(imports) {
 		if normalDomain(o.GetDomain()) == domain {
 			return o.GetVersion()
 		}
@@ -71,11 +74,15 @@ func (m *Model) Opset(domain string) int64 {
 
 // SetOpset sets the version of the operators of a domain.
 func (m *Model) SetOpset(domain string, version int64) {
+	found := false
 	for _, o := range m.proto.OpsetImport {
 		if normalDomain(o.GetDomain()) == domain {
 			o.Version = proto.Int64(version)
-			return
+			found = true
 		}
+	}
+	if found {
+		return
 	}
 	m.proto.OpsetImport = append(m.proto.OpsetImport,
 		&onnxpb.OperatorSetIdProto{Domain: proto.String(domain), Version: proto.Int64(version)})

@@ -91,6 +91,14 @@ func (t *Tensor) IsExternal() bool {
 	return external
 }
 
+// rawBytes returns how many bytes the elements take in raw form, -1 if that is not known.
+func (t *Tensor) rawBytes() int64 {
+	if n := t.Len(); n >= 0 && t.DType().Bits() > 0 {
+		return t.DType().byteSize(n)
+	}
+	return -1
+}
+
 // Reshaped returns a tensor with the same elements under other dims.
 func (t *Tensor) Reshaped(dims []int64) (*Tensor, error) {
 	if elementCount(dims) != t.Len() {

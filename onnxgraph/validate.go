@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 )
 
 // Validate checks what every valid ONNX file has, and lists all faults: operator sets, cycles, tensors
@@ -11,8 +13,16 @@ import (
 // and its own methods cannot break them.
 func (m *Model) Validate() error {
 	var faults []error
-	if m.Opset("") == 0 && m.usesOwnDomain() {
+	if m.IRVersion() < 1 {
+		faults = append(faults, errors.New("no version given of the file format (ir_version)"))
+	}
+	if m.Opset("") == 0 && usesOwnDomain(m.Graph) {
 		faults = append(faults, errors.New("no version given of the operator set \"\" (ai.onnx), which nodes use"))
+	}
+	for _, f := range m.Functions {
+		if opsetOf(f.proto.OpsetImport, "") == 0 && usesOwnDomain(f.Body) {
+			faults = append(faults, fmt.Errorf("function %q: no version given of the operator set \"\" (ai.onnx), which its nodes use", f.Name()))
+		}
 	}
 	for _, g := range m.Graphs() {
 		faults = append(faults, g.validate()...)
@@ -20,8 +30,8 @@ func (m *Model) Validate() error {
 	return errors.Join(faults...)
 }
 
-func (m *Model) usesOwnDomain() bool {
-	for _, n := range m.Graph.AllNodes() {
+func usesOwnDomain(g *Graph) bool {
+	for _, n := range g.AllNodes() {
 		if n.Domain() == "" {
 			return true
 		}
@@ -55,6 +65,9 @@ func (g *Graph) validate() []error {
 				faults = append(faults, fmt.Errorf("node %s: attribute %q is given twice", n, a.Name()))
 			}
 			seen[a.Name()] = true
+			if err := a.validate(); err != nil {
+				faults = append(faults, fmt.Errorf("node %s: attribute %q: %w", n, a.Name(), err))
+			}
 			if a.tensor != nil {
 				if err := a.tensor.validate(); err != nil {
 					faults = append(faults, fmt.Errorf("node %s: attribute %q: %w", n, a.Name(), err))
@@ -63,6 +76,32 @@ func (g *Graph) validate() []error {
 		}
 	}
 	return faults
+}
+
+// validate checks that what the attribute holds, if it is no reference, is of the type that it states.
+func (a Attribute) validate() error {
+	if a.IsReference() {
+		return nil
+	}
+	stated := a.proto.GetType()
+	if stated == onnxpb.AttributeProto_UNDEFINED {
+		return errors.New("no type is given")
+	}
+	for _, field := range []struct {
+		kind onnxpb.AttributeProto_AttributeType
+		set  bool
+	}{
+		{onnxpb.AttributeProto_FLOAT, a.proto.F != nil}, {onnxpb.AttributeProto_FLOATS, len(a.proto.Floats) > 0},
+		{onnxpb.AttributeProto_INT, a.proto.I != nil}, {onnxpb.AttributeProto_INTS, len(a.proto.Ints) > 0},
+		{onnxpb.AttributeProto_STRING, a.proto.S != nil}, {onnxpb.AttributeProto_STRINGS, len(a.proto.Strings) > 0},
+		{onnxpb.AttributeProto_TENSOR, a.proto.T != nil}, {onnxpb.AttributeProto_TENSORS, len(a.proto.Tensors) > 0},
+		{onnxpb.AttributeProto_GRAPH, a.proto.G != nil}, {onnxpb.AttributeProto_GRAPHS, len(a.proto.Graphs) > 0},
+	} {
+		if field.set && field.kind != stated {
+			return fmt.Errorf("its type is %v, but it holds %v", stated, field.kind)
+		}
+	}
+	return nil
 }
 
 // validate checks that there are as many elements as the dims say, without reading external data.
@@ -76,6 +115,9 @@ func (t *Tensor) validate() error {
 		return err
 	}
 	dtype := t.DType()
+	if dtype == Undefined {
+		return errors.New("no element type is given")
+	}
 	if _, known := dtypes[dtype]; !known || t.proto.Segment != nil {
 		return nil // of a newer schema, or a part of a tensor: kept as it is
 	}
