@@ -1,8 +1,6 @@
 package transform
 
 import (
-	"slices"
-
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
@@ -11,6 +9,10 @@ type finder struct {
 	found   map[*onnxgraph.Value]Parameter
 	fixed   map[*onnxgraph.Value]bool // values that depend on constants only
 	learned map[*onnxgraph.Value]bool // values that depend on a weight, and not on constants only
+	data    map[*onnxgraph.Value]bool // values that depend on the numbers in the model's inputs
+	aside   aside
+
+	initializers bool // the file has weights as initializers, not in Constant nodes
 
 	layers  []*layer
 	readers map[*onnxgraph.Value][]reading // of each constant, in the order of the layers
@@ -41,13 +43,14 @@ type reading struct {
 func newFinder() *finder {
 	return &finder{
 		found: map[*onnxgraph.Value]Parameter{}, fixed: map[*onnxgraph.Value]bool{}, learned: map[*onnxgraph.Value]bool{},
-		readers: map[*onnxgraph.Value][]reading{},
+		data: map[*onnxgraph.Value]bool{}, readers: map[*onnxgraph.Value][]reading{},
 	}
 }
 
 // find looks for the parameters in all graphs of a model.
 func find(m *onnxgraph.Model) *finder {
 	f := newFinder()
+	f.initializers = hasInitializers(m)
 	for _, g := range m.Graphs() {
 		for _, n := range g.Sorted() {
 			f.read(n)
@@ -58,19 +61,26 @@ func find(m *onnxgraph.Model) *finder {
 
 // read notes the parameters that n reads, and what its outputs depend on.
 func (f *finder) read(n *onnxgraph.Node) {
-	fixed, learned := len(n.Inputs()) > 0 && !n.HasBody(), n.HasBody()
+	fixed, learned, data := len(n.Inputs()) > 0 && !n.HasBody(), n.HasBody(), n.HasBody()
 	for _, v := range n.Inputs() {
 		fixed = fixed && (v == nil || f.isFixed(v))
 		learned = learned || f.learned[v]
+		data = data || v != nil && (f.data[v] || v.IsInput() && v.Constant() == nil)
+	}
+	if n.Is("Shape") || n.Is("Size") {
+		learned, data = false, false
 	}
 	roles := readings[n.OpType()]
-	if n.Domain() != "" || isElementwise(n) && !learned {
+	if n.Domain() != "" {
 		roles = nil
 	}
 	l := &layer{node: n}
 	for i, role := range roles {
 		v := n.Input(i)
-		if role == "" || fixed || v == nil || !f.isFixed(v) || isElementwise(n) && !isVector(v) {
+		if role.Trains() && !isElementwise(n) && isSparse(v) {
+			f.aside.unsuited = append(f.aside.unsuited, v)
+		}
+		if role == "" || fixed || v == nil || !f.isFixed(v) || isElementwise(n) && !f.looksLearned(n, v) {
 			continue
 		}
 		learned = true
@@ -81,27 +91,16 @@ func (f *finder) read(n *onnxgraph.Node) {
 	if len(l.parameters) > 0 {
 		f.layers = append(f.layers, l)
 	}
+	if data {
+		f.putAside(n)
+	}
 	for _, v := range n.Outputs() {
-		f.fixed[v] = fixed
-		f.learned[v] = learned
+		f.fixed[v], f.learned[v], f.data[v] = fixed, learned, data
 	}
 }
 
 // isFixed reports whether a value depends on constants only.
 func (f *finder) isFixed(v *onnxgraph.Value) bool { return v.Constant() != nil || f.fixed[v] }
-
-// isSingle reports whether v holds one number.
-func isSingle(v *onnxgraph.Value) bool {
-	_, t, reason := resolve(v)
-	return reason == "" && t.Len() <= 1
-}
-
-// isVector reports whether v holds one number per channel or feature, as far as its dims are known: a parameter of a layer,
-// unlike the anchors of a detector.
-func isVector(v *onnxgraph.Value) bool {
-	dims := dimsOf(v)
-	return dims == nil || product(dims) > 1 && slices.Max(dims) == product(dims)
-}
 
 // spread gives a role to a constant, or to the constants that a value is computed from, for input p of a layer; of the
 // latter, single numbers are part of the formula. The use is that of v, and done has what was seen on the way.
@@ -117,12 +116,21 @@ func (f *finder) spread(p *parameterInput, l *layer, v *onnxgraph.Value, role Ro
 		}
 		f.readers[v] = append(f.readers[v], reading{l, p.index, use, role})
 		p.sources = append(p.sources, v)
+		if v.Constant() == nil && role.Trains() {
+			f.aside.unsuited = append(f.aside.unsuited, v)
+		}
 		return
 	}
-	if n.Is("DequantizeLinear") || done[v] {
-		return // quantized weights do not train
+	if done[v] {
+		return
 	}
 	done[v] = true
+	if n.Is("DequantizeLinear") {
+		if role.Trains() {
+			f.aside.quantized = append(f.aside.quantized, n.Input(0))
+		}
+		return
+	}
 	for i, input := range n.Inputs() {
 		if input != nil && (len(n.Inputs()) == 1 || !isSingle(input)) {
 			f.spread(p, l, input, role, onnxgraph.Use{Node: n, Index: i}, done)

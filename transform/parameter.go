@@ -6,6 +6,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
+// MakeFloat32 says what to do with a model that computes in another type than float32, where that is needed.
+const MakeFloat32 = "make one with `rcfreeze convert MODEL -o OUT --precision fp32`"
+
 // Role is what a parameter does in the network.
 type Role string
 
@@ -47,13 +50,12 @@ var readings = map[string][]Role{
 	"InstanceNormalization": {"", RoleNormScale, RoleNormShift},
 	"GroupNormalization":    {"", RoleNormScale, RoleNormShift},
 	"LayerNormalization":    {"", RoleNormScale, RoleNormShift},
-	"Mul":                   {RoleNormScale, RoleNormScale}, // if behind a weight, see isElementwise
+	"Einsum":                {RoleWeight, RoleWeight},
+	"Mul":                   {RoleNormScale, RoleNormScale}, // if they look learned, see looksLearned
 	"Add":                   {RoleBias, RoleBias},           // likewise
+	"Div":                   {"", RoleNormScale},            // likewise
+	"Sub":                   {"", RoleBias},                 // likewise
 }
-
-// isElementwise reports whether the operator's constants train only if they come behind a weight and are vectors: else
-// they are the normalisation of the network's input, or part of a formula such as that of HardSwish.
-func isElementwise(n *onnxgraph.Node) bool { return n.OpType() == "Mul" || n.OpType() == "Add" }
 
 // rank orders the roles for a constant that several nodes read: the first counts.
 var rank = []Role{RoleBank, RoleWeight, RoleBias, RoleNormScale, RoleNormShift, RoleRunningMean, RoleRunningVar, RoleConstant}

@@ -119,7 +119,7 @@ func TestSeparateElementwise(t *testing.T) {
 	op := func(opType string, inputs ...*onnxgraph.Value) *onnxgraph.Value {
 		return m.Graph.AddNode(opType, inputs).Output(0)
 	}
-	bias, scale, half := constant("bias", 4), constant("scale", 4), constant("half", 1)
+	bias, scale, half := constant("bias", 4), constant("scale", 4), m.Graph.AddConstant("half", onnxgraph.NewScalar(float32(0.5)))
 	y := op("Mul", x, scale) // the input's
 	for _, weight := range []string{"first", "second"} {
 		y = op("MatMul", y, constant(weight, 4, 4))

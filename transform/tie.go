@@ -2,8 +2,6 @@ package transform
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
@@ -34,7 +32,7 @@ func newTies(f *finder) ties {
 }
 
 // isStart reports whether two layers could begin with the constant by chance: it has one number all over or, if it holds a
-// single number, one of few digits, as nobody learns.
+// single number, one as people write.
 func (t ties) isStart(v *onnxgraph.Value) bool {
 	known, ok := t.starts[v]
 	if !ok {
@@ -51,15 +49,9 @@ func isStart(t *onnxgraph.Tensor) bool {
 		return false
 	}
 	if len(data) == 1 {
-		return isShort(data[0])
+		return isWritten(data[0])
 	}
 	return !slices.ContainsFunc(data, func(x float64) bool { return x != data[0] })
-}
-
-// isShort reports whether a number that was stored as float32, or less precisely, is one of at most three decimal digits.
-func isShort(x float64) bool {
-	digits, _, _ := strings.Cut(strconv.FormatFloat(float64(float32(x)), 'e', -1, 32), "e")
-	return len(strings.Trim(digits, "-.")) <= len("1.23")
 }
 
 // isOne reports whether two nodes apply one layer.

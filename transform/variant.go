@@ -32,28 +32,6 @@ func (v Variant) Validate() error {
 	return nil
 }
 
-// Trained returns the names of the constants of the main graph that train in the variant.
-func (v Variant) Trained(m *onnxgraph.Model) ([]string, error) {
-	if err := v.Validate(); err != nil {
-		return nil, err
-	}
-	parameters, err := Parameters(m)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, p := range parameters {
-		trains := p.Role.Trains() || p.Role == RoleBank && v == Learned
-		if v == FrozenBaseline && p.isSpatialFilter() {
-			trains = false
-		}
-		if trains && p.Value.Graph() == m.Graph {
-			names = append(names, p.Value.Name())
-		}
-	}
-	return names, nil
-}
-
 // Start gives a model the parameters that training in the variant starts with: those that it has, except that FrozenBaseline
 // fixes random spatial filters. From scratch, all is drawn anew (see Reinit), but for the banks of Frozen, which stay as
 // Convert made them.

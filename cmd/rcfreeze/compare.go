@@ -94,6 +94,9 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.tellLeftOut(m, plan.Recipe); err != nil {
+		return err
+	}
 	rows, err := plan.Do(ctx)
 	if err != nil {
 		if len(rows) > 0 {

@@ -123,6 +123,9 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	if err := c.announce(m.Path(), variant, run); err != nil {
 		return err
 	}
+	if err := c.tellTrained(m, run.Recipe, c.runtime.verbose); err != nil {
+		return err
+	}
 	c.adviseFew(run)
 	trained, err := run.Do(ctx)
 	if err != nil {
@@ -232,7 +235,7 @@ func (c *trainCommand) announce(path string, variant transform.Variant, run *tra
 	if c.scratch {
 		how = "training from scratch"
 	}
-	c.say("%s: %s as %s: %s of %s parameters train", path, how, variant, count(trained), count(all))
+	c.say("%s: %s as %s: %s of %s parameters train, in tensors: %s", path, how, variant, count(trained), count(all), count(len(r.Trained)))
 	c.say("on %s images of %v: epochs %d, batch size %s, %s, lr %g (%s), momentum %g, weight decay %g, label smoothing %g, augmentation %s, seed %d, provider %s, threads %d",
 		count(run.Train.Len()), run.Train.Shape, r.Epochs, batch, r.Optimizer, r.LearningRate, r.Schedule, r.Momentum, r.WeightDecay, r.LabelSmoothing,
 		augment, r.Seed, run.Session.Provider, run.Session.Threads())

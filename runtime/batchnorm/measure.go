@@ -10,6 +10,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
@@ -25,7 +26,7 @@ func measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Op
 	if input, err := batch.Input(m); err != nil {
 		return nil, err
 	} else if input.DType().IsFloat() && input.DType() != onnxgraph.Float32 {
-		return nil, fmt.Errorf("input %q takes %v, needs float32 images: convert the model to float32", input.Name(), input.DType())
+		return nil, fmt.Errorf("input %q takes %v, and statistics need a model that takes float32 images: %s", input.Name(), input.DType(), transform.MakeFloat32)
 	}
 	size, batches := o.plan(set.Len())
 	loader, err := dataset.NewLoader(set, dataset.LoaderOptions{

@@ -35,7 +35,10 @@ type Recipe struct {
 	// BlockForm decides how the step computes frozen blocks; the forms agree but for rounding.
 	BlockForm trainstep.BlockForm `json:"block_form"`
 	Augment   []string            `json:"augment"`
-	Trained   []string            `json:"trained"` // the initializers that train
+	// Train and Freeze are patterns of names: what trains besides, and what does not (transform.Selection).
+	Train   []string `json:"train,omitempty"`
+	Freeze  []string `json:"freeze,omitempty"`
+	Trained []string `json:"trained"` // the initializers that train
 }
 
 // PaperRecipe returns the recipe for small images of Gavrikov & Keuper, arXiv 2301.11360, section 3,
@@ -129,9 +132,9 @@ func (r Recipe) StepOptions() trainstep.Options {
 	}
 }
 
-// Select sets Trained to what trains of a model in a variant, as far as it comes after TrainFrom.
+// Select sets Trained to what trains of a model in a variant, with Train and Freeze, as far as it comes after TrainFrom.
 func (r *Recipe) Select(m *onnxgraph.Model, v transform.Variant) error {
-	trained, err := v.Trained(m)
+	trained, err := transform.Selection{Variant: v, Train: r.Train, Freeze: r.Freeze}.Trained(m)
 	if err != nil {
 		return err
 	}

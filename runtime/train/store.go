@@ -51,6 +51,15 @@ func unpack(m *onnxgraph.Model, segments []trainstep.Segment, data []float32) er
 			return fmt.Errorf("the model has no value %q", s.Name)
 		}
 		t := onnxgraph.NewTensor(s.Shape, data[s.Offset:s.Offset+s.Len()])
+		if v.DType() != onnxgraph.Float32 { // the file has it in another type
+			numbers, err := t.Float64s()
+			if err != nil {
+				return err
+			}
+			if t, err = onnxgraph.FromFloat64s(v.DType(), s.Shape, numbers); err != nil {
+				return fmt.Errorf("storing %q: %w", s.Name, err)
+			}
+		}
 		if v.Constant() != nil {
 			v.SetConstant(t)
 		} else {

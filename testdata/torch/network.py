@@ -1,12 +1,13 @@
 """An ONNX CNN as a torch network that trains: constants are tensors by name, nodes run one by one.
 
 What trains: the constants that Conv, Gemm and MatMul read as weights and biases, and the scales and shifts of
-BatchNormalization; also those that come to them through nodes which compute from constants only, and the constant
-vectors that Add and Mul apply behind a weight (the same bias or scale in other words). Running means and variances
-are statistics. All other constants stay as they are.
+BatchNormalization; also those that come to them through nodes which compute from constants only, and what Add, Mul, Sub
+and Div apply behind a weight: vectors and maps by Add and Mul (the same bias or scale in other words), and single numbers
+that nobody would write in a formula. Running means and variances are statistics. All other constants stay as they are.
 """
 from collections import Counter, namedtuple
 
+import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
@@ -16,7 +17,8 @@ from operators import OPERATORS
 Node = namedtuple("Node", "name op attributes inputs outputs")
 
 # Which inputs of which operators train, if they do not depend on the images.
-TRAINED = {"Conv": (1, 2), "Gemm": (0, 1, 2), "MatMul": (0, 1), "BatchNormalization": (1, 2), "Add": (0, 1), "Mul": (0, 1)}
+TRAINED = {"Conv": (1, 2), "Gemm": (0, 1, 2), "MatMul": (0, 1), "BatchNormalization": (1, 2), "Add": (0, 1), "Mul": (0, 1),
+           "Sub": (1,), "Div": (1,)}
 STATISTICS = (3, 4)  # of BatchNormalization
 
 
@@ -24,6 +26,12 @@ def attributes(node):
     """Returns the attributes of an ONNX node by name, in Python's types."""
     values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     return {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}
+
+
+def is_written(x):
+    """Whether a number is one of at most three digits, or follows from one or from pi by a root or an inverse, in float32."""
+    candidates = [x, x * x, 1 / x, 1 / x ** 2, x * x * np.pi / 2, x / np.pi, x / np.log(2), x * np.log(2)]
+    return x == int(x) or any(abs(float(f"{y:.2e}") - y) <= 3e-7 * abs(y) for y in candidates)
 
 
 class Network:
@@ -35,6 +43,7 @@ class Network:
         self.path, self.dtype, self.training = path, dtype, True
         self.opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
         self.constants = {t.name: self.tensor(t) for t in graph.initializer}
+        self.initializers = set(self.constants)
         images = [v for v in graph.input if v.name not in self.constants]
         if len(images) != 1:
             raise ValueError(f"{path} has {len(images)} inputs {[v.name for v in images]}, needs exactly 1")
@@ -97,15 +106,26 @@ class Network:
                 if len(inputs) == 1 or not single(i):
                     spread(i, found)
 
+        def learned_by(n, v):  # v is what an elementwise node reads behind a weight
+            while v in producer and producer[v].op in ("Identity", "Unsqueeze", "Reshape", "Transpose"):
+                v = producer[v].inputs[0]
+            if v not in self.constants:
+                return True
+            x = self.constants[v].numpy().ravel()
+            if len(x) == 1:
+                return v in self.initializers and bool(x[0] == 0 or x[0] == 1 and n.op in ("Mul", "Div") or not is_written(x[0]))
+            return n.op in ("Add", "Mul") and (max(self.constants[v].shape) == len(x) or
+                                               v in self.initializers and bool((x * 8 % 1).any() or (x == x[0]).all()))
+
         for n in self.nodes:
             if not self.from_images.intersection(n.inputs):
                 continue
             self.from_images.update(n.outputs)
-            elementwise = n.op in ("Add", "Mul")
+            elementwise = n.op in ("Add", "Mul", "Sub", "Div")
             behind = bool(learned.intersection(n.inputs))
             for i in TRAINED.get(n.op, ()):
                 v = n.inputs[i] if i < len(n.inputs) else ""
-                if v and v not in self.from_images and not (elementwise and (single(v) or not behind)):
+                if v and v not in self.from_images and not (elementwise and not (behind and learned_by(n, v))):
                     spread(v, trained)
                     behind = True
             if n.op == "BatchNormalization":

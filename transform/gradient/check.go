@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
 )
 
 // Check returns an *UnsupportedError if the value v cannot be differentiated by the wanted values of its graph, and
@@ -25,10 +26,14 @@ type Fault struct {
 
 func (e *UnsupportedError) Error() string {
 	without := map[string][]string{} // nodes without a rule, by operator
-	var operators, lines []string
+	nodes := map[string][]string{}   // others, by reason
+	var operators, reasons, lines []string
 	for _, f := range e.Faults {
 		if f.Reason != "" {
-			lines = append(lines, fmt.Sprintf("%s: %s", f.Node, f.Reason))
+			if nodes[f.Reason] == nil {
+				reasons = append(reasons, f.Reason)
+			}
+			nodes[f.Reason] = append(nodes[f.Reason], f.Node.String())
 			continue
 		}
 		op := f.Node.OpType()
@@ -42,6 +47,9 @@ func (e *UnsupportedError) Error() string {
 	}
 	for i, op := range operators {
 		operators[i] = fmt.Sprintf("%s (%s)", op, strings.Join(without[op], ", "))
+	}
+	for _, r := range reasons {
+		lines = append(lines, fmt.Sprintf("%s: %s", strings.Join(nodes[r], ", "), r))
 	}
 	if len(operators) > 0 {
 		lines = append([]string{"no gradient rule for operators " + strings.Join(operators, "; ")}, lines...)
@@ -59,6 +67,9 @@ func (p path) check() error {
 			continue
 		}
 		reasons := untyped(n)
+		if t := n.Output(0).DType(); reasons == nil && !n.Is("Cast") && (t == onnxgraph.Float16 || t == onnxgraph.BFloat16) {
+			reasons = []string{fmt.Sprintf("computes in %v, and training needs a model that computes in float32: %s", t, transform.MakeFloat32)}
+		}
 		if reasons == nil { // rules look at types
 			reasons = rule.faults(&Call{Node: n, on: p.on}, p.needed)
 		}

@@ -1,7 +1,6 @@
 package gradient
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -69,13 +68,6 @@ func (c *Call) windowOf(kernel []int64) window {
 		}
 	}
 	return w
-}
-
-func convOnly(c *Call) string {
-	if x := c.dtype(); x != onnxgraph.Float32 && x != onnxgraph.Float64 {
-		return fmt.Sprintf("it computes in %v: convert the model to float32", x)
-	}
-	return ""
 }
 
 // convRule: Y = Conv(X, W, B). Both gradients are correlations again:

@@ -105,8 +105,8 @@ var Rules = map[string]Rule{
 	"LogSoftmax":      {First: logSoftmaxRule},
 
 	// linear maps
-	"Conv":          {Backward: convRule, Only: convOnly},
-	"ConvTranspose": {Backward: convTransposeRule, Only: convOnly},
+	"Conv":          {Backward: convRule},
+	"ConvTranspose": {Backward: convTransposeRule},
 	"Gemm":          {Backward: gemmRule},
 	"MatMul":        {Backward: matMulRule},
 	"Einsum":        {Backward: einsumRule, Only: einsumOnly},

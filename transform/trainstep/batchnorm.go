@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
@@ -86,6 +87,10 @@ func (b *builder) checkStatistics(norms []*onnxgraph.Node) error {
 	var faults []error
 	partner := map[*onnxgraph.Value]onnxgraph.Use{} // where the other statistic of the layer was read first
 	for _, n := range norms {
+		if t := n.Input(0).DType(); t != onnxgraph.Float32 {
+			faults = append(faults, fmt.Errorf("node %s computes in %v, and its statistics need a model that computes in float32: %s", n, t, transform.MakeFloat32))
+			continue
+		}
 		if elementsPerChannel(n) < 2 {
 			faults = append(faults, fmt.Errorf("node %s reads one number per channel, which has no variance: take batches of 2 images or more", n))
 		}
@@ -191,4 +196,25 @@ func (b *builder) momentum(m []float32) (kept, added *onnxgraph.Value) {
 	}
 	dims := []int64{int64(len(m))}
 	return b.Graph.AddConstant("momentum", onnxgraph.NewTensor(dims, m)), b.Graph.AddConstant("momentum_rest", onnxgraph.NewTensor(dims, rest))
+}
+
+// OddMomentum returns the names of the BatchNormalization nodes of the main graph whose running statistics training does not
+// move, since their momentum is 1, and of those where it is 0: there they are those of the last batch.
+func OddMomentum(m *onnxgraph.Model) (stay, forget []string) {
+	for _, n := range m.Graph.Nodes() {
+		if !n.Is("BatchNormalization") || n.Output(0) == nil {
+			continue
+		}
+		name := n.Name()
+		if name == "" {
+			name = n.Output(0).Name()
+		}
+		switch momentum(n) {
+		case 1:
+			stay = append(stay, name)
+		case 0:
+			forget = append(forget, name)
+		}
+	}
+	return stay, forget
 }

@@ -75,6 +75,14 @@ func TestFaults(t *testing.T) {
 		n.output(n.op("Mul", values{n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)}), cast}))
 		return n
 	}
+	half := func() *net {
+		n := newNet(t, 3, 4)
+		narrow := n.model.Graph.AddConstant("narrow", onnxgraph.NewRawTensor(onnxgraph.Float16, []int64{1}, []byte{0, 0x3c}))
+		y := n.op("Cast", values{n.op("Mul", values{n.image, n.parameter("wide", 0, 1, 4)})}, onnxgraph.Int("to", int64(onnxgraph.Float16)))
+		y = n.op("Mul", values{y, narrow})
+		n.output(n.op("Cast", values{y}, onnxgraph.Int("to", int64(onnxgraph.Float32))))
+		return n
+	}
 	unknown := func() *net {
 		n := newNet(t, 3, 4)
 		x := n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})
@@ -135,7 +143,8 @@ func TestFaults(t *testing.T) {
 		want    []string
 	}{
 		{"parameters", plain(), []string{"w", "nowhere", "half", "elsewhere"}, []string{
-			`parameter "nowhere": no initializer of that name`, `parameter "elsewhere"`, `parameter "half": float16 does not train`}},
+			`parameter "nowhere": no initializer of that name`, `parameter "elsewhere"`}},
+		{"float16", half(), []string{"narrow", "wide"}, []string{`parameter "narrow" is float16, and`, "--precision fp32", "computes in float16"}},
 		{"nothing", plain(), nil, []string{"nothing to train: no parameter is selected"}},
 		{"no gradient", unknown(), []string{"w"}, []string{"Tan (", "Atan ("}},
 		{"all kinds at once", allKinds(), []string{"w", "nowhere"}, []string{`"nowhere"`, "Tan (", "ellipsis", `ratio "Abs`, `statistics "mean"`, `statistics "var"`}},

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
 )
 
 // parameter is an initializer that is to train.
@@ -140,7 +141,7 @@ func (b *builder) trainedValues() ([]*onnxgraph.Value, error) {
 		case v == nil || v.Constant() == nil:
 			faults = append(faults, fmt.Errorf("parameter %q: no initializer of that name", name))
 		case v.DType() != onnxgraph.Float32:
-			faults = append(faults, fmt.Errorf("parameter %q: %v does not train, convert the model to float32", name, v.DType()))
+			faults = append(faults, fmt.Errorf("parameter %q is %v, and so is what is computed with it: training needs a model that computes in float32: %s", name, v.DType(), transform.MakeFloat32))
 		default:
 			values = append(values, v)
 		}

@@ -116,6 +116,7 @@ type builder struct {
 }
 
 func (b *builder) build() error {
+	b.widen(b.Trained)
 	logits, err := b.logits()
 	if err != nil {
 		return err
@@ -279,7 +280,7 @@ func (b *builder) checkScores(v *onnxgraph.Value) error {
 		return fmt.Errorf("%q has shape %v: needs [N, classes] for N = %d images, as the logits of a classifier have (--logits names another output)", v.Name(), shape, images[0])
 	}
 	if v.DType() != onnxgraph.Float32 {
-		return fmt.Errorf("%q is %v: needs float32: convert the model first", v.Name(), v.DType())
+		return fmt.Errorf("%q is %v, and training needs a model that computes in float32: %s", v.Name(), v.DType(), transform.MakeFloat32)
 	}
 	return nil
 }

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// tellTrained tells what of a model trains by a recipe in another way than one may think, and what does not; all that trains if verbose.
+func (p *printer) tellTrained(m *onnxgraph.Model, r train.Recipe, verbose bool) error {
+	var converted []string
+	for _, name := range r.Trained {
+		t := m.Graph.Value(name).Constant()
+		if t.DType() != onnxgraph.Float32 {
+			converted = append(converted, fmt.Sprintf("%s (%v)", name, t.DType()))
+		}
+		if verbose {
+			p.say("trains: %s %v", name, t.Dims())
+		}
+	}
+	if len(converted) > 0 {
+		p.say("these train as float32, and are rounded to the type that they have in the file in the end: %s", listed(converted))
+	}
+	return p.tellLeftOut(m, r)
+}
+
+// tellLeftOut tells what of a model no training by a recipe changes, although it may have been learned.
+func (p *printer) tellLeftOut(m *onnxgraph.Model, r train.Recipe) error {
+	out, err := transform.FindLeftOut(m)
+	if err != nil {
+		return err
+	}
+	out.Constants = slices.DeleteFunc(out.Constants, func(name string) bool { return slices.Contains(r.Trained, name) })
+	for _, line := range []struct {
+		names    []string
+		why, how string
+	}{
+		{out.Quantized, "these weights are quantized", "to train them, train the floating-point model that was quantized"},
+		{out.Unsuited, "these parameters are sparse, or made by ConstantOfShape", "store them as ordinary initializers to train them"},
+		{out.Nested, "these parameters are in the body of an If, Loop or Scan, or in a function", "inline the model's functions to train theirs"},
+		{out.Constants, "these constants come before any weight, or look like parts of formulas", "--train NAME trains one"},
+	} {
+		if len(line.names) > 0 {
+			p.say("%s, and stay as they are: %s; %s", line.why, listed(line.names), line.how)
+		}
+	}
+	if r.BatchNorm == train.BatchNormTrain {
+		stay, forget := trainstep.OddMomentum(m)
+		if len(stay) > 0 {
+			p.say("the running statistics of these BatchNorms do not move, since their momentum is 1: %s; --batchnorm recalibrate estimates them in the end", listed(stay))
+		}
+		if len(forget) > 0 {
+			p.say("the running statistics of these BatchNorms will be those of the last batch, since their momentum is 0: %s; --batchnorm recalibrate estimates them on all images", listed(forget))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package transform
+
+import (
+	"math"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// isElementwise reports whether an operator applies parameters number by number, but also parts of formulas.
+func isElementwise(n *onnxgraph.Node) bool {
+	return n.Domain() == "" && slices.Contains([]string{"Mul", "Add", "Div", "Sub"}, n.OpType())
+}
+
+// looksLearned tells parameters from other constants that the elementwise operators read. This is the rule:
+//
+//   - What comes before any weight is fixed: the normalization of the images.
+//   - Constants behind a weight with one number per channel are parameters.
+//   - All others are so only if the file has them as it has weights: in files whose weights are initializers, Constant nodes
+//     hold parts of formulas.
+//   - Maps, of several numbers in another shape, are parameters, unless the numbers are multiples of 1/8 and differ: grids and
+//     anchors of detectors.
+//   - A single number is a parameter if it is 0 or 1 and changes nothing, or 0 and a factor, as no formula has it, or if it is
+//     none that people write: see isWritten.
+//   - By Div and Sub only single numbers are learned.
+func (f *finder) looksLearned(n *onnxgraph.Node, v *onnxgraph.Value) bool {
+	if !slices.ContainsFunc(n.Inputs(), func(other *onnxgraph.Value) bool { return f.learned[other] }) {
+		return false
+	}
+	dims := dimsOf(v)
+	switch {
+	case isSingle(v):
+		return f.isStoredAsWeights(v) && isLearnedNumber(n, v) && !slices.ContainsFunc(n.Inputs(), isQuantizationScale)
+	case n.Is("Div") || n.Is("Sub"):
+		return false
+	case dims == nil || slices.Max(dims) == product(dims):
+		return true
+	}
+	return f.isStoredAsWeights(v) && !isGrid(v)
+}
+
+// isStoredAsWeights reports whether the constant behind a value is in the file as weights are.
+func (f *finder) isStoredAsWeights(v *onnxgraph.Value) bool {
+	if root, _, reason := resolve(v); reason == "" {
+		v = root
+	}
+	return !f.initializers || v.Producer() == nil || !v.Producer().Is("Constant")
+}
+
+// hasInitializers reports whether weights of a model are initializers.
+func hasInitializers(m *onnxgraph.Model) bool {
+	for _, g := range m.Graphs() {
+		for _, n := range g.Nodes() {
+			if root, _, reason := resolve(n.Input(1)); reason == "" && root.Producer() == nil && fanIns[n.OpType()] != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isQuantizationScale reports whether v is a scale that a node computes for the numbers that it quantizes.
+func isQuantizationScale(v *onnxgraph.Value) bool {
+	return v != nil && v.Producer() != nil && v.Producer().Is("DynamicQuantizeLinear")
+}
+
+// isSingle reports whether v holds one number.
+func isSingle(v *onnxgraph.Value) bool {
+	_, t, reason := resolve(v)
+	return reason == "" && t.Len() <= 1
+}
+
+// isLearnedNumber reports whether the single number that an elementwise node reads may be learned.
+func isLearnedNumber(n *onnxgraph.Node, v *onnxgraph.Value) bool {
+	data, reason := numbers(v)
+	if reason != "" || len(data) != 1 {
+		return false
+	}
+	switch x, isFactor := data[0], n.Is("Mul") || n.Is("Div"); {
+	case x == 0:
+		return true
+	case x == 1:
+		return isFactor
+	default:
+		return !isWritten(x)
+	}
+}
+
+// isWritten reports whether people write a number in formulas: one of at most three digits, its square root, the inverse of
+// either, or one of few others.
+func isWritten(x float64) bool {
+	for _, y := range []float64{x, x * x, 1 / x, 1 / (x * x), x * x * math.Pi / 2, x / math.Pi, x / math.Ln2, x * math.Ln2} {
+		digits := math.Pow(10, math.Floor(math.Log10(math.Abs(y)))-2)
+		if math.Abs(y-math.Round(y/digits)*digits) <= 3e-7*math.Abs(y) {
+			return true
+		}
+	}
+	return x == math.Trunc(x)
+}
+
+// isGrid reports whether a constant holds multiples of 1/8 that differ, as no map of learned numbers does.
+func isGrid(v *onnxgraph.Value) bool {
+	data, reason := numbers(v)
+	return reason == "" && !slices.ContainsFunc(data, func(x float64) bool { return 8*x != math.Trunc(8*x) }) &&
+		slices.ContainsFunc(data, func(x float64) bool { return x != data[0] })
+}

@@ -1,0 +1,220 @@
+package transform_test
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// behind returns x → Conv → operator with a constant, which is input number index, in a file whose weights are Constant
+// nodes if nodes says so, as may be the constant.
+func behind(t *testing.T, opType string, index int, constant *onnxgraph.Tensor, nodes, weightNodes bool) *onnxgraph.Model {
+	t.Helper()
+	m := onnxgraph.New("behind", 8, 18)
+	g := m.Graph
+	x, err := g.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2, 3, 4, 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(name string, tensor *onnxgraph.Tensor, node bool) *onnxgraph.Value {
+		if !node {
+			return g.AddConstant(name, tensor)
+		}
+		v := g.AddNode("Constant", nil, onnxgraph.TensorAttr("value", tensor)).Output(0)
+		g.Rename(v, name)
+		return v
+	}
+	data := make([]float32, 24)
+	for i := range data {
+		data[i] = 0.01 * float32(i)
+	}
+	y := g.AddNode("Conv", []*onnxgraph.Value{x, add("weight", onnxgraph.NewTensor([]int64{8, 3, 1, 1}, data), weightNodes)}).Output(0)
+	inputs := []*onnxgraph.Value{y, y}
+	if constant != nil {
+		inputs[index] = add("constant", constant, nodes)
+	}
+	g.AddOutput(g.AddNode(opType, inputs).Output(0), onnxgraph.Float32, nil)
+	return m
+}
+
+func filledMap(f func(i int) float32, dims ...int64) *onnxgraph.Tensor {
+	data := make([]float32, count(dims))
+	for i := range data {
+		data[i] = f(i)
+	}
+	return onnxgraph.NewTensor(dims, data)
+}
+
+// TestLooksLearned has what trains behind a weight, what is named as left out, and what is part of a formula for sure.
+func TestLooksLearned(t *testing.T) {
+	random := func(i int) float32 { return float32(math.Sin(float64(i))) }
+	ones := func(int) float32 { return 1 }
+	index := func(i int) float32 { return float32(i) / 2 }
+	scalar := func(x float32) *onnxgraph.Tensor { return onnxgraph.NewScalar(x) }
+	for _, c := range []struct {
+		name             string
+		op               string
+		at               int
+		constant         *onnxgraph.Tensor
+		node, weightNode bool // in a Constant node
+		want             string
+	}{
+		{"layer scale", "Mul", 1, filledMap(random, 8, 1, 1), false, false, "trains"},
+		{"fresh layer scale", "Mul", 0, filledMap(ones, 1, 8, 1, 1), false, false, "trains"},
+		{"position map", "Add", 1, filledMap(random, 1, 8, 4, 4), false, false, "trains"},
+		{"scale of a LayerNorm over all", "Mul", 1, filledMap(ones, 8, 4, 4), false, false, "trains"},
+		{"map in a Constant node beside weights in such", "Add", 1, filledMap(random, 8, 4, 4), true, true, "trains"},
+		{"grid", "Add", 1, filledMap(index, 1, 8, 4, 4), false, false, "silent"},
+		{"map in a Constant node", "Mul", 1, filledMap(random, 8, 4, 4), true, false, "silent"},
+		{"divided by a map", "Div", 1, filledMap(random, 8, 4, 4), false, false, "left"},
+		{"minus a vector", "Sub", 1, filledMap(random, 8, 1, 1), false, false, "left"},
+		{"joined", "Add", 1, nil, false, false, "none"},
+
+		{"learned factor", "Mul", 1, scalar(0.3172514), false, false, "trains"},
+		{"learned factor, one dim", "Mul", 0, onnxgraph.NewTensor([]int64{1}, []float32{-1.7355213}), false, false, "trains"},
+		{"learned factor beside weights in Constant nodes", "Mul", 0, scalar(0.9431690), true, true, "trains"},
+		{"learned shift", "Add", 1, scalar(-0.0075733), false, false, "trains"},
+		{"temperature", "Div", 1, scalar(1.3921765), false, false, "trains"},
+		{"subtracted", "Sub", 1, scalar(0.7736513), false, false, "trains"},
+		{"factor of ReZero", "Mul", 1, scalar(0), false, false, "trains"},
+		{"fresh factor", "Mul", 1, scalar(1), false, false, "trains"},
+		{"fresh temperature", "Div", 1, scalar(1), false, false, "trains"},
+		{"fresh shift", "Add", 1, scalar(0), false, false, "trains"},
+		{"half", "Mul", 1, scalar(0.5), false, false, "left"},
+		{"half in a Constant node", "Mul", 1, scalar(0.5), true, false, "silent"},
+		{"learned factor in a Constant node", "Mul", 1, scalar(0.3172514), true, false, "silent"},
+		{"3 of HardSwish", "Add", 1, scalar(3), false, false, "left"},
+		{"1/6 of HardSwish", "Mul", 1, scalar(1.0 / 6), false, false, "left"},
+		{"6 of HardSwish", "Div", 1, scalar(6), false, false, "left"},
+		{"1 of GELU", "Add", 1, scalar(1), false, false, "left"},
+		{"root of 2", "Div", 1, scalar(math.Sqrt2), false, false, "left"},
+		{"inverse root of 2", "Mul", 1, scalar(1 / math.Sqrt2), false, false, "left"},
+		{"root of 2/π", "Mul", 1, scalar(float32(math.Sqrt(2 / math.Pi))), false, false, "left"},
+		{"epsilon", "Add", 1, scalar(1e-5), false, false, "left"},
+		{"1/49 of a mean", "Mul", 1, scalar(1.0 / 49), false, false, "left"},
+		{"scale of attention", "Mul", 1, scalar(float32(1 / math.Sqrt(48))), false, false, "left"},
+		{"one minus", "Sub", 0, scalar(1), false, false, "left"},
+		{"square", "Pow", 1, scalar(2), false, false, "silent"},
+		{"exponent", "Pow", 1, scalar(2.8711243), false, false, "left"},
+	} {
+		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
+			m := behind(t, c.op, c.at, c.constant, c.node, c.weightNode)
+			trained, err := transform.Baseline.Trained(m)
+			out, err2 := transform.FindLeftOut(m)
+			if err := errors.Join(err, err2); err != nil {
+				t.Fatal(err)
+			}
+			got := "silent"
+			switch {
+			case c.constant == nil && len(out.Constants) == 0 && len(trained) == 1:
+				got = "none"
+			case slices.Contains(trained, "constant"):
+				got = "trains"
+			case slices.Contains(out.Constants, "constant"):
+				got = "left"
+			}
+			if got != c.want || !slices.Contains(trained, "weight") {
+				t.Errorf("%s: got %s, want %s; %v train", c.name, got, c.want, trained)
+			}
+		})
+	}
+}
+
+// TestLeftOut has parameters that cannot train, constants before any weight, and shape arithmetic.
+func TestLeftOut(t *testing.T) {
+	m := onnxgraph.New("left out", 8, 18)
+	g := m.Graph
+	x, err := g.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2, 4, 4, 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	op := func(opType string, inputs []*onnxgraph.Value, attrs ...onnxgraph.Attribute) *onnxgraph.Value {
+		return g.AddNode(opType, inputs, attrs...).Output(0)
+	}
+	drawn := func(name string, dims ...int64) *onnxgraph.Value {
+		return g.AddConstant(name, filledMap(func(i int) float32 { return float32(math.Cos(float64(i))) }, dims...))
+	}
+	type values = []*onnxgraph.Value
+	y := op("Div", values{op("Sub", values{x, drawn("mean", 4, 1, 1)}), drawn("std", 4, 1, 1)})
+	y = op("Conv", values{y, drawn("weight", 4, 4, 1, 1)})
+	integers := g.AddConstant("integers", onnxgraph.NewTensor([]int64{4, 4, 1, 1}, make([]int8, 16)))
+	y = op("Conv", values{y, op("DequantizeLinear", values{integers, g.AddConstant("step", onnxgraph.NewScalar(float32(0.0123457)))})})
+	made := op("ConstantOfShape", values{g.AddConstant("dims", onnxgraph.NewTensor([]int64{4}, []int64{4, 4, 1, 1}))})
+	g.Rename(made, "made")
+	y = op("Conv", values{y, made})
+	size := op("Cast", values{op("Shape", values{y})}, onnxgraph.Int("to", int64(onnxgraph.Float32)))
+	size = op("Mul", values{size, g.AddConstant("ratio", onnxgraph.NewScalar(float32(1.2345678)))})
+	size = op("Cast", values{size}, onnxgraph.Int("to", int64(onnxgraph.Int64)))
+	y = op("Resize", values{y, nil, g.AddConstant("scales", onnxgraph.NewTensor([]int64{4}, []float32{1, 1, 1.3, 1.7}))})
+	g.AddOutput(y, onnxgraph.Float32, nil)
+	g.AddOutput(size, onnxgraph.Int64, nil)
+	trained, err := transform.Baseline.Trained(m)
+	if err != nil || !slices.Equal(trained, []string{"weight"}) {
+		t.Errorf("%v train, %v: want weight", trained, err)
+	}
+	out, err := transform.FindLeftOut(m)
+	if err != nil || !slices.Equal(out.Quantized, []string{"integers"}) || !slices.Equal(out.Unsuited, []string{"made"}) ||
+		!slices.Equal(out.Constants, []string{"mean", "std"}) || out.Nested != nil {
+		t.Errorf("left out are %+v, %v", out, err)
+	}
+}
+
+// TestSelectByName chooses what trains by patterns of names.
+func TestSelectByName(t *testing.T) {
+	m := network()
+	transform.Separate(m)
+	all, err := transform.Baseline.Trained(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	statistic := ""
+	for name, role := range rolesOf(t, m) {
+		if role == transform.RoleRunningMean {
+			statistic = name
+		}
+	}
+	for _, c := range []struct {
+		train, freeze []string
+		want          []string // beside all, with - for one that is taken away; or nothing but these after "only"
+		fault         string
+	}{
+		{nil, []string{"head*"}, []string{"-head", "-head bias"}, ""},
+		{nil, []string{"hea?", "s*e"}, []string{"-head", "-slope"}, ""},
+		{[]string{"half"}, nil, []string{"half"}, ""},
+		{[]string{"head"}, []string{"*"}, []string{"only", "head"}, ""},
+		{[]string{"input*", "head"}, []string{"head*"}, []string{"input scale", "-head bias"}, ""},
+		{nil, []string{"hed"}, nil, `"hed" matches the name of no constant; similar names are ["head"`},
+		{[]string{"nothing", "head"}, []string{"none"}, nil, `"nothing" matches`},
+		{nil, []string{statistic}, nil, "running statistics only"},
+		{nil, []string{"[h]ead", "head."}, nil, `"[h]ead" matches`},
+	} {
+		got, err := transform.Selection{Variant: transform.Baseline, Train: c.train, Freeze: c.freeze}.Trained(m)
+		if c.fault != "" {
+			if err == nil || !strings.Contains(err.Error(), c.fault) {
+				t.Errorf("%v, %v: got error %v, want one with %q", c.train, c.freeze, err, c.fault)
+			}
+			continue
+		}
+		want := slices.Clone(all)
+		for _, name := range c.want {
+			switch {
+			case name == "only":
+				want = nil
+			case name[0] == '-':
+				want = slices.DeleteFunc(want, func(n string) bool { return n == name[1:] })
+			default:
+				want = append(want, name)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v, %v: %v train, want %v (%v)", c.train, c.freeze, got, want, err)
+		}
+	}
+}
