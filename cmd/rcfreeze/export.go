@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
 	"github.com/rcfreeze/rcfreeze/runtime/verify"
 	"github.com/rcfreeze/rcfreeze/transform"
@@ -24,7 +26,8 @@ type exportCommand struct {
 	second    bool
 	time      bool
 	size      batchFlag
-	batch     int64
+	inputs    string // file of arrays to verify on, "" to draw
+	on        verify.Options
 	runs      int
 	tolerance float64
 	byType    bool // the tolerance follows from the model's type
@@ -37,6 +40,7 @@ type exportResult struct {
 	Merged        []transform.Outcome       `json:"merged"` // one per frozen block
 	Folded        []transform.Outcome       `json:"folded"` // one per batch normalisation
 	Tolerance     float64                   `json:"tolerance"`
+	VerifiedOn    []string                  `json:"verified_on,omitempty"`    // the shapes of the inputs, and the values that decide something
 	Differences   []verify.Difference       `json:"differences,omitempty"`    // of the outputs, of what was written from the model
 	SecondOpinion *secondopinion.Difference `json:"second_opinion,omitempty"` // of the second engine's output from ONNX Runtime's
 	Models        []modelFacts              `json:"models"`                   // the source, if given, the model, what was written
@@ -66,7 +70,8 @@ inference.`,
 	flags.Float64Var(&c.tolerance, "tolerance", 1e-4, "how far outputs may be apart, relative to the largest (by default 0.01 if the model is in float16, 0.1 in bfloat16)")
 	flags.BoolVar(&c.second, "second-opinion", false, "run what is written in a second engine too, and compare")
 	flags.BoolVar(&c.time, "time", false, "time the models, in turn")
-	flags.Int64Var(&c.batch, "verify-batch", 8, "images at a time, to verify and to time")
+	flags.Int64Var(&c.on.Batch, "verify-batch", 0, "images at a time, to verify and to time (0: the most that fit in memory, up to 8)")
+	flags.StringVar(&c.inputs, "inputs", "", "verify on the arrays of this .npz file, one for each input, by its name, instead of random numbers")
 	flags.IntVar(&c.runs, "time-runs", 20, "how often each model is timed")
 	return cmd
 }
@@ -74,6 +79,12 @@ inference.`,
 func (c *exportCommand) run(ctx context.Context, path string) error {
 	if err := errors.Join(c.output.check(c.printer), usage(c.size.check(), c.check())); err != nil {
 		return err
+	}
+	if c.inputs != "" {
+		var err error
+		if c.on.Inputs, err = dataset.Arrays(c.inputs); err != nil {
+			return err
+		}
 	}
 	m, err := c.load(path)
 	if err != nil {
@@ -129,6 +140,7 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 	if err := staged.commit(); err != nil {
 		return err
 	}
+	c.warnOfBlocks(path, r.Merged)
 	return c.result(r, func() { c.print(r) })
 }
 
@@ -158,8 +170,11 @@ func (c *exportCommand) resize(m *onnxgraph.Model) error {
 // check lists what is wrong with the numbers among the flags.
 func (c *exportCommand) check() error {
 	var faults []error
-	if c.batch < 1 || c.runs < 1 {
-		faults = append(faults, fmt.Errorf("--verify-batch %d, --time-runs %d: need at least 1", c.batch, c.runs))
+	if c.on.Batch < 0 {
+		faults = append(faults, fmt.Errorf("--verify-batch %d: needs at least 1, or 0 to choose by memory", c.on.Batch))
+	}
+	if c.runs < 1 {
+		faults = append(faults, fmt.Errorf("--time-runs %d: needs at least 1", c.runs))
 	}
 	if !(c.tolerance >= 0) {
 		faults = append(faults, fmt.Errorf("--tolerance %g: needs 0 or more", c.tolerance))
@@ -177,15 +192,18 @@ func (c *exportCommand) execute(ctx context.Context, r *exportResult, m, deploye
 		return fmt.Errorf("verifying the export of %s, which --no-verify leaves out: %w", r.Model, err)
 	}
 	if !c.skip {
-		if r.Differences, err = verify.Outputs(m, deployed, c.batch, 0); err != nil {
+		report, err := verify.Outputs(ctx, m, deployed, c.on)
+		if err != nil {
 			return fmt.Errorf("verifying the export of %s, which --no-verify leaves out: %w", r.Model, err)
 		}
+		r.Differences, r.VerifiedOn = report.Differences, report.Inputs
+		c.on.Batch = cmp.Or(c.on.Batch, report.Batch)
 		if err := c.judge(r); err != nil {
 			return err
 		}
 	}
 	if c.second {
-		d, err := verify.SecondOpinion(ctx, deployed, c.batch, 0)
+		d, err := verify.SecondOpinion(ctx, deployed, c.on)
 		if err != nil {
 			return fmt.Errorf("verifying the export of %s in a second engine, which is done for --second-opinion only: %w", r.Model, err)
 		}
@@ -197,7 +215,7 @@ func (c *exportCommand) execute(ctx context.Context, r *exportResult, m, deploye
 	if !c.time {
 		return nil
 	}
-	timings, err := verify.Latency(ctx, models, c.batch, c.runs, options)
+	timings, err := verify.Latency(ctx, models, c.on, c.runs, options)
 	if err != nil {
 		return fmt.Errorf("timing the export of %s: %w", r.Model, err)
 	}
@@ -211,6 +229,9 @@ func (c *exportCommand) execute(ctx context.Context, r *exportResult, m, deploye
 func (c *exportCommand) judge(r *exportResult) error {
 	var faults []error
 	for _, d := range r.Differences {
+		if d.Compared == 0 && d.MaxAbs == 0 {
+			c.say("output %q has no finite number on these inputs, so it is not verified: --inputs gives others", d.Output)
+		}
 		if !(d.MaxRel <= c.tolerance) {
 			faults = append(faults, fmt.Errorf("output %q differs by %.3g, relative to its largest value, more than --tolerance %g", d.Output, d.MaxRel, c.tolerance))
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -13,6 +14,7 @@ import (
 // modelFacts is how large one of several models is, and how fast.
 type modelFacts struct {
 	Name       string         `json:"name"`
+	Bytes      int64          `json:"bytes"` // of the file, and of what its tensors take in others
 	Parameters parameterCount `json:"parameters"`
 	Operators  map[string]int `json:"operators"`
 	Latency    *verify.Timing `json:"latency,omitempty"`
@@ -25,9 +27,30 @@ func describeModels(names []string, models []*onnxgraph.Model) ([]modelFacts, er
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, modelFacts{Name: names[i], Parameters: parameters, Operators: operators(m)})
+		bytes, err := fileSize(m)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, modelFacts{Name: names[i], Bytes: bytes, Parameters: parameters, Operators: operators(m)})
 	}
 	return list, nil
+}
+
+// fileSize returns the bytes of the file that a model was loaded from, and of what its tensors take in other files.
+func fileSize(m *onnxgraph.Model) (int64, error) {
+	info, err := os.Stat(m.Path())
+	if err != nil {
+		return 0, fmt.Errorf("measuring %s: %w", m.Path(), err)
+	}
+	bytes := info.Size()
+	for _, g := range m.Graphs() {
+		for _, v := range g.Initializers() {
+			if t := v.Constant(); t != nil && t.IsExternal() {
+				bytes += (t.Len()*int64(t.DType().Bits()) + 7) / 8
+			}
+		}
+	}
+	return bytes, nil
 }
 
 func (c *exportCommand) print(r exportResult) {
@@ -45,11 +68,21 @@ func (c *exportCommand) print(r exportResult) {
 	}
 	c.models(r.Models)
 	var facts [][2]string
+	if len(r.Merged) > 0 {
+		facts = append(facts, [2]string{"merged", fmt.Sprintf("%d of %d frozen blocks", countMerged(r.Merged), len(r.Merged))})
+	}
 	if r.Differences == nil {
 		facts = append(facts, [2]string{"verified", "no"})
 	}
+	for _, inputs := range r.VerifiedOn {
+		facts = append(facts, [2]string{"verified on", inputs})
+	}
 	for _, d := range r.Differences {
-		facts = append(facts, [2]string{"output " + d.Output, fmt.Sprintf("differs by at most %.3g, relative %.3g (tolerance %g)", d.MaxAbs, d.MaxRel, r.Tolerance)})
+		text := fmt.Sprintf("differs by at most %.3g, relative %.3g (tolerance %g)", d.MaxAbs, d.MaxRel, r.Tolerance)
+		if d.Compared == 0 {
+			text = "not verified: it has no finite number"
+		}
+		facts = append(facts, [2]string{"output " + d.Output, text})
 	}
 	if d := r.SecondOpinion; d != nil {
 		facts = append(facts, [2]string{"second engine", fmt.Sprintf("differs by at most %.3g, relative %.3g", d.MaxAbs, d.MaxRel)})
@@ -57,25 +90,55 @@ func (c *exportCommand) print(r exportResult) {
 	c.facts(append(facts, [2]string{"written", r.Output})...)
 }
 
+// countMerged returns how many blocks were merged.
+func countMerged(list []transform.Outcome) int {
+	n := 0
+	for _, o := range list {
+		if o.Status == transform.Merged {
+			n++
+		}
+	}
+	return n
+}
+
+// warnOfBlocks says which part of the blocks is left, if not all of them were merged.
+func (c *exportCommand) warnOfBlocks(path string, list []transform.Outcome) {
+	switch merged := countMerged(list); {
+	case len(list) == 0:
+		c.say("%s has no frozen blocks, so there was nothing to merge", path)
+	case merged == 0:
+		c.say("none of the %d frozen blocks was merged: the exported model still has all of them; the table tells why", len(list))
+	case merged < len(list):
+		c.say("only %d of %d frozen blocks were merged: the exported model still has the others; the table tells why", merged, len(list))
+	}
+}
+
 // models prints sizes, and times where they are known.
 func (c *exportCommand) models(list []modelFacts) {
-	header := table.Row{"model", "trainable", "in banks", "statistics", "nodes", "Conv nodes"}
-	if c.time {
-		header = append(header, "median ms", "min ms")
-	}
-	var rows []table.Row
+	header := table.Row{"model", "trainable", "in banks", "statistics", "nodes", "Conv nodes", "file size"}
+	var rows, times []table.Row
 	for _, m := range list {
 		nodes := 0
 		for _, n := range m.Operators {
 			nodes += n
 		}
-		row := table.Row{m.Name, count(m.Parameters.Trainable), count(m.Parameters.Bank), count(m.Parameters.Statistics), count(nodes), count(m.Operators["Conv"])}
-		if m.Latency != nil {
-			row = append(row, milliseconds(m.Latency.Median), milliseconds(m.Latency.Min))
+		rows = append(rows, table.Row{m.Name, count(m.Parameters.Trainable), count(m.Parameters.Bank), count(m.Parameters.Statistics), count(nodes), count(m.Operators["Conv"]), number(size(m.Bytes))})
+		if t := m.Latency; t != nil {
+			times = append(times, table.Row{m.Name, count(t.Images), milliseconds(t.Median), milliseconds(t.Min), rate(t.PerSecond())})
 		}
-		rows = append(rows, row)
 	}
 	c.table(header, rows)
+	if times != nil {
+		c.table(table.Row{"model", "images at a time", "median ms", "min ms", "images per second"}, times)
+	}
+}
+
+// rate writes how many images a second a model computes.
+func rate(perSecond float64) number {
+	if perSecond < 100 {
+		return decimal(perSecond)
+	}
+	return count(int64(perSecond))
 }
 
 func milliseconds(d time.Duration) number { return decimal(float64(d) / float64(time.Millisecond)) }

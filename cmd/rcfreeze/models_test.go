@@ -198,12 +198,12 @@ func checkNodes(t *testing.T, source, exported *onnxgraph.Model) {
 // compareOutputs returns the largest difference of two models' outputs.
 func compareOutputs(t *testing.T, want, got *onnxgraph.Model, tolerance float64) float64 {
 	t.Helper()
-	differences, err := verify.Outputs(want, got, 2, 3)
+	report, err := verify.Outputs(t.Context(), want, got, verify.Options{Batch: 2, Seed: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
 	worst := 0.0
-	for _, d := range differences {
+	for _, d := range report.Differences {
 		if worst = max(worst, d.MaxRel); !(d.MaxRel <= tolerance) {
 			t.Errorf("%s: output %q differs by %.2g, relative", got.Path(), d.Output, d.MaxRel)
 		}

@@ -69,9 +69,9 @@ func TestTrainingMode(t *testing.T) {
 			if folded := fold == "--fold-batchnorm"; folded != (left == 0) || left > norms {
 				t.Errorf("%d of %d normalisations are left with %s", left, norms, fold)
 			}
-			differences, err := verify.Outputs(want, deployed, 2, 1)
-			if err != nil || !(differences[0].MaxRel < 1e-5) {
-				t.Errorf("export %s: %+v, %v", path, differences, err)
+			report, err := verify.Outputs(t.Context(), want, deployed, verify.Options{Batch: 2, Seed: 1})
+			if err != nil || !(report.Differences[0].MaxRel < 1e-5) {
+				t.Errorf("export %s: %+v, %v", path, report, err)
 			}
 		}
 	}

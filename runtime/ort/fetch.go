@@ -1,6 +1,10 @@
 package ort
 
-import capi "github.com/yalue/onnxruntime_go"
+import (
+	"context"
+
+	capi "github.com/yalue/onnxruntime_go"
+)
 
 // fetch runs the model and returns the values of outputs, at least the wanted ones; the caller destroys
 // them.
@@ -8,15 +12,15 @@ import capi "github.com/yalue/onnxruntime_go"
 // ONNX Runtime allocates outputs, except where the wrapper could not take over what it allocates: types
 // that are no Go types, and scalars. An output of unknown rank counts as a scalar until a run shows that
 // it is none.
-func (s *Session) fetch(feeds []capi.Value, wanted []Port) ([]Port, []capi.Value, error) {
+func (s *Session) fetch(ctx context.Context, feeds []capi.Value, wanted []Port) ([]Port, []capi.Value, error) {
 	if len(s.inputs) == 0 { // the wrapper runs a model without inputs only through a binding
 		values, err := s.fetchBound(feeds, wanted)
 		return wanted, values, err
 	}
 	fetches := s.readableOutputs()
-	values, err := s.fetchAll(feeds, fetches)
-	if err != nil && s.learnRanks(feeds, fetches) {
-		values, err = s.fetchAll(feeds, fetches)
+	values, err := s.fetchAll(ctx, feeds, fetches)
+	if err != nil && ctx.Err() == nil && s.learnRanks(feeds, fetches) {
+		values, err = s.fetchAll(ctx, feeds, fetches)
 	}
 	return fetches, values, err
 }
@@ -32,7 +36,7 @@ func (s *Session) readableOutputs() []Port {
 	return ports
 }
 
-func (s *Session) fetchAll(feeds []capi.Value, fetches []Port) ([]capi.Value, error) {
+func (s *Session) fetchAll(ctx context.Context, feeds []capi.Value, fetches []Port) ([]capi.Value, error) {
 	values := make([]capi.Value, len(fetches))
 	for i, p := range fetches {
 		_, isNative := natives[p.DType]
@@ -46,11 +50,37 @@ func (s *Session) fetchAll(feeds []capi.Value, fetches []Port) ([]capi.Value, er
 		}
 		values[i] = b.value
 	}
-	if err := s.core.Run(feeds, values); err != nil {
+	err := interruptible(ctx, func(o *capi.RunOptions) error { return s.core.RunWithOptions(feeds, values, o) })
+	if err != nil {
 		destroy(values)
 		return nil, err
 	}
 	return values, nil
+}
+
+// interruptible calls run with options through which ONNX Runtime is told to stop when ctx ends.
+func interruptible(ctx context.Context, run func(*capi.RunOptions) error) error {
+	if ctx.Done() == nil {
+		return run(nil)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	options, err := capi.NewRunOptions()
+	if err != nil {
+		return err
+	}
+	defer options.Destroy()
+	told := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		options.Terminate()
+		close(told)
+	})
+	err = run(options)
+	if !stop() {
+		<-told // before the options go
+	}
+	return err
 }
 
 // maybeScalar reports whether an output is to be read as a scalar.

@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -17,14 +18,22 @@ import (
 // type or shape than the model declares. The wrapper sets two limits, each an error that says so: 16-bit
 // and sub-byte outputs need fixed dims, and 16-bit tensors need at least one dim.
 func (s *Session) Run(inputs map[string]*onnxgraph.Tensor, outputs ...string) (map[string]*onnxgraph.Tensor, error) {
-	results, err := s.run(inputs, outputs)
+	return s.RunContext(context.Background(), inputs, outputs...)
+}
+
+// RunContext is Run that ends soon after ctx does, with its error: ONNX Runtime finishes the operator that it is at.
+func (s *Session) RunContext(ctx context.Context, inputs map[string]*onnxgraph.Tensor, outputs ...string) (map[string]*onnxgraph.Tensor, error) {
+	results, err := s.run(ctx, inputs, outputs)
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err() // ONNX Runtime only says that it was told to stop
+	}
 	if err != nil {
 		return nil, fmt.Errorf("running %s: %w", s.model, err)
 	}
 	return results, nil
 }
 
-func (s *Session) run(inputs map[string]*onnxgraph.Tensor, outputs []string) (map[string]*onnxgraph.Tensor, error) {
+func (s *Session) run(ctx context.Context, inputs map[string]*onnxgraph.Tensor, outputs []string) (map[string]*onnxgraph.Tensor, error) {
 	if s.core == nil {
 		return nil, errors.New("the session is closed")
 	}
@@ -37,7 +46,7 @@ func (s *Session) run(inputs map[string]*onnxgraph.Tensor, outputs []string) (ma
 		return nil, err
 	}
 	defer destroy(feeds)
-	fetches, values, err := s.fetch(feeds, wanted)
+	fetches, values, err := s.fetch(ctx, feeds, wanted)
 	runtime.KeepAlive(inputs)
 	if err != nil {
 		return nil, markOutOfMemory(err)

@@ -54,7 +54,7 @@ func planMemory(step *trainstep.Step, images int, provider ort.Provider) (Memory
 		m.Parameters += 4 * s.Len() // of which the evaluation has a copy
 	}
 	if provider != ort.CUDA {
-		m.Free = free()
+		m.Free = ort.FreeMemory()
 	}
 	return m, nil
 }

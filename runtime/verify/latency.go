@@ -8,49 +8,99 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
 // Timing is how long a model takes for one batch.
 type Timing struct {
+	Images int64         `json:"images"` // per batch, the same for all models
 	Median time.Duration `json:"median_ns"`
 	Min    time.Duration `json:"min_ns"`
 }
 
-// Latency times each model on random inputs, runs times after warm-ups. The models run in turn, A B A B,
-// so that a change of the machine's speed meets all of them alike.
-func Latency(ctx context.Context, models []*onnxgraph.Model, batch int64, runs int, o ort.Options) ([]Timing, error) {
+// PerSecond returns how many images a second the model computes, by the median.
+func (t Timing) PerSecond() float64 { return float64(t.Images) / t.Median.Seconds() }
+
+// Latency times each model on batches of the same size, runs times after a first that is not counted. The models run in
+// turn, A B A B, so that a change of the machine's speed meets all of them alike.
+//
+// Where a model fixes its batch, that is the size for all: those made for another are given it. Where two fix different
+// ones, the first model's counts.
+func Latency(ctx context.Context, models []*onnxgraph.Model, o Options, runs int, options ort.Options) ([]Timing, error) {
+	models, err := sameBatch(models, &o)
+	if err != nil {
+		return nil, err
+	}
 	sessions := make([]*ort.Session, len(models))
 	inputs := make([]map[string]*onnxgraph.Tensor, len(models))
+	timings := make([]Timing, len(models))
 	for i, m := range models {
-		s, err := ort.OpenModel(m, o)
+		s, err := ort.OpenModel(m, options)
 		if err != nil {
 			return nil, err
 		}
 		defer s.Close()
-		sessions[i] = s
-		if inputs[i], _, err = runOnNoise(m, s, batch, 0); err != nil {
+		cases, err := findCases(ctx, m, s, o, fillings[0])
+		if err != nil {
 			return nil, err
+		}
+		sessions[i], inputs[i] = s, cases[0].Inputs
+		timings[i].Images = max(1, firstDim(inputs[i][s.Inputs()[0].Name]))
+		if images := timings[0].Images; timings[i].Images != images {
+			return nil, fmt.Errorf("timing %s: it runs on batches of %d, %s on batches of %d, so that they cannot be compared", m.Path(), timings[i].Images, models[0].Path(), images)
 		}
 	}
 	taken := make([][]time.Duration, len(models))
 	for run := range runs + 1 {
 		for i, s := range sessions {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
 			start := time.Now()
-			if _, err := s.Run(inputs[i]); err != nil {
+			if _, err := s.RunContext(ctx, inputs[i]); err != nil {
 				return nil, fmt.Errorf("running %s: %w", models[i].Path(), err)
 			}
-			if run > 0 { // the first is the warm-up
+			if run > 0 {
 				taken[i] = append(taken[i], time.Since(start))
 			}
 		}
 	}
-	timings := make([]Timing, len(models))
 	for i, t := range taken {
 		slices.Sort(t)
-		timings[i] = Timing{Median: t[len(t)/2], Min: t[0]}
+		timings[i].Median, timings[i].Min = t[len(t)/2], t[0]
 	}
 	return timings, nil
+}
+
+// sameBatch returns the models with one batch size, if there is one that some fix, and sets it in o.
+func sameBatch(models []*onnxgraph.Model, o *Options) ([]*onnxgraph.Model, error) {
+	models = slices.Clone(models)
+	var size int64
+	for i, m := range models {
+		own := fixedBatch(m)
+		switch {
+		case own == 0 || own == size:
+		case size == 0:
+			size = own
+		default:
+			models[i] = m.Clone()
+			if err := batch.SetSize(models[i], onnxgraph.Dim{Size: size}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if size > 0 {
+		o.Batch = size
+	}
+	return models, nil
+}
+
+// fixedBatch returns the batch size that a model with one input is made for, 0 if it is open.
+func fixedBatch(m *onnxgraph.Model) int64 {
+	input, err := batch.Input(m)
+	if err != nil {
+		return 0
+	}
+	shape, ok := input.Shape()
+	if !ok {
+		return 0
+	}
+	return max(shape[0].Size, 0)
 }

@@ -14,11 +14,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// SecondOpinion runs a model with one input and one output on standard normal inputs, drawn from seed, on
+// SecondOpinion runs a model with one input and one output on the given inputs, or else standard normal ones, on
 // ONNX Runtime and in a second engine, and says how far the second is from the first. The second engine
-// gets the model with its shape arithmetic folded. size is that of a first dimension that the model leaves
-// open. An error is (by errors.As) a *secondopinion.Unavailable if the second engine cannot run the model.
-func SecondOpinion(ctx context.Context, m *onnxgraph.Model, size int64, seed uint64) (secondopinion.Difference, error) {
+// gets the model with its shape arithmetic folded. An error is (by errors.As) a *secondopinion.Unavailable if the second engine cannot run the model.
+func SecondOpinion(ctx context.Context, m *onnxgraph.Model, o Options) (secondopinion.Difference, error) {
 	var d secondopinion.Difference
 	input, err := batch.Input(m)
 	if err != nil {
@@ -29,15 +28,15 @@ func SecondOpinion(ctx context.Context, m *onnxgraph.Model, size int64, seed uin
 		return d, err
 	}
 	defer session.Close()
-	inputs, want, err := runOnNoise(m, session, size, seed)
+	cases, err := findCases(ctx, m, session, o, fillings[0])
 	if err != nil {
 		return d, err
 	}
-	got, err := runSecond(ctx, m, inputs[input.Name()])
+	got, err := runSecond(ctx, m, cases[0].Inputs[input.Name()])
 	if err != nil {
 		return d, err
 	}
-	return secondopinion.Compare(got, want[session.Outputs()[0].Name])
+	return secondopinion.Compare(got, cases[0].outputs[session.Outputs()[0].Name])
 }
 
 // runSecond runs a model in the second engine.

@@ -2,9 +2,12 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
@@ -12,61 +15,108 @@ import (
 
 // Difference says how far one output of two models is apart.
 type Difference struct {
-	Output string  `json:"output"`
-	MaxAbs float64 `json:"max_abs"`
-	MaxRel float64 `json:"max_rel"` // MaxAbs over the largest absolute value of the reference's output (of a sigmoid, at least 0.01)
+	Output   string  `json:"output"`
+	MaxAbs   float64 `json:"max_abs"`
+	MaxRel   float64 `json:"max_rel"`  // MaxAbs over the largest absolute value of the reference's output (of a sigmoid, at least 0.01)
+	Compared int64   `json:"compared"` // how many numbers of the reference's output are finite: with 0, nothing was compared
 }
 
-// Outputs runs both models on the same standard normal inputs, drawn from seed, and compares all outputs
-// of reference with those of the same names of other. batch is the size of a first dimension that the
-// models leave open, unless reference only runs on single examples. An output that is not finite in one and finite in the other
-// differs by infinity.
-func Outputs(reference, other *onnxgraph.Model, batch int64, seed uint64) ([]Difference, error) {
+// Report says what two models were compared on, and how far they are apart.
+type Report struct {
+	Inputs      []string     // what the models ran on, one line for each case
+	Batch       int64        // the first dimension of the first input, 0 if it has none
+	Differences []Difference // the largest of all cases
+}
+
+// ErrNothingCompared is wrapped by errors about outputs without a single finite number.
+var ErrNothingCompared = errors.New("no output has a finite number, so nothing was compared")
+
+// Outputs runs both models on the same inputs, and compares all outputs of reference with those of the same names of other.
+// Inputs that are not given are standard normal numbers; where an output is not finite on them, numbers from 0 to 1. An output
+// that is not finite in one and finite in the other differs by infinity.
+func Outputs(ctx context.Context, reference, other *onnxgraph.Model, o Options) (Report, error) {
+	var report Report
+	for _, fill := range fillings {
+		next, err := compareOn(ctx, reference, other, o, fill)
+		if err != nil {
+			if report.Differences != nil && ctx.Err() == nil {
+				break // the model does not run on these, so the first count
+			}
+			return Report{}, err
+		}
+		report = next
+		isEmpty := func(d Difference) bool { return d.Compared == 0 }
+		if o.Inputs != nil || !slices.ContainsFunc(report.Differences, isEmpty) {
+			break
+		}
+	}
+	for _, d := range report.Differences {
+		if d.Compared > 0 || !(d.MaxAbs == 0) {
+			return report, nil
+		}
+	}
+	return report, fmt.Errorf("comparing %s on %s: %w: give inputs on which it computes something (--inputs)", reference.Path(), strings.Join(report.Inputs, "; "), ErrNothingCompared)
+}
+
+// compareOn compares the models on given inputs, or on what is drawn.
+func compareOn(ctx context.Context, reference, other *onnxgraph.Model, o Options, fill filling) (Report, error) {
 	a, err := ort.OpenModel(readable(reference), ort.Options{})
 	if err != nil {
-		return nil, err
+		return Report{}, err
 	}
-	inputs, want, err := runOnNoise(reference, a, batch, seed)
+	cases, err := findCases(ctx, reference, a, o, fill)
 	if err := errors.Join(err, a.Close()); err != nil { // large models fit in memory one after the other
-		return nil, err
+		return Report{}, err
 	}
 	b, err := ort.OpenModel(readable(other), ort.Options{})
 	if err != nil {
-		return nil, err
+		return Report{}, err
 	}
 	defer b.Close()
-	got, err := b.Run(inputs)
-	if err != nil {
-		return nil, fmt.Errorf("running %s: %w", other.Path(), err)
-	}
-	var differences []Difference
+	report := Report{Batch: firstDim(cases[0].Inputs[a.Inputs()[0].Name])}
 	for _, port := range a.Outputs() {
-		d, err := difference(reference.Graph.Value(port.Name), port.Name, want[port.Name], got[port.Name])
-		if err != nil {
-			return nil, err
-		}
-		differences = append(differences, d)
+		report.Differences = append(report.Differences, Difference{Output: port.Name})
 	}
-	return differences, nil
+	for _, c := range cases {
+		report.Inputs = append(report.Inputs, describe(c.Inputs))
+		got, err := b.RunContext(ctx, c.Inputs)
+		if err != nil {
+			return Report{}, fmt.Errorf("running %s on %s: %w", other.Path(), describe(c.Inputs), err)
+		}
+		for i := range report.Differences {
+			d := &report.Differences[i]
+			if err := d.add(reference.Graph.Value(d.Output), c.outputs[d.Output], got[d.Output]); err != nil {
+				return Report{}, err
+			}
+		}
+	}
+	return report, nil
 }
 
-func difference(output *onnxgraph.Value, name string, want, got *onnxgraph.Tensor) (Difference, error) {
-	d := Difference{Output: name}
+func firstDim(t *onnxgraph.Tensor) int64 {
+	if t.Rank() == 0 {
+		return 0
+	}
+	return t.Dims()[0]
+}
+
+// add compares what two models computed for the output.
+func (d *Difference) add(output *onnxgraph.Value, want, got *onnxgraph.Tensor) error {
 	if got == nil {
-		return d, fmt.Errorf("comparing outputs: the other model has no output %q", name)
+		return fmt.Errorf("comparing outputs: the other model has no output %q", d.Output)
 	}
 	if fmt.Sprint(want.Dims()) != fmt.Sprint(got.Dims()) {
-		return d, fmt.Errorf("comparing output %q: shapes %v and %v", name, want.Dims(), got.Dims())
+		return fmt.Errorf("comparing output %q: shapes %v and %v", d.Output, want.Dims(), got.Dims())
 	}
 	w, err := want.Float64s()
 	if err != nil {
-		return d, fmt.Errorf("comparing output %q: %w", name, err)
+		return fmt.Errorf("comparing output %q: %w", d.Output, err)
 	}
 	g, err := got.Float64s()
 	if err != nil {
-		return d, fmt.Errorf("comparing output %q: %w", name, err)
+		return fmt.Errorf("comparing output %q: %w", d.Output, err)
 	}
-	largest := 0.0
+	largest, most := 0.0, 0.0
 	for i := range w {
 		apart := math.Abs(w[i] - g[i])
 		switch {
@@ -75,13 +125,14 @@ func difference(output *onnxgraph.Value, name string, want, got *onnxgraph.Tenso
 		case math.IsNaN(apart):
 			apart = math.Inf(1)
 		}
-		d.MaxAbs = max(d.MaxAbs, apart)
+		most = max(most, apart)
 		if !math.IsInf(w[i], 0) && !math.IsNaN(w[i]) {
 			largest = max(largest, math.Abs(w[i]))
+			d.Compared++
 		}
 	}
-	if d.MaxAbs > 0 {
-		d.MaxRel = d.MaxAbs / scale(output, largest)
+	if most > 0 {
+		d.MaxAbs, d.MaxRel = max(d.MaxAbs, most), max(d.MaxRel, most/scale(output, largest))
 	}
-	return d, nil
+	return nil
 }

@@ -43,10 +43,11 @@ func TestOutputs(t *testing.T) {
 		"not finite": {affine(t, 2, float32(math.NaN())), math.Inf(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := verify.Outputs(source, c.other, 3, 1)
+			report, err := verify.Outputs(t.Context(), source, c.other, verify.Options{Batch: 3, Seed: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
+			d := report.Differences
 			if len(d) != 1 || d[0].Output != "y" || !(math.Abs(d[0].MaxAbs-c.abs) < 1e-6 || d[0].MaxAbs == c.abs) {
 				t.Errorf("got %+v, want an absolute difference of %g", d, c.abs)
 			}
@@ -57,7 +58,7 @@ func TestOutputs(t *testing.T) {
 	}
 	renamed := affine(t, 2, 0)
 	renamed.Graph.Rename(renamed.Graph.Value("y"), "z")
-	if _, err := verify.Outputs(source, renamed, 3, 1); err == nil {
+	if _, err := verify.Outputs(t.Context(), source, renamed, verify.Options{Batch: 3}); err == nil {
 		t.Error("a model without the output compares as equal")
 	}
 }
@@ -96,9 +97,9 @@ func TestSmallOutputs(t *testing.T) {
 		if c.want < 0.01 {
 			from, to = -10, -10+0.00995 // sigmoid(-10) is 4.5e-5
 		}
-		d, err := verify.Outputs(build(from), build(to), 3, 1)
-		if err != nil || !(math.Abs(d[0].MaxRel-c.want) < 0.2*c.want) {
-			t.Errorf("%s: %+v, %v, want %g", c.name, d, err, c.want)
+		report, err := verify.Outputs(t.Context(), build(from), build(to), verify.Options{Batch: 3})
+		if err != nil || !(math.Abs(report.Differences[0].MaxRel-c.want) < 0.2*c.want) {
+			t.Errorf("%s: %+v, %v, want %g", c.name, report, err, c.want)
 		}
 	}
 }
@@ -106,7 +107,7 @@ func TestSmallOutputs(t *testing.T) {
 // TestLatency times models in turn.
 func TestLatency(t *testing.T) {
 	orttest.Init(t)
-	timings, err := verify.Latency(context.Background(), []*onnxgraph.Model{affine(t, 1, 0), affine(t, 2, 0)}, 4, 3, ort.Options{})
+	timings, err := verify.Latency(context.Background(), []*onnxgraph.Model{affine(t, 1, 0), affine(t, 2, 0)}, verify.Options{Batch: 4}, 3, ort.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func TestLatency(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
-	if _, err := verify.Latency(ctx, []*onnxgraph.Model{affine(t, 1, 0)}, 4, 3, ort.Options{}); err == nil {
+	if _, err := verify.Latency(ctx, []*onnxgraph.Model{affine(t, 1, 0)}, verify.Options{Batch: 4}, 3, ort.Options{}); err == nil {
 		t.Error("a stopped measurement returns figures")
 	}
 }

@@ -1,4 +1,4 @@
-package train
+package ort
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// free returns how many bytes the system can give, and at most what the container may have that the program runs in; 0 if
-// they do not tell, as only Linux does.
-func free() int64 {
+// FreeMemory returns how many bytes the system can give, and at most what the container may have that the program runs in;
+// 0 if they do not tell, as only Linux does.
+func FreeMemory() int64 {
 	available := readNumber("/proc/meminfo", "MemAvailable:") << 10
 	if limit := readNumber("/sys/fs/cgroup/memory.max", ""); limit > 0 {
 		return min(available, limit)

@@ -1,0 +1,294 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+)
+
+// Options says what models are run on.
+type Options struct {
+	// Batch is the size of first dimensions that the models leave open; 0 stands for the largest up to 8 that fits in memory.
+	Batch int64
+	Seed  uint64 // of the numbers that are drawn
+
+	// Inputs are what the models are run on, by input, instead of what is drawn. Numbers are converted to the input's type.
+	Inputs map[string]*onnxgraph.Tensor
+}
+
+// usualBatches are tried where the caller leaves the choice.
+var usualBatches = []int64{8, 4, 2, 1}
+
+// openSizes are tried, in turn, for what a model leaves open and nothing in it tells: few models run on any.
+var openSizes = []int64{64, 224, 256, 512}
+
+// maxCases bounds how many choices of values a model is run on.
+const maxCases = 8
+
+// maxFaults bounds how many reasons are listed why a model runs on nothing.
+const maxFaults = 5
+
+// Case is one choice of inputs, and what a model made of them.
+type Case struct {
+	Inputs  map[string]*onnxgraph.Tensor
+	outputs map[string]*onnxgraph.Tensor
+}
+
+// sizes says which sizes stand for those that a model leaves open.
+type sizes struct {
+	batch, other int64
+	usesBatch    bool // whether the model leaves a first dimension open
+	usesOther    bool // and others that nothing tells
+}
+
+// findCases runs the model m of session s on inputs of the first sizes that it runs on: on each of the values that decide
+// what it does. fill draws real numbers.
+func findCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, o Options, fill filling) ([]Case, error) {
+	if o.Inputs != nil {
+		inputs, err := given(s.Inputs(), o.Inputs)
+		if err != nil {
+			return nil, fmt.Errorf("running %s: %w", m.Path(), err)
+		}
+		outputs, err := s.RunContext(ctx, inputs)
+		return []Case{{inputs, outputs}}, err
+	}
+	var faults faultList
+	for _, other := range openSizes {
+		open := sizes{other: other}
+		batches, err := open.batches(m, s.Inputs(), o.Batch)
+		if err != nil {
+			return nil, fmt.Errorf("drawing inputs for %s: %w", m.Path(), err)
+		}
+		for _, open.batch = range batches {
+			shapes, err := open.shapes(m, s.Inputs())
+			if err != nil {
+				return nil, fmt.Errorf("drawing inputs for %s: %w", m.Path(), err)
+			}
+			err = checkSizes(shapes)
+			if err == nil && (o.Batch == 0 || open.usesOther) {
+				err = checkMemory(m, shapes)
+			}
+			if err != nil {
+				faults.add(shapes, err)
+				continue
+			}
+			cases, err := runCases(ctx, m, s, shapes, o.Seed, fill, &faults)
+			if err != nil || cases != nil {
+				return cases, err
+			}
+		}
+		if !open.usesOther {
+			break
+		}
+	}
+	return nil, fmt.Errorf("running %s on random inputs (--inputs gives others): %w", m.Path(), faults.join())
+}
+
+// batches returns the batch sizes to try: the caller's or, where that is 0, the largest of the usual ones that fits in
+// memory, and then 1, as some models only run on single examples.
+func (o *sizes) batches(m *onnxgraph.Model, ports []ort.Port, asked int64) ([]int64, error) {
+	if asked > 0 {
+		return []int64{asked}, nil
+	}
+	for _, o.batch = range usualBatches {
+		shapes, err := o.shapes(m, ports)
+		if err != nil {
+			return nil, err
+		}
+		if !o.usesBatch {
+			break
+		}
+		if checkSizes(shapes) != nil {
+			continue
+		}
+		if peak, known := planned(m, shapes); known && fitsWell(peak) && o.batch > 1 {
+			return []int64{o.batch, 1}, nil
+		}
+	}
+	return []int64{1}, nil
+}
+
+// runCases runs the model on inputs of the given shapes. It returns none if the model runs on none of them, and notes why; an
+// error means that the work was stopped.
+func runCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, shapes map[string][]int64, seed uint64, fill filling, faults *faultList) ([]Case, error) {
+	var cases []Case
+	for _, choice := range choices(m, s.Inputs()) {
+		inputs, err := draw(s.Inputs(), shapes, choice, seed, fill)
+		if err != nil {
+			return nil, fmt.Errorf("drawing inputs for %s: %w", m.Path(), err)
+		}
+		outputs, err := s.RunContext(ctx, inputs)
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if err != nil {
+			faults.add(shapes, err)
+			continue
+		}
+		cases = append(cases, Case{inputs, outputs})
+	}
+	return cases, nil
+}
+
+// shapes returns the shape of every input.
+func (o *sizes) shapes(m *onnxgraph.Model, ports []ort.Port) (map[string][]int64, error) {
+	symbols := map[string]int64{}
+	told := map[string]map[int]int64{}
+	dims := map[string][]onnxgraph.Dim{}
+	var faults []error
+	for _, p := range ports {
+		v := m.Graph.Value(p.Name)
+		shape, ok := v.Shape()
+		if !ok {
+			rank, ok := rankOf(v)
+			if !ok {
+				faults = append(faults, fmt.Errorf("the model does not say how many dimensions its input %q has: give it, as an array of a .npz file (--inputs)", p.Name))
+				continue
+			}
+			shape = slices.Repeat([]onnxgraph.Dim{{Size: -1}}, rank)
+		}
+		dims[p.Name], told[p.Name] = shape, toldSizes(v, len(shape))
+		for axis, d := range shape {
+			if size := told[p.Name][axis]; size > 0 && d.Param != "" {
+				symbols[d.Param] = size
+			} else if axis == 0 && d.Param != "" && symbols[d.Param] == 0 {
+				symbols[d.Param], o.usesBatch = o.batch, true
+			}
+		}
+	}
+	shapes := map[string][]int64{}
+	for name, shape := range dims {
+		shapes[name] = make([]int64, len(shape))
+		for axis, d := range shape {
+			shapes[name][axis] = o.size(d, axis, told[name][axis], symbols)
+		}
+	}
+	return shapes, errors.Join(faults...)
+}
+
+// size returns the size of a dimension, given what the model's weights tell of it (0 if nothing).
+func (o *sizes) size(d onnxgraph.Dim, axis int, told int64, symbols map[string]int64) int64 {
+	switch {
+	case d.Size >= 0:
+		return d.Size
+	case told > 0:
+		return told
+	case symbols[d.Param] > 0 && d.Param != "":
+		return symbols[d.Param]
+	case axis == 0:
+		o.usesBatch = true
+		return o.batch
+	}
+	o.usesOther = true
+	return o.other
+}
+
+// filling makes a real number of a random generator.
+type filling func(*rand.Rand) float64
+
+// fillings are tried in turn while outputs are not finite: standard normal numbers, and such as pixels are, from 0 to 1.
+var fillings = []filling{(*rand.Rand).NormFloat64, (*rand.Rand).Float64}
+
+// draw makes an input for every port: of the chosen value everywhere or, without one, of random numbers or, for integers,
+// zeros, which as indices are always in range.
+func draw(ports []ort.Port, shapes map[string][]int64, choice map[string]float64, seed uint64, fill filling) (map[string]*onnxgraph.Tensor, error) {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	inputs := map[string]*onnxgraph.Tensor{}
+	for _, p := range ports {
+		if p.DType.Bits() == 0 {
+			return nil, fmt.Errorf("input %q is %v, which has no random values", p.Name, p.DType)
+		}
+		n := int64(1)
+		for _, d := range shapes[p.Name] {
+			n *= d
+		}
+		data := make([]float64, n)
+		value, isChosen := choice[p.Name]
+		for i := range data {
+			if data[i] = value; !isChosen && p.DType.IsFloat() {
+				data[i] = fill(rng)
+			}
+		}
+		t, err := convert(p.DType, shapes[p.Name], data)
+		if err != nil {
+			return nil, fmt.Errorf("input %q: %w", p.Name, err)
+		}
+		inputs[p.Name] = t
+	}
+	return inputs, nil
+}
+
+// given returns the user's numbers in the types of the inputs.
+func given(ports []ort.Port, tensors map[string]*onnxgraph.Tensor) (map[string]*onnxgraph.Tensor, error) {
+	inputs := map[string]*onnxgraph.Tensor{}
+	var faults []error
+	for name, t := range tensors {
+		i := slices.IndexFunc(ports, func(p ort.Port) bool { return p.Name == name })
+		if i < 0 {
+			inputs[name] = t // to be named as unknown with all else that is wrong
+			continue
+		}
+		data, err := t.Float64s()
+		if err == nil {
+			inputs[name], err = convert(ports[i].DType, t.Dims(), data)
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("input %q: %w", name, err))
+		}
+	}
+	return inputs, errors.Join(faults...)
+}
+
+// describe writes inputs as "rate of 16000, x [8, 3, 32, 32]": with their values where all numbers are equal.
+func describe(inputs map[string]*onnxgraph.Tensor) string {
+	var parts []string
+	for name, t := range inputs {
+		text := name
+		if t.Rank() > 0 {
+			text += " " + sizesText(t.Dims())
+		}
+		if data, err := t.Float64s(); err == nil && len(data) > 0 && !slices.ContainsFunc(data, func(v float64) bool { return v != data[0] }) {
+			text += fmt.Sprintf(" of %.6g", data[0])
+		}
+		parts = append(parts, text)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}
+
+func sizesText(dims []int64) string { return strings.ReplaceAll(fmt.Sprint(dims), " ", ", ") }
+
+// faultList collects why a model does not run, each reason once.
+type faultList struct {
+	said map[string]bool
+	list []error
+}
+
+func (f *faultList) add(shapes map[string][]int64, err error) {
+	if f.said[err.Error()] {
+		return
+	}
+	if f.said == nil {
+		f.said = map[string]bool{}
+	}
+	f.said[err.Error()] = true
+	var parts []string
+	for name, shape := range shapes {
+		parts = append(parts, name+" "+sizesText(shape))
+	}
+	slices.Sort(parts)
+	f.list = append(f.list, fmt.Errorf("with %s: %w", strings.Join(parts, ", "), err))
+}
+
+func (f *faultList) join() error {
+	if more := len(f.list) - maxFaults; more > 0 {
+		return errors.Join(append(f.list[:maxFaults:maxFaults], fmt.Errorf("and %d more", more))...)
+	}
+	return errors.Join(f.list...)
+}

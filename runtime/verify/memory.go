@@ -1,0 +1,70 @@
+package verify
+
+import (
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+)
+
+// planned returns about how many bytes a run of m on inputs of the given shapes takes, and whether that is known.
+func planned(m *onnxgraph.Model, shapes map[string][]int64) (bytes int64, known bool) {
+	fixed := m.Clone()
+	fixed.Graph.ForgetShapes()
+	for name, shape := range shapes {
+		v := fixed.Graph.Value(name)
+		v.SetType(v.DType(), onnxgraph.Static(shape...))
+		n := int64(v.DType().Bits() / 8)
+		for _, d := range shape {
+			n *= d
+		}
+		bytes += n
+	}
+	peak, err := specialize.Peak(fixed)
+	if err != nil {
+		return 0, false
+	}
+	for _, n := range fixed.Graph.Nodes() {
+		if n.Is("Conv") && n.Output(0) != nil {
+			if _, known := n.Output(0).StaticShape(); !known {
+				return 0, false
+			}
+		}
+	}
+	return bytes + peak, true
+}
+
+// mostNumbers is how many numbers an input may have, far above what images have: they must fit in memory.
+const mostNumbers = 1 << 31
+
+// checkSizes returns an error if an input has more numbers than any memory holds.
+func checkSizes(shapes map[string][]int64) error {
+	for name, shape := range shapes {
+		n := int64(1)
+		for _, d := range shape {
+			if d > mostNumbers/max(n, 1) {
+				return fmt.Errorf("input %q has shape %v, more than %d numbers: --batch gives the model another batch size, and --no-verify leaves out to run it",
+					name, shape, mostNumbers)
+			}
+			n *= d
+		}
+	}
+	return nil
+}
+
+// fitsWell reports whether a run that takes so many bytes fits in the memory that is free with room to spare: ONNX Runtime may
+// take twice as much, as its blocks of memory double and convolutions copy their inputs, and outputs stay.
+func fitsWell(bytes int64) bool {
+	free := ort.FreeMemory()
+	return free == 0 || bytes <= free/3
+}
+
+// checkMemory returns an error if a run on inputs of these shapes is known not to fit at all.
+func checkMemory(m *onnxgraph.Model, shapes map[string][]int64) error {
+	free := ort.FreeMemory()
+	if bytes, known := planned(m, shapes); known && free > 0 && bytes > free {
+		return fmt.Errorf("would take about %d MiB of memory, and %d are free", bytes>>20, free>>20)
+	}
+	return nil
+}

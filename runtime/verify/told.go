@@ -1,0 +1,264 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+)
+
+// What a model does with an input tells how it must look: the weights that it meets fix sizes, and the constants that it is
+// compared with are values that decide something.
+
+// elementwise are operators whose output has the shape of their first input.
+var elementwise = []string{"Identity", "Cast", "Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "Tanh", "Abs", "Neg", "Exp", "Log", "Sqrt",
+	"Floor", "Round", "Erf", "Softplus", "Elu", "Selu", "HardSigmoid", "HardSwish", "Dropout", "QuantizeLinear", "DequantizeLinear",
+	"BatchNormalization", "InstanceNormalization", "Pad"}
+
+// arithmetic are those whose output has the shape of the input that is no constant.
+var arithmetic = []string{"Add", "Sub", "Mul", "Div", "Pow", "Min", "Max"}
+
+// keepsShape reports whether a node that reads v as that input returns as many dims as it has, in order.
+func keepsShape(u onnxgraph.Use) bool {
+	n := u.Node
+	if n.Domain() != "" {
+		return false
+	}
+	if slices.Contains(arithmetic, n.OpType()) && len(n.Inputs()) == 2 {
+		other := n.Input(1 - u.Index)
+		return other != nil && other.Constant() != nil
+	}
+	return u.Index == 0 && slices.Contains(elementwise, n.OpType())
+}
+
+// layer is a node that reads a value through nothing that changes its sizes but their order.
+type layer struct {
+	use  onnxgraph.Use
+	axes []int // of the value, by axis of what the node reads; nil for the same
+}
+
+// layers returns what reads v.
+func layers(v *onnxgraph.Value) []layer {
+	var list []layer
+	seen := map[*onnxgraph.Value]bool{}
+	var visit func(v *onnxgraph.Value, axes []int)
+	visit = func(v *onnxgraph.Value, axes []int) {
+		if v == nil || seen[v] {
+			return
+		}
+		seen[v] = true
+		for _, u := range v.Uses() {
+			list = append(list, layer{u, axes})
+			switch {
+			case keepsShape(u):
+				visit(u.Node.Output(0), axes)
+			case u.Node.Is("Transpose") && axes == nil:
+				var moved []int
+				for _, axis := range u.Node.Ints("perm") {
+					moved = append(moved, int(axis))
+				}
+				if moved != nil {
+					visit(u.Node.Output(0), moved)
+				}
+			}
+		}
+	}
+	visit(v, nil)
+	return list
+}
+
+// weight returns the dims of the weight of a layer, nil if it has none or is not known.
+func (l layer) weight() []int64 {
+	isLayer := slices.ContainsFunc([]string{"Conv", "ConvTranspose", "Gemm", "MatMul"}, l.use.Node.Is)
+	if !isLayer || l.use.Index != 0 || l.use.Node.Input(1) == nil {
+		return nil
+	}
+	dims, ok := l.use.Node.Input(1).StaticShape()
+	if !ok || len(dims) < 2 {
+		return nil
+	}
+	return dims
+}
+
+// size returns which axis of what the layer reads its weight fixes, and to what size.
+func (l layer) size(rank int) (axis int, size int64, ok bool) {
+	w, n := l.weight(), l.use.Node
+	switch {
+	case w == nil:
+		return 0, 0, false
+	case n.Is("Conv"):
+		axis, size = 1, w[1]*n.Int("group", 1)
+	case n.Is("ConvTranspose"):
+		axis, size = 1, w[0]
+	case n.Is("MatMul"):
+		axis, size = rank-1, w[len(w)-2]
+	default: // Gemm
+		axis, size = 1-int(n.Int("transA", 0)), w[n.Int("transB", 0)]
+	}
+	if axis < len(l.axes) {
+		axis = l.axes[axis]
+	}
+	return axis, size, axis < rank
+}
+
+// toldSizes returns the sizes of a value with so many dims that the weights fix which it meets, by axis.
+func toldSizes(v *onnxgraph.Value, rank int) map[int]int64 {
+	sizes := map[int]int64{}
+	for _, l := range layers(v) {
+		if axis, size, ok := l.size(rank); ok && sizes[axis] == 0 {
+			sizes[axis] = size
+		}
+	}
+	return sizes
+}
+
+// rankOf returns how many dims a value has by what reads it.
+func rankOf(v *onnxgraph.Value) (rank int, ok bool) {
+	for _, l := range layers(v) {
+		if w := l.weight(); w != nil && !l.use.Node.Is("MatMul") {
+			return len(w), true // a Gemm's has two dims, as what it reads
+		}
+		if perm := l.use.Node.Ints("perm"); l.use.Node.Is("Transpose") && perm != nil {
+			return len(perm), true
+		}
+	}
+	return 0, false
+}
+
+// comparisons are operators that compare, and how far around the constant values are of interest.
+var comparisons = map[string][]float64{
+	"Equal": {0}, "Less": {-1, 0, 1}, "LessOrEqual": {-1, 0, 1}, "Greater": {-1, 0, 1}, "GreaterOrEqual": {-1, 0, 1},
+}
+
+// summaries are operators behind which a constant is of interest for what they read.
+var summaries = []string{"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Gather", "Slice", "Identity", "Cast", "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin"}
+
+// decisive returns the values of an input that decide what the model does, other than 0: those that it is compared with, and
+// true for a condition.
+func decisive(v *onnxgraph.Value) []float64 {
+	var values []float64
+	seen := map[*onnxgraph.Value]bool{}
+	var visit func(*onnxgraph.Value)
+	visit = func(v *onnxgraph.Value) {
+		if v == nil || seen[v] {
+			return
+		}
+		seen[v] = true
+		for _, u := range v.Uses() {
+			n := u.Node
+			switch around := comparisons[n.OpType()]; {
+			case n.Domain() != "":
+			case n.Is("If"):
+				values = append(values, 1)
+			case around != nil && n.Input(1-u.Index) != nil:
+				for _, c := range constants(n.Input(1 - u.Index)) {
+					for _, step := range around {
+						values = append(values, c+step)
+					}
+				}
+			case u.Index == 0 && slices.Contains(summaries, n.OpType()):
+				visit(n.Output(0))
+			}
+		}
+	}
+	visit(v)
+	slices.Sort(values)
+	return slices.DeleteFunc(slices.Compact(values), func(c float64) bool { return c == 0 })
+}
+
+// constants returns the single number that a constant holds, also behind a Cast.
+func constants(v *onnxgraph.Value) []float64 {
+	if n := v.Producer(); n != nil && (n.Is("Cast") || n.Is("CastLike")) && n.Input(0) != nil {
+		v = n.Input(0)
+	}
+	t := v.Constant()
+	if t == nil || t.Len() != 1 {
+		return nil
+	}
+	data, err := t.Float64s()
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// choices returns the values to run the model on, by input: first none, which stands for what is drawn, then each that
+// decides what the model does. Of real numbers only single ones and lists are chosen: what fills an image decides nothing.
+func choices(m *onnxgraph.Model, ports []ort.Port) []map[string]float64 {
+	list := []map[string]float64{{}}
+	for _, p := range ports {
+		v := m.Graph.Value(p.Name)
+		if shape, ok := v.Shape(); p.DType.IsFloat() && (!ok || len(shape) > 1) {
+			continue
+		}
+		before := list
+		for _, value := range decisive(v) {
+			for _, others := range before {
+				if len(list) == maxCases || !holds(p.DType, value) {
+					break
+				}
+				choice := map[string]float64{p.Name: value}
+				for name, other := range others {
+					choice[name] = other
+				}
+				list = append(list, choice)
+			}
+		}
+	}
+	return list
+}
+
+// holds reports whether a type of numbers has that value.
+func holds(dtype onnxgraph.DType, value float64) bool {
+	_, err := convert(dtype, nil, []float64{value})
+	return err == nil
+}
+
+// convert returns a tensor of any type of numbers. A number that an integer type does not have is an error.
+func convert(dtype onnxgraph.DType, dims []int64, data []float64) (*onnxgraph.Tensor, error) {
+	if dtype.IsFloat() {
+		return onnxgraph.FromFloat64s(dtype, dims, data)
+	}
+	switch dtype {
+	case onnxgraph.Bool:
+		truth := make([]bool, len(data))
+		for i, v := range data {
+			truth[i] = v != 0
+		}
+		return onnxgraph.NewTensor(dims, truth), nil
+	case onnxgraph.Uint8:
+		return integers[uint8](dtype, dims, data)
+	case onnxgraph.Int8:
+		return integers[int8](dtype, dims, data)
+	case onnxgraph.Uint16:
+		return integers[uint16](dtype, dims, data)
+	case onnxgraph.Int16:
+		return integers[int16](dtype, dims, data)
+	case onnxgraph.Uint32:
+		return integers[uint32](dtype, dims, data)
+	case onnxgraph.Int32:
+		return integers[int32](dtype, dims, data)
+	case onnxgraph.Uint64:
+		return integers[uint64](dtype, dims, data)
+	case onnxgraph.Int64:
+		return integers[int64](dtype, dims, data)
+	}
+	for _, v := range data {
+		if v != 0 {
+			return nil, fmt.Errorf("numbers of type %v other than 0 cannot be made", dtype)
+		}
+	}
+	return onnxgraph.NewRawTensor(dtype, dims, make([]byte, (len(data)*dtype.Bits()+7)/8)), nil
+}
+
+func integers[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64](dtype onnxgraph.DType, dims []int64, data []float64) (*onnxgraph.Tensor, error) {
+	list := make([]T, len(data))
+	for i, v := range data {
+		if list[i] = T(v); float64(list[i]) != v || math.Abs(v) > 1<<53 {
+			return nil, fmt.Errorf("number %d is %v, which is no %v", i, v, dtype)
+		}
+	}
+	return onnxgraph.NewTensor(dims, list), nil
+}
