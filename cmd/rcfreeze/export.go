@@ -140,7 +140,7 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 	if err := staged.commit(); err != nil {
 		return err
 	}
-	c.warnOfBlocks(path, r.Merged)
+	c.warnOfBlocks(m.Path(), r.Merged)
 	return c.result(r, func() { c.print(r) })
 }
 

@@ -38,11 +38,16 @@ func describeModels(names []string, models []*onnxgraph.Model) ([]modelFacts, er
 
 // fileSize returns the bytes of the file that a model was loaded from, and of what its tensors take in other files.
 func fileSize(m *onnxgraph.Model) (int64, error) {
-	info, err := os.Stat(m.Path())
-	if err != nil {
-		return 0, fmt.Errorf("measuring %s: %w", m.Path(), err)
+	var bytes int64
+	if info, err := os.Stat(m.Path()); err == nil {
+		bytes = info.Size()
+	} else { // it came from a stream
+		data, err := m.Bytes()
+		if err != nil {
+			return 0, fmt.Errorf("measuring %s: %w", m.Path(), err)
+		}
+		bytes = int64(len(data))
 	}
-	bytes := info.Size()
 	for _, g := range m.Graphs() {
 		for _, v := range g.Initializers() {
 			if t := v.Constant(); t != nil && t.IsExternal() {

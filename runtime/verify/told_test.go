@@ -314,8 +314,8 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Skip("the system does not tell how much memory is free")
 	}
 	n := newNetwork(t)
-	x := n.input("x", onnxgraph.Float32, []onnxgraph.Dim{{Size: -1}, {Size: 1}, {Size: 1 << 20}, {Size: 1 << 20}})
-	m := n.output(n.op("Conv", []*onnxgraph.Value{x, n.floats([]int64{1, 1, 3, 3})}))
+	x := n.input("x", onnxgraph.Float32, []onnxgraph.Dim{{Size: -1}, {Size: 1}, {Size: 1 << 15}, {Size: 1 << 15}})
+	m := n.output(n.op("Relu", []*onnxgraph.Value{n.op("Conv", []*onnxgraph.Value{x, n.floats([]int64{1 << 14, 1, 3, 3})})}))
 	if _, err := verify.Outputs(t.Context(), m, m, verify.Options{}); err == nil || !strings.Contains(err.Error(), "MiB of memory") {
 		t.Errorf("got %v", err)
 	}
