@@ -105,7 +105,8 @@ func (r *result) turn(ctx context.Context, c contestant) (float64, error) {
 	return c.peak()
 }
 
-// A turn takes about turnTime milliseconds, and does the work at least leastWork times: the first after a pause is slower.
+// A turn takes about turnTime milliseconds, and does the work at least leastWork times, or once if it takes longer than so many turns:
+// the first after a pause is slower.
 const (
 	turnTime  = 2000
 	leastWork = 3
@@ -120,7 +121,11 @@ func series(ctx context.Context, c contestant, turns int) ([]float64, error) {
 		if _, err := c.do(1); err != nil {
 			return nil, err
 		}
-		taken, err := c.do(max(leastWork, min(40, int(turnTime/milliseconds(time.Since(start))))))
+		times := max(leastWork, min(40, int(turnTime/milliseconds(time.Since(start)))))
+		if milliseconds(time.Since(start)) > leastWork*turnTime {
+			times = 1
+		}
+		taken, err := c.do(times)
 		if err != nil {
 			return nil, err
 		}

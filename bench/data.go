@@ -18,7 +18,10 @@ type data struct {
 }
 
 var (
-	cifarData = data{"cifar10", "pad-crop=4,flip=0.5", writeCIFAR}
+	cifarData = data{"cifar10", "pad-crop=4,flip=0.5", func(folder string) error { return writeCIFAR(folder, 512, 128) }}
+	// testData has nearly half of the test images that CIFAR-10 has, and tenthData a tenth of all of its images.
+	testData  = data{"cifar10-test", "", func(folder string) error { return writeCIFAR(folder, 1, 4096) }}
+	tenthData = data{"cifar10-tenth", "pad-crop=4,flip=0.5", func(folder string) error { return writeCIFAR(folder, 1024, 1024) }}
 	jpegData  = data{"jpeg", "flip=0.5", writeJPEGs}
 )
 
@@ -34,9 +37,9 @@ func (l *lab) data(d data) (string, error) {
 	return folder, d.write(folder)
 }
 
-// writeCIFAR writes CIFAR-10's binary form: 5 files of 512 training images, and 128 test images. An image is a byte for
-// the class, and 3 planes of 32×32.
-func writeCIFAR(folder string) error {
+// writeCIFAR writes CIFAR-10's binary form: 5 files of so many training images, and so many test images. An image is a byte
+// for the class, and 3 planes of 32×32.
+func writeCIFAR(folder string, training, test int) error {
 	rng := rand.New(rand.NewPCG(1, 2))
 	records := func(n int) []byte {
 		all := make([]byte, n*(1+3*32*32))
@@ -48,9 +51,9 @@ func writeCIFAR(folder string) error {
 		}
 		return all
 	}
-	files := map[string][]byte{"test_batch.bin": records(128), "batches.meta.txt": []byte("0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n")}
+	files := map[string][]byte{"test_batch.bin": records(test), "batches.meta.txt": []byte("0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n")}
 	for i := range 5 {
-		files[fmt.Sprintf("data_batch_%d.bin", i+1)] = records(512)
+		files[fmt.Sprintf("data_batch_%d.bin", i+1)] = records(training)
 	}
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {

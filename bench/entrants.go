@@ -40,15 +40,20 @@ func inferences(m model, batch int) entrant {
 	}}
 }
 
-// epochsOf are our training epochs, of which the time is divided by the number of steps.
-func epochsOf(m model, batch int, data data) entrant {
-	return entrant{"rcfreeze", func(ctx context.Context, l *lab) (contestant, error) {
+// onData does work of a kind with a data set.
+func onData(name, kind string, m model, batch int, data data) entrant {
+	return entrant{name, func(ctx context.Context, l *lab) (contestant, error) {
 		folder, err := l.data(data)
 		if err != nil {
 			return nil, err
 		}
-		return worker(ctx, l, "epoch", m, append(batchFlag(batch), "--data", folder, "--augment", data.augment)...)
+		return worker(ctx, l, kind, m, append(batchFlag(batch), "--data", folder, "--augment", data.augment)...)
 	}}
+}
+
+// epochStepsOf are our training epochs, of which the time is divided by the number of steps.
+func epochStepsOf(m model, batch int, data data) entrant {
+	return onData("rcfreeze", "steps of an epoch", m, batch, data)
 }
 
 // torchSteps are PyTorch's training steps.

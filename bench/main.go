@@ -37,7 +37,7 @@ func measure(ctx context.Context, args []string) error {
 	flags := pflag.NewFlagSet("bench", pflag.ContinueOnError)
 	wanted := flags.String("rows", "", "measure the rows whose text matches this regular expression")
 	rounds := flags.Int("rounds", 7, "how often the contestants of a row take turns")
-	output := flags.StringP("output", "o", "", "the file to write (default: print only)")
+	output := flags.StringP("output", "o", "", "the file to write; what --rows leaves out stays in it as it was (default: print only)")
 	library := flags.String("ort-lib", "", "the ONNX Runtime library or its folder")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -58,6 +58,12 @@ func measure(ctx context.Context, args []string) error {
 		return err
 	}
 	defer l.close()
+	var earlier map[string]line
+	if *wanted != "" && *output != "" {
+		if earlier, err = readLines(*output, l.conditions()); err != nil {
+			return err
+		}
+	}
 	var results []result
 	for _, r := range rows {
 		if !pattern.MatchString(r.work) {
@@ -71,5 +77,5 @@ func measure(ctx context.Context, args []string) error {
 		fmt.Fprintf(os.Stderr, "  %s\n", res)
 		results = append(results, res)
 	}
-	return report(l, results, *output)
+	return report(l, results, earlier, *output)
 }

@@ -36,9 +36,13 @@ var rows = []row{
 	trainRow("ResNet-18 x1 frozen train step, 224×224, batch 16", zoo("resnet18").frozen(1), 16, 0.8),
 	trainRow("MobileNet v2 x1 frozen train step, 224×224, batch 16", zoo("mobilenet_v2").frozen(1), 16, 1),
 	{work: "CIFAR-10 epoch of ResNet-20-16 with augmentation, per step, beside the step alone", must: 1.03, of: duration,
-		ours: epochsOf(cifar, 128, cifarData), peer: stepsOf(cifar, 128)},
+		ours: epochStepsOf(cifar, 128, cifarData), peer: stepsOf(cifar, 128)},
 	{work: "epoch of JPEG files of ResNet-18, 224×224, per step of 16, beside the step alone", must: 1.03, of: duration,
-		ours: epochsOf(zoo("resnet18"), 16, jpegData), peer: stepsOf(zoo("resnet18"), 16)},
+		ours: epochStepsOf(zoo("resnet18"), 16, jpegData), peer: stepsOf(zoo("resnet18"), 16)},
+	evaluationRow("evaluation of ResNet-LC-20-16x8 on 4096 images, beside the source's", cifar.frozen(8)),
+	evaluationRow("evaluation of ResNet-LC-20-16x64 on 4096 images, beside the source's", cifar.frozen(64)),
+	{work: "epoch of ResNet-LC-20-16x64 on 5120 images, evaluated on 1024, beside our baseline's", must: 1.15, of: duration,
+		ours: onData("rcfreeze", "epoch", cifar.frozen(64), 128, tenthData), peer: onData("rcfreeze", "epoch", cifar, 128, tenthData)},
 	{work: "peak memory of training ResNet-20-16, batch 128", must: 0.6, of: memory,
 		ours: stepsOf(cifar, 128), peer: torchSteps(cifar, 128)},
 	mergedRow("ResNet-20-16 inference, batch 1, merged beside source", cifar, 1),
@@ -64,4 +68,8 @@ func formRow(work string, m model, other trainstep.BlockForm) row {
 	peer := stepsOf(m, 128, "--block-form", string(other))
 	peer.name = string(other)
 	return row{work: work, ours: stepsOf(m, 128), peer: peer, must: 1.05, of: duration}
+}
+
+func evaluationRow(work string, m model) row {
+	return row{work: work, ours: onData("rcfreeze", "evaluation", m, 128, testData), peer: onData("source", "evaluation", cifar, 128, testData), must: 1.15, of: duration}
 }

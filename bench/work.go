@@ -17,7 +17,9 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/batch"
@@ -39,7 +41,7 @@ type job struct {
 
 // works open a contestant's work: a function that does it once and returns how long it took, in milliseconds.
 var works = map[string]func(ctx context.Context, j job) (func() (float64, error), error){
-	"step": openSteps, "infer": openInference, "epoch": openEpochs,
+	"step": openSteps, "infer": openInference, "steps of an epoch": openEpochSteps, "epoch": openEpochs, "evaluation": openEvaluations,
 }
 
 // work is this program as a contestant: it works as process describes.
@@ -199,9 +201,35 @@ func openInference(_ context.Context, j job) (func() (float64, error), error) {
 	}), nil
 }
 
-// openEpochs starts a training run that waits after each epoch. An epoch's time is from the end of the last measurement to
+// normalization is that of every data set here.
+var normalization = dataset.Normalization{Mean: []float64{0.5, 0.5, 0.5}, Std: []float64{0.25, 0.25, 0.25}}
+
+// openEpochSteps starts a training run that waits after each epoch. An epoch's time is from the end of the last measurement to
 // the last step, per step.
+func openEpochSteps(ctx context.Context, j job) (func() (float64, error), error) {
+	return trainEpochs(ctx, j, func(run *train.Run, done func(steps int)) {
+		run.Progress = func(p train.Progress) {
+			if p.Step == p.Steps {
+				done(p.Steps)
+			}
+		}
+	})
+}
+
+// openEpochs is openEpochSteps for whole epochs, with the measurement and the checkpoint at the end.
 func openEpochs(ctx context.Context, j job) (func() (float64, error), error) {
+	return trainEpochs(ctx, j, func(run *train.Run, done func(steps int)) {
+		measured := run.Measured
+		run.Measured = func(row train.Row) {
+			done(1)
+			measured(row)
+		}
+	})
+}
+
+// trainEpochs starts a training run that waits after each epoch. watch makes it call done where an epoch's time ends, with a
+// number to divide that by.
+func trainEpochs(ctx context.Context, j job, watch func(run *train.Run, done func(parts int))) (func() (float64, error), error) {
 	recipe, err := j.recipe()
 	if err != nil {
 		return nil, err
@@ -211,10 +239,7 @@ func openEpochs(ctx context.Context, j job) (func() (float64, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &train.Run{
-		Model: j.model, Recipe: recipe, Folder: train.Folder(filepath.Join(folder, "run")), Keep: train.KeepLast,
-		Normalize: dataset.Normalization{Mean: []float64{0.5, 0.5, 0.5}, Std: []float64{0.25, 0.25, 0.25}},
-	}
+	run := &train.Run{Model: j.model, Recipe: recipe, Folder: train.Folder(filepath.Join(folder, "run")), Keep: train.KeepLast, Normalize: normalization}
 	if run.Augment, err = dataset.ParseAugmentations(j.augment); err != nil {
 		return nil, err
 	}
@@ -223,16 +248,16 @@ func openEpochs(ctx context.Context, j job) (func() (float64, error), error) {
 	}
 	more, done := make(chan bool), make(chan float64)
 	ended := make(chan error, 1)
-	var begun time.Time
+	var begun time.Time // of an epoch; the first one, before it is set, warms up
 	run.Measured = func(train.Row) {
 		<-more
 		begun = time.Now()
 	}
-	run.Progress = func(p train.Progress) {
-		if p.Epoch > 1 && p.Step == p.Steps { // the first epoch warms up
-			done <- milliseconds(time.Since(begun)) / float64(p.Steps)
+	watch(run, func(parts int) {
+		if !begun.IsZero() {
+			done <- milliseconds(time.Since(begun)) / float64(parts)
 		}
-	}
+	})
 	go func() {
 		_, err := run.Do(ctx)
 		ended <- errors.Join(err, os.RemoveAll(folder))
@@ -246,6 +271,26 @@ func openEpochs(ctx context.Context, j job) (func() (float64, error), error) {
 			return 0, err
 		}
 	}, nil
+}
+
+// openEvaluations prepares measurements of the model on the test images.
+func openEvaluations(ctx context.Context, j job) (func() (float64, error), error) {
+	shape, err := j.images()
+	if err != nil {
+		return nil, err
+	}
+	fitted, image, err := specialize.Fit(j.model, shape)
+	if err != nil {
+		return nil, err
+	}
+	_, test, err := j.open()
+	if err != nil {
+		return nil, err
+	}
+	return timed(func() error {
+		_, err := evaluate.Measure(ctx, fitted, image, test, evaluate.Options{BatchSize: j.batchSize, Normalize: normalization})
+		return err
+	}), nil
 }
 
 // open opens both splits of the data set.

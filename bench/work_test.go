@@ -24,7 +24,7 @@ func TestWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	if err := writeCIFAR(folder); err != nil {
+	if err := writeCIFAR(folder, 52, 128); err != nil {
 		t.Fatal(err)
 	}
 	for kind, open := range works {
