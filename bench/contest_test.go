@@ -61,7 +61,7 @@ func TestRows(t *testing.T) {
 				t.Fatalf("got error %v, want %v", r.err, c.err)
 			}
 			if c.err != nil {
-				if text := document(nil, []line{r.line(time.Now())}); !strings.Contains(text, "b: not installed") {
+				if text := document([]section{{lines: []line{r.line(time.Now())}}}); !strings.Contains(text, "b: not installed") {
 					t.Errorf("the table does not say that the peer is missing:\n%s", text)
 				}
 				return

@@ -58,9 +58,9 @@ func measure(ctx context.Context, args []string) error {
 		return err
 	}
 	defer l.close()
-	var earlier map[string]line
+	var earlier []section
 	if *wanted != "" && *output != "" {
-		if earlier, err = readLines(*output, l.conditions()); err != nil {
+		if earlier, err = readFile(*output); err != nil {
 			return err
 		}
 	}

@@ -15,73 +15,101 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 )
 
-// columns are those of the table. The first names a row.
+// columns are those of a table. The first names a row.
 var columns = table.Row{"work", "rcfreeze", "peer", "ratio", "lowest to highest", "bound", "", "measured"}
 
-// line is a row of the table.
+// line is a row of a table.
 type line []string
 
-// report prints the table, and writes it to the given file unless that is "", together with what was measured earlier.
-func report(l *lab, results []result, earlier map[string]line, path string) error {
-	var fresh []line
+// section is a table of what was measured under the same conditions.
+type section struct {
+	conditions string
+	lines      []line
+}
+
+// report prints the table, and writes it to the given file unless that is "", among what was measured earlier.
+func report(l *lab, results []result, earlier []section, path string) error {
+	fresh := section{conditions: strings.Join(l.conditions(), "  \n")}
 	for _, r := range results {
-		fresh = append(fresh, r.line(time.Now()))
+		fresh.lines = append(fresh.lines, r.line(time.Now()))
 	}
-	if _, err := io.WriteString(os.Stdout, document(l.conditions(), fresh)); err != nil || path == "" {
+	if _, err := io.WriteString(os.Stdout, document([]section{fresh})); err != nil || path == "" {
 		return err
 	}
-	return os.WriteFile(path, []byte(document(l.conditions(), merged(fresh, earlier))), 0o644)
+	return os.WriteFile(path, []byte(document(merged(fresh, earlier))), 0o644)
 }
 
-// document writes conditions and lines as Markdown.
-func document(conditions []string, lines []line) string {
-	t := table.NewWriter()
-	t.AppendHeader(columns)
-	for _, cells := range lines {
-		var row table.Row
-		for _, c := range cells {
-			row = append(row, c)
+const (
+	heading     = "# Speed\n\nA ratio is the median of those of the rounds, in each of which both take a turn; below 1 rcfreeze is ahead.\n"
+	sectionMark = "\n## Measured on\n\n"
+)
+
+// document writes sections as Markdown.
+func document(sections []section) string {
+	text := heading
+	for _, s := range sections {
+		t := table.NewWriter()
+		t.AppendHeader(columns)
+		for _, cells := range s.lines {
+			var row table.Row
+			for _, c := range cells {
+				row = append(row, c)
+			}
+			t.AppendRow(row)
 		}
-		t.AppendRow(row)
+		text += sectionMark + s.conditions + "\n\n" + t.RenderMarkdown() + "\n"
 	}
-	return fmt.Sprintf("# Speed\n\n%s\n\n%s\n\n%s\n", strings.Join(conditions, "  \n"),
-		"A ratio is the median of those of the rounds, in each of which both take a turn; below 1 rcfreeze is ahead.", t.RenderMarkdown())
+	return text
 }
 
-// merged returns the lines in the order of rows: fresh ones, else earlier ones.
-func merged(fresh []line, earlier map[string]line) []line {
-	var all []line
-	for _, r := range rows {
-		if i := slices.IndexFunc(fresh, func(l line) bool { return l[0] == r.work }); i >= 0 {
-			all = append(all, fresh[i])
-		} else if l := earlier[r.work]; l != nil {
-			all = append(all, l)
+// read returns the sections of a document.
+func read(document string) []section {
+	var sections []section
+	for _, text := range strings.Split(document, sectionMark)[1:] {
+		conditions, rest, _ := strings.Cut(text, "\n\n")
+		s := section{conditions: conditions}
+		for text := range strings.Lines(rest) {
+			inner, isRow := strings.CutPrefix(strings.TrimSpace(text), "| ")
+			cells := strings.Split(strings.TrimSuffix(inner, " |"), " | ")
+			if isRow && len(cells) == len(columns) && cells[0] != columns[0] && cells[0] != "---" {
+				s.lines = append(s.lines, cells)
+			}
 		}
+		sections = append(sections, s)
 	}
-	return all
+	return sections
 }
 
-// readLines returns the lines of a file that report wrote, by their first cell; none if there is no file. Under other
-// conditions than those given they cannot stand in one table with new ones.
-func readLines(path string, conditions []string) (map[string]line, error) {
+// readFile returns the sections of a file, none if it is not there.
+func readFile(path string) ([]section, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
+	return read(string(text)), err
+}
+
+// merged returns the sections with fresh lines in the place of those that were measured under the same conditions earlier, in
+// the order of rows, and without lines of rows that are there no longer.
+func merged(fresh section, earlier []section) []section {
+	all := slices.Clone(earlier)
+	at := slices.IndexFunc(all, func(s section) bool { return s.conditions == fresh.conditions })
+	if at < 0 {
+		at = len(all)
+		all = append(all, section{conditions: fresh.conditions})
 	}
-	if want := strings.Join(conditions, "  \n"); !strings.Contains(string(text), "\n\n"+want+"\n\n") {
-		return nil, fmt.Errorf("adding rows to %s: its rows were measured under other conditions than these:\n%s\nmeasure all rows, or write another file", path, want)
-	}
-	lines := map[string]line{}
-	for text := range strings.Lines(string(text)) {
-		inner, isRow := strings.CutPrefix(strings.TrimSpace(text), "| ")
-		if cells := strings.Split(strings.TrimSuffix(inner, " |"), " | "); isRow && len(cells) == len(columns) {
-			lines[cells[0]] = cells
+	var lines []line
+	for _, r := range rows {
+		isOf := func(l line) bool { return l[0] == r.work }
+		for _, list := range [][]line{fresh.lines, all[at].lines} {
+			if i := slices.IndexFunc(list, isOf); i >= 0 {
+				lines = append(lines, list[i])
+				break
+			}
 		}
 	}
-	return lines, nil
+	all[at].lines = lines
+	return all
 }
 
 // line returns the cells of a result of the given day.
