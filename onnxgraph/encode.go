@@ -13,7 +13,10 @@ import (
 )
 
 // encoded is a model that is ready to be written: its file and its data file, each as parts that follow one another.
-type encoded struct{ model, data []part }
+type encoded struct {
+	model, data []part
+	typed       []NotFinite // among the tensors that are in no part
+}
 
 // part is bytes or, if there is one, the raw data of a tensor.
 type part struct {
@@ -49,7 +52,7 @@ func (m *Model) encode(mode ExternalMode, dataFile string) (*encoded, error) {
 	case err != nil:
 		return nil, err
 	case size <= protobufLimit:
-		return &encoded{model: parts, data: e.data}, nil
+		return &encoded{parts, e.data, e.typed}, nil
 	case mode == ExternalAsRead:
 		return m.encode(ExternalAll, dataFile)
 	default:
@@ -63,8 +66,9 @@ type encoder struct {
 	dataFile string
 	raw      []part // what the placeholders stand for
 	data     []part // of the data file so far
-	end      int64  // of these
-	err      error  // the first that occurred
+	typed    []NotFinite
+	end      int64 // of these
+	err      error // the first that occurred
 }
 
 // place returns the message to store for a tensor: with a placeholder for its raw data, or pointing to the
@@ -79,6 +83,9 @@ func (e *encoder) place(t *Tensor, name *string) *onnxpb.TensorProto {
 	case t.IsExternal() && e.mode == ExternalAsRead || large && e.mode == ExternalAll:
 		return e.placeOutside(t, name, size)
 	case t.source == nil && t.proto.RawData == nil:
+		c := finiteness{Writer: io.Discard, dtype: t.DType()}
+		c.Write(rawFromTypedField(t.proto)) // io.Discard returns no error
+		e.typed = c.appendTo(e.typed, deref(name))
 		return t.named(name)
 	}
 	p := t.stub(name)

@@ -44,7 +44,7 @@ func (m *Model) Bytes() ([]byte, error) {
 		return nil, fmt.Errorf("encoding a model: %w", err)
 	}
 	out := make(memory, totalSize(e.model))
-	if err := writeParts(out, e.model); err != nil {
+	if _, err := writeParts(out, e.model); err != nil {
 		return nil, fmt.Errorf("encoding a model: %w", err)
 	}
 	return out, nil

@@ -10,8 +10,9 @@ import (
 
 // Staged is a model that is saved but has not taken its place yet: its files are in a temporary folder beside it.
 type Staged struct {
-	folder string
-	files  [2][2]string // the data file, if any, then the model: where it is and where it belongs
+	folder    string
+	files     [2][2]string // the data file, if any, then the model: where it is and where it belongs
+	notFinite []NotFinite
 }
 
 // Stage saves the model as Save does, but for giving the files their places, which Commit does. So a model
@@ -42,14 +43,14 @@ func (e *encoded) stage(path, data string) (*Staged, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Staged{folder: folder}
+	s := &Staged{folder: folder, notFinite: e.typed}
 	if len(e.data) > 0 {
 		s.files[0] = [2]string{filepath.Join(folder, filepath.Base(data)), data}
-		err = create(s.files[0][0], e.data)
+		err = s.create(s.files[0][0], e.data)
 	}
 	s.files[1] = [2]string{filepath.Join(folder, filepath.Base(path)), path}
 	if err == nil {
-		err = create(s.Path(), e.model)
+		err = s.create(s.Path(), e.model)
 	}
 	if err != nil {
 		s.Abandon()
@@ -58,13 +59,18 @@ func (e *encoded) stage(path, data string) (*Staged, error) {
 	return s, nil
 }
 
-func create(path string, parts []part) error {
+func (s *Staged) create(path string, parts []part) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	return errors.Join(writeParts(f, parts), f.Close())
+	found, err := writeParts(f, parts)
+	s.notFinite = append(s.notFinite, found...)
+	return errors.Join(err, f.Close())
 }
+
+// NotFinite returns the constants of the model with elements that are NaN or infinite.
+func (s *Staged) NotFinite() []NotFinite { return s.notFinite }
 
 // Path returns where the complete model is until Commit.
 func (s *Staged) Path() string { return s.files[1][0] }

@@ -2,8 +2,10 @@ package onnxgraph
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
 )
@@ -14,10 +16,16 @@ type run struct {
 	parts  []part
 }
 
-// writeParts writes parts one behind the other, several runs of them at a time.
-func writeParts(w io.WriterAt, parts []part) error {
+// writeParts writes parts one behind the other, several runs of them at a time. It returns those tensors that hold NaN or
+// infinity.
+func writeParts(w io.WriterAt, parts []part) ([]NotFinite, error) {
 	runs := split(parts)
-	return budget.Each(len(runs), func(i int) int64 { return runs[i].workspace() }, func(i int) error { return runs[i].write(w) })
+	found := make([][]NotFinite, len(runs))
+	err := budget.Each(len(runs), func(i int) int64 { return runs[i].workspace() }, func(i int) (err error) {
+		found[i], err = runs[i].write(w)
+		return err
+	})
+	return slices.Concat(found...), err
 }
 
 // split returns the parts as runs of about as many bytes as are worth a task of their own, or more if one part has more.
@@ -54,17 +62,21 @@ func (r run) workspace() int64 {
 	return size
 }
 
-func (r run) write(w io.WriterAt) error {
+func (r run) write(w io.WriterAt) (found []NotFinite, err error) {
 	const small = 1 << 16 // bytes that are gathered before they are written
 	out := bufio.NewWriterSize(io.NewOffsetWriter(w, r.offset), small)
 	for _, p := range r.parts {
 		if p.tensor == nil {
 			out.Write(p.bytes) // Flush returns the error
-		} else if err := p.tensor.writeRaw(out, p.size); err != nil {
-			return fmt.Errorf("constant %q: %w", p.name, err)
+			continue
 		}
+		c := finiteness{Writer: out, dtype: p.tensor.DType()}
+		if err := p.tensor.writeRaw(&c, p.size); err != nil {
+			return nil, fmt.Errorf("constant %q: %w", p.name, err)
+		}
+		found = c.appendTo(found, cmp.Or(p.name, "a constant in a node"))
 	}
-	return out.Flush()
+	return found, out.Flush()
 }
 
 // memory is a file in memory, which is as large as what is written to it.

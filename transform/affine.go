@@ -42,8 +42,12 @@ func readNorm(n *onnxgraph.Node) (affine, string) {
 		}
 	}
 	a := affine{p[0], p[1]}
+	epsilon := float64(n.Float("epsilon", 1e-5))
 	for c := range a.scale {
-		a.scale[c] /= math.Sqrt(p[3][c] + float64(n.Float("epsilon", 1e-5)))
+		if !(p[3][c]+epsilon > 0) {
+			return affine{}, fmt.Sprintf("its variance %.4g of channel %d, with epsilon %.4g, is not above 0, so that it computes NaN or infinity", p[3][c], c, epsilon)
+		}
+		a.scale[c] /= math.Sqrt(p[3][c] + epsilon)
 		a.shift[c] -= p[2][c] * a.scale[c]
 	}
 	return a, ""

@@ -2,6 +2,7 @@ package transform_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -131,6 +132,16 @@ func TestFoldRefuses(t *testing.T) {
 		"its weight":        func(m *onnxgraph.Model, norm *onnxgraph.Node) { m.Graph.MakeInput(conv(m).Input(1)) },
 		"5 output channels": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
 			conv(m).SetInput(1, m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 5, 3, 3, 3)))
+		},
+		"its variance -0.5 of channel 2, with epsilon": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			norm.Input(4).SetConstant(onnxgraph.NewTensor([]int64{4}, []float32{1, 1, -0.5, 1}))
+		},
+		"its variance 0 of channel 1, with epsilon 0": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			norm.Input(4).SetConstant(onnxgraph.NewTensor([]int64{4}, []float32{1, 0, 1, 1}))
+			norm.SetAttr(onnxgraph.Float("epsilon", 0))
+		},
+		"its variance NaN of channel 0": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			norm.Input(4).SetConstant(onnxgraph.NewTensor([]int64{4}, []float32{float32(math.NaN()), 1, 1, 1}))
 		},
 		"nothing computes": func(m *onnxgraph.Model, norm *onnxgraph.Node) { norm.SetInput(0, m.Graph.Value(convcases.X)) },
 		"one number for each": func(m *onnxgraph.Model, norm *onnxgraph.Node) {

@@ -83,6 +83,7 @@ func (c *calibrateCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	c.output.source = m.Clone()
 	c.untie(m)
 	bar := c.progress()
 	defer bar.clear()

@@ -60,6 +60,7 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	c.output.source = m.Clone()
 	result := convertResult{Model: m.Path(), Output: c.output.name()}
 	if result.Before, err = countParameters(m); err != nil {
 		return err

@@ -90,6 +90,7 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	c.output.source = m.Clone()
 	if err := c.toInference(m); err != nil {
 		return err
 	}

@@ -33,7 +33,8 @@ type inspectResult struct {
 	Classes      []string               `json:"classes,omitempty"`   // that the model records, in the order of its outputs
 	Normalize    *normalization         `json:"normalize,omitempty"` // that the model records
 	Parameters   parameterCount         `json:"parameters"`
-	Operators    map[string]int         `json:"operators"` // nodes by operator, those of nested graphs too
+	NotFinite    []onnxgraph.NotFinite  `json:"not_finite,omitempty"` // the weights that hold NaN or infinity
+	Operators    map[string]int         `json:"operators"`            // nodes by operator, those of nested graphs too
 	Convolutions []transform.Conversion `json:"convolutions"`
 	Blocks       []blockFacts           `json:"blocks"` // whose banks are as recorded
 	Plan         []transform.Choices    `json:"plan,omitempty"`
@@ -83,6 +84,9 @@ func (c *inspectCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	if r.Parameters, err = countParameters(m); err != nil {
+		return err
+	}
+	if r.NotFinite, err = m.NotFinite(); err != nil {
 		return err
 	}
 	if r.Convolutions, err = c.plan(ctx, m); err != nil {
@@ -206,6 +210,9 @@ func (c *inspectCommand) print(r inspectResult) {
 		facts = append(facts, [2]string{"normalization", r.Normalize.String()})
 	}
 	facts = append(facts, [2]string{"parameters", r.Parameters.String()}, [2]string{"nodes", operatorList(r.Operators)})
+	if len(r.NotFinite) > 0 {
+		facts = append(facts, [2]string{"NaN, infinity", listNotFinite(r.NotFinite)})
+	}
 	c.facts(facts...)
 	c.conversions(r.Convolutions)
 	c.plans(r.Plan)

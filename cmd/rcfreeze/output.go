@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/spf13/cobra"
@@ -15,7 +16,8 @@ import (
 type outputFlags struct {
 	path     string
 	external string
-	stdout   io.Writer // for a model that goes to standard output, else nil
+	stdout   io.Writer        // for a model that goes to standard output, else nil
+	source   *onnxgraph.Model // the model as it was read, nil if there is none
 }
 
 // externalModes are the values of --external-data.
@@ -96,7 +98,43 @@ func (f *outputFlags) stage(p *printer, m *onnxgraph.Model) (*stagedModel, error
 	if err != nil {
 		return nil, err
 	}
+	if err := f.checkFinite(p, s.NotFinite()); err != nil {
+		s.Abandon()
+		return nil, fmt.Errorf("saving %s: %w", f.name(), err)
+	}
 	return &stagedModel{s, f.stdout}, nil
+}
+
+// checkFinite says which weights that are to be written hold NaN or infinity. It is an error if the source has none.
+func (f *outputFlags) checkFinite(p *printer, written []onnxgraph.NotFinite) error {
+	if len(written) == 0 {
+		return nil
+	}
+	var before []onnxgraph.NotFinite
+	if f.source != nil {
+		var err error
+		if before, err = f.source.NotFinite(); err != nil {
+			return err
+		}
+	}
+	if len(before) == 0 {
+		return fmt.Errorf("weights became NaN or infinite, such as by numbers too large for their type, and nothing was written: %s", listNotFinite(written))
+	}
+	p.say("%s has weights that are NaN or infinite, and so has what is written: %s", f.source.Path(), listNotFinite(written))
+	return nil
+}
+
+// listNotFinite names the first few of the tensors.
+func listNotFinite(list []onnxgraph.NotFinite) string {
+	const most = 5
+	var names []string
+	for _, n := range list[:min(len(list), most)] {
+		names = append(names, n.String())
+	}
+	if more := len(list) - most; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // commit gives the model its place.

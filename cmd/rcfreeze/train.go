@@ -105,6 +105,7 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	c.output.source = m.Clone()
 	if err := c.logits.apply(m); err != nil {
 		return err
 	}

@@ -1,0 +1,125 @@
+package onnxgraph
+
+import (
+	"fmt"
+	"io"
+)
+
+// NotFinite tells how many elements of a constant are no finite numbers.
+type NotFinite struct {
+	Name     string `json:"name"` // of the value or, for a tensor in an attribute, of the node and the attribute
+	NaN      int64  `json:"nan"`
+	Infinite int64  `json:"infinite"`
+}
+
+// String is such as "conv.weight (27 NaN)".
+func (n NotFinite) String() string {
+	switch {
+	case n.Infinite == 0:
+		return fmt.Sprintf("%s (%d NaN)", n.Name, n.NaN)
+	case n.NaN == 0:
+		return fmt.Sprintf("%s (%d infinite)", n.Name, n.Infinite)
+	}
+	return fmt.Sprintf("%s (%d NaN, %d infinite)", n.Name, n.NaN, n.Infinite)
+}
+
+// NotFinite returns the constants with elements that are NaN or infinite. It reads all of the model's floating-point data, a
+// piece at a time.
+func (m *Model) NotFinite() ([]NotFinite, error) {
+	var found []NotFinite
+	var first error
+	look := func(name string, t *Tensor) {
+		if t == nil || !t.DType().IsFloat() || first != nil {
+			return
+		}
+		c := finiteness{Writer: io.Discard, dtype: t.DType()}
+		if err := t.writeRaw(&c, t.DType().byteSize(t.Len())); err != nil {
+			first = fmt.Errorf("looking for NaN in %q: %w", name, err)
+		}
+		found = c.appendTo(found, name)
+	}
+	for _, g := range m.Graphs() {
+		for _, v := range g.initializers {
+			look(v.name, v.constant)
+		}
+		for _, n := range g.nodes {
+			for _, a := range n.attrs {
+				look(n.attributeName(a), a.tensor)
+			}
+		}
+	}
+	return found, first
+}
+
+// attributeName names an attribute's tensor: by what a Constant puts out, else by node and attribute.
+func (n *Node) attributeName(a Attribute) string {
+	if n.Is("Constant") && n.Output(0) != nil {
+		return n.outputs[0].name
+	}
+	return n.String() + " " + a.Name()
+}
+
+// finiteness counts what is not finite among the elements of a tensor that are written to it, and passes them on. Those of
+// other types than floating-point all count as finite.
+type finiteness struct {
+	io.Writer
+	dtype         DType
+	rest          []byte // the first bytes of a number whose others are still to come
+	nan, infinite int64
+}
+
+// appendTo appends what was counted, if anything.
+func (f *finiteness) appendTo(found []NotFinite, name string) []NotFinite {
+	if f.nan+f.infinite == 0 {
+		return found
+	}
+	return append(found, NotFinite{name, f.nan, f.infinite})
+}
+
+func (f *finiteness) Write(p []byte) (int, error) {
+	if !f.dtype.IsFloat() {
+		return f.Writer.Write(p)
+	}
+	size := f.dtype.Bits() / 8
+	data := p
+	if len(f.rest) > 0 {
+		n := min(size-len(f.rest), len(data))
+		f.rest = append(f.rest, data[:n]...)
+		data = data[n:]
+		if len(f.rest) == size {
+			f.count(f.rest)
+			f.rest = f.rest[:0]
+		}
+	}
+	whole := len(data) / size * size
+	f.count(data[:whole])
+	f.rest = append(f.rest, data[whole:]...)
+	return f.Writer.Write(p)
+}
+
+// count looks at whole numbers: those whose exponent has all bits set are infinite if their mantissa is 0, else NaN.
+func (f *finiteness) count(raw []byte) {
+	switch f.dtype {
+	case Float32:
+		countNotFinite(f, view[uint32](raw), 0x7f800000)
+	case Float64:
+		countNotFinite(f, view[uint64](raw), 0x7ff0000000000000)
+	case Float16:
+		countNotFinite(f, view[uint16](raw), 0x7c00)
+	case BFloat16:
+		countNotFinite(f, view[uint16](raw), 0x7f80)
+	}
+}
+
+func countNotFinite[T uint16 | uint32 | uint64](f *finiteness, bits []T, exponent T) {
+	for _, b := range bits {
+		if b&exponent != exponent {
+			continue
+		}
+		if sign := ^(^T(0) >> 1); b&^sign == exponent {
+			f.infinite++
+		} else {
+			f.nan++
+		}
+	}
+}

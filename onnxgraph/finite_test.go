@@ -1,0 +1,82 @@
+package onnxgraph
+
+import (
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// TestFiniteness counts in numbers that are written in pieces of every size, against the numbers themselves.
+func TestFiniteness(t *testing.T) {
+	values := []float64{0, math.NaN(), 1, math.Inf(1), -1, math.Inf(-1), math.NaN(), math.NaN(), 6e4, -6e4, math.Copysign(0, -1)}
+	for _, dtype := range []DType{Float32, Float64, Float16, BFloat16} {
+		x, err := FromFloat64s(dtype, []int64{int64(len(values))}, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := x.Raw()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for piece := 1; piece <= len(raw); piece++ {
+			f := finiteness{Writer: io.Discard, dtype: dtype}
+			for part := range slices.Chunk(raw, piece) {
+				if n, err := f.Write(part); n != len(part) || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			if f.nan != 3 || f.infinite != 2 {
+				t.Errorf("%v in pieces of %d bytes: %d NaN and %d infinite, want 3 and 2", dtype, piece, f.nan, f.infinite)
+			}
+		}
+	}
+}
+
+// TestNotFinite finds what is not finite wherever a model can have a tensor, both in the model and when it is saved.
+func TestNotFinite(t *testing.T) {
+	bad := NewTensor([]int64{3}, []float32{1, float32(math.NaN()), float32(math.Inf(-1))})
+	typed := &Tensor{proto: &onnxpb.TensorProto{Dims: []int64{2}, DataType: proto.Int32(1), FloatData: []float32{float32(math.Inf(1)), 2}}}
+	large := make([]float64, 3000)
+	large[2999] = math.NaN()
+	m := New("g", 8, 18)
+	g := m.Graph
+	var read []*Value
+	for name, c := range map[string]*Tensor{
+		"raw": bad, "typed": typed, "large": NewTensor([]int64{3000}, large), "whole": NewTensor([]int64{2}, []int32{-1, 0x7fc00000}), "fine": NewScalar(float32(1)),
+		"lazy": NewLazyTensor(Float32, []int64{3}, func() (*Tensor, error) { return bad, nil }),
+	} {
+		read = append(read, g.AddConstant(name, c))
+	}
+	constant := g.AddNode("Constant", nil, TensorAttr("value", bad)).Output(0)
+	g.Rename(constant, "constant")
+	for _, v := range append(read, constant) {
+		g.AddNode("Identity", []*Value{v})
+	}
+	want := []string{"constant (1 NaN, 1 infinite)", "large (1 NaN)", "lazy (1 NaN, 1 infinite)", "raw (1 NaN, 1 infinite)", "typed (1 infinite)"}
+	texts := func(list []NotFinite) []string { return slices.Sorted(slices.Values(mapSlice(list, NotFinite.String))) }
+	for _, mode := range []ExternalMode{ExternalNone, ExternalAll} {
+		if found, err := m.NotFinite(); err != nil || !slices.Equal(texts(found), want) {
+			t.Errorf("found %v, %v, want %v", texts(found), err, want)
+		}
+		path := filepath.Join(t.TempDir(), "model.onnx")
+		s, err := m.Stage(path, mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Abandon()
+		if saved := texts(s.NotFinite()); saved[0] != "a constant in a node (1 NaN, 1 infinite)" || !slices.Equal(saved[1:], want[1:]) {
+			t.Errorf("saving found %v, want %v", saved, want)
+		}
+		if err := s.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if m, err = Load(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
