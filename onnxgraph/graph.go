@@ -161,7 +161,7 @@ func (g *Graph) MakeConstant(v *Value, t *Tensor) {
 	if !slices.Contains(g.initializers, v) {
 		g.initializers = append(g.initializers, v)
 	}
-	v.constant = t
+	v.constant, v.sparse = t, nil
 }
 
 // AddNode appends a node of ONNX's own domain that reads inputs (nil for an absent one) and produces

@@ -25,6 +25,23 @@ func (t types) of(v *onnxgraph.Value) valueType {
 	return declared(v)
 }
 
+// DTypes returns the element types of the values of all graphs, as far as they are declared or follow from what is by the
+// operators that CNNs have; others are absent.
+func DTypes(m *onnxgraph.Model) map[*onnxgraph.Value]onnxgraph.DType {
+	t := types{}
+	t.follow(m.Graph)
+	for _, f := range m.Functions {
+		t.follow(f.Body)
+	}
+	list := map[*onnxgraph.Value]onnxgraph.DType{}
+	for v, known := range t {
+		if known.dtype != onnxgraph.Undefined {
+			list[v] = known.dtype
+		}
+	}
+	return list
+}
+
 // inferTypes follows declared types through the operators of ONNX's own that CNNs have around those whose
 // rewrites need a type: old files seldom declare more than graph inputs and outputs.
 func inferTypes(g *onnxgraph.Graph) types {

@@ -1,0 +1,124 @@
+package precision
+
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// ports are inputs and outputs of an operator.
+type ports struct {
+	inputs, outputs []int
+	until           int64 // the first operator set in which they may be of other types, 0 for none
+}
+
+// float32Only says where operators of ONNX's own take and give float32 and nothing else.
+var float32Only = map[string]ports{
+	"Upsample":              {inputs: []int{1}},
+	"NonMaxSuppression":     {inputs: []int{0, 1, 3, 4}},
+	"DynamicQuantizeLinear": {inputs: []int{0}, outputs: []int{1}},
+	"QuantizeLinear":        {inputs: []int{0, 1}, until: 19},
+	"DequantizeLinear":      {inputs: []int{1}, outputs: []int{0}, until: 19},
+	"QLinearConv":           {inputs: []int{1, 4, 6}},
+	"QLinearMatMul":         {inputs: []int{1, 4, 6}, until: 21},
+	"LayerNormalization":    {outputs: []int{1, 2}},
+	"TfIdfVectorizer":       {outputs: []int{0}},
+}
+
+// portsOf returns where the node takes and gives float32 only.
+func portsOf(n *onnxgraph.Node) ports {
+	version := n.Graph().Model().Opset("")
+	p := float32Only[n.OpType()]
+	if n.OpType() == "Resize" { // the scales
+		p.inputs = []int{2}
+		if version < 11 {
+			p.inputs = []int{1}
+		}
+	}
+	if n.Domain() != "" || p.until > 0 && version >= p.until {
+		return ports{}
+	}
+	return p
+}
+
+// keepFloat32 puts Casts around what is float32 only, if that is not the new type.
+func (c *converter) keepFloat32(n *onnxgraph.Node) {
+	if c.to == onnxgraph.Float32 {
+		return
+	}
+	p := portsOf(n)
+	for _, i := range p.inputs {
+		v := n.Input(i)
+		switch t := constantOf(v); {
+		case v == nil || !c.mayChange(v):
+		case t != nil:
+			kept := n.Graph().AddConstant(v.Name(), t)
+			n.SetInput(i, kept)
+			c.kept[kept] = true
+			onnxgraph.RemoveUnused(v)
+		default:
+			cast := c.addCast(n.Graph(), v, onnxgraph.Float32)
+			n.Graph().Insert(n, cast)
+			n.SetInput(i, cast.Output(0))
+		}
+	}
+	for _, i := range p.outputs {
+		v := n.Output(i)
+		if v == nil {
+			continue
+		}
+		nodes := n.Graph().Nodes()
+		cast := c.addCast(n.Graph(), v, c.to)
+		n.SwapOutput(i, cast, 0) // readers go on to read what they did
+		cast.SetInput(0, n.Output(i))
+		if after := slices.Index(nodes, n) + 1; after < len(nodes) {
+			n.Graph().Insert(nodes[after], cast)
+		}
+	}
+}
+
+// addCast adds a Cast that is to stay as it is.
+func (c *converter) addCast(g *onnxgraph.Graph, v *onnxgraph.Value, to onnxgraph.DType) *onnxgraph.Node {
+	cast := g.AddNode("Cast", []*onnxgraph.Value{v}, onnxgraph.Int("to", int64(to)))
+	c.added[cast] = true
+	return cast
+}
+
+func constantOf(v *onnxgraph.Value) *onnxgraph.Tensor {
+	if v == nil {
+		return nil
+	}
+	return v.Constant()
+}
+
+// mayChange reports whether a value is a floating-point number, or may be one.
+func (c *converter) mayChange(v *onnxgraph.Value) bool {
+	dtype := c.dtypeOf(v)
+	return dtype == onnxgraph.Undefined || dtype.IsFloat()
+}
+
+// dropCast removes a Cast between two types that are one now.
+func (c *converter) dropCast(n *onnxgraph.Node) {
+	x, y := n.Input(0), n.Output(0)
+	if !n.Is("Cast") || c.added[n] || x == nil || y == nil || onnxgraph.DType(n.Int("to", 0)) != c.to || !c.dtypeOf(x).IsFloat() || c.kept[x] {
+		return
+	}
+	c.report.Casts++
+	if !y.IsOutput() {
+		onnxgraph.ReplaceUses(y, x)
+		n.SetInput(0, nil)
+		n.Graph().Remove(n)
+		onnxgraph.RemoveUnused(x)
+		return
+	}
+	producer := x.Producer()
+	if producer == nil || x.IsOutput() || producer.Graph() != n.Graph() {
+		n.SetOpType("Identity")
+		n.RemoveAttr("to", "saturate")
+		return
+	}
+	onnxgraph.ReplaceUses(x, y)
+	n.SetInput(0, nil)
+	producer.SwapOutput(slices.Index(producer.Outputs(), x), n, 0) // the output keeps its name
+	n.Graph().Remove(n)
+}
