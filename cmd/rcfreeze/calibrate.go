@@ -6,8 +6,10 @@ import (
 	"fmt"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 	"github.com/spf13/cobra"
 )
@@ -104,6 +106,7 @@ func (c *calibrateCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	bar.clear()
+	c.tellLeftOut(m, r.Report, set.Len())
 	if _, err := trainstep.InferenceMode(m); err != nil {
 		return err
 	}
@@ -118,6 +121,24 @@ func (c *calibrateCommand) run(ctx context.Context, path string) error {
 		return err
 	}
 	return c.result(r, func() { c.print(r) })
+}
+
+// tellLeftOut tells of images and nodes that were left out, and of the type of the numbers.
+func (c *calibrateCommand) tellLeftOut(m *onnxgraph.Model, r *batchnorm.Report, images int) {
+	c.tellImages(r.Images, images, "--images")
+	if len(r.Unmeasured) > 0 {
+		c.say("kept the statistics of %s, which nothing that the model puts out depends on", listed(r.Unmeasured))
+	}
+	if !precision.IsAll(m, onnxgraph.Float32) {
+		c.say("%s does not compute in float32 throughout: its statistics were measured in float32, and stored in the type that they had", m.Path())
+	}
+}
+
+// tellImages tells how many of the training images were taken, if not all, and which flag says so.
+func (p *printer) tellImages(taken, all int, flag string) {
+	if taken < all {
+		p.say("took %s of the %s training images, drawn at random, in batches of one size: %s says how many", count(taken), count(all), flag)
+	}
 }
 
 func (c *calibrateCommand) print(r calibrateResult) {

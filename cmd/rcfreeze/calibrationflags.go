@@ -105,11 +105,13 @@ func (f *calibrationFlags) describe(m *onnxgraph.Model, data *calibrationData) e
 }
 
 // convert converts the model with weights that are calibrated on training images.
-func (d *calibrationData) convert(ctx context.Context, bar *progress, m *onnxgraph.Model, o transform.Options) ([]transform.Conversion, error) {
+func (d *calibrationData) convert(ctx context.Context, p *printer, m *onnxgraph.Model, o transform.Options) ([]transform.Conversion, error) {
 	images, err := calibrate.Load(ctx, d.set, d.images, dataset.LoaderOptions{Seed: o.Seed, Normalize: d.normalize, Workers: d.workers})
 	if err != nil {
 		return nil, err
 	}
+	p.tellImages(images.Count(), d.set.Len(), "--calibration-images")
+	bar := p.progress()
 	defer bar.clear()
 	return calibrate.Convert(ctx, m, calibrate.Options{
 		Convert: o, Images: images, Session: d.session,
@@ -118,11 +120,18 @@ func (d *calibrationData) convert(ctx context.Context, bar *progress, m *onnxgra
 }
 
 // adopt starts batch normalisations that were just added by what they read of training images.
-func (d *calibrationData) adopt(ctx context.Context, bar *progress, m *onnxgraph.Model, means []string, seed uint64) (*batchnorm.Report, error) {
+func (d *calibrationData) adopt(ctx context.Context, p *printer, m *onnxgraph.Model, means []string, seed uint64) error {
 	const batchSize = 64 // at most; statistics in inference hardly depend on it
+	bar := p.progress()
 	defer bar.clear()
-	return batchnorm.Adopt(ctx, m, d.set, batchnorm.Options{
+	report, err := batchnorm.Adopt(ctx, m, d.set, batchnorm.Options{
 		BatchSize: batchSize, Images: d.images, Means: means, Normalize: d.normalize, Workers: d.workers, Seed: seed, Session: d.session,
 		Progress: func(done, total int) { bar.show("measuring what BatchNorm reads", done, total, "images") },
 	})
+	if err != nil {
+		return err
+	}
+	bar.clear()
+	p.tellImages(report.Images, d.set.Len(), "--calibration-images")
+	return nil
 }

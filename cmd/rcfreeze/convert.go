@@ -7,8 +7,10 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // convertCommand rewrites a model into frozen blocks.
@@ -18,6 +20,7 @@ type convertCommand struct {
 	calibration calibrationFlags
 	output      outputFlags
 	head        headFlags
+	precision   precisionFlags
 	reinit      bool
 	addNorm     bool
 }
@@ -26,6 +29,7 @@ type convertCommand struct {
 type convertResult struct {
 	Model        string                 `json:"model"`
 	Output       string                 `json:"output"`
+	Precision    *precision.Report      `json:"precision,omitempty"` // with --precision, what it changed
 	Converted    int                    `json:"converted"`
 	Before       parameterCount         `json:"parameters_before"`
 	After        parameterCount         `json:"parameters_after"`
@@ -42,17 +46,20 @@ func newConvert(p *printer) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	c.output.add(cmd)
-	c.conversion.add(cmd.Flags())
+	onBlock := pflag.NewFlagSet("", pflag.ContinueOnError)
+	c.conversion.add(onBlock)
+	onBlock.BoolVar(&c.addNorm, "add-batchnorm", false, "put a BatchNorm that trains behind every block that has none, for models whose own were folded away; "+
+		"with --data it starts with what it reads, and changes nothing")
+	onBlock.BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew, to train from scratch")
+	cmd.Flags().AddFlagSet(onBlock)
+	c.precision.add(cmd.Flags(), onBlock)
 	c.head.add(cmd.Flags())
 	c.calibration.add(cmd.Flags())
-	cmd.Flags().BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew, to train from scratch")
-	cmd.Flags().BoolVar(&c.addNorm, "add-batchnorm", false, "put a BatchNorm that trains behind every block that has none, for models whose own were folded away; "+
-		"with --data it starts with what it reads, and changes nothing")
 	return cmd
 }
 
 func (c *convertCommand) run(ctx context.Context, path string) error {
-	err := errors.Join(c.output.check(c.printer), usage(c.head.check(), c.conversion.settle(), c.calibration.check(c.conversion.options.Pointwise, c.addNorm)))
+	err := errors.Join(c.output.check(c.printer), usage(c.head.check(), c.conversion.settle(), c.precision.check(), c.calibration.check(c.conversion.options.Pointwise, c.addNorm)))
 	if err != nil {
 		return err
 	}
@@ -65,9 +72,31 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 	if result.Before, err = countParameters(m); err != nil {
 		return err
 	}
+	if result.Precision, err = c.precision.apply(c.printer, m); err != nil {
+		return err
+	}
 	if err := c.head.apply(c.printer, m, c.conversion.options.Seed); err != nil {
 		return err
 	}
+	if !c.precision.makesBlocks() {
+		c.say("no frozen blocks were made: --blocks, or a flag on blocks such as --expansion, makes some")
+	} else if err := c.makeBlocks(ctx, m, &result); err != nil {
+		return err
+	}
+	if result.After, err = countParameters(m); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("converting %s: %w", m.Path(), err)
+	}
+	if err := c.output.save(c.printer, m); err != nil {
+		return err
+	}
+	return c.result(result, func() { c.print(result) })
+}
+
+// makeBlocks makes the frozen blocks, and what goes with them.
+func (c *convertCommand) makeBlocks(ctx context.Context, m *onnxgraph.Model, result *convertResult) error {
 	data, err := c.calibration.open(ctx, c.printer, m)
 	if err != nil {
 		return err
@@ -96,25 +125,20 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 		}
 	}
 	if c.addNorm {
-		if result.Norms, err = c.addNorms(ctx, m, data); err != nil {
-			return err
-		}
+		result.Norms, err = c.addNorms(ctx, m, data)
 	}
-	if result.After, err = countParameters(m); err != nil {
-		return err
+	return err
+}
+
+func (c *convertCommand) print(r convertResult) {
+	facts := [][2]string{{"before", r.Before.String()}, {"after", r.After.String()}}
+	written := r.Output
+	if c.precision.makesBlocks() {
+		c.conversions(r.Convolutions)
+		facts = append(append(facts, normFacts(r.Norms)...), conditionFact(r.Convolutions)...)
+		written += ", " + blockCount(r.Convolutions)
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("converting %s: %w", m.Path(), err)
-	}
-	if err := c.output.save(c.printer, m); err != nil {
-		return err
-	}
-	return c.result(result, func() {
-		c.conversions(result.Convolutions)
-		facts := append([][2]string{{"before", result.Before.String()}, {"after", result.After.String()}}, normFacts(result.Norms)...)
-		facts = append(facts, conditionFact(result.Convolutions)...)
-		c.facts(append(facts, [2]string{"written", result.Output + ", " + blockCount(result.Convolutions)})...)
-	})
+	c.facts(append(facts, [2]string{"written", written})...)
 }
 
 // blockCount says how many blocks were made, and for how many convolutions if some share one.
@@ -164,7 +188,7 @@ func reasons(list []transform.Conversion) error {
 
 func (c *convertCommand) convert(ctx context.Context, m *onnxgraph.Model, data *calibrationData) ([]transform.Conversion, error) {
 	if c.conversion.options.Pointwise == transform.Calibrate {
-		return data.convert(ctx, c.progress(), m, c.conversion.options)
+		return data.convert(ctx, c.printer, m, c.conversion.options)
 	}
 	o := c.conversion.options
 	if o.Pointwise == transform.Project {
@@ -190,7 +214,7 @@ func (c *convertCommand) addNorms(ctx context.Context, m *onnxgraph.Model, data 
 	case len(means) == 0:
 		c.say("no BatchNorm was added: every block has one already")
 	case data != nil:
-		_, err = data.adopt(ctx, c.progress(), m, means, c.conversion.options.Seed)
+		err = data.adopt(ctx, c.printer, m, means, c.conversion.options.Seed)
 	case !scratch:
 		c.say("the %d BatchNorms that were added start with mean 0 and variance 1, as for training from scratch: to fine-tune, give --data, so that they start with what they read", len(means))
 	}

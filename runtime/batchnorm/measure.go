@@ -10,8 +10,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
-	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/batch"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -23,10 +23,14 @@ type measurement struct {
 
 // measure runs the model over the images of a data set.
 func measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Options, what trainstep.MeasurementOptions) (*measurement, error) {
-	if input, err := batch.Input(m); err != nil {
+	if !precision.IsAll(m, onnxgraph.Float32) {
+		m = m.Clone() // the statistics have the same names in float32
+		if _, err := precision.Convert(m, onnxgraph.Float32); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := batch.Input(m); err != nil {
 		return nil, err
-	} else if input.DType().IsFloat() && input.DType() != onnxgraph.Float32 {
-		return nil, fmt.Errorf("input %q takes %v, and statistics need a model that takes float32 images: %s", input.Name(), input.DType(), transform.MakeFloat32)
 	}
 	size, batches := o.plan(set.Len())
 	loader, err := dataset.NewLoader(set, dataset.LoaderOptions{

@@ -44,6 +44,8 @@ type Change struct {
 type Report struct {
 	Images  int      `json:"images"` // that were run
 	Changes []Change `json:"changes"`
+	// Unmeasured lists the nodes that have the statistics they had, as nothing that the model puts out depends on them.
+	Unmeasured []string `json:"unmeasured,omitempty"`
 }
 
 // ErrNone says that a model has no batch normalisation whose statistics could be estimated.
@@ -55,7 +57,7 @@ var ErrNone = errors.New("the model has no BatchNormalization, or none that its 
 // there, Dropout does nothing. Labels do not matter. Batches are drawn in a random order, without augmentation, and
 // images that do not fill a batch are left out.
 //
-// The model may be of any kind, with float32 images. Statistics that an exporter has merged are separated first
+// The model may be of any kind, and of any floating-point type: it is run in float32. Statistics that an exporter has merged are separated first
 // (transform.Separate); those of a layer that is used at several places are the averages over these. Init of package ort must have been called.
 func Recalibrate(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Options) (*Report, error) {
 	transform.Separate(m)
@@ -82,7 +84,13 @@ func recalibrate(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, 
 	if err != nil {
 		return nil, err
 	}
-	return renewAll(m, measured, func(*onnxgraph.Node) error { return nil })
+	report, err := renewAll(m, measured, func(*onnxgraph.Node) error { return nil })
+	for _, n := range m.Graph.Nodes() {
+		if err == nil && o.Means == nil && n.Is("BatchNormalization") && measured.values[n.Input(3).Name()] == nil {
+			report.Unmeasured = append(report.Unmeasured, nameOf(n))
+		}
+	}
+	return report, err
 }
 
 // renewAll stores what was measured in all nodes that it is of, and calls then for each.
@@ -121,10 +129,7 @@ func renew(n *onnxgraph.Node, measured *measurement) (Change, error) {
 			return Change{}, err
 		}
 	}
-	c := Change{Node: n.Name(), Channels: len(old[0])}
-	if c.Node == "" {
-		c.Node = n.Output(0).Name()
-	}
+	c := Change{Node: nameOf(n), Channels: len(old[0])}
 	epsilon := float64(n.Float("epsilon", 1e-5))
 	shift, ratio := 0.0, 0.0
 	for k := range old[0] {
@@ -137,12 +142,29 @@ func renew(n *onnxgraph.Node, measured *measurement) (Change, error) {
 	return c, nil
 }
 
+// nameOf returns the node's name or, without one, that of its output.
+func nameOf(n *onnxgraph.Node) string {
+	if n.Name() == "" {
+		return n.Output(0).Name()
+	}
+	return n.Name()
+}
+
 // set makes data the elements of a constant.
 func set(v *onnxgraph.Value, data []float64) error {
 	old := v.Constant()
 	t, err := onnxgraph.FromFloat64s(old.DType(), old.Dims(), data)
 	if err != nil {
 		return err
+	}
+	rounded, err := t.Float64s()
+	if err != nil {
+		return err
+	}
+	for i, x := range rounded {
+		if math.IsInf(x, 0) {
+			return fmt.Errorf("%q would be %g, beyond the range of %v: %s", v.Name(), data[i], old.DType(), transform.MakeFloat32)
+		}
 	}
 	if v.Producer() != nil { // a Constant node
 		v.Graph().MakeConstant(v, t)

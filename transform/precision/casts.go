@@ -14,6 +14,9 @@ type ports struct {
 
 // float32Only says where operators of ONNX's own take and give float32 and nothing else.
 var float32Only = map[string]ports{
+	"Celu":                  {inputs: []int{0}, outputs: []int{0}},
+	"IsInf":                 {inputs: []int{0}, until: 20},
+	"Range":                 {inputs: []int{0, 1, 2}, outputs: []int{0}}, // if not integers
 	"Upsample":              {inputs: []int{1}},
 	"NonMaxSuppression":     {inputs: []int{0, 1, 3, 4}},
 	"DynamicQuantizeLinear": {inputs: []int{0}, outputs: []int{1}},
@@ -43,24 +46,25 @@ func portsOf(n *onnxgraph.Node) ports {
 
 // keepFloat32 puts Casts around what is float32 only, if that is not the new type.
 func (c *converter) keepFloat32(n *onnxgraph.Node) {
-	if c.to == onnxgraph.Float32 {
+	if c.to == onnxgraph.Float32 || n.Is("Range") && !c.mayChange(n.Input(0)) {
 		return
 	}
 	p := portsOf(n)
 	for _, i := range p.inputs {
 		v := n.Input(i)
-		switch t := constantOf(v); {
-		case v == nil || !c.mayChange(v):
-		case t != nil:
+		if v == nil || !c.mayChange(v) {
+			continue
+		}
+		if t := v.Constant(); t != nil {
 			kept := n.Graph().AddConstant(v.Name(), t)
 			n.SetInput(i, kept)
 			c.kept[kept] = true
 			onnxgraph.RemoveUnused(v)
-		default:
-			cast := c.addCast(n.Graph(), v, onnxgraph.Float32)
-			n.Graph().Insert(n, cast)
-			n.SetInput(i, cast.Output(0))
+			continue
 		}
+		cast := c.addCast(n.Graph(), v, onnxgraph.Float32)
+		n.Graph().Insert(n, cast)
+		n.SetInput(i, cast.Output(0))
 	}
 	for _, i := range p.outputs {
 		v := n.Output(i)
@@ -84,16 +88,12 @@ func (c *converter) addCast(g *onnxgraph.Graph, v *onnxgraph.Value, to onnxgraph
 	return cast
 }
 
-func constantOf(v *onnxgraph.Value) *onnxgraph.Tensor {
-	if v == nil {
-		return nil
-	}
-	return v.Constant()
-}
-
 // mayChange reports whether a value is a floating-point number, or may be one.
 func (c *converter) mayChange(v *onnxgraph.Value) bool {
-	dtype := c.dtypeOf(v)
+	dtype := onnxgraph.Undefined
+	if v != nil {
+		dtype = c.dtypeOf(v)
+	}
 	return dtype == onnxgraph.Undefined || dtype.IsFloat()
 }
 

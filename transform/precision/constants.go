@@ -49,7 +49,7 @@ func (c *converter) convertAttributes(n *onnxgraph.Node) {
 			n.SetAttr(onnxgraph.TensorAttr(a.Name(), c.tensor(t)))
 		}
 	}
-	if n.Domain() != "" {
+	if n.Domain() != "" || c.added[n] {
 		return
 	}
 	for _, name := range dtypeAttributes {

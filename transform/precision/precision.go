@@ -12,9 +12,6 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/opset"
 )
 
-// Advice tells how to get a model of float32 numbers from another.
-const Advice = "make a float32 model of it with `rcfreeze convert MODEL -o OUT --precision fp32`"
-
 // Types are the types that Convert knows, by their short names.
 var Types = map[string]onnxgraph.DType{"fp32": onnxgraph.Float32, "fp16": onnxgraph.Float16}
 
@@ -29,6 +26,33 @@ type Report struct {
 // Changed reports whether anything was changed.
 func (r *Report) Changed() bool {
 	return r.Constants > 0 || r.Casts > 0 || r.Inputs != nil || r.Outputs != nil
+}
+
+// IsAll reports whether all floating-point numbers that the model holds, takes and gives are of a type.
+func IsAll(m *onnxgraph.Model, dtype onnxgraph.DType) bool {
+	c := &converter{to: dtype}
+	for _, g := range m.Graphs() {
+		for _, list := range [][]*onnxgraph.Value{g.Inputs(), g.Outputs(), g.Initializers()} {
+			for _, v := range list {
+				if t, err := v.Densified(); c.changes(v.DType()) || err == nil && t != nil && c.changes(t.DType()) {
+					return false
+				}
+			}
+		}
+		for _, n := range g.Nodes() {
+			for _, a := range n.Attributes() {
+				if t := n.Tensor(a.Name()); t != nil && c.changes(t.DType()) {
+					return false
+				}
+			}
+			for _, name := range dtypeAttributes {
+				if n.Domain() == "" && c.changes(onnxgraph.DType(n.Int(name, 0))) {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // Convert makes every floating-point number of the model one of type to, Float32 or Float16: constants, inputs, outputs, and
