@@ -31,7 +31,7 @@ type Block struct {
 // if it changed.
 func (b *Block) RecordTraining(m *onnxgraph.Model) error {
 	b.Record.Trained = true
-	return b.rerecord(m)
+	return b.Rehash(m)
 }
 
 // HasDrawn reports whether a block of the model has a 1×1 convolution with random weights, which was not trained since.
@@ -40,8 +40,8 @@ func HasDrawn(m *onnxgraph.Model) (bool, error) {
 	return slices.ContainsFunc(blocks, func(b Block) bool { return b.Record.Pointwise == Random && !b.Record.Trained }), err
 }
 
-// rerecord records the block with its bank as it is now.
-func (b *Block) rerecord(m *onnxgraph.Model) error {
+// Rehash records the block with its bank as it is now: to be called after a bank was changed on purpose.
+func (b *Block) Rehash(m *onnxgraph.Model) error {
 	sum, err := hash(b.Bank.Constant())
 	if err != nil {
 		return fmt.Errorf("recording the bank of block %q: %w", b.Name, err)

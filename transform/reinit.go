@@ -56,7 +56,7 @@ func Reinit(m *onnxgraph.Model, o ReinitOptions) ([]Parameter, error) {
 		v.SetConstant(t)
 	}
 	for i := range blocks {
-		if err := blocks[i].rerecord(m); err != nil {
+		if err := blocks[i].Rehash(m); err != nil {
 			return nil, fmt.Errorf("drawing new parameters: %w", err)
 		}
 	}
