@@ -147,7 +147,7 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	if plan.Recipe, plan.Augment, err = c.recipe.settle(c.printer, plan.Train.Format, plan.Train.Len(), c.fromScratch(plan)); err != nil {
 		return nil, err
 	}
-	w := &watcher{progress: c.progress(), batchSize: plan.Recipe.BatchSize, epochs: plan.Recipe.Epochs, classes: len(plan.Train.Classes)}
+	w := &watcher{progress: c.progress(), batchSize: plan.Recipe.BatchSize, epochs: plan.Recipe.Epochs, measures: plan.Choose.Split, classes: len(plan.Train.Classes)}
 	plan.Describe = func(trained *onnxgraph.Model) error { return describe(trained, plan.Normalize, plan.Train.Classes) }
 	plan.Kept = func(runs int) { c.say("kept: %d finished runs of %s", runs, c.folder) }
 	plan.Started = func(name string, number, total int) {

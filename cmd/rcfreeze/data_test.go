@@ -2,18 +2,15 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"image"
 	"image/png"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
-	"github.com/rcfreeze/rcfreeze/runtime/train"
 )
 
 // writeBandFolder writes count images with the band of the given class, from the top, into a folder.
@@ -57,20 +54,30 @@ func TestSplitsOfTraining(t *testing.T) {
 	if want := (measuredOn{Data: "images", Split: dataset.Test, Images: 21, Classes: 3, ModelClasses: 3}); r.measuredOn != want {
 		t.Errorf("measured on %+v, want %+v", r.measuredOn, want)
 	}
+	if r.HistorySplit != dataset.Val {
+		t.Errorf("the history is of %s, want val", r.HistorySplit)
+	}
 	// The labels of val are wrong on purpose. The best epoch by val is an early one.
 	if last := r.History[len(r.History)-1]; last.TestTop1 > 0.1 {
 		t.Errorf("after the last epoch %v of the wrong labels of val were hit: another split was measured", last.TestTop1)
 	}
-	best := slices.MaxFunc(r.History, func(a, b train.Row) int { return cmp.Compare(a.TestTop1, b.TestTop1) })
+	best := r.Start.Top1
+	for _, row := range r.History {
+		best = max(best, row.TestTop1)
+	}
 	chosen := succeedJSON[evalResult](t, "eval", "tuned.onnx", "--data", "images", "--split", "val")
-	if chosen.Top1 != best.TestTop1 || chosen.Split != dataset.Val || chosen.Images != 12 {
-		t.Errorf("the weights kept reach %v on %d images of %s; the best epoch %v", chosen.Top1, chosen.Images, chosen.Split, best.TestTop1)
+	if chosen.Top1 != best || chosen.Split != dataset.Val || chosen.Images != 12 {
+		t.Errorf("the weights kept reach %v on %d images of %s; the best epoch %v", chosen.Top1, chosen.Images, chosen.Split, best)
 	}
 	c := succeedJSON[compareResult](t, "compare", "model.onnx", "-o", "report", "--data", "images", "--variants", "baseline", "--epochs", "8", "--lr", "0.1", "-b", "8", "--weight-decay", "0")
 	if c.Split != dataset.Test || c.Runs[0].Samples != 21 || c.Runs[0].Top1 < 0.9 {
 		t.Errorf("compare measured %+v on %s, want the 21 images of test", c.Runs[0], c.Split)
 	}
-	_, stderr, _ := call(trainArgs("model.onnx", "flattered.onnx", "--keep", "best", "--epochs", "1")...)
+	_, stderr, _ := call(trainArgs("model.onnx", "told.onnx", "--data", "images", "--epochs", "1")...)
+	if !strings.Contains(stderr, ", val loss ") || !strings.Contains(stderr, "the 12 images of val are measured after every epoch, the 21 of test in the end") {
+		t.Errorf("did not say what is measured when:\n%s", stderr)
+	}
+	_, stderr, _ = call(trainArgs("model.onnx", "flattered.onnx", "--keep", "best", "--epochs", "1")...)
 	if !strings.Contains(stderr, "--keep best chooses by the test images") {
 		t.Errorf("said nothing of choosing by what measures:\n%s", stderr)
 	}

@@ -27,7 +27,8 @@ type dataFlags struct {
 	normalize normalizeFlags
 	workers   int
 
-	settled *settled // nil before the logits are settled
+	settled *settled        // nil before the logits are settled
+	told    map[string]bool // notes that the user has seen, of another split
 }
 
 func (f *dataFlags) add(cmd *cobra.Command) {
@@ -70,7 +71,11 @@ func (f *dataFlags) open(p *printer, m *onnxgraph.Model, split dataset.Split) (*
 
 // images opens a split of the data set for a model whose outputs need not fit the labels.
 func (f *dataFlags) images(p *printer, m *onnxgraph.Model, split dataset.Split) (*dataset.Dataset, error) {
-	return f.fitting(p, m, dataset.Options{Split: split, AnyClasses: true})
+	d, err := f.fitting(p, m, dataset.Options{Split: split, AnyClasses: true})
+	if err == nil && d.Split == dataset.All {
+		p.say("%s: the data set has no separate splits: all its images serve as %s", f.path, split)
+	}
+	return d, err
 }
 
 func (f *dataFlags) fitting(p *printer, m *onnxgraph.Model, o dataset.Options) (*dataset.Dataset, error) {
@@ -79,7 +84,13 @@ func (f *dataFlags) fitting(p *printer, m *onnxgraph.Model, o dataset.Options) (
 		return nil, err
 	}
 	for _, note := range d.Notes {
-		p.say("%s: %s", d.Path, note)
+		if !f.told[note] {
+			p.say("%s: %s", d.Path, note)
+		}
+		if f.told == nil {
+			f.told = map[string]bool{}
+		}
+		f.told[note] = true
 	}
 	return d, nil
 }

@@ -46,7 +46,9 @@ type trainResult struct {
 	Epsilon   float64         `json:"epsilon,omitempty"`
 	Result    evaluate.Result `json:"result"` // of the model that was written
 	Start     evaluate.Result `json:"start"`  // of the model before the first step
-	History   []train.Row     `json:"history"`
+	// HistorySplit is what Start and History are measured on.
+	HistorySplit dataset.Split `json:"history_split"`
+	History      []train.Row   `json:"history"`
 }
 
 func newTrain(p *printer) *cobra.Command {
@@ -143,7 +145,7 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	}
 	r := trainResult{
 		Model: m.Path(), Output: c.output.name(), Folder: string(run.Folder), measuredOn: c.data.measuredOn(c.splits.test, c.splits.train), Variant: string(variant), Recipe: run.Recipe,
-		Normalize: normalization(run.Normalize), Epsilon: float64(c.epsilon), Start: trained.Start, History: trained.History,
+		Normalize: normalization(run.Normalize), Epsilon: float64(c.epsilon), Start: trained.Start, HistorySplit: run.Test.Split, History: trained.History,
 	}
 	r.Result, err = c.measure(ctx, trained.Model, c.splits.test, evaluate.Options{
 		BatchSize: run.Recipe.BatchSize, Normalize: run.Normalize, Workers: run.Workers, Epsilon: r.Epsilon, Session: run.Session,
@@ -211,7 +213,7 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 	if err := run.Recipe.Select(m, variant); err != nil {
 		return nil, err
 	}
-	w := &watcher{progress: c.progress(), epochs: run.Recipe.Epochs, batchSize: run.Recipe.BatchSize, classes: len(run.Train.Classes)}
+	w := &watcher{progress: c.progress(), epochs: run.Recipe.Epochs, batchSize: run.Recipe.BatchSize, measures: run.Test.Split, classes: len(run.Train.Classes)}
 	run.Outlined = func(o train.Outline) { c.outline(o, c.runtime.verbose) }
 	run.Begun, run.Progress, run.Measuring, run.Measured, run.Recalibrating = w.begun, w.step, w.measuring, w.measured, w.recalibrating
 	return run, variant.Start(m, run.Recipe.Seed, c.reinit)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 )
@@ -12,6 +13,7 @@ import (
 type watcher struct {
 	*progress
 	epochs, batchSize int
+	measures          dataset.Split // what is measured after every epoch
 	classes           int
 	steps             int       // of the epoch that this process did
 	first, last       time.Time // when the first and the last of these were done
@@ -38,9 +40,9 @@ func (w *watcher) begun(start evaluate.Result) {
 	fmt.Fprintf(w.w, "before training: %s\n", w.figures(start.Loss, start.Top1, start.Top5))
 }
 
-// figures writes what was measured on test images.
+// figures writes what was measured.
 func (w *watcher) figures(loss, top1, top5 float64) string {
-	text := fmt.Sprintf("test loss %.4f, top-1 %s", loss, percent(top1))
+	text := fmt.Sprintf("%s loss %.4f, top-1 %s", w.measures, loss, percent(top1))
 	if tellsTop5(w.classes) {
 		text += fmt.Sprintf(", top-5 %s", percent(top5))
 	}

@@ -67,7 +67,7 @@ func readFolderLayout(path string) (*folderLayout, error) {
 }
 
 // refuseUnknownSplits returns an error if folders that are not named as splits look like some: each holds no images
-// but the same folders.
+// but the same folders, which would be the classes.
 func refuseUnknownSplits(path string, names []string) error {
 	if len(names) < 2 {
 		return nil
@@ -82,7 +82,7 @@ func refuseUnknownSplits(path string, names []string) error {
 		if i == 0 {
 			first = inner
 		}
-		if len(inner) == 0 || !slices.Equal(inner, first) || holdsImages(folder) {
+		if len(inner) < 2 || !slices.Equal(inner, first) || holdsImages(folder) {
 			return nil
 		}
 	}

@@ -38,11 +38,15 @@ func detectFolder(path string) bool {
 // classes are those of the training split, or of all splits where there is none. Names that start with a dot are
 // passed over.
 func openFolder(path string, o Options) (*Dataset, error) {
-	if err := checkFolderShape(o.Shape); err != nil {
-		return nil, err
-	}
 	l, err := readFolderLayout(path)
 	if err != nil {
+		return nil, err
+	}
+	if o.Shape.Channels == 0 {
+		o.Shape.Channels = 3
+		l.notes = append(l.notes, "the model leaves open how many channels it takes: images are read as RGB, with 3")
+	}
+	if err := checkFolderShape(o.Shape); err != nil {
 		return nil, err
 	}
 	split, folder, err := l.choose(o.Split)

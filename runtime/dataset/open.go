@@ -25,7 +25,7 @@ type Options struct {
 	// scaled.
 	Resize bool
 	// ShortSide is the length to which scaling brings an image's shorter side before the middle is cut out;
-	// 0 takes the smallest that covers Shape. ImageNet models are customarily measured with 256 for 224×224.
+	// 0 takes the smallest that covers Shape; another length allows scaling as Resize does. ImageNet models are customarily measured with 256 for 224×224.
 	ShortSide int
 }
 

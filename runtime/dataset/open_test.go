@@ -51,6 +51,11 @@ func TestOpen(t *testing.T) {
 			write(t, filepath.Join(dir, "train-labels-idx1-ubyte"), idx(idxLabels, []uint32{2}, []byte{0, 1}))
 			return dir
 		}, Options{Shape: Shape{0, 2, 4}, Resize: true}, "idx", digits[:2], Shape{1, 2, 4}, []int64{0, 1}, []byte{0, 50, 150, 200, 0, 50, 150, 200}},
+		{"idx, the middle of a larger scaling", func(t testing.TB, dir string) string {
+			write(t, filepath.Join(dir, "train-images-idx3-ubyte"), idx(idxImages, []uint32{2, 2, 2}, []byte{9, 9, 9, 9, 0, 200, 0, 200}))
+			write(t, filepath.Join(dir, "train-labels-idx1-ubyte"), idx(idxLabels, []uint32{2}, []byte{0, 1}))
+			return dir
+		}, Options{Shape: Shape{0, 2, 2}, ShortSide: 4}, "idx", digits[:2], Shape{1, 2, 2}, []int64{0, 1}, []byte{50, 150, 50, 150}},
 		{"cifar10 train", func(t testing.TB, dir string) string { writeCIFAR10(t, dir); return dir },
 			Options{Classes: 10, Shape: Shape{3, 32, 32}}, "cifar10", cifarNames, Shape{3, 32, 32}, []int64{0, 9, 1, 8, 2, 7, 3, 6, 4, 5}, counting(1, 3072)},
 		{"cifar10 test", func(t testing.TB, dir string) string { writeCIFAR10(t, dir); return dir },
@@ -81,6 +86,8 @@ func TestOpen(t *testing.T) {
 			write(t, filepath.Join(dir, ".cache/x.txt"), nil)
 			return dir
 		}, Options{Shape: Shape{1, 2, 2}}, "imagefolder", []string{"ship", "train"}, Shape{1, 2, 2}, []int64{0, 1}, []byte{90, 90, 90, 90}},
+		{"image folder for a model of any number of channels", func(t testing.TB, dir string) string { writeFolder(t, dir); return dir },
+			Options{Shape: Shape{0, 2, 3}}, "imagefolder", []string{"10", "9", "cat"}, Shape{3, 2, 3}, []int64{0, 1, 1, 2}, bluePixels},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

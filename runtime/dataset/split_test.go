@@ -58,6 +58,7 @@ func TestFolderSplits(t *testing.T) {
 		{"a b", map[Split]Split{Train: All, Val: All, Test: All}, "a b", ""},
 		{"train ship", map[Split]Split{Train: All, Test: All}, "ship train", "train: taken as classes"},
 		{"cat/near cat/far dog/near dog/far cat", map[Split]Split{Train: All}, "cat dog", ""},
+		{"cat/images dog/images", map[Split]Split{Train: All}, "cat dog", ""},
 		{"cat/near dog/far", map[Split]Split{Train: All}, "cat dog", ""},
 	}
 	for _, test := range tests {
