@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ type evalCommand struct {
 	runtime   runtimeFlags
 	split     string
 	batchSize int
+	perClass  bool
 	epsilon   fraction
 }
 
@@ -31,6 +33,7 @@ type evalResult struct {
 	Normalize normalization `json:"normalize"`
 	Epsilon   float64       `json:"epsilon,omitempty"`
 	evaluate.Result
+	classResults
 }
 
 func newEval(p *printer) *cobra.Command {
@@ -45,7 +48,8 @@ func newEval(p *printer) *cobra.Command {
 	c.logits.add(cmd.Flags())
 	c.runtime.add(cmd.Flags())
 	cmd.Flags().StringVar(&c.split, "split", string(dataset.Test), "which part of the data set: test (val if there is none), val, train")
-	cmd.Flags().IntVarP(&c.batchSize, "batch-size", "b", 128, "images at a time")
+	cmd.Flags().IntVarP(&c.batchSize, "batch-size", "b", 0, fmt.Sprintf("images at a time (0: %d, or fewer where these would take much memory)", defaultBatch))
+	cmd.Flags().BoolVar(&c.perClass, "per-class", false, "measure each class, too, and which are taken for which")
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
 }
@@ -82,19 +86,31 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	var confusion evaluate.Confusion
+	if c.perClass {
+		o.Classified = confusion.Add
+	}
 	measured, err := c.measure(ctx, m, set, o, c.runtime.verbose)
 	if err != nil {
 		return fmt.Errorf("measuring %s: %w", m.Path(), err)
 	}
 	r := evalResult{Model: m.Path(), measuredOn: c.data.measuredOn(set, nil), Normalize: normalization(o.Normalize), Epsilon: o.Epsilon, Result: measured}
-	return c.result(r, func() { c.facts(append(r.facts(), measuredFacts(measured, r.ModelClasses, o.Epsilon)...)...) })
+	if c.perClass {
+		r.classResults = resultsByClass(&confusion, set.Classes)
+	}
+	return c.result(r, func() {
+		c.facts(append(r.facts(), measuredFacts(measured, r.ModelClasses, o.Epsilon)...)...)
+		if c.perClass {
+			c.printClasses(r.classResults, &confusion, set.Classes)
+		}
+	})
 }
 
 // check says what is wrong with the flags that only eval has.
 func (c *evalCommand) check() error {
 	var faults []error
-	if c.batchSize < 1 {
-		faults = append(faults, fmt.Errorf("--batch-size %d: needs at least 1", c.batchSize))
+	if c.batchSize < 0 {
+		faults = append(faults, fmt.Errorf("--batch-size %d: needs at least 1, or 0 to choose it by the memory that it takes", c.batchSize))
 	}
 	if !slices.Contains(dataset.Splits(), dataset.Split(c.split)) {
 		faults = append(faults, fmt.Errorf("--split %q: choose test, val or train", c.split))
@@ -102,12 +118,29 @@ func (c *evalCommand) check() error {
 	return errors.Join(faults...)
 }
 
-// measure runs a model over a data set.
+// How many images at a time are measured, if the user does not say: defaultBatch, if these take no more than plentyOfMemory
+// and half of what is free. On a CPU more at a time are hardly faster.
+const (
+	defaultBatch   = 128
+	plentyOfMemory = 2e9
+)
+
+// measure runs a model over a data set. Without a batch size it chooses one.
 func (p *printer) measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o evaluate.Options, verbose bool) (evaluate.Result, error) {
-	fitted, image, err := specialize.Fit(m, []int64{int64(o.BatchSize), int64(set.Shape.Channels), int64(set.Shape.Height), int64(set.Shape.Width)})
+	chooses := o.BatchSize == 0
+	o.BatchSize = cmp.Or(o.BatchSize, defaultBatch)
+	fitted, image, memory, err := fitForMeasuring(m, set, o)
 	if err != nil {
 		return evaluate.Result{}, err
 	}
+	if n := batchWithin(memory); chooses && n < defaultBatch {
+		p.say("measuring %d images at a time, as %d would take about %s of memory; --batch-size chooses otherwise", n, defaultBatch, size(memory.Needed()))
+		o.BatchSize = n
+		if fitted, image, memory, err = fitForMeasuring(m, set, o); err != nil {
+			return evaluate.Result{}, err
+		}
+	}
+	p.say("memory for %d images at a time: about %s%s", o.BatchSize, size(memory.Needed()), freeMemory(memory.Free))
 	o.Outlined = func(outline evaluate.Outline) {
 		if verbose {
 			p.say("%s", blockForms(outline.TwoConv, outline.Folded))
@@ -135,6 +168,32 @@ func measuredFacts(r evaluate.Result, classes int, epsilon float64) [][2]string 
 		facts = append(facts, [2]string{"robust top-1", fmt.Sprintf("%s (FGSM, epsilon %.3g)", percent(*r.RobustTop1), epsilon)})
 	}
 	return facts
+}
+
+// batchWithin returns how many images at a time take no more memory than a batch size that nobody chose should.
+func batchWithin(m evaluate.Memory) int {
+	bound := int64(plentyOfMemory)
+	if m.Free > 0 {
+		bound = min(bound, m.Free/2)
+	}
+	return min(roundDown(m.Fitting(bound)), defaultBatch)
+}
+
+// fitForMeasuring returns a model as evaluate.Measure takes it, and what memory that will take.
+func fitForMeasuring(m *onnxgraph.Model, set *dataset.Dataset, o evaluate.Options) (fitted *onnxgraph.Model, image string, memory evaluate.Memory, err error) {
+	fitted, image, err = specialize.Fit(m, []int64{int64(o.BatchSize), int64(set.Shape.Channels), int64(set.Shape.Height), int64(set.Shape.Width)})
+	if err == nil {
+		memory, err = evaluate.PlanMemory(fitted, image, o)
+	}
+	return fitted, image, memory, err
+}
+
+// freeMemory says how much memory is free, if that is known.
+func freeMemory(bytes int64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s are free", size(bytes))
 }
 
 // tellsTop5 reports whether the share of images whose class is among five says anything.

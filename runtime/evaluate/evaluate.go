@@ -25,6 +25,8 @@ type Options struct {
 	// number of samples done.
 	Outlined func(Outline)
 	Progress func(done int)
+	// Classified, if not nil, is told of every image its label and the class that the model takes it for.
+	Classified func(label, class int)
 }
 
 // Outline says how the frozen blocks of a model are computed.
@@ -96,7 +98,7 @@ func open(fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options
 func (e *evaluator) close() error { return errors.Join(e.forward.close(), e.attack.close()) }
 
 func (e *evaluator) measure(ctx context.Context) (Result, error) {
-	var clean, robust tally
+	clean, robust := tally{classified: e.options.Classified}, tally{}
 	for batch, err := range e.loader.Batches(ctx, 0, 0) {
 		if err != nil {
 			return Result{}, err
@@ -131,7 +133,8 @@ type graph struct {
 	image   string
 }
 
-func newGraph(folded *onnxgraph.Model, image string, o Options, imageGradient bool) (*graph, error) {
+// lowered returns the graph that runs: of the model, or of the gradient of its images.
+func lowered(folded *onnxgraph.Model, image string, o Options, imageGradient bool) (*onnxgraph.Model, error) {
 	m, err := trainstep.Evaluation(folded.Clone(), image, trainstep.EvaluationOptions{ImageGradient: imageGradient})
 	if err != nil {
 		return nil, err
@@ -140,6 +143,14 @@ func newGraph(folded *onnxgraph.Model, image string, o Options, imageGradient bo
 		if _, err := specialize.Lower(m, nil, o.Session); err != nil {
 			return nil, err
 		}
+	}
+	return m, nil
+}
+
+func newGraph(folded *onnxgraph.Model, image string, o Options, imageGradient bool) (*graph, error) {
+	m, err := lowered(folded, image, o, imageGradient)
+	if err != nil {
+		return nil, err
 	}
 	stepper, err := ort.OpenStepper(m, nil, nil, o.Session)
 	if err != nil {

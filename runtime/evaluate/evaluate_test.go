@@ -92,15 +92,21 @@ func linear(t *testing.T, scale float64) (*onnxgraph.Model, []float32) {
 	return m, w
 }
 
-func newEvaluator(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Options) *evaluator {
+// fit returns a model for so many images at a time.
+func fit(t *testing.T, m *onnxgraph.Model, batch int64) *onnxgraph.Model {
 	t.Helper()
 	orttest.Init(t)
-	o.Session.IntraOpThreads = 1
-	fitted, err := specialize.Model(m, []int64{int64(o.BatchSize), 1, side, side})
+	fitted, err := specialize.Model(m, []int64{batch, 1, side, side})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := open(fitted, "input", set, o)
+	return fitted
+}
+
+func newEvaluator(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Options) *evaluator {
+	t.Helper()
+	o.Session.IntraOpThreads = 1
+	e, err := open(fit(t, m, int64(o.BatchSize)), "input", set, o)
 	if err != nil {
 		t.Fatal(err)
 	}

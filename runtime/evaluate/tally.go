@@ -9,6 +9,7 @@ import (
 type tally struct {
 	samples, top1, top5 int
 	loss                float64
+	classified          func(label, class int) // is told how each sample is classified, if not nil
 }
 
 // add counts the first len(labels) rows of logits, which has batch rows.
@@ -31,6 +32,9 @@ func (t *tally) add(logits []float32, labels []int64, batch int) error {
 		if rank < 5 {
 			t.top5++
 		}
+		if t.classified != nil {
+			t.classified(int(label), largest(row))
+		}
 	}
 	return nil
 }
@@ -40,19 +44,29 @@ func (t *tally) result() Result {
 	return Result{Samples: t.samples, Loss: t.loss / n, Top1: float64(t.top1) / n, Top5: float64(t.top5) / n}
 }
 
+// largest returns the class of the largest logit, the first of several.
+func largest(row []float32) int {
+	best := 0
+	for i, v := range row {
+		if v > row[best] {
+			best = i
+		}
+	}
+	return best
+}
+
 // score returns the cross entropy of softmax(row) with the label, and how many classes come before the
 // label: those of a larger logit, and of an equal one and a lower number.
 func score(row []float32, label int) (loss float64, rank int) {
-	largest := row[0]
+	top := row[largest(row)]
 	for i, v := range row {
-		largest = max(largest, v)
 		if v > row[label] || v == row[label] && i < label {
 			rank++
 		}
 	}
 	sum := 0.0
 	for _, v := range row {
-		sum += math.Exp(float64(v - largest))
+		sum += math.Exp(float64(v - top))
 	}
-	return math.Log(sum) - float64(row[label]-largest), rank
+	return math.Log(sum) - float64(row[label]-top), rank
 }

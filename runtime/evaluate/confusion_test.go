@@ -1,0 +1,69 @@
+package evaluate
+
+import (
+	"slices"
+	"testing"
+)
+
+// TestConfusion compares what the model takes images for with a naive count.
+func TestConfusion(t *testing.T) {
+	set := newSet(t)
+	images, labels := all(t, set, normalization)
+	m := leNet(t)
+	want := [classes][classes]int{}
+	for i, row := range slices.Collect(slices.Chunk(logits(t, m, images), classes)) {
+		want[labels[i]][slices.Index(row, slices.Max(row))]++
+	}
+	var got Confusion
+	measure(t, m, set, Options{BatchSize: 8, Normalize: normalization, Classified: got.Add})
+	mistakes := 0
+	for label := range want {
+		total := 0
+		for class, n := range want[label] {
+			if got.Count(label, class) != n {
+				t.Errorf("%d images of class %d are taken for %d, want %d", got.Count(label, class), label, class, n)
+			}
+			total += n
+			if n > 0 && class != label {
+				mistakes++
+			}
+		}
+		if got.Images(label) != total {
+			t.Errorf("%d images of class %d, want %d", got.Images(label), label, total)
+		}
+	}
+	list := got.Mistakes()
+	if len(list) != mistakes || mistakes == 0 {
+		t.Errorf("%d pairs of classes, want %d", len(list), mistakes)
+	}
+	for i, p := range list {
+		if p.Images != want[p.Label][p.Class] || p.Label == p.Class || i > 0 && p.Images > list[i-1].Images {
+			t.Errorf("pair %d of the mistakes is %+v", i, p)
+		}
+	}
+}
+
+// TestPlanMemory compares the plan of a linear net, and of its attack, with a count by hand.
+func TestPlanMemory(t *testing.T) {
+	set := newSet(t)
+	for _, batch := range []int64{1, 8} {
+		for _, epsilon := range []float64{0, 0.1} {
+			m, w := linear(t, 0.1)
+			fitted := fit(t, m, batch)
+			got, err := PlanMemory(fitted, "input", Options{BatchSize: int(batch), Epsilon: epsilon})
+			if err != nil {
+				t.Fatal(err)
+			}
+			weights := 4 * int64(len(w))
+			if got.Images != int(batch) || got.Batches != 4*5*batch*int64(set.Shape.Size()) || got.Parameters < weights || (epsilon > 0) != (got.Parameters >= 2*weights) {
+				t.Errorf("%d images, ε = %g: planned %+v", batch, epsilon, got)
+			}
+			if scores := 4 * batch * classes; epsilon == 0 && got.Values > 2*scores || epsilon > 0 && got.Values < scores {
+				t.Errorf("%d images, ε = %g: %d bytes for values; the scores take %d", batch, epsilon, got.Values, scores)
+			}
+			if n := got.Fitting(got.Needed()); n != int(batch) {
+				t.Errorf("%d images fit into what %d need", n, batch)
+			}
+		}
+	}
+}
