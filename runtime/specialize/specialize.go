@@ -47,6 +47,12 @@ func fold(m *onnxgraph.Model, shape []int64) error {
 	if err := declareFrom(m, m.Clone()); err != nil {
 		return err
 	}
+	for settlePool(m.Graph) {
+		m.Graph.ForgetShapes()
+		if err := declareFrom(m, m.Clone()); err != nil {
+			return err
+		}
+	}
 	static := dataIndependent(m.Graph)
 	foldShapes(m.Graph)
 	var open []*onnxgraph.Value

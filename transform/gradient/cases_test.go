@@ -155,6 +155,8 @@ func convCases() []gradientCase {
 		conv("7x1", x(1, 2, 8, 4), x(3, 2, 7, 1), list("pads", 3, 0, 3, 0)),
 		conv("even kernel SAME_UPPER", x(1, 2, 5, 7), x(3, 2, 4, 2), str("auto_pad", "SAME_UPPER"), list("strides", 2, 1)),
 		conv("even kernel SAME_LOWER", x(1, 2, 5, 7), x(3, 2, 4, 2), str("auto_pad", "SAME_LOWER"), list("strides", 2, 1)),
+		conv("SAME_UPPER, one tap, stride", x(1, 2, 8, 7), x(3, 2, 1, 1), str("auto_pad", "SAME_UPPER"), list("strides", 2, 3)),
+		conv("SAME_LOWER, one tap, stride", x(1, 2, 8, 7), x(3, 2, 1, 1), str("auto_pad", "SAME_LOWER"), list("strides", 2, 3)),
 		conv("SAME_UPPER, stride above kernel", x(1, 2, 9, 9), x(3, 2, 2, 2), str("auto_pad", "SAME_UPPER"), list("strides", 4, 4)),
 		conv("VALID", x(1, 2, 5, 7), x(3, 2, 3, 2), str("auto_pad", "VALID"), list("strides", 2, 2)),
 		conv("rank 1", x(2, 3, 9), x(4, 3, 3), list("pads", 1, 1)),

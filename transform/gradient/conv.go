@@ -59,12 +59,15 @@ func (c *Call) windowOf(kernel []int64) window {
 	mode := n.Str("auto_pad", "NOTSET")
 	if mode == "SAME_UPPER" || mode == "SAME_LOWER" {
 		for i := range rank {
-			total := max(0, (w.out[i]-1)*w.stride[i]+w.extent(i)-w.in[i])
-			small, large := total/2, total-total/2
-			if mode == "SAME_LOWER" {
-				small, large = large, small
+			total := (w.out[i]-1)*w.stride[i] + w.extent(i) - w.in[i]
+			if isConv := n.Is("Conv") || n.Is("ConvTranspose"); isConv {
+				total = max(0, total) // pooling leaves out what comes first instead, where the stride is larger than the kernel
 			}
-			w.padBegin[i], w.padEnd[i] = small, large
+			w.padBegin[i] = total / 2
+			if mode == "SAME_LOWER" {
+				w.padBegin[i] = (total + 1) / 2
+			}
+			w.padEnd[i] = total - w.padBegin[i]
 		}
 	}
 	return w

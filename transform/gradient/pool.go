@@ -1,6 +1,8 @@
 package gradient
 
 import (
+	"fmt"
+
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
@@ -104,7 +106,22 @@ func (c *Call) nonZero(v value) value {
 	return c.pick(c.compare("Equal", v, c.num(0)), c.num(1), v)
 }
 
+// poolOnly refuses a padding of which ONNX Runtime and the standard say different things.
+func poolOnly(c *Call) string {
+	kernel, dilated := c.Node.Ints("kernel_shape"), false
+	for i, d := range c.Node.Ints("dilations") {
+		dilated = dilated || d > 1 && i < len(kernel) && kernel[i] > 1
+	}
+	if mode := c.Node.Str("auto_pad", "NOTSET"); dilated && (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
+		return fmt.Sprintf("it has dilations, strides larger than its kernel, and auto_pad %s: export it with pads in numbers", mode)
+	}
+	return ""
+}
+
 func maxPoolOnly(c *Call) string {
+	if reason := poolOnly(c); reason != "" {
+		return reason
+	}
 	if c.Node.Int("storage_order", 0) != 0 {
 		return "its storage_order=1 numbers elements by columns: export it with storage_order=0, which gives the same values"
 	}

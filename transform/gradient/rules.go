@@ -123,8 +123,8 @@ var Rules = map[string]Rule{
 
 	// pooling
 	"MaxPool":           {First: maxPoolRule, Only: maxPoolOnly},
-	"AveragePool":       {First: averagePoolRule},
-	"LpPool":            {First: lpPoolRule},
+	"AveragePool":       {First: averagePoolRule, Only: poolOnly},
+	"LpPool":            {First: lpPoolRule, Only: poolOnly},
 	"GlobalAveragePool": {First: globalAveragePoolRule},
 	"GlobalMaxPool":     {First: globalMaxPoolRule},
 
