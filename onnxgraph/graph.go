@@ -151,8 +151,9 @@ func (g *Graph) MakeInput(v *Value) {
 }
 
 // MakeConstant turns any value into an initializer: what produced it does so no longer, and an input is
-// removed from the graph's inputs.
+// removed from the graph's inputs. What describes the data of one that was a constant already stays.
 func (g *Graph) MakeConstant(v *Value, t *Tensor) {
+	t = t.DescribedAs(v.Constant())
 	if v.producer != nil {
 		v.producer.outputs[slices.Index(v.producer.outputs, v)] = nil
 		v.producer = nil

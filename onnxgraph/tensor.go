@@ -114,6 +114,17 @@ func (t *Tensor) Reshaped(dims []int64) (*Tensor, error) {
 	return NewRawTensor(t.DType(), dims, raw), nil
 }
 
+// DescribedAs returns a tensor with the same elements under the doc string and the metadata of another one: that of the
+// weight whose place it takes. If the other is nil or has neither, that is t itself.
+func (t *Tensor) DescribedAs(other *Tensor) *Tensor {
+	if other == nil || other == t || other.proto.DocString == nil && other.proto.MetadataProps == nil {
+		return t
+	}
+	described := &Tensor{proto: t.copied(), source: t.source}
+	described.proto.DocString, described.proto.MetadataProps = other.proto.DocString, other.proto.MetadataProps
+	return described
+}
+
 // SHA256 returns the SHA-256 of the elements as little-endian bytes. It is computed once.
 func (t *Tensor) SHA256() ([sha256.Size]byte, error) {
 	t.hashing.Do(func() {

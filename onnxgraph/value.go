@@ -51,8 +51,9 @@ func (v *Value) Constant() *Tensor {
 	return v.constant
 }
 
-// SetConstant replaces the data of a constant.
+// SetConstant replaces the data of a constant; what describes the old data stays.
 func (v *Value) SetConstant(t *Tensor) {
+	t = t.DescribedAs(v.Constant())
 	if v.producer != nil && v.producer.Is("Constant") {
 		v.producer.attrs = []Attribute{TensorAttr("value", t)}
 		return

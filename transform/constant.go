@@ -135,7 +135,7 @@ func setInput(n *onnxgraph.Node, i int, t *onnxgraph.Tensor, hint string) {
 	}
 	owner := n.Graph()
 	if root, _, reason := resolve(old); reason == "" {
-		owner, hint = root.Graph(), root.Name()
+		owner, hint, t = root.Graph(), root.Name(), t.DescribedAs(root.Constant())
 	} else if root, _, reason := resolve(n.Input(1)); old == nil && reason == "" {
 		owner = root.Graph()
 	}

@@ -58,7 +58,8 @@ func (c *candidate) apply(m *onnxgraph.Model, o Options) error {
 		return err
 	}
 	owner := c.conv.weight.Graph()
-	bank, pointwise := owner.AddConstant(c.row.Node+".bank", c.bank), owner.AddConstant(c.row.Node+".pointwise", c.pointwise)
+	bank := owner.AddConstant(c.row.Node+".bank", c.bank)
+	pointwise := owner.AddConstant(c.row.Node+".pointwise", c.pointwise.DescribedAs(c.conv.weight.Constant())) // what is learned
 	record := Record{Bank: o.Bank, Layout: o.Layout, Expansion: c.expansion, Between: o.Between, Pointwise: o.Pointwise, Seed: o.Seed,
 		BankTensor: bank.Name(), PointwiseTensor: pointwise.Name(), SourceWeight: c.conv.weight.Name(), BankHash: sum}
 	for _, f := range c.offsets {

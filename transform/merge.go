@@ -179,7 +179,7 @@ func (b *merger) apply(m *onnxgraph.Model, like *merger) {
 	n.SetInput(1, nil)
 	onnxgraph.RemoveUnused(inside, b.Pointwise)
 	if like == b {
-		n.SetInput(1, owner.AddConstant(b.Record.SourceWeight, b.weight))
+		n.SetInput(1, owner.AddConstant(b.Record.SourceWeight, b.weight.DescribedAs(b.Pointwise.Constant())))
 	} else {
 		n.SetInput(1, like.PointwiseConv.Input(1))
 	}
