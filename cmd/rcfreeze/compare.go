@@ -144,9 +144,11 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	if plan.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) { return plan.Train, nil }); err != nil {
 		return nil, err
 	}
-	if plan.Recipe, plan.Augment, err = c.recipe.settle(c.printer, plan.Train.Format, plan.Train.Len(), c.fromScratch(plan)); err != nil {
+	scratch := c.fromScratch(plan)
+	if plan.Recipe, plan.Augment, err = c.recipe.settle(c.printer, plan.Train.Format, plan.Train.Len(), scratch, c.head.classes > 0); err != nil {
 		return nil, err
 	}
+	c.settings(plan.Recipe, scratch, plan.Train, plan.Session)
 	w := &watcher{progress: c.progress(), batchSize: plan.Recipe.BatchSize, epochs: plan.Recipe.Epochs, measures: plan.Choose.Split, classes: len(plan.Train.Classes)}
 	plan.Describe = func(trained *onnxgraph.Model) error { return describe(trained, plan.Normalize, plan.Train.Classes) }
 	plan.Kept = func(runs int) { c.say("kept: %d finished runs of %s", runs, c.folder) }

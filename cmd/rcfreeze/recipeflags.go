@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 	"github.com/spf13/pflag"
@@ -21,11 +23,18 @@ type recipeFlags struct {
 	blockForm string
 }
 
-// The learning rates of AdamW, where the others are for SGD.
-const (
-	adamWTuneRate    = 1e-4
-	adamWScratchRate = 1e-3
-)
+// defaultRate returns an optimizer's learning rate for a model that is trained already, or for one of which some weights are
+// random: in the small steps that keep what a model has learned, these would take too long.
+func defaultRate(optimizer string, random bool) float64 {
+	rate := train.TuneRecipe().LearningRate
+	if random {
+		rate = train.PaperRecipe().LearningRate
+	}
+	if optimizer == "adamw" {
+		rate /= 10
+	}
+	return rate
+}
 
 func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	tune, scratch := train.TuneRecipe(), train.PaperRecipe()
@@ -35,8 +44,8 @@ func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	flags.IntVarP(&r.BatchSize, "batch-size", "b", tune.BatchSize, fmt.Sprintf("images per step (default from scratch: %d)", scratch.BatchSize))
 	flags.IntVar(&r.GradAccumSteps, "grad-accum-steps", tune.GradAccumSteps, "steps whose gradients are averaged for one update, which so sees as many times --batch-size images, in the memory of one step")
 	flags.StringVar(&r.Optimizer, "optimizer", tune.Optimizer, "optimizer: "+strings.Join(train.Optimizers(), ", ")+" (also --opt)")
-	flags.Float64Var(&r.LearningRate, "lr", tune.LearningRate, fmt.Sprintf("learning rate (default from scratch: %g; of adamw: %g, from scratch: %g)",
-		scratch.LearningRate, adamWTuneRate, adamWScratchRate))
+	flags.Float64Var(&r.LearningRate, "lr", tune.LearningRate, fmt.Sprintf("learning rate (default from scratch, or for a new last layer: %g; with adamw a tenth)",
+		scratch.LearningRate))
 	flags.Float64Var(&r.Momentum, "momentum", tune.Momentum, "momentum of sgd")
 	flags.BoolVar(&r.Nesterov, "nesterov", tune.Nesterov, "Nesterov momentum")
 	flags.Float64Var(&r.WeightDecay, "weight-decay", tune.WeightDecay, fmt.Sprintf("weight decay (default from scratch: %g)", scratch.WeightDecay))
@@ -91,11 +100,12 @@ func (f *recipeFlags) augmentations(format string) ([]dataset.Augmentation, erro
 }
 
 // settle returns the recipe, and the augmentation that it names, for so many training images of a data set of the given format.
-// Flags that are not given have the values for training from scratch, or those for fine-tuning.
-func (f *recipeFlags) settle(p *printer, format string, images int, scratch bool) (train.Recipe, []dataset.Augmentation, error) {
+// Flags that are not given have the values for training from scratch, or those for fine-tuning, which may be of a model with a
+// new last layer.
+func (f *recipeFlags) settle(p *printer, format string, images int, scratch, newHead bool) (train.Recipe, []dataset.Augmentation, error) {
 	r := f.recipe
-	if r.Optimizer == "adamw" && !f.flags.Changed("lr") {
-		r.LearningRate = adamWTuneRate
+	if !f.flags.Changed("lr") {
+		r.LearningRate = defaultRate(r.Optimizer, scratch || newHead)
 	}
 	if scratch {
 		f.fromScratch(&r)
@@ -115,16 +125,27 @@ func (f *recipeFlags) settle(p *printer, format string, images int, scratch bool
 	return r, augment, err
 }
 
+// settings tells by which settings runs train, and on what.
+func (p *printer) settings(r train.Recipe, scratch bool, set *dataset.Dataset, session ort.Options) {
+	how := "fine-tuning"
+	if scratch {
+		how = "training from scratch"
+	}
+	batch := fmt.Sprint(r.BatchSize)
+	if r.GradAccumSteps > 1 {
+		batch += fmt.Sprintf(" × %d steps per update", r.GradAccumSteps)
+	}
+	p.say("%s on %s images of %v: epochs %d, batch size %s, %s, lr %g (%s), momentum %g, weight decay %g, label smoothing %g, augmentation %s, provider %s, threads %d",
+		how, count(set.Len()), set.Shape, r.Epochs, batch, r.Optimizer, r.LearningRate, r.Schedule, r.Momentum, r.WeightDecay, r.LabelSmoothing,
+		cmp.Or(strings.Join(r.Augment, ","), "none"), session.Provider, session.Threads())
+}
+
 // fromScratch gives a recipe the values for training from scratch where no flag does.
 func (f *recipeFlags) fromScratch(r *train.Recipe) {
 	paper := train.PaperRecipe()
-	if r.Optimizer == "adamw" {
-		paper.LearningRate = adamWScratchRate
-	}
 	for flag, set := range map[string]func(){
 		"epochs":          func() { r.Epochs = paper.Epochs },
 		"batch-size":      func() { r.BatchSize = paper.BatchSize },
-		"lr":              func() { r.LearningRate = paper.LearningRate },
 		"weight-decay":    func() { r.WeightDecay = paper.WeightDecay },
 		"label-smoothing": func() { r.LabelSmoothing = paper.LabelSmoothing },
 	} {

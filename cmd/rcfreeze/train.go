@@ -207,7 +207,7 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 		return nil, err
 	}
 	c.scratch = c.reinit || drawn || variant == transform.FrozenBaseline
-	if run.Recipe, run.Augment, err = c.recipe.settle(c.printer, run.Train.Format, run.Train.Len(), c.scratch); err != nil {
+	if run.Recipe, run.Augment, err = c.recipe.settle(c.printer, run.Train.Format, run.Train.Len(), c.scratch, c.head.classes > 0); err != nil {
 		return nil, err
 	}
 	if err := run.Recipe.Select(m, variant); err != nil {
@@ -219,28 +219,13 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 	return run, variant.Start(m, run.Recipe.Seed, c.reinit)
 }
 
-// announce tells the settings of a run.
+// announce tells what a run trains, and by which settings.
 func (c *trainCommand) announce(path string, variant transform.Variant, run *train.Run) error {
-	r := run.Recipe
-	augment := strings.Join(r.Augment, ",")
-	if augment == "" {
-		augment = "none"
-	}
-	batch := fmt.Sprint(r.BatchSize)
-	if r.GradAccumSteps > 1 {
-		batch += fmt.Sprintf(" × %d steps per update", r.GradAccumSteps)
-	}
-	all, trained, err := train.Count(run.Model, r.Trained)
+	all, trained, err := train.Count(run.Model, run.Recipe.Trained)
 	if err != nil {
 		return err
 	}
-	how := "fine-tuning"
-	if c.scratch {
-		how = "training from scratch"
-	}
-	c.say("%s: %s as %s: %s of %s parameters train, in tensors: %s", path, how, variant, count(trained), count(all), count(len(r.Trained)))
-	c.say("on %s images of %v: epochs %d, batch size %s, %s, lr %g (%s), momentum %g, weight decay %g, label smoothing %g, augmentation %s, seed %d, provider %s, threads %d",
-		count(run.Train.Len()), run.Train.Shape, r.Epochs, batch, r.Optimizer, r.LearningRate, r.Schedule, r.Momentum, r.WeightDecay, r.LabelSmoothing,
-		augment, r.Seed, run.Session.Provider, run.Session.Threads())
+	c.say("%s as %s, seed %d: %s of %s parameters train, in %s tensors", path, variant, run.Recipe.Seed, count(trained), count(all), count(len(run.Recipe.Trained)))
+	c.settings(run.Recipe, c.scratch, run.Train, run.Session)
 	return nil
 }

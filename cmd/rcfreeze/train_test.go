@@ -214,24 +214,28 @@ func TestKeepBestAndOptimizers(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	for _, c := range []struct {
 		args                []string
-		scratch             bool
+		scratch, newHead    bool
 		images              int
 		epochs, batch       int
 		rate, decay, smooth float64
 		said                string
 	}{
-		{nil, false, 1280, 10, 128, 0.001, 1e-4, 0, ""},
-		{nil, true, 2560, 75, 256, 0.01, 0.01, 0.1, ""},
-		{[]string{"--epochs", "3", "-b", "4"}, true, 40, 3, 4, 0.01, 0.01, 0.1, ""},
-		{[]string{"--lr", "0.5", "--weight-decay", "0", "--label-smoothing", "0.3"}, true, 256, 75, 256, 0.5, 0, 0.3, ""},
-		{[]string{"--optimizer", "adamw"}, false, 1280, 10, 128, 0.0001, 1e-4, 0, ""},
-		{[]string{"--optimizer", "adamw"}, true, 2560, 75, 256, 0.001, 0.01, 0.1, ""},
-		{[]string{"--optimizer", "adamw", "--lr", "0.01"}, false, 1280, 10, 128, 0.01, 1e-4, 0, ""},
-		{nil, false, 200, 10, 128, 0.001, 1e-4, 0, "leaves out 72 of 200 images, others each time, since all batches have 128: --batch-size 100 leaves out none\n"},
-		{nil, false, 1283, 10, 128, 0.001, 1e-4, 0, "leaves out 3 of 1,283 images, others each time, since all batches have 128\n"},
-		{[]string{"-b", "3"}, false, 7, 10, 3, 0.001, 1e-4, 0, "leaves out 1 of 7 images, others each time, since all batches have 3\n"},
-		{nil, false, 100, 10, 100, 0.001, 1e-4, 0, "the batch size is 100 instead of 128"},
-		{nil, true, 100, 75, 100, 0.01, 0.01, 0.1, "the batch size is 100 instead of 256"},
+		{nil, false, false, 1280, 10, 128, 0.001, 1e-4, 0, ""},
+		{nil, true, false, 2560, 75, 256, 0.01, 0.01, 0.1, ""},
+		{[]string{"--epochs", "3", "-b", "4"}, true, false, 40, 3, 4, 0.01, 0.01, 0.1, ""},
+		{[]string{"--lr", "0.5", "--weight-decay", "0", "--label-smoothing", "0.3"}, true, false, 256, 75, 256, 0.5, 0, 0.3, ""},
+		{[]string{"--optimizer", "adamw"}, false, false, 1280, 10, 128, 0.0001, 1e-4, 0, ""},
+		{[]string{"--optimizer", "adamw"}, true, false, 2560, 75, 256, 0.001, 0.01, 0.1, ""},
+		{[]string{"--optimizer", "adamw", "--lr", "0.01"}, false, false, 1280, 10, 128, 0.01, 1e-4, 0, ""},
+		{nil, false, false, 200, 10, 128, 0.001, 1e-4, 0, "leaves out 72 of 200 images, others each time, since all batches have 128: --batch-size 100 leaves out none\n"},
+		{nil, false, false, 1283, 10, 128, 0.001, 1e-4, 0, "leaves out 3 of 1,283 images, others each time, since all batches have 128\n"},
+		{[]string{"-b", "3"}, false, false, 7, 10, 3, 0.001, 1e-4, 0, "leaves out 1 of 7 images, others each time, since all batches have 3\n"},
+		{nil, false, false, 100, 10, 100, 0.001, 1e-4, 0, "the batch size is 100 instead of 128"},
+		{nil, true, false, 100, 75, 100, 0.01, 0.01, 0.1, "the batch size is 100 instead of 256"},
+		{nil, false, true, 1280, 10, 128, 0.01, 1e-4, 0, ""},
+		{nil, true, true, 2560, 75, 256, 0.01, 0.01, 0.1, ""},
+		{[]string{"--optimizer", "adamw"}, false, true, 1280, 10, 128, 0.001, 1e-4, 0, ""},
+		{[]string{"--lr", "0.3"}, false, true, 1280, 10, 128, 0.3, 1e-4, 0, ""},
 	} {
 		var said bytes.Buffer
 		p := &printer{stderr: &said}
@@ -242,7 +246,7 @@ func TestDefaults(t *testing.T) {
 		if err := cmd.ParseFlags(c.args); err != nil {
 			t.Fatal(err)
 		}
-		r, augment, err := f.settle(p, "cifar10", c.images, c.scratch)
+		r, augment, err := f.settle(p, "cifar10", c.images, c.scratch, c.newHead)
 		if err != nil || r.Epochs != c.epochs || r.BatchSize != c.batch || len(augment) != 2 {
 			t.Errorf("%v, from scratch %v: %d epochs, batch size %d, augmentation %v (%v)", c.args, c.scratch, r.Epochs, r.BatchSize, augment, err)
 		}

@@ -64,7 +64,7 @@ func observe(t *testing.T, m *onnxgraph.Model, images *calibrate.Images, names [
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.OpenBytes(data, ort.Options{})
+	s, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func (c testCase) build(t *testing.T, batch int64) (path string, m *onnxgraph.Mo
 func reference(t *testing.T, path string, input *onnxgraph.Tensor) *onnxgraph.Tensor {
 	t.Helper()
 	orttest.Init(t)
-	session, err := ort.Open(path, ort.Options{})
+	session, err := ort.Open(path, ort.Options{IntraOpThreads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func newStepRunner(t *testing.T, step *trainstep.Step) *stepRunner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := ort.OpenBytes(data, ort.Options{})
+	session, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -176,14 +176,14 @@ func (j zooJob) gradients(t *testing.T) (map[string][]float32, float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := specialize.Lower(step.Model, step.Convolutions, ort.Options{}); err != nil {
+	if _, err := specialize.Lower(step.Model, step.Convolutions, ort.Options{IntraOpThreads: 1}); err != nil {
 		t.Fatal(err)
 	}
 	data, err := step.Model.Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := ort.OpenBytes(data, ort.Options{})
+	session, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

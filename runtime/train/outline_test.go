@@ -61,7 +61,7 @@ func (c plannedCase) check(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stepper, err := train.OpenStep(step, ort.Options{})
+	stepper, err := train.OpenStep(step, ort.Options{IntraOpThreads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

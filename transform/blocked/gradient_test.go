@@ -127,7 +127,7 @@ func lowered(t *testing.T, build func(n *net) (y value, wanted []value)) {
 	y.SetType(onnxgraph.Float32, onnxgraph.Static(run(t, m, n.data)[y.Name()].Dims()...))
 	convolutions := differentiate(t, n, y, wanted)
 	want := run(t, m, n.data)
-	if _, err := specialize.Lower(m, convolutions, ort.Options{}); err != nil {
+	if _, err := specialize.Lower(m, convolutions, ort.Options{IntraOpThreads: 1}); err != nil {
 		t.Fatal(err)
 	}
 	got := run(t, m, n.data)

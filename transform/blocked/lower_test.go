@@ -58,7 +58,7 @@ func run(t *testing.T, m *onnxgraph.Model, inputs map[string]*onnxgraph.Tensor) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := ort.OpenBytes(data, ort.Options{})
+	s, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func compare(t *testing.T, build func(n *net) value) {
 	direct.Graph.AddOutput(direct.Graph.Value(last.Name()), onnxgraph.Float32, nil)
 	for _, m := range []*onnxgraph.Model{m, direct} {
 		want := run(t, m, n.data)
-		if _, err := specialize.Lower(m, nil, ort.Options{}); err != nil {
+		if _, err := specialize.Lower(m, nil, ort.Options{IntraOpThreads: 1}); err != nil {
 			t.Fatal(err)
 		}
 		if err := m.Validate(); err != nil {
