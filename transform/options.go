@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -160,7 +161,7 @@ func (o Options) unmatched(names []string) error {
 	var faults []error
 	for _, pattern := range slices.Concat(o.Include, o.Skip) {
 		if !slices.ContainsFunc(names, func(name string) bool { return matches(pattern, name) }) {
-			faults = append(faults, fmt.Errorf("pattern %q matches no convolution; the model has %s", pattern, strings.Join(names, ", ")))
+			faults = append(faults, fmt.Errorf("pattern %q matches no convolution; the model has %s", pattern, cmp.Or(strings.Join(names, ", "), "none")))
 		}
 	}
 	return errors.Join(faults...)

@@ -3,11 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
 	"github.com/spf13/pflag"
@@ -85,66 +83,4 @@ func checkExpansions(list ...int) error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-// conversionColumn is a column of the table of conversions that is there only if some row has something in it.
-type conversionColumn struct {
-	header string
-	cell   func(transform.Conversion) number
-}
-
-var conversionColumns = []conversionColumn{
-	{"relative error", func(c transform.Conversion) number { return optional(c.Error) }},
-	{"output error", func(c transform.Conversion) number { return optional(c.OutputError) }},
-}
-
-// conversions prints what a conversion did or would do, one row per convolution.
-func (p *printer) conversions(list []transform.Conversion) {
-	columns := slices.DeleteFunc(slices.Clone(conversionColumns), func(column conversionColumn) bool {
-		return !slices.ContainsFunc(list, func(c transform.Conversion) bool { return column.cell(c) != "" })
-	})
-	header := table.Row{"convolution", "kernel", "stride", "groups", "channels", "parameters", "MACs", "expansion", "trainable after", "in the bank"}
-	for _, column := range columns {
-		header = append(header, column.header)
-	}
-	var rows []table.Row
-	noted := false
-	for _, c := range list {
-		kernel := product(c.Kernel)
-		if c.NewKernel != nil {
-			kernel += " to " + product(c.NewKernel)
-		}
-		expansion := number("")
-		if c.Status == transform.Converted {
-			expansion = count(c.Expansion)
-		}
-		parameters := number("?")
-		if c.Out > 0 {
-			parameters = count(c.Before.Trainable + c.Before.Bank)
-		}
-		row := table.Row{c.Node, kernel, product(c.Strides), known(int64(c.Groups)), known(int64(c.In)) + "→" + known(int64(c.Out)),
-			parameters, known(c.Before.MACs), expansion, count(c.After.Trainable), count(c.After.Bank)}
-		for _, column := range columns {
-			row = append(row, column.cell(c))
-		}
-		outcome := string(c.Status)
-		if c.Status == transform.Skipped {
-			outcome += ": " + c.Reason
-		}
-		if sharing := c.Sharing(); sharing != "" {
-			outcome += "; " + sharing
-		}
-		if c.AboveBound {
-			outcome += "; above --max-error even with a bank that spans all filters"
-		}
-		if c.Note != "" {
-			outcome += "; " + c.Note
-			noted = true
-		}
-		rows = append(rows, append(row, outcome))
-	}
-	p.table(append(header, "outcome"), rows)
-	if noted {
-		p.say("Convolutions that are fixed on purpose stay as they are with --skip and their name, or with --min-in-channels.")
-	}
 }

@@ -112,9 +112,16 @@ func (c *convertCommand) makeBlocks(ctx context.Context, m *onnxgraph.Model, res
 			result.Converted++
 		}
 	}
+	if len(result.Convolutions) == 0 {
+		return fmt.Errorf("converting %s: it has no convolution, so there is nothing to make frozen blocks of, and nothing was written", m.Path())
+	}
 	if result.Converted == 0 {
 		return fmt.Errorf("converting %s: none of its %d convolutions becomes a frozen block, and nothing was written:\n%w",
 			m.Path(), len(result.Convolutions), reasons(result.Convolutions))
+	}
+	c.tellConversions(result.Convolutions, !c.reinit && c.conversion.options.MaxError == 0)
+	if unknown := unknownMACs(result.Convolutions); unknown > 0 {
+		c.say("the MACs of %d convolutions are not known, as the model does not say its shapes: `rcfreeze inspect` works them out", unknown)
 	}
 	if training, _ := trainstep.InferenceMode(m.Clone()); training > 0 {
 		c.say("%s is in training mode, and what is written is, too: train, eval and export take its %d BatchNormalization and Dropout nodes as they need them", m.Path(), training)
@@ -139,6 +146,17 @@ func (c *convertCommand) print(r convertResult) {
 		written += ", " + blockCount(r.Convolutions)
 	}
 	c.facts(append(facts, [2]string{"written", written})...)
+}
+
+// unknownMACs returns how many convolutions have weights, but an output of unknown size.
+func unknownMACs(list []transform.Conversion) int {
+	unknown := 0
+	for _, c := range list {
+		if c.Out > 0 && c.Before.MACs == 0 {
+			unknown++
+		}
+	}
+	return unknown
 }
 
 // blockCount says how many blocks were made, and for how many convolutions if some share one.

@@ -104,6 +104,7 @@ func (c *inspectCommand) run(ctx context.Context, path string) error {
 	for _, b := range blocks {
 		r.Blocks = append(r.Blocks, blockFacts{b.Name, b.Record})
 	}
+	c.tellConversions(r.Convolutions, c.conversion.options.MaxError == 0)
 	return c.result(r, func() { c.print(r) })
 }
 

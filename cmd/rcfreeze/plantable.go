@@ -28,7 +28,7 @@ func (p *printer) plans(list []transform.Choices) {
 		add(name, c, "")
 		name = ""
 	}
-	p.table(table.Row{"convolution", "expansion", "trainable after", "in the bank", "MACs", "relative error"}, rows)
+	p.table(table.Row{"convolution", "expansion", "trained", "in bank", "MACs", "relative error"}, rows)
 }
 
 // together sums up the costs for each expansion. A convolution has no more than its bank needs to span all filters.

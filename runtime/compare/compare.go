@@ -270,14 +270,19 @@ func (p *Plan) measure(ctx context.Context, m *onnxgraph.Model) (evaluate.Result
 
 // convert turns the model into blocks, on training images if they are to be calibrated.
 func (p *Plan) convert(ctx context.Context, m *onnxgraph.Model, o transform.Options) error {
-	if o.Pointwise != transform.Calibrate {
-		_, err := transform.Convert(m, o)
+	made := func(rows []transform.Conversion, err error) error {
+		isConverted := func(row transform.Conversion) bool { return row.Status == transform.Converted }
+		if err == nil && !slices.ContainsFunc(rows, isConverted) {
+			return fmt.Errorf("converting %s: none of its %d convolutions becomes a frozen block, so there is nothing to compare: `rcfreeze inspect` says why", m.Path(), len(rows))
+		}
 		return err
+	}
+	if o.Pointwise != transform.Calibrate {
+		return made(transform.Convert(m, o))
 	}
 	images, err := calibrate.Load(ctx, p.Train, calibrate.DefaultImages, dataset.LoaderOptions{Seed: o.Seed, Normalize: p.Normalize, Workers: p.Workers})
 	if err != nil {
 		return err
 	}
-	_, err = calibrate.Convert(ctx, m, calibrate.Options{Convert: o, Images: images, Session: p.Session})
-	return err
+	return made(calibrate.Convert(ctx, m, calibrate.Options{Convert: o, Images: images, Session: p.Session}))
 }

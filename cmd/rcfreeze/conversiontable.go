@@ -1,0 +1,137 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// conversionColumn is a column of the table of conversions. It is there if it says something of some row.
+type conversionColumn struct {
+	header string
+	says   func(transform.Conversion) bool // nil for all rows
+	cell   func(transform.Conversion) any
+}
+
+var conversionColumns = []conversionColumn{
+	{"convolution", nil, func(c transform.Conversion) any { return c.Node }},
+	{"kernel", nil, func(c transform.Conversion) any {
+		if c.NewKernel != nil {
+			return product(c.Kernel) + " to " + product(c.NewKernel)
+		}
+		return product(c.Kernel)
+	}},
+	{"stride", nil, func(c transform.Conversion) any { return product(c.Strides) }},
+	{"groups", func(c transform.Conversion) bool { return c.Groups > 1 }, func(c transform.Conversion) any { return known(int64(c.Groups)) }},
+	{"channels", nil, func(c transform.Conversion) any { return known(int64(c.In)) + "→" + known(int64(c.Out)) }},
+	{"parameters", nil, func(c transform.Conversion) any {
+		if c.Out == 0 {
+			return number("?")
+		}
+		return count(c.Before.Trainable + c.Before.Bank)
+	}},
+	{"MACs", func(c transform.Conversion) bool { return c.Before.MACs > 0 }, func(c transform.Conversion) any { return known(c.Before.MACs) }},
+	{"expansion", nil, func(c transform.Conversion) any {
+		if c.Status != transform.Converted {
+			return number("")
+		}
+		return count(c.Expansion)
+	}},
+	{"trained", nil, func(c transform.Conversion) any { return count(c.After.Trainable) }},
+	{"in bank", nil, func(c transform.Conversion) any { return count(c.After.Bank) }},
+	{"relative error", func(c transform.Conversion) bool { return c.Error != nil }, func(c transform.Conversion) any { return optional(c.Error) }},
+	{"output error", func(c transform.Conversion) bool { return c.OutputError != nil }, func(c transform.Conversion) any { return optional(c.OutputError) }},
+	{"outcome", nil, func(c transform.Conversion) any { return outcomeText(c) }},
+}
+
+// outcomeText says what became of a convolution.
+func outcomeText(c transform.Conversion) string {
+	text := string(c.Status)
+	if c.Status == transform.Skipped {
+		text += ": " + c.Reason
+	}
+	if sharing := c.Sharing(); sharing != "" {
+		text += "; " + sharing
+	}
+	if c.AboveBound {
+		text += "; above --max-error even with a bank that spans all filters"
+	}
+	if c.Note != "" {
+		text += "; " + c.Note
+	}
+	return text
+}
+
+// conversions prints what a conversion did or would do, one row per convolution.
+func (p *printer) conversions(list []transform.Conversion) {
+	if len(list) == 0 {
+		return
+	}
+	columns := slices.DeleteFunc(slices.Clone(conversionColumns), func(column conversionColumn) bool {
+		return column.says != nil && !slices.ContainsFunc(list, column.says)
+	})
+	header := make(table.Row, len(columns))
+	for i, column := range columns {
+		header[i] = column.header
+	}
+	rows := make([]table.Row, len(list))
+	for i, c := range list {
+		for _, column := range columns {
+			rows[i] = append(rows[i], column.cell(c))
+		}
+	}
+	p.table(header, rows)
+}
+
+// largeError is what a block may lose before the user is told: the square of the error is the share of the energy that is
+// lost, of the filters or the outputs, so that here it is a quarter.
+const largeError = 0.5
+
+// tellConversions tells what the user should know of a conversion, beside the table. Errors count unless the user has bounded
+// them, or what was converted is to be trained from scratch.
+func (p *printer) tellConversions(list []transform.Conversion, errorsCount bool) {
+	if len(list) == 0 {
+		p.say("there is no convolution, so there is nothing to make frozen blocks of")
+		return
+	}
+	var blocks, large, growing, noted int
+	var before, after int64
+	kind, expands := "relative", false
+	for _, c := range list {
+		if c.Note != "" {
+			noted++
+		}
+		if c.Status != transform.Converted || c.SharedWith != "" {
+			continue
+		}
+		blocks++
+		lost := c.Error
+		if c.OutputError != nil {
+			lost, kind = c.OutputError, "output"
+		}
+		if lost != nil && *lost > largeError {
+			large++
+		}
+		if c.After.Trainable > c.Before.Trainable {
+			growing++
+			before, after = before+c.Before.Trainable, after+c.After.Trainable
+			expands = expands || c.Expansion > 1
+		}
+	}
+	if large > 0 && errorsCount {
+		p.say("the %s error is large, above %g, in %d of %d frozen blocks: until it is trained, the model will not do what it did; "+
+			"-E auto --max-error 0.3 takes as many filters as each needs, --skip NAME leaves a convolution as it is", kind, largeError, large, blocks)
+	}
+	if growing > 0 {
+		remedy := "--layout depthwise may train fewer"
+		if expands {
+			remedy = "a smaller -E trains fewer"
+		}
+		p.say("more parameters train in %d of %d frozen blocks than in the convolutions that they replace, %s instead of %s: %s, --skip NAME leaves a convolution as it is",
+			growing, blocks, count(after), count(before), remedy)
+	}
+	if noted > 0 {
+		p.say("Convolutions that are fixed on purpose stay as they are with --skip and their name, or with --min-in-channels.")
+	}
+}
