@@ -160,7 +160,7 @@ func TestTables(t *testing.T) {
 		want []string
 	}{
 		{"--version", []string{"rcfreeze version"}},
-		{"--help", []string{"inspect", "convert", "train", "eval", "compare", "export", "new", "doctor"}},
+		{"--help", []string{"inspect", "convert", "train", "eval", "predict", "compare", "export", "new", "doctor"}},
 		{"new --help", []string{"cifar-resnet", "lenet", "vgg"}},
 		{"new lenet -o a.onnx", []string{"61,706 trainable parameters", "a.onnx"}},
 		{"inspect blocks.onnx", []string{"ai.onnx", "[batch, 1, 12, 12]", "conv1/bank", "as recorded", "4 Conv"}},

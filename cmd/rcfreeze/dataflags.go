@@ -41,6 +41,11 @@ func (f *dataFlags) addOptional(flags *pflag.FlagSet) {
 	flags.StringVar(&f.path, "data", "", "the data set: a folder or file")
 	flags.StringVar(&f.format, "format", "auto", "format of the data set: auto, "+strings.Join(dataset.Formats(), ", "))
 	flags.BoolVar(&f.resize, "resize", false, "scale images of another size to the model's")
+	f.addReading(flags)
+}
+
+// addReading adds the flags that say how images are read, wherever they are.
+func (f *dataFlags) addReading(flags *pflag.FlagSet) {
 	flags.Var(&f.imageSize, "image-size", "size to which images are scaled, such as 224 or, as height and width, 224x160; for a model that leaves it open")
 	flags.IntVar(&f.shortSide, "short-side", 0, "scale the shorter side to this before the middle is cut out (0: what just covers the model's size)")
 	flags.StringVar(&f.classes, "classes", "", "file with the names of the model's classes in the order of its outputs: one per line, or a JSON list (default: those that the model records)")

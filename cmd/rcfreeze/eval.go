@@ -181,11 +181,16 @@ func batchWithin(m evaluate.Memory) int {
 
 // fitForMeasuring returns a model as evaluate.Measure takes it, and what memory that will take.
 func fitForMeasuring(m *onnxgraph.Model, set *dataset.Dataset, o evaluate.Options) (fitted *onnxgraph.Model, image string, memory evaluate.Memory, err error) {
-	fitted, image, err = specialize.Fit(m, []int64{int64(o.BatchSize), int64(set.Shape.Channels), int64(set.Shape.Height), int64(set.Shape.Width)})
+	fitted, image, err = fit(m, set, o.BatchSize)
 	if err == nil {
 		memory, err = evaluate.PlanMemory(fitted, image, o)
 	}
 	return fitted, image, memory, err
+}
+
+// fit returns a model for so many images of a data set at a time, and the name of the input that takes them.
+func fit(m *onnxgraph.Model, set *dataset.Dataset, images int) (fitted *onnxgraph.Model, image string, err error) {
+	return specialize.Fit(m, []int64{int64(images), int64(set.Shape.Channels), int64(set.Shape.Height), int64(set.Shape.Width)})
 }
 
 // freeMemory says how much memory is free, if that is known.

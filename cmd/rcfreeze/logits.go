@@ -54,9 +54,10 @@ func (f *dataFlags) settleLogits(p *printer, m *onnxgraph.Model, split dataset.S
 
 // chooseLogits chooses for a model, of which typed is a copy with shapes, by the classes of the data set.
 func (f *dataFlags) chooseLogits(p *printer, m, typed *onnxgraph.Model, split dataset.Split, names []string) (*onnxgraph.Value, error) {
-	classes := len(names)
+	classes, of := len(names), "that have names"
 	if names == nil {
 		var err error
+		of = "of " + f.path
 		if classes, err = f.countClasses(m, split); err != nil {
 			return nil, err
 		}
@@ -64,10 +65,10 @@ func (f *dataFlags) chooseLogits(p *printer, m, typed *onnxgraph.Model, split da
 	fit := transform.LogitsFor(typed, classes)
 	if len(fit) != 1 {
 		_, err := transform.Logits(typed)
-		return nil, fmt.Errorf("choosing among outputs: %d of them fit the %d classes of %s: %w", len(fit), classes, f.path, err)
+		return nil, fmt.Errorf("choosing among outputs: %d of them fit the %d classes %s: %w", len(fit), classes, of, err)
 	}
-	p.say("%s has %d outputs: %q is taken, the only one that fits the %d classes of the data (--logits names another)",
-		m.Path(), len(m.Graph.Outputs()), fit[0].Name(), classes)
+	p.say("%s has %d outputs: %q is taken, the only one that fits the %d classes %s (--logits names another)",
+		m.Path(), len(m.Graph.Outputs()), fit[0].Name(), classes, of)
 	return fit[0], transform.ChooseLogits(m, fit[0].Name())
 }
 

@@ -10,7 +10,7 @@ import (
 
 // subcommands makes every subcommand, in the order in which help lists them.
 var subcommands = []func(*printer) *cobra.Command{
-	newNew, newInspect, newConvert, newCalibrate, newTrain, newEval, newCompare, newExport, newDoctor,
+	newNew, newInspect, newConvert, newCalibrate, newTrain, newEval, newPredict, newCompare, newExport, newDoctor,
 }
 
 func newRoot(p *printer) *cobra.Command {

@@ -1,0 +1,54 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// OpenImages opens image files, and all in folders and the folders in them, as a data set without labels: they all are 0.
+// Images are scaled as those of an image folder are. Of the options Shape and ShortSide count. The error lists all paths
+// that do not exist or hold no images.
+func OpenImages(paths []string, o Options) (*Dataset, error) {
+	d := &Dataset{Format: "images", Split: All, Shape: o.Shape}
+	if d.Shape.Channels == 0 {
+		d.Shape.Channels = 3
+		d.Notes = append(d.Notes, "the model leaves open how many channels it takes: images are read as RGB, with 3")
+	}
+	if err := checkFolderShape(d.Shape); err != nil {
+		return nil, fmt.Errorf("opening images: %w", err)
+	}
+	var files []string
+	var faults []error
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		if !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		images, others, err := filesBelow(path)
+		switch {
+		case err != nil:
+			faults = append(faults, err)
+		case len(images) == 0:
+			faults = append(faults, fmt.Errorf("%s holds no PNG or JPEG file", path))
+		case len(others) > 0:
+			d.Notes = append(d.Notes, fmt.Sprintf("passed over %d files that are not named as PNG or JPEG, the first is %s", len(others), others[0]))
+		}
+		files = append(files, images...)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("opening images: %w", err)
+	}
+	d.labels = make([]int64, len(files))
+	d.sample = func(i int) string { return files[i] }
+	d.read = func(i int, dst []uint8) error { return readImage(files[i], d.Shape, o.ShortSide, dst) }
+	return d, nil
+}
+
+// Name names sample i: its file, and its index there if the file holds several.
+func (d *Dataset) Name(i int) string { return d.sample(i) }

@@ -1,0 +1,72 @@
+package evaluate
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// Predict runs fitted, a model as Measure gets it, over images, whose labels do not matter, and calls each with the number of
+// every image and the probabilities that the model gives its classes: the Softmax of logits, whether that is in the model or
+// not. Of a model that ends in a Sigmoid of several numbers they are these, each of a class by itself.
+func Predict(ctx context.Context, fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options, each func(i int, probabilities []float64)) error {
+	o.Epsilon = 0
+	output, err := transform.Logits(fitted)
+	if err != nil {
+		return err
+	}
+	last := transform.LastOperator(output)
+	byThemselves := last != nil && last.Is("Sigmoid") && !transform.IsBinary(output)
+	e, err := open(fitted, image, set, o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(e.predict(ctx, byThemselves, each), e.close())
+}
+
+func (e *evaluator) predict(ctx context.Context, byThemselves bool, each func(i int, probabilities []float64)) error {
+	done := 0
+	for batch, err := range e.loader.Batches(ctx, 0, 0) {
+		if err != nil {
+			return err
+		}
+		logits, err := e.forward.run(batch.Images, nil)
+		if err != nil {
+			return err
+		}
+		classes := len(logits) / e.options.BatchSize
+		for i := range batch.Count {
+			p := softmax(logits[i*classes:][:classes], byThemselves)
+			if math.IsNaN(p[0]) {
+				return errors.New("predicting: the model's outputs are not finite numbers: its weights or its input are damaged")
+			}
+			each(done+i, p)
+		}
+		if done += batch.Count; e.options.Progress != nil {
+			e.options.Progress(done)
+		}
+	}
+	return nil
+}
+
+// softmax returns the probabilities that logits stand for; a row that holds probabilities already is only copied.
+func softmax(row []float32, already bool) []float64 {
+	p := make([]float64, len(row))
+	top, sum := row[largest(row)], 0.0
+	for i, v := range row {
+		if p[i] = float64(v); !already {
+			p[i] = math.Exp(float64(v - top))
+		}
+		sum += p[i]
+	}
+	if !already {
+		for i := range p {
+			p[i] /= sum
+		}
+	}
+	return p
+}
