@@ -14,12 +14,12 @@ import (
 func (p *printer) tellTrained(m *onnxgraph.Model, r train.Recipe, verbose bool) error {
 	var converted []string
 	for _, name := range r.Trained {
-		t := m.Graph.Value(name).Constant()
-		if t.DType() != onnxgraph.Float32 {
-			converted = append(converted, fmt.Sprintf("%s (%v)", name, t.DType()))
+		v := m.Graph.Value(name)
+		if trainstep.Widens(v) {
+			converted = append(converted, fmt.Sprintf("%s (%v)", name, v.DType()))
 		}
 		if verbose {
-			p.say("trains: %s %v", name, t.Dims())
+			p.say("trains: %s %v", name, v.Constant().Dims())
 		}
 	}
 	if len(converted) > 0 {

@@ -190,17 +190,19 @@ func TestTies(t *testing.T) {
 	for i, name := range names {
 		source := newTied("none")
 		tiedNetworks[name](source)
-		base := filepath.Join(folder, strconv.Itoa(i))
-		job := zooJob{Model: base + ".onnx", Batch: base + ".npz", Statistics: "batch", Out: base, model: source.Model}
-		var err error
-		if job.Trained, err = transform.Baseline.Trained(source.Model); err != nil {
-			t.Fatal(err)
+		jobs = append(jobs, newTiedJob(t, source.Model, transform.Baseline, filepath.Join(folder, strconv.Itoa(i))))
+	}
+	for _, name := range []string{"conv and norm at two scales", "siamese branches"} {
+		for expansion := 1; expansion <= 2; expansion++ {
+			source := newTied("none")
+			tiedNetworks[name](source)
+			converted, err := transform.Convert(source.Model, transform.Options{Pointwise: transform.Random, Expansion: expansion})
+			if err != nil || len(converted) == 0 {
+				t.Fatal(converted, err)
+			}
+			transform.Separate(source.Model)
+			jobs = append(jobs, newTiedJob(t, source.Model, transform.Frozen, filepath.Join(folder, strings.ReplaceAll(name, " ", "-")+strconv.Itoa(expansion))))
 		}
-		job.drawBatchOf(t, 1, 8, 3, 16, 16)
-		if err := source.Save(job.Model, onnxgraph.ExternalAsRead); err != nil {
-			t.Fatal(err)
-		}
-		jobs = append(jobs, job)
 	}
 	judged := judge(t, python, folder, jobs)
 	for i, name := range names {
@@ -224,6 +226,30 @@ func TestTies(t *testing.T) {
 			})
 		}
 	}
+	for i := len(names); i < len(jobs); i++ {
+		t.Run("blocks/"+filepath.Base(jobs[i].Out), func(t *testing.T) {
+			job := jobs[i]
+			judged[i].Parameters = slices.Sorted(slices.Values(job.Trained)) // it takes banks for weights
+			if e := job.compare(t, judged[i]); !e.isSmall() {
+				t.Error("the gradients differ from PyTorch's: ", e)
+			}
+		})
+	}
+}
+
+// newTiedJob saves what PyTorch is to differentiate of a model in a variant, under a name.
+func newTiedJob(t *testing.T, m *onnxgraph.Model, v transform.Variant, base string) zooJob {
+	t.Helper()
+	job := zooJob{Model: base + ".onnx", Batch: base + ".npz", Statistics: "batch", Out: base, model: m}
+	var err error
+	if job.Trained, err = v.Trained(m); err != nil {
+		t.Fatal(err)
+	}
+	job.drawBatchOf(t, 1, 8, 3, 16, 16)
+	if err := m.Save(job.Model, onnxgraph.ExternalAsRead); err != nil {
+		t.Fatal(err)
+	}
+	return job
 }
 
 // nameAs gives the constants of a model the names that those have which the nodes of another read in their places.

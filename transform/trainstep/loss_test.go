@@ -144,7 +144,7 @@ func TestFaults(t *testing.T) {
 	}{
 		{"parameters", plain(), []string{"w", "nowhere", "half", "elsewhere"}, []string{
 			`parameter "nowhere": no initializer of that name`, `parameter "elsewhere"`}},
-		{"float16", half(), []string{"narrow", "wide"}, []string{`parameter "narrow" is float16, and`, "--precision fp32", "computes in float16"}},
+		{"float16", half(), []string{"narrow", "wide"}, []string{`parameters ["narrow"] are float16, and`, "--precision fp32", "computes in float16"}},
 		{"nothing", plain(), nil, []string{"nothing to train: no parameter is selected"}},
 		{"no gradient", unknown(), []string{"w"}, []string{"Tan (", "Atan ("}},
 		{"all kinds at once", allKinds(), []string{"w", "nowhere"}, []string{`"nowhere"`, "Tan (", "ellipsis", `ratio "Abs`, `statistics "mean"`, `statistics "var"`}},

@@ -3,6 +3,7 @@ package trainstep
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -135,16 +136,20 @@ func (s *Step) Trained(vector []float32) ([]float32, error) {
 func (b *builder) trainedValues() ([]*onnxgraph.Value, error) {
 	var values []*onnxgraph.Value
 	var faults []error
+	others := map[onnxgraph.DType][]string{} // parameters of other types
 	for _, name := range b.Trained {
 		v := b.Graph.Value(name)
 		switch {
 		case v == nil || v.Constant() == nil:
 			faults = append(faults, fmt.Errorf("parameter %q: no initializer of that name", name))
 		case v.DType() != onnxgraph.Float32:
-			faults = append(faults, fmt.Errorf("parameter %q is %v, and so is what is computed with it: training needs a model that computes in float32: %s", name, v.DType(), transform.MakeFloat32))
+			others[v.DType()] = append(others[v.DType()], name)
 		default:
 			values = append(values, v)
 		}
+	}
+	for _, t := range slices.Sorted(maps.Keys(others)) {
+		faults = append(faults, fmt.Errorf("parameters %q are %v, and so is what is computed with them: training needs a model that computes in float32: %s", others[t], t, transform.MakeFloat32))
 	}
 	if len(values) == 0 && len(faults) == 0 {
 		faults = append(faults, errors.New("nothing to train: no parameter is selected"))

@@ -6,6 +6,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
+// Widens reports whether a constant of another type than float32 trains as float32, since the model casts it to that before it
+// computes with it.
+func Widens(v *onnxgraph.Value) bool {
+	_, _, ok := castsOf(v)
+	return ok && v.DType() != onnxgraph.Float32
+}
+
 // widen makes named constants float32 that the file has in another floating-point type, such as float16, where the model casts
 // them to float32 before it computes with them: so an update is not lost to rounding. The casts are removed.
 func (b *builder) widen(names []string) {
