@@ -93,7 +93,7 @@ func TestBadInput(t *testing.T) {
 		{"export too far apart", "export blocks.onnx -o out.onnx --tolerance 0", []string{"blocks.onnx", "logits", "--tolerance"}},
 		{"no second opinion", "export atan.onnx -o out.onnx --second-opinion", []string{"atan.onnx", "Atan", "second engine"}},
 		{"export of what cannot be run", "export double.onnx -o out.onnx", []string{"double.onnx", "--no-verify", "Conv"}},
-		{"export settings", "export blocks.onnx -o out.onnx --verify-batch 0 --tolerance -1", []string{"--verify-batch 0", "--tolerance -1"}},
+		{"export settings", "export blocks.onnx -o out.onnx --verify-batch -1 --tolerance -1", []string{"--verify-batch -1", "--tolerance -1"}},
 		{"no batch size", "export blocks.onnx -o out.onnx --batch 0", []string{`--batch "0"`, "dynamic"}},
 		{"external mode", "convert model.onnx -o out.onnx --external-data some", []string{`"some"`, "auto, all or none"}},
 		{"library hidden", "eval model.onnx --data bands --ort-lib hidden.so", []string{"hidden.so", ort.LibraryVariable}},

@@ -136,6 +136,9 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	if plan.Session, err = c.runtime.start(c.printer); err != nil {
 		return nil, err
 	}
+	if err := checkAttack(m, c.epsilon); err != nil {
+		return nil, err
+	}
 	splits, err := c.data.forTraining(c.printer, m)
 	if err != nil {
 		return nil, err

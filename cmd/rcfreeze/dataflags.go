@@ -287,6 +287,17 @@ func takesWholeNumbers(m *onnxgraph.Model) (bool, error) {
 	}
 }
 
+// checkAttack says why the model cannot be attacked, if that is asked for.
+func checkAttack(m *onnxgraph.Model, epsilon fraction) error {
+	if epsilon == 0 {
+		return nil
+	}
+	if whole, err := takesWholeNumbers(m); err != nil || !whole {
+		return err
+	}
+	return fmt.Errorf("--epsilon %s: %s takes images of whole numbers, which have no gradient for an attack to follow: needs a model that takes float32 images, or no --epsilon", epsilon.String(), m.Path())
+}
+
 // wholePixels returns the normalization that leaves pixels as they are, for a model that takes integers. What the flags or the
 // model say must be the same.
 func (f *dataFlags) wholePixels(p *printer, m *onnxgraph.Model, said dataset.Normalization, known bool, err error) (dataset.Normalization, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"github.com/spf13/cobra"
 )
 
@@ -66,7 +67,10 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.logits.apply(m); err != nil {
+	if err := errors.Join(c.logits.apply(m), checkAttack(m, c.epsilon)); err != nil {
+		return err
+	}
+	if err := c.useFloat32(m); err != nil {
 		return err
 	}
 	o := evaluate.Options{BatchSize: c.batchSize, Workers: c.data.workers, Epsilon: float64(c.epsilon)}
@@ -104,6 +108,19 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 			c.printClasses(r.classResults, &confusion, set.Classes)
 		}
 	})
+}
+
+// useFloat32 makes a model that takes or gives other floating-point numbers one of float32, and says so.
+func (c *evalCommand) useFloat32(m *onnxgraph.Model) error {
+	isOther := func(v *onnxgraph.Value) bool { return v.DType().IsFloat() && v.DType() != onnxgraph.Float32 }
+	if !slices.ContainsFunc(slices.Concat(m.Graph.Inputs(), m.Graph.Outputs()), isOther) {
+		return nil
+	}
+	if _, err := precision.Convert(m, onnxgraph.Float32); err != nil {
+		return err
+	}
+	c.say("%s does not take and give float32: its numbers are taken as float32 to measure it", m.Path())
+	return nil
 }
 
 // check says what is wrong with the flags that only eval has.

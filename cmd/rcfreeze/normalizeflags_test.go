@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -154,6 +155,17 @@ func TestInputTypes(t *testing.T) {
 		t.Errorf("said %q", stderr)
 	}
 	fails(t, "eval bytes.onnx --data bands --normalize none", "bytes.onnx", "whole numbers", "--pixels 0:255")
+	for _, command := range []string{"eval bytes.onnx", "train bytes.onnx -o out.onnx", "compare bytes.onnx -o report"} {
+		fails(t, command+" --data bands --epsilon 1/255", "--epsilon", "bytes.onnx", "no gradient")
+	}
+	succeed(t, "convert", "model.onnx", "-o", "half.onnx", "--precision", "fp16")
+	half := succeedJSON[evalResult](t, "eval", "half.onnx", "--data", "bands", "--pixels", "0:255", "--epsilon", "1/255")
+	if _, stderr, _ := call("eval", "half.onnx", "--data", "bands", "--pixels", "0:255"); !strings.Contains(stderr, "half.onnx does not take and give float32") {
+		t.Errorf("said %q", stderr)
+	}
+	if difference := math.Abs(half.Loss-want.Loss) / want.Loss; difference == 0 || difference > 0.01 {
+		t.Errorf("weights rounded to float16 give a loss of %v, float32 ones %v", half.Loss, want.Loss)
+	}
 	changeInput(t, "model.onnx", onnxgraph.Int8, nil, "signed.onnx")
 	fails(t, "eval signed.onnx --data bands --pixels 0:255", "signed.onnx", "int8", "cannot hold pixels")
 	trained := succeedJSON[trainResult](t, trainArgs("bytes.onnx", "tuned.onnx", "--epochs", "1")...)

@@ -192,6 +192,9 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 	if run.Session, err = c.runtime.start(c.printer); err != nil {
 		return nil, err
 	}
+	if err := checkAttack(m, c.epsilon); err != nil {
+		return nil, err
+	}
 	if c.splits, err = c.data.forTraining(c.printer, m); err != nil {
 		return nil, err
 	}
