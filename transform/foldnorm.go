@@ -113,7 +113,7 @@ func foldNorm(norm *onnxgraph.Node, banks map[*onnxgraph.Node]bool, done []foldi
 	case !known || n.Domain() != "":
 		return f, fmt.Sprintf("it follows %s, which has no weight to take it", n)
 	case banks[n]:
-		return f, "it follows the bank of a frozen block: merge the block first"
+		return f, "it follows the bank of a frozen block, which is not merged"
 	case references(n) != nil:
 		return f, fmt.Sprintf("it follows %s, whose %v are %s", n, references(n), givenByCallers(n.Graph()))
 	case len(x.Uses()) > 1 || x.IsOutput():

@@ -192,7 +192,7 @@ func reasons(list []transform.Conversion) error {
 	var faults []error
 	for i, k := range kinds {
 		if i == most {
-			faults = append(faults, errors.New("and so on: `rcfreeze inspect` with the same flags lists all"))
+			faults = append(faults, errors.New("and so on: `rcfreeze inspect`, with the same flags for convolutions, lists all"))
 			break
 		}
 		example := fmt.Sprintf("%q", of[k][0])

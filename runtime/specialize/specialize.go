@@ -37,7 +37,7 @@ func specialized(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 		err = fold(m, shape)
 	}
 	if err != nil && isOther {
-		return nil, fmt.Errorf("the model is made for a batch of %d and fails with %d: %s: %w", own, shape[0], dynamicBatch, err)
+		return nil, fmt.Errorf("the model is made for a batch of %d and fails with %d: %s: %w", own, shape[0], remedy(own), err)
 	}
 	return m, err
 }

@@ -225,7 +225,7 @@ func TestWeightsStay(t *testing.T) {
 
 // TestHiddenBatch checks that a model made for one image is refused where a batch would go wrong.
 func TestHiddenBatch(t *testing.T) {
-	const remedy = "export it with a dynamic batch size"
+	const remedy = "take batches of 1, or let the program that made the model write it for any batch size"
 	cases := []struct {
 		name string
 		end  func(n *net, x *onnxgraph.Value) *onnxgraph.Value // x is [1, 5, 1, 1]

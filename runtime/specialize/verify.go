@@ -12,8 +12,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// dynamicBatch is what the user can do where the batch size cannot be changed.
-const dynamicBatch = "export it with a dynamic batch size"
+// remedy is what the user can do where the batch size of a model that is made for batches of own cannot be changed.
+func remedy(own int64) string {
+	return fmt.Sprintf("take batches of %d, or let the program that made the model write it for any batch size", own)
+}
 
 // otherBatch returns the batch size that a model is made for, if it is fixed and not that of shape.
 func otherBatch(m *onnxgraph.Model, shape []int64) (own int64, isOther bool) {
@@ -50,7 +52,7 @@ func CheckBatch(source, fitted *onnxgraph.Model, shape []int64) error {
 	}
 	all, err := outputs(fixed, input.Name(), images)
 	if err != nil {
-		return fmt.Errorf("the model is made for a batch of %d and fails with %d: %s: %w", own, shape[0], dynamicBatch, err)
+		return fmt.Errorf("the model is made for a batch of %d and fails with %d: %s: %w", own, shape[0], remedy(own), err)
 	}
 	for _, i := range []int64{0, shape[0] - 1} {
 		single, err := outputs(source, input.Name(), repeated(images, i, own))
@@ -59,7 +61,7 @@ func CheckBatch(source, fitted *onnxgraph.Model, shape []int64) error {
 		}
 		for name := range single {
 			if !sameRow(all[name], i, shape[0], single[name], own, tolerances[input.DType()]) {
-				return fmt.Errorf("the model is made for a batch of %d and its output %q is another with %d: %s", own, name, shape[0], dynamicBatch)
+				return fmt.Errorf("the model is made for a batch of %d and its output %q is another with %d: %s", own, name, shape[0], remedy(own))
 			}
 		}
 	}
@@ -87,7 +89,7 @@ func noise(dtype onnxgraph.DType, shape []int64) (*onnxgraph.Tensor, error) {
 		return onnxgraph.NewRawTensor(dtype, shape, pixels), nil
 	}
 	if tolerances[dtype] == 0 {
-		return nil, fmt.Errorf("images of type %v cannot be drawn: export the model with float images", dtype)
+		return nil, fmt.Errorf("images of type %v cannot be drawn, only floating-point numbers and uint8", dtype)
 	}
 	values := make([]float64, n)
 	for i := range values {

@@ -35,8 +35,12 @@ func (t *trainer) states() (map[string]*onnxgraph.Tensor, error) {
 // diverged returns the error that something is not finite in a step of the epoch, counted from 1.
 func (t *trainer) diverged(step int, what string) error {
 	epoch := t.at.Position.Epoch
-	return fmt.Errorf("epoch %d, step %d: %s: training diverged; the last good checkpoint, if one was saved, is %s: lower the learning rate (now %g) or bound the gradient with --clip-grad",
-		epoch+1, step, what, t.Folder.last(), t.rate(epoch, step-1))
+	bound := "bound the gradient with --clip-grad"
+	if t.Recipe.ClipNorm > 0 {
+		bound = fmt.Sprintf("--clip-grad (now %g)", t.Recipe.ClipNorm)
+	}
+	return fmt.Errorf("epoch %d, step %d: %s: training diverged; the last good checkpoint, if one was saved, is %s: lower the learning rate (now %g) or %s",
+		epoch+1, step, what, t.Folder.last(), t.rate(epoch, step-1), bound)
 }
 
 // measure evaluates the current weights on the test images.

@@ -66,7 +66,7 @@ func SetSize(m *onnxgraph.Model, size onnxgraph.Dim) error {
 	}
 	declared, ok := input.Shape()
 	if !ok {
-		return fmt.Errorf("setting the batch size of %s: input %q has no declared shape: export the model with one", m.Path(), input.Name())
+		return fmt.Errorf("setting the batch size of %s: input %q has no declared shape, so its batch size is not known: let the program that made the model declare one", m.Path(), input.Name())
 	}
 	old := declared[0]
 	outputs := map[*onnxgraph.Value][]onnxgraph.Dim{}
