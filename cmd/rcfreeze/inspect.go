@@ -128,16 +128,38 @@ func (c *inspectCommand) plan(ctx context.Context, m *onnxgraph.Model) ([]transf
 	if err != nil {
 		return nil, err
 	}
+	var unknown error
 	if slices.ContainsFunc(planned, func(row transform.Conversion) bool { return row.Before.MACs == 0 }) {
-		if err := inferShapes(m, c.runtime.library); err != nil {
-			c.say("MACs of some convolutions are not known: the model does not say its shapes, and ONNX Runtime cannot tell them: %v", err)
+		running := func() { c.say("running %s once, for the shapes that it does not say", m.Path()) }
+		unknown = inferShapes(ctx, m, c.runtime.library, running)
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("inspecting %s: %w", m.Path(), err)
 		}
 	}
 	o = c.conversion.options
 	if o.MaxError > 0 {
 		o = c.projecting(ctx)
 	}
-	return transform.Plan(m, o)
+	planned, err = transform.Plan(m, o)
+	c.warnOfCost(planned, unknown)
+	return planned, err
+}
+
+// warnOfCost says why the cost of some convolutions is not known, if it is not.
+func (c *inspectCommand) warnOfCost(planned []transform.Conversion, reason error) {
+	count := 0
+	for _, row := range planned {
+		if row.Before.MACs == 0 {
+			count++
+		}
+	}
+	switch {
+	case count == 0:
+	case reason != nil:
+		c.say("MACs of %d convolutions are not known (?): the model does not say its shapes, and ONNX Runtime cannot tell them: %v", count, reason)
+	default:
+		c.say("MACs of %d convolutions are not known (?): ONNX Runtime tells shapes only of plain convolutions that are not in the body of an operator or in a function", count)
+	}
 }
 
 // projecting returns the options for work that takes long.

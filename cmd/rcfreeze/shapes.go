@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"slices"
+	"fmt"
+	"time"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
@@ -10,9 +12,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// inferShapes declares the shapes that the values of m have for one example, as far as the model does not
-// say them: ONNX Runtime tells, which must be here and, if it does not know them otherwise, run the model.
-func inferShapes(m *onnxgraph.Model, library string) error {
+// mostMeasuring bounds how long a model is run for its shapes.
+const mostMeasuring = time.Minute
+
+// inferShapes declares how large the outputs of convolutions are for one example, as far as the model does not say it: ONNX
+// Runtime tells, which must be here and, if it does not know them otherwise, run the model once, before which running is
+// called.
+func inferShapes(ctx context.Context, m *onnxgraph.Model, library string, running func()) error {
 	input, err := batch.Input(m)
 	if err != nil {
 		return err
@@ -31,28 +37,32 @@ func inferShapes(m *onnxgraph.Model, library string) error {
 	if _, err := ort.Init(library); err != nil {
 		return err
 	}
-	if err := specialize.Infer(m, shape); err == nil && !slices.ContainsFunc(m.Graph.AllNodes(), isOpen) {
+	inferred := specialize.Infer(m, shape)
+	open := openOutputs(m)
+	if len(open) == 0 {
 		return nil
 	}
-	fitted, err := specialize.Model(m, shape)
-	if err != nil {
-		return err
+	if inferred != nil {
+		return inferred
 	}
+	running()
+	limited, stop := context.WithTimeout(ctx, mostMeasuring)
+	defer stop()
+	err = specialize.Measure(limited, m, shape, open)
+	if limited.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("running it takes longer than %v", mostMeasuring)
+	}
+	return err
+}
+
+// openOutputs returns the outputs of the main graph's convolutions of which the model does not say how large they are.
+func openOutputs(m *onnxgraph.Model) (list []*onnxgraph.Value) {
 	for _, n := range m.Graph.Nodes() {
-		for _, v := range n.Outputs() {
-			if v == nil {
-				continue
-			}
-			told := fitted.Graph.Value(v.Name())
-			if told == nil {
-				continue // it was folded away
-			}
-			if shape, ok := told.StaticShape(); ok {
-				v.SetType(told.DType(), onnxgraph.Static(shape...))
-			}
+		if isOpen(n) {
+			list = append(list, n.Output(0))
 		}
 	}
-	return nil
+	return list
 }
 
 // isOpen reports whether n is a convolution of which the model does not say how large its output is.

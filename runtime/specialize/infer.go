@@ -1,6 +1,7 @@
 package specialize
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -16,7 +17,7 @@ func Infer(m *onnxgraph.Model, shape []int64) error {
 	probe := m.Clone()
 	err := batch.SetInputShape(probe, shape)
 	if err == nil {
-		err = declareFrom(m, probe)
+		_, err = declareFrom(m, probe)
 	}
 	if err != nil {
 		return fmt.Errorf("inferring the shapes of %s for input shape %v: %w", m.Path(), shape, err)
@@ -36,7 +37,7 @@ func declare(m *onnxgraph.Model) error {
 	}
 	for _, n := range m.Graph.Nodes() {
 		if slices.ContainsFunc(n.Outputs(), open) {
-			if err := declareFrom(m, m.Clone()); err != nil {
+			if _, err := declareFrom(m, m.Clone()); err != nil {
 				return fmt.Errorf("inferring the shapes of %s: %w", m.Path(), err)
 			}
 			return nil
@@ -45,17 +46,51 @@ func declare(m *onnxgraph.Model) error {
 	return nil
 }
 
-// declareFrom gives the values of m the types that a session of probe, a copy of m that is changed, says they have. One
-// without dims stays as it is: ONNX Runtime does not tell it from one of unknown rank.
-func declareFrom(m, probe *onnxgraph.Model) error {
+// declareFrom gives the values of m the types that a session of probe, a copy of m that is changed, says they have, and
+// returns their element types. One without dims stays as it is: ONNX Runtime does not tell it from one of unknown rank.
+func declareFrom(m, probe *onnxgraph.Model) (types map[string]onnxgraph.DType, err error) {
 	ports, err := inferred(probe)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	types = map[string]onnxgraph.DType{}
 	for _, p := range ports {
+		types[p.Name] = p.DType
 		if v := m.Graph.Value(p.Name); v != nil && v.Producer() != nil && len(p.Shape) > 0 && !slices.Contains(p.Shape, -1) {
 			v.SetType(p.DType, onnxgraph.Static(p.Shape...))
 		}
+	}
+	return types, nil
+}
+
+// Measure declares in m the shapes of values of its main graph, by one run of what they need on an image of zeros of the given
+// shape. It is for what Infer cannot tell; Init of package ort must have been called.
+func Measure(ctx context.Context, m *onnxgraph.Model, shape []int64, values []*onnxgraph.Value) error {
+	if err := measure(ctx, m, shape, values); err != nil {
+		return fmt.Errorf("measuring the shapes of %s for input shape %v: %w", m.Path(), shape, err)
+	}
+	return nil
+}
+
+func measure(ctx context.Context, m *onnxgraph.Model, shape []int64, values []*onnxgraph.Value) error {
+	probe := m.Clone()
+	if err := batch.SetInputShape(probe, shape); err != nil {
+		return err
+	}
+	makeDefaultsConstant(probe)
+	types, err := declareFrom(probe, probe.Clone())
+	if err != nil {
+		return err
+	}
+	list := make([]wanted, len(values))
+	for i, v := range values {
+		list[i].value = probe.Graph.Value(v.Name())
+	}
+	if err := run(ctx, probe, shape, list); err != nil {
+		return err
+	}
+	for i, v := range values {
+		v.SetType(types[v.Name()], onnxgraph.Static(list[i].dims...))
 	}
 	return nil
 }

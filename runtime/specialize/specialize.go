@@ -3,6 +3,8 @@
 package specialize
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"slices"
 
@@ -44,38 +46,37 @@ func specialized(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 
 // fold types the values of the main graph, and makes constant what does not depend on the data.
 func fold(m *onnxgraph.Model, shape []int64) error {
-	if err := declareFrom(m, m.Clone()); err != nil {
+	types, err := declareFrom(m, m.Clone())
+	if err != nil {
 		return err
 	}
 	for settlePool(m.Graph) {
 		m.Graph.ForgetShapes()
-		if err := declareFrom(m, m.Clone()); err != nil {
+		if types, err = declareFrom(m, m.Clone()); err != nil {
 			return err
 		}
 	}
 	static := dataIndependent(m.Graph)
 	foldShapes(m.Graph)
-	var open []*onnxgraph.Value
+	var open []wanted
 	for _, n := range m.Graph.Nodes() {
 		for _, v := range n.Outputs() {
 			if v == nil {
 				continue
 			}
 			if _, known := v.StaticShape(); static[v] || !known || v.DType() == onnxgraph.Undefined {
-				open = append(open, v)
+				open = append(open, wanted{value: v, data: static[v]})
 			}
 		}
 	}
-	results, err := run(m, shape, open)
-	if err != nil {
+	if err := run(context.Background(), m, shape, open); err != nil {
 		return err
 	}
-	for name, t := range results {
-		v := m.Graph.Value(name)
-		if static[v] {
-			m.Graph.MakeConstant(v, t)
+	for _, w := range open {
+		if w.data {
+			m.Graph.MakeConstant(w.value, w.found)
 		} else {
-			v.SetType(t.DType(), onnxgraph.Static(t.Dims()...))
+			w.value.SetType(cmp.Or(w.value.DType(), types[w.value.Name()]), onnxgraph.Static(w.dims...))
 		}
 	}
 	m.Graph.Prune()
@@ -116,32 +117,76 @@ func makeDefaultsConstant(m *onnxgraph.Model) {
 	m.SetIRVersion(max(m.IRVersion(), 4))
 }
 
-// run runs on zeros what some values of the main graph need, and returns them.
-func run(m *onnxgraph.Model, shape []int64, values []*onnxgraph.Value) (map[string]*onnxgraph.Tensor, error) {
-	if len(values) == 0 {
-		return nil, nil
+// wanted is a value of the main graph that a run is to tell of.
+type wanted struct {
+	value *onnxgraph.Value
+	data  bool // whether its numbers are wanted, too
+
+	dims  []int64
+	found *onnxgraph.Tensor // its numbers, if wanted
+}
+
+// run runs once, on zeros, what the wanted values of the main graph need, and fills in what it finds. A value whose shape is not
+// known is asked for its Shape, and for its numbers as a list: those have a rank that ONNX Runtime knows before it runs.
+func run(ctx context.Context, m *onnxgraph.Model, shape []int64, list []wanted) error {
+	if len(list) == 0 {
+		return nil
 	}
 	probe := m.Clone()
-	probe.Graph.RemoveOutputs()
-	for _, v := range values {
-		probe.Graph.AddOutput(probe.Graph.Value(v.Name()), onnxgraph.Undefined, nil)
+	g := probe.Graph
+	g.RemoveOutputs()
+	all := g.AddConstant("all", onnxgraph.NewTensor([]int64{1}, []int64{-1}))
+	dims, numbers := make([]*onnxgraph.Value, len(list)), make([]*onnxgraph.Value, len(list))
+	for i, w := range list {
+		v := g.Value(w.value.Name())
+		_, known := v.StaticShape()
+		if w.data {
+			if numbers[i] = v; !known {
+				numbers[i] = g.AddNode("Reshape", []*onnxgraph.Value{v, all}).Output(0)
+			}
+			g.AddOutput(numbers[i], onnxgraph.Undefined, nil)
+		}
+		if !w.data || !known {
+			dims[i] = g.AddNode("Shape", []*onnxgraph.Value{v}).Output(0)
+			g.AddOutput(dims[i], onnxgraph.Undefined, nil)
+		}
 	}
-	probe.Graph.Prune()
+	g.Prune()
 	session, err := ort.OpenModel(probe, ort.Options{DisableOptimization: true})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer session.Close()
 	input, err := batch.Input(m)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n := int64(1)
 	for _, d := range shape {
 		n *= d
 	}
 	zeros := onnxgraph.NewRawTensor(input.DType(), shape, make([]byte, n*int64(input.DType().Bits())/8))
-	return session.Run(map[string]*onnxgraph.Tensor{input.Name(): zeros})
+	results, err := session.RunContext(ctx, map[string]*onnxgraph.Tensor{input.Name(): zeros})
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		w := &list[i]
+		if w.data {
+			w.found = results[numbers[i].Name()]
+		}
+		if dims[i] != nil {
+			if w.dims, err = results[dims[i].Name()].Int64s(); err != nil {
+				return err
+			}
+			if w.data {
+				if w.found, err = w.found.Reshaped(w.dims); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // dataIndependent returns the values that are the same for every input and can hold no weight: results
