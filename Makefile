@@ -48,7 +48,7 @@ gradients: setup ## compare the gradients of torchvision's models with PyTorch's
 	@cat gradients.md
 
 bench: setup build ## measure beside PyTorch, and what else is named there, into bench/RESULTS.md; a quarter of an hour on two cores
-	go run ./bench -o bench/RESULTS.md
+	RCFREEZE_ORT_LIB=$${RCFREEZE_ORT_LIB:-$(CURDIR)/.cache/onnxruntime} go run ./bench -o bench/RESULTS.md
 
 gobench: setup ## run the Go benchmarks of the inner parts, shortly
 	go test -run '^$$' -bench . -benchtime 200ms ./...

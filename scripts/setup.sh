@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Puts the ONNX Runtime library into .cache/onnxruntime/, where rcfreeze looks for it. Writes nowhere else.
+# Puts the ONNX Runtime library into .cache/onnxruntime/, where the tests and the program that is built here look for it.
+# Writes nowhere else.
 # It comes from the package onnxruntime-node by npm, checked against the sums below; without npm, from ONNX
 # Runtime's releases by curl, which have no sum to check.
 set -eu -o pipefail

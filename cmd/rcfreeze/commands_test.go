@@ -142,7 +142,7 @@ func TestCompare(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	workshop(t)
 	d := succeedJSON[ort.Diagnosis](t, "doctor")
-	if d.Library == nil || d.Library.Path == "" || len(d.Providers) == 0 {
+	if d.Library == nil || d.Library.Path == "" || len(d.Providers) == 0 || len(d.Searched) == 0 {
 		t.Errorf("diagnosis %+v", d)
 	}
 	stdout, stderr, code := call("doctor", "--ort-lib", "nowhere")

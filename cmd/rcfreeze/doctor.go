@@ -49,4 +49,14 @@ func (p *printer) diagnosis(d ort.Diagnosis) {
 		rows = append(rows, table.Row{string(s.Provider), yes[s.CompiledIn], yes[s.Usable], s.Reason})
 	}
 	p.table(table.Row{"provider", "in the library", "usable", "reason"}, rows)
+	p.searched(d.Searched)
+}
+
+// searched prints where the library is looked for, in order. Without a library the error tells that.
+func (p *printer) searched(list []ort.Searched) {
+	var rows []table.Row
+	for _, s := range list {
+		rows = append(rows, table.Row{s.Folder, s.Place, s.Found})
+	}
+	p.table(table.Row{"looked in", "which is", "found"}, rows)
 }

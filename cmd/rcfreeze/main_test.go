@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
-	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
 )
@@ -22,7 +21,6 @@ import (
 func TestMain(m *testing.M) {
 	secondopinion.RunChildIfAsked()
 	runtime.GOMAXPROCS(1) // so that sessions take one thread, and give the same numbers on every machine
-	ort.Init("")          // searches upward from this folder, which the tests leave; they report the error
 	os.Exit(m.Run())
 }
 

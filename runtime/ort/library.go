@@ -16,9 +16,15 @@ const LibraryVariable = "RCFREEZE_ORT_LIB"
 const MinimumVersion = "1.24"
 
 // remedy tells how to get a library.
-const remedy = "run `make setup`, or download release " + MinimumVersion + " or newer of ONNX Runtime for this " +
-	"platform from https://github.com/microsoft/onnxruntime/releases, unpack it, and set " + LibraryVariable +
-	" to the library's file"
+func remedy() string {
+	place := ""
+	if folder := userFolder(); folder != "" {
+		place = ", or put it into " + folder
+	}
+	return "run `make setup` in the folder of rcfreeze's source, for the program that is built there; or download release " +
+		MinimumVersion + " or newer of ONNX Runtime for this platform from https://github.com/microsoft/onnxruntime/releases, unpack it, " +
+		"and name the library's file by --ort-lib or " + LibraryVariable + place
+}
 
 // knownFaults has a row for each version that works but has a fault that users should know of.
 var knownFaults = map[string]string{
@@ -34,29 +40,35 @@ type Library struct {
 }
 
 // Find looks for the shared library without initialising it, in this order: the explicit path (the
-// --ort-lib flag; "" if not given), the environment variable RCFREEZE_ORT_LIB, the program's folder and
-// ../lib, the project's cache folder, the platform's library path variable, system folders.
+// --ort-lib flag; "" if not given), the environment variable RCFREEZE_ORT_LIB, the program's folder and ../lib,
+// .cache/onnxruntime in the program's folder and above, the user's cache folder (rcfreeze/onnxruntime in it), the platform's
+// library path variable, system folders.
 //
 // A path given by flag or variable is used or is an error, never skipped. When nothing usable is found,
 // the error lists every place searched, what was wrong with what was there, and the remedy.
 func Find(explicit string) (*Library, error) {
-	if explicit != "" {
-		return findNamed(explicit, "flag --ort-lib")
-	}
-	if path := os.Getenv(LibraryVariable); path != "" {
-		return findNamed(path, "environment variable "+LibraryVariable)
+	if path, foundBy := named(explicit); path != "" {
+		return findNamed(path, foundBy)
 	}
 	return findIn(places())
+}
+
+// named returns the path that the user names the library by, and how; "" without one.
+func named(explicit string) (path, how string) {
+	if explicit != "" {
+		return explicit, "flag --ort-lib"
+	}
+	return os.Getenv(LibraryVariable), "environment variable " + LibraryVariable
 }
 
 // findNamed checks the library that the user named, by its file or by the folder that holds it.
 func findNamed(path, foundBy string) (*Library, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("finding ONNX Runtime: %s: %w; correct or remove it, or %s", foundBy, err, remedy)
+		return nil, fmt.Errorf("finding ONNX Runtime: %s: %w; correct or remove it, or %s", foundBy, err, remedy())
 	}
 	if info.IsDir() {
-		lib, err := findIn([]place{{foundBy, []string{path, filepath.Join(path, "lib")}}})
+		lib, err := findIn([]place{{how: foundBy, folders: []string{path, filepath.Join(path, "lib")}}})
 		if err != nil {
 			return nil, fmt.Errorf("%s names a folder: %w", foundBy, err)
 		}
@@ -64,7 +76,7 @@ func findNamed(path, foundBy string) (*Library, error) {
 	}
 	lib, err := inspect(path, foundBy)
 	if err != nil {
-		return nil, fmt.Errorf("finding ONNX Runtime: %s: %w; %s", foundBy, err, remedy)
+		return nil, fmt.Errorf("finding ONNX Runtime: %s: %w; %s", foundBy, err, remedy())
 	}
 	return lib, nil
 }
@@ -77,7 +89,7 @@ func findIn(places []place) (*Library, error) {
 		for _, folder := range place.folders {
 			searched = append(searched, fmt.Sprintf("%s (%s)", folder, place.how))
 			for _, file := range librariesIn(folder) {
-				lib, err := inspect(file, place.how)
+				lib, err := place.inspect(folder, file)
 				if err == nil {
 					return lib, nil
 				}
@@ -87,7 +99,17 @@ func findIn(places []place) (*Library, error) {
 	}
 	problem := fmt.Errorf("finding ONNX Runtime: no usable %s in any of these folders:\n  %s",
 		thisPlatform().names[0], strings.Join(searched, "\n  "))
-	return nil, errors.Join(append([]error{problem}, append(unusable, errors.New(remedy))...)...)
+	return nil, errors.Join(append([]error{problem}, append(unusable, errors.New(remedy()))...)...)
+}
+
+// inspect checks a library that was found in a folder of the place.
+func (p place) inspect(folder, file string) (*Library, error) {
+	if p.guarded {
+		if err := errors.Join(checkTrust(folder), checkTrust(file)); err != nil {
+			return nil, err
+		}
+	}
+	return inspect(file, p.how)
 }
 
 // inspect reads the version of the library in a file and checks it.

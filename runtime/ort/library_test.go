@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,7 +71,6 @@ func libraryName() string { return thisPlatform().names[0] }
 
 func TestFindOrder(t *testing.T) {
 	root := t.TempDir()
-	cached := fakeLibrary(t, filepath.Join(root, ".cache", "onnxruntime", "release-1.25.0", "lib", libraryName()), "1.25.0")
 	named := fakeLibrary(t, filepath.Join(root, "named", libraryName()), "1.26.1")
 	flagged := fakeLibrary(t, filepath.Join(root, "flagged.so"), "2.0.0")
 	folder := filepath.Join(root, "a", "b")
@@ -85,7 +85,6 @@ func TestFindOrder(t *testing.T) {
 		{"flag first", flagged, named, flagged, "2.0.0", "flag --ort-lib"},
 		{"then the variable", "", named, named, "1.26.1", LibraryVariable},
 		{"the variable may name a folder", "", filepath.Dir(named), named, "1.26.1", LibraryVariable},
-		{"then the cache of a parent folder", "", "", cached, "1.25.0", "cache folder"},
 		{"a relative path", filepath.Join("..", "..", "flagged.so"), "", flagged, "2.0.0", "flag --ort-lib"},
 	}
 	for _, test := range tests {
@@ -97,6 +96,66 @@ func TestFindOrder(t *testing.T) {
 			}
 			if !sameFile(lib.Path, test.path) || lib.Version != test.version || !strings.Contains(lib.FoundBy, test.foundBy) {
 				t.Errorf("found %+v, want %s %s by %s", lib, test.path, test.version, test.foundBy)
+			}
+		})
+	}
+}
+
+// TestCaches looks in .cache/onnxruntime of a folder and of those above it.
+func TestCaches(t *testing.T) {
+	root := t.TempDir()
+	cached := fakeLibrary(t, filepath.Join(root, ".cache", "onnxruntime", "release-1.25.0", "lib", libraryName()), "1.25.0")
+	folder := filepath.Join(root, "a", "b")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	lib, err := findIn([]place{{"above", cachesFrom(folder), true}})
+	if err != nil || lib.Path != cached || lib.Version != "1.25.0" || lib.FoundBy != "above" {
+		t.Errorf("found %+v, %v, want %s", lib, err, cached)
+	}
+	// What lies in the working directory may be somebody else's.
+	t.Chdir(folder)
+	t.Setenv(LibraryVariable, "")
+	for _, p := range places() {
+		for _, folder := range p.folders {
+			if strings.HasPrefix(folder, root) || !filepath.IsAbs(folder) {
+				t.Errorf("the library is looked for in %s (%s)", folder, p.how)
+			}
+		}
+	}
+}
+
+// TestTrust has a library where others may have put it: it counts only if the user names it.
+func TestTrust(t *testing.T) {
+	for name, spoil := range map[string]func(library string) error{
+		"file open to all":       func(library string) error { return os.Chmod(library, 0o777) },
+		"folder open to all":     func(library string) error { return os.Chmod(filepath.Dir(library), 0o777) },
+		"file of another user":   func(library string) error { return os.Chown(library, 12345, -1) },
+		"folder of another user": func(library string) error { return os.Chown(filepath.Dir(library), 12345, -1) },
+		"link to a file for all": func(library string) error {
+			moved := library + ".moved"
+			return errors.Join(os.Rename(library, moved), os.Chmod(moved, 0o777), os.Symlink(moved, library))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			library := fakeLibrary(t, filepath.Join(t.TempDir(), libraryName()), "1.25.0")
+			here := []string{filepath.Dir(library)}
+			if err := os.Chmod(here[0], 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := findIn([]place{{"guarded", here, true}}); err != nil {
+				t.Fatalf("a library of the user's own: %v", err)
+			}
+			if err := spoil(library); err != nil {
+				t.Skip(err) // only root gives files away
+			}
+			_, err := findIn([]place{{"guarded", here, true}})
+			mentions(t, err, library[:len(library)-len(libraryName())-1], "--ort-lib", LibraryVariable)
+			if lib, err := findIn([]place{{"open", here, false}}); err != nil || lib.Version != "1.25.0" {
+				t.Errorf("where it need not be guarded: %+v, %v", lib, err)
+			}
+			if lib, err := Find(library); err != nil || lib.Version != "1.25.0" {
+				t.Errorf("named by the user: %+v, %v", lib, err)
 			}
 		})
 	}
@@ -133,11 +192,11 @@ func TestNamedLibraryIsNeverSkipped(t *testing.T) {
 func TestFindInPassesOverUnusableLibraries(t *testing.T) {
 	bad, good, empty := t.TempDir(), t.TempDir(), t.TempDir()
 	old := fakeLibrary(t, filepath.Join(bad, libraryName()), "1.2.0")
-	_, err := findIn([]place{{"here", []string{empty}}, {"there", []string{bad}}})
+	_, err := findIn([]place{{how: "here", folders: []string{empty}}, {how: "there", folders: []string{bad}}})
 	mentions(t, err, empty+" (here)", bad+" (there)", old, "too old", "make setup", LibraryVariable)
 
 	recent := fakeLibrary(t, filepath.Join(good, libraryName()), "1.30.0")
-	lib, err := findIn([]place{{"there", []string{bad, good}}})
+	lib, err := findIn([]place{{how: "there", folders: []string{bad, good}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,10 +8,12 @@ import (
 	"slices"
 )
 
-// place is one step of the search for the shared library: how it is named to the user, and its folders.
+// place is one step of the search for the shared library: how it is named to the user, and its folders. In a guarded one
+// only a library counts that nobody but the user and root can have put there.
 type place struct {
 	how     string
 	folders []string
+	guarded bool
 }
 
 // platform is what the search needs to know of an operating system: what the library's file is called,
@@ -52,52 +54,57 @@ func thisPlatform() platform {
 	return platforms["linux"]
 }
 
-// places returns where the library is looked for when nobody names it, first to last.
+// places returns where the library is looked for when nobody names it, first to last. The working directory is not among
+// them: it may hold what somebody else packed, and to read a library's version runs its code.
 func places() []place {
 	system := thisPlatform()
+	var user []string
+	if folder := userFolder(); folder != "" {
+		user = withUnpacked(folder)
+	}
+	program := programFolder()
 	return []place{
-		{"beside the program", besideProgram()},
-		{"in the project's cache folder", cacheFolders()},
-		{"in " + system.variable, filepath.SplitList(os.Getenv(system.variable))},
-		{"in a system folder", system.folders},
+		{"beside the program", []string{program, filepath.Join(program, "..", "lib")}, false},
+		{"in .cache beside the program or above", cachesFrom(program), true},
+		{"in the user's cache", user, true},
+		{"in " + system.variable, filepath.SplitList(os.Getenv(system.variable)), false},
+		{"in a system folder", system.folders, false},
 	}
 }
 
-func besideProgram() []string {
+// userFolder returns the folder for libraries in the user's cache, "" if the system does not tell where that is.
+func userFolder() string {
+	folder, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(folder, "rcfreeze", "onnxruntime")
+}
+
+// programFolder returns the folder of the program, where links to it lead.
+func programFolder() string {
 	program, err := os.Executable()
 	if err != nil {
-		return nil
+		return "." // which no system does that is supported
 	}
 	if target, err := filepath.EvalSymlinks(program); err == nil {
 		program = target
 	}
-	folder := filepath.Dir(program)
-	return []string{folder, filepath.Join(folder, "..", "lib")}
+	return filepath.Dir(program)
 }
 
-// cacheFolders returns .cache/onnxruntime of the working directory and of its parents, then the user's
-// cache folder. Each is followed by the folders in it, since a release unpacks into one of its own.
-func cacheFolders() []string {
-	var roots []string
-	if folder, err := os.Getwd(); err == nil {
-		for ; ; folder = filepath.Dir(folder) {
-			roots = append(roots, filepath.Join(folder, ".cache", "onnxruntime"))
-			if folder == filepath.Dir(folder) {
-				break
-			}
+// cachesFrom returns .cache/onnxruntime of a folder and of those above it, each followed by the folders in it.
+func cachesFrom(folder string) []string {
+	var folders []string
+	for ; ; folder = filepath.Dir(folder) {
+		folders = append(folders, withUnpacked(filepath.Join(folder, ".cache", "onnxruntime"))...)
+		if folder == filepath.Dir(folder) {
+			return folders
 		}
 	}
-	if folder, err := os.UserCacheDir(); err == nil {
-		roots = append(roots, filepath.Join(folder, "rcfreeze", "onnxruntime"))
-	}
-	var folders []string
-	for _, root := range roots {
-		folders = append(folders, withUnpacked(root)...)
-	}
-	return folders
 }
 
-// withUnpacked returns root, and of each folder that a release unpacked into it the one with libraries.
+// withUnpacked returns root and, since a release unpacks into a folder of its own, those in it that may hold libraries.
 func withUnpacked(root string) []string {
 	folders := []string{root, filepath.Join(root, "lib")}
 	entries, _ := os.ReadDir(root) // a root that is not there has no entries

@@ -1,0 +1,28 @@
+//go:build !windows
+
+package ort
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// checkTrust returns an error if somebody other than the user and root can have put a file or folder where it is.
+func checkTrust(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	status, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("the system does not tell whose %s is", path)
+	}
+	if owner := int(status.Uid); owner != 0 && owner != os.Geteuid() {
+		return fmt.Errorf("%s belongs to another user (%d), and is not used unless it is named by --ort-lib or %s", path, owner, LibraryVariable)
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		return fmt.Errorf("everybody may write to %s: it is not used unless it is named by --ort-lib or %s; or take that right away (chmod o-w)", path, LibraryVariable)
+	}
+	return nil
+}
