@@ -70,7 +70,7 @@ inference.`,
 	flags.Float64Var(&c.tolerance, "tolerance", 1e-4, "how far outputs may be apart, relative to the largest (by default 0.01 if the model is in float16, 0.1 in bfloat16)")
 	flags.BoolVar(&c.second, "second-opinion", false, "run what is written in a second engine too, and compare")
 	flags.BoolVar(&c.time, "time", false, "time the models, in turn")
-	flags.Int64Var(&c.on.Batch, "verify-batch", 0, "images at a time, to verify and to time (0: the most that fit in memory, up to 8)")
+	flags.Int64Var(&c.on.Batch, "verify-batch", 0, "images at a time, to verify and to time (0: up to 8, as memory allows)")
 	flags.StringVar(&c.inputs, "inputs", "", "verify on the arrays of this .npz file, one for each input, by its name, instead of random numbers")
 	flags.IntVar(&c.runs, "time-runs", 20, "how often each model is timed")
 	return cmd

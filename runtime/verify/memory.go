@@ -53,11 +53,14 @@ func checkSizes(shapes map[string][]int64) error {
 	return nil
 }
 
+// mostPlanned is how many bytes a run takes at most if it need not take more: larger batches tell no more, and take long.
+const mostPlanned = 512 << 20
+
 // fitsWell reports whether a run that takes so many bytes fits in the memory that is free with room to spare: ONNX Runtime may
 // take twice as much, as its blocks of memory double and convolutions copy their inputs, and outputs stay.
 func fitsWell(bytes int64) bool {
 	free := ort.FreeMemory()
-	return free == 0 || bytes <= free/3
+	return bytes <= mostPlanned && (free == 0 || bytes <= free/3)
 }
 
 // checkMemory returns an error if a run on inputs of these shapes is known not to fit at all.

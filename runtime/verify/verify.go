@@ -81,7 +81,7 @@ func compareOn(ctx context.Context, reference, other *onnxgraph.Model, o Options
 		report.Inputs = append(report.Inputs, describe(c.Inputs))
 		got, err := b.RunContext(ctx, c.Inputs)
 		if err != nil {
-			return Report{}, fmt.Errorf("running %s on %s: %w", other.Path(), describe(c.Inputs), err)
+			return Report{}, fmt.Errorf("on %s: %w", describe(c.Inputs), err)
 		}
 		for i := range report.Differences {
 			d := &report.Differences[i]
