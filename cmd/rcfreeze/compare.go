@@ -164,11 +164,10 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	return plan, nil
 }
 
-// fromScratch reports whether all runs have the settings for training from scratch: if some start with random weights.
+// fromScratch reports whether all runs have the settings for training from scratch: if some start with random weights. Blocks
+// count even if none are asked for this time: a comparison may get more variants later.
 func (c *compareCommand) fromScratch(plan *compare.Plan) bool {
-	return c.reinit || slices.ContainsFunc(plan.Variants, func(v transform.Variant) bool {
-		return v == transform.FrozenBaseline || v.HasBlocks() && plan.Convert.Pointwise == transform.Random
-	})
+	return c.reinit || plan.Convert.Pointwise == transform.Random || slices.Contains(plan.Variants, transform.FrozenBaseline)
 }
 
 func (c *compareCommand) print(r compareResult) {

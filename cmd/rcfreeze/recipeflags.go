@@ -114,6 +114,10 @@ func (f *recipeFlags) settle(p *printer, format string, images int, scratch, new
 		p.say("the batch size is %d instead of %d: there are no more training images", images, r.BatchSize)
 		r.BatchSize = images
 	}
+	if small := batchForMany(images, r); newHead && !f.flags.Changed("batch-size") && small < r.BatchSize {
+		p.say("the batch size is %d instead of %d, so that %s images make more updates of the new last layer: about %s", small, r.BatchSize, count(images), count(updates(images, r, small)))
+		r.BatchSize = small
+	}
 	if left := images % r.BatchSize; left > 0 && r.BatchSize < images {
 		p.say("each epoch leaves out %s of %s images, others each time, since all batches have %d%s", count(left), count(images), r.BatchSize, betterBatch(images, r.BatchSize))
 	}

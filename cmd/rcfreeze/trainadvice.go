@@ -14,15 +14,20 @@ import (
 // BatchNorm, of which an update keeps nine tenths, have long followed the data.
 const fewUpdates = 100
 
+// smallBatch is the smallest batch that is advised: the statistics of fewer images say little.
+const smallBatch = 8
+
 // adviseFew says what does better where a model gets a new last layer and few updates.
 func (c *trainCommand) adviseFew(run *train.Run) {
-	r := run.Recipe
-	steps := run.Train.Len() / r.BatchSize
-	updates := r.Epochs * ((steps + r.GradAccumSteps - 1) / r.GradAccumSteps)
+	r, images := run.Recipe, run.Train.Len()
+	updates := updates(images, r, r.BatchSize)
 	if c.head.classes == 0 || updates >= fewUpdates {
 		return
 	}
 	var advice []string
+	if small := batchForMany(images, r); small < r.BatchSize {
+		advice = append(advice, fmt.Sprintf("--batch-size %d makes more", small))
+	}
 	if r.TrainFrom == "" && c.head.before != "" {
 		advice = append(advice, fmt.Sprintf("--train-from %q trains the new last layer alone", c.head.before))
 	}
@@ -32,6 +37,22 @@ func (c *trainCommand) adviseFew(run *train.Run) {
 	if len(advice) > 0 {
 		c.say("%d updates are few for a new last layer; what helps: %s", updates, strings.Join(advice, "; "))
 	}
+}
+
+// updates returns how many updates a recipe makes of so many images in batches of a size.
+func updates(images int, r train.Recipe, size int) int {
+	steps := images / size
+	return r.Epochs * ((steps + r.GradAccumSteps - 1) / r.GradAccumSteps)
+}
+
+// batchForMany returns the largest batch size, up to the recipe's, with which the updates are not few, or the smallest that is
+// advised.
+func batchForMany(images int, r train.Recipe) int {
+	size := r.BatchSize
+	for size > smallBatch && updates(images, r, size) < fewUpdates {
+		size--
+	}
+	return size
 }
 
 func hasBatchNorm(m *onnxgraph.Model) bool {
