@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 )
 
@@ -80,6 +82,42 @@ func TestSplitsOfTraining(t *testing.T) {
 	_, stderr, _ = call(trainArgs("model.onnx", "flattered.onnx", "--keep", "best", "--epochs", "1")...)
 	if !strings.Contains(stderr, "--keep best chooses by the test images") {
 		t.Errorf("said nothing of choosing by what measures:\n%s", stderr)
+	}
+}
+
+// TestTrainingSplits looks at which data sets training gets: where one serves as two, it is the same.
+func TestTrainingSplits(t *testing.T) {
+	workshop(t)
+	writeBandFolders(t, "images")
+	for class, name := range bandNames {
+		writeBandFolder(t, filepath.Join("flat", name), class, 2)
+		writeBandFolder(t, filepath.Join("held", "train", name), class, 2)
+		writeBandFolder(t, filepath.Join("held", "val", name), class, 2)
+	}
+	m, err := onnxgraph.Load("model.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string][3]dataset.Split{
+		"bands":  {dataset.Train, dataset.Test, dataset.Test},
+		"images": {dataset.Train, dataset.Val, dataset.Test},
+		"held":   {dataset.Train, dataset.Val, dataset.Val},
+		"flat":   {dataset.All, dataset.All, dataset.All},
+	} {
+		f := dataFlags{path: path}
+		s, err := f.forTraining(&printer{stderr: io.Discard}, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [3]dataset.Split{s.train.Split, s.choose.Split, s.test.Split}; got != want {
+			t.Errorf("%s: %v train, choose and measure, want %v", path, got, want)
+		}
+		if same := s.choose == s.test; same != (want[1] == want[2]) {
+			t.Errorf("%s: what chooses is what measures: %v", path, same)
+		}
+	}
+	if _, stderr, _ := call("eval", "model.onnx", "--data", "bands", "--split", "val"); !strings.Contains(stderr, "there is no val split: test takes its place") {
+		t.Errorf("said %q", stderr)
 	}
 }
 

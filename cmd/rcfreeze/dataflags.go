@@ -155,11 +155,15 @@ func (f *dataFlags) forTraining(p *printer, m *onnxgraph.Model) (s trainingSplit
 		s.choose = s.test
 		return s, nil
 	}
-	s.choose, err = f.open(p, m, dataset.Val)
-	if err == nil && s.choose.Split == dataset.Val {
-		p.say("%s: the %d images of val are measured after every epoch, the %d of test in the end", f.path, s.choose.Len(), s.test.Len())
+	if s.choose, err = f.open(p, m, dataset.Val); err != nil {
+		return s, err
 	}
-	return s, err
+	if s.choose.Split != dataset.Val {
+		s.choose = s.test
+		return s, nil
+	}
+	p.say("%s: the %d images of val are measured after every epoch, the %d of test in the end", f.path, s.choose.Len(), s.test.Len())
+	return s, nil
 }
 
 // shape returns the shape of the images that the model takes, with 0 for what neither it nor --image-size says.

@@ -81,6 +81,9 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if c.split == string(dataset.Val) && set.Split == dataset.Test {
+		c.say("%s: there is no val split: test takes its place", set.Path)
+	}
 	o.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) {
 		if set.Split == dataset.All || set.Split == dataset.Train {
 			return set, nil

@@ -184,7 +184,7 @@ func ReadClassNames(path string) ([]string, error) {
 	}
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff"))) // some editors mark UTF-8 so
 	var names []string
-	if bytes.HasPrefix(text, []byte("[")) {
+	if bytes.HasPrefix(text, []byte("[")) || bytes.HasPrefix(text, []byte("{")) {
 		if err := json.Unmarshal(text, &names); err != nil {
 			return nil, fmt.Errorf("reading class names from %s: needs a JSON list of strings, or one name per line: %w", path, err)
 		}

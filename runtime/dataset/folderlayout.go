@@ -102,8 +102,12 @@ func (l *folderLayout) choose(asked Split) (split Split, folder string, err erro
 		return All, l.path, nil
 	}
 	if split = asked.among(slices.Collect(maps.Keys(l.splits))...); split == "" {
-		return "", "", fmt.Errorf("no %s split in %s, which has %s: needs a folder named %s, in any case, with class folders in it",
-			asked, l.path, l.list(), strings.Join(splitNames[asked], " or "))
+		var names []string
+		for _, serves := range instead[asked] {
+			names = append(names, splitNames[serves]...)
+		}
+		return "", "", fmt.Errorf("no %s split in %s, which has %s: needs a folder with class folders in it, named %s, in any case",
+			asked, l.path, l.list(), strings.Join(names, " or "))
 	}
 	return split, l.splits[split], nil
 }

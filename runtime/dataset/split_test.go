@@ -231,12 +231,13 @@ func TestReadClassNames(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"":                "class 0 has no name",
-		"cat":             "at least 2",
-		"cat\n\ndog":      "class 1 has no name",
-		`["cat", 1]`:      "JSON list of strings",
-		`["cat", "dog"`:   "JSON list of strings",
-		`["cat", "", ""]`: "class 2 has no name",
+		"":                                      "class 0 has no name",
+		"cat":                                   "at least 2",
+		"cat\n\ndog":                            "class 1 has no name",
+		"{\n\"0\": \"cat\",\n\"1\": \"dog\"\n}": "JSON list of strings",
+		`["cat", 1]`:                            "JSON list of strings",
+		`["cat", "dog"`:                         "JSON list of strings",
+		`["cat", "", ""]`:                       "class 2 has no name",
 	} {
 		path := filepath.Join(t.TempDir(), "names")
 		write(t, path, []byte(text))
