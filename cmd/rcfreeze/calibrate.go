@@ -125,7 +125,11 @@ func (c *calibrateCommand) run(ctx context.Context, path string) error {
 
 // tellLeftOut tells of images and nodes that were left out, and of the type of the numbers.
 func (c *calibrateCommand) tellLeftOut(m *onnxgraph.Model, r *batchnorm.Report, images int) {
-	c.tellImages(r.Images, images, "--images")
+	if asked := c.sample.images; asked > 0 && asked < images {
+		c.tellImages(r.Images, images, "--images")
+	} else if r.Images < images {
+		c.say("left out %d of the %s training images, which fill no batch of %d: --batch-size says how many fill one", images-r.Images, count(images), c.sample.batchSize)
+	}
 	if len(r.Unmeasured) > 0 {
 		c.say("kept the statistics of %s, which nothing that the model puts out depends on", listed(r.Unmeasured))
 	}
@@ -137,7 +141,7 @@ func (c *calibrateCommand) tellLeftOut(m *onnxgraph.Model, r *batchnorm.Report, 
 // tellImages tells how many of the training images were taken, if not all, and which flag says so.
 func (p *printer) tellImages(taken, all int, flag string) {
 	if taken < all {
-		p.say("took %s of the %s training images, drawn at random, in batches of one size: %s says how many", count(taken), count(all), flag)
+		p.say("took %s of the %s training images, drawn at random: %s says how many", count(taken), count(all), flag)
 	}
 }
 
