@@ -22,6 +22,7 @@ func isElementwise(n *onnxgraph.Node) bool {
 //     anchors of detectors.
 //   - A single number is a parameter if it is 0 or 1 and changes nothing, or 0 and a factor, as no formula has it, or if it is
 //     none that people write: see isWritten.
+//     Of one that is computed from others, these tell.
 //   - By Div and Sub only single numbers are learned.
 func (f *finder) looksLearned(n *onnxgraph.Node, v *onnxgraph.Value) bool {
 	if !slices.ContainsFunc(n.Inputs(), func(other *onnxgraph.Value) bool { return f.learned[other] }) {
@@ -31,9 +32,11 @@ func (f *finder) looksLearned(n *onnxgraph.Node, v *onnxgraph.Value) bool {
 	switch {
 	case isSingle(v):
 		return f.isStoredAsWeights(v) && isLearnedNumber(n, v) && !slices.ContainsFunc(n.Inputs(), isQuantizationScale)
+	case isMadeOfSingles(v, map[*onnxgraph.Value]bool{}):
+		return f.hasUnwritten(v)
 	case n.Is("Div") || n.Is("Sub"):
 		return false
-	case dims == nil || slices.Max(dims) == product(dims):
+	case len(dims) == 0 || slices.Max(dims) == product(dims):
 		return true
 	}
 	return f.isStoredAsWeights(v) && !isGrid(v)
@@ -68,6 +71,34 @@ func isQuantizationScale(v *onnxgraph.Value) bool {
 func isSingle(v *onnxgraph.Value) bool {
 	_, t, reason := resolve(v)
 	return reason == "" && t.Len() <= 1
+}
+
+// isMadeOfSingles reports whether a value, which depends on constants only, is computed from nothing but single numbers; seen
+// has what was asked before.
+func isMadeOfSingles(v *onnxgraph.Value, seen map[*onnxgraph.Value]bool) bool {
+	if t := v.Constant(); t != nil {
+		return t.Len() <= 1
+	}
+	n := v.Producer()
+	if seen[v] || n == nil {
+		return n != nil
+	}
+	seen[v] = true
+	return !slices.ContainsFunc(n.Inputs(), func(input *onnxgraph.Value) bool { return input != nil && !isMadeOfSingles(input, seen) })
+}
+
+// hasUnwritten reports whether a value that is computed from single numbers by one after the other comes from one that nobody
+// writes.
+func (f *finder) hasUnwritten(v *onnxgraph.Value) bool {
+	for v.Constant() == nil {
+		inputs := v.Producer().Inputs()
+		if len(inputs) != 1 || inputs[0] == nil {
+			return false
+		}
+		v = inputs[0]
+	}
+	data, reason := numbers(v)
+	return reason == "" && len(data) == 1 && f.isStoredAsWeights(v) && !isWritten(data[0])
 }
 
 // isLearnedNumber reports whether the single number that an elementwise node reads may be learned.

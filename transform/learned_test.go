@@ -125,6 +125,43 @@ func TestLooksLearned(t *testing.T) {
 	}
 }
 
+// TestComputedNumbers has single numbers that are computed from others, with and without a declared shape.
+func TestComputedNumbers(t *testing.T) {
+	for _, declared := range []bool{false, true} {
+		for name, c := range map[string]struct {
+			value float32
+			make  func(g *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Value
+			want  bool
+		}{
+			"learned exponent": {2.6592123, func(g *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Value {
+				return g.AddNode("Exp", []*onnxgraph.Value{v}).Output(0)
+			}, true},
+			"root of a size": {64, func(g *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Value {
+				return g.AddNode("Sqrt", []*onnxgraph.Value{v}).Output(0)
+			}, false},
+			"inverse root of a size": {64, func(g *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Value {
+				one := g.AddConstant("one", onnxgraph.NewScalar(float32(1)))
+				return g.AddNode("Div", []*onnxgraph.Value{one, g.AddNode("Sqrt", []*onnxgraph.Value{v}).Output(0)}).Output(0)
+			}, false},
+		} {
+			m := behind(t, "Mul", 1, nil, false, false)
+			computed := c.make(m.Graph, m.Graph.AddConstant("constant", onnxgraph.NewScalar(c.value)))
+			if declared {
+				computed.SetType(onnxgraph.Float32, nil)
+			}
+			for _, n := range m.Graph.Nodes() {
+				if n.Is("Mul") {
+					n.SetInput(1, computed)
+				}
+			}
+			trained, err := transform.Baseline.Trained(m)
+			if err != nil || slices.Contains(trained, "constant") != c.want {
+				t.Errorf("%s, declared %v: %v train (%v)", name, declared, trained, err)
+			}
+		}
+	}
+}
+
 // TestLeftOut has parameters that cannot train, constants before any weight, and shape arithmetic.
 func TestLeftOut(t *testing.T) {
 	m := onnxgraph.New("left out", 8, 18)

@@ -126,7 +126,7 @@ func (n *tied) finish(branches ...*onnxgraph.Value) {
 	n.Graph.AddOutput(n.linear("head", 8, 10)(sum), onnxgraph.Float32, nil)
 }
 
-// tiedNetworks have layers that are used twice.
+// tiedNetworks have layers that are used twice, and others that are not.
 var tiedNetworks = map[string]func(*tied){
 	"conv and norm at two scales": func(n *tied) {
 		block := n.block("a", 3, 8)
@@ -168,6 +168,15 @@ var tiedNetworks = map[string]func(*tied){
 			y = n.op("Add", []*onnxgraph.Value{y, n.op("Conv", []*onnxgraph.Value{z, weight}, onnxgraph.Ints("pads", 1, 1, 1, 1))})
 		}
 		n.finish(n.pooled(y))
+	},
+	"numbers and maps": func(n *tied) { // which are no vectors
+		y := n.half(n.half(n.block("a", 3, 8)(n.input))) // small, since float32 adds up few numbers best
+		y = n.op("Mul", []*onnxgraph.Value{y, n.drawn("factor", 1)})
+		y = n.op("Add", []*onnxgraph.Value{n.drawn("position", 1, 8, 4, 4), y})
+		y = n.op("Mul", []*onnxgraph.Value{y, n.drawn("gain", 8, 4, 4)})
+		y = n.op("Sub", []*onnxgraph.Value{y, n.drawn("shift", 1)})
+		y = n.op("Mul", []*onnxgraph.Value{y, n.Graph.AddConstant("half", onnxgraph.NewScalar(float32(0.5)))})
+		n.finish(n.pooled(n.op("Div", []*onnxgraph.Value{y, n.drawn("temperature", 1)})))
 	},
 	"two layers": func(n *tied) { // likewise
 		first, second := n.block("a", 3, 8), n.block("b", 8, 8)
