@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
@@ -250,7 +251,7 @@ func conditionFact(list []transform.Conversion) [][2]string {
 	if worst == nil {
 		return nil
 	}
-	return [][2]string{{"worst bank", fmt.Sprintf("that of %s, with a condition number of about %.2g", worst.Node, *worst.Condition)}}
+	return [][2]string{{"worst bank", fmt.Sprintf("that of %s, with a condition number of about %s", worst.Node, count(int64(math.Ceil(*worst.Condition))))}}
 }
 
 // normFacts tells how many batch normalisations were added, if any were asked for.

@@ -25,7 +25,7 @@ func (f *runtimeFlags) add(flags *pflag.FlagSet) {
 }
 
 func (f *runtimeFlags) addLibrary(flags *pflag.FlagSet) {
-	flags.StringVar(&f.library, "ort-lib", "", "the ONNX Runtime library or its folder (default: $"+ort.LibraryVariable+", then usual places)")
+	flags.StringVar(&f.library, "ort-lib", "", "the ONNX Runtime library or its folder (default: $"+ort.LibraryVariable+", then the places that doctor lists)")
 }
 
 // start initialises ONNX Runtime and returns how sessions are to run.
