@@ -3,6 +3,7 @@ package onnxgraph
 import (
 	"fmt"
 	"io"
+	"slices"
 )
 
 // NotFinite tells how many elements of a constant are no finite numbers.
@@ -97,8 +98,34 @@ func (f *finiteness) Write(p []byte) (int, error) {
 	return f.Writer.Write(p)
 }
 
-// count looks at whole numbers: those whose exponent has all bits set are infinite if their mantissa is 0, else NaN.
+// lanes are constants by which one addition tells whether any of the numbers in 64 bits is not finite: added to a number
+// without its sign, step carries into the place of the sign if all bits of the exponent are set.
+var lanes = map[DType]struct{ sign, step uint64 }{
+	Float64:  {0x8000000000000000, 0x0010000000000000},
+	Float32:  {0x8000000080000000, 0x0080000000800000},
+	Float16:  {0x8000800080008000, 0x0400040004000400},
+	BFloat16: {0x8000800080008000, 0x0080008000800080},
+}
+
+// count looks at whole numbers: at many at a time and, where some are not finite, at each.
 func (f *finiteness) count(raw []byte) {
+	const many = 1 << 12 // bytes
+	lane := lanes[f.dtype]
+	for part := range slices.Chunk(raw, many) {
+		whole := len(part) / 8 * 8
+		carries := uint64(0)
+		for _, word := range view[uint64](part[:whole]) {
+			carries |= word&^lane.sign + lane.step
+		}
+		if carries&lane.sign == 0 {
+			part = part[whole:]
+		}
+		f.countEach(part)
+	}
+}
+
+// countEach looks at each number: one whose exponent has all bits set is infinite if its mantissa is 0, else NaN.
+func (f *finiteness) countEach(raw []byte) {
 	switch f.dtype {
 	case Float32:
 		countNotFinite(f, view[uint32](raw), 0x7f800000)

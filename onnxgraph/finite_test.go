@@ -37,6 +37,42 @@ func TestFiniteness(t *testing.T) {
 	}
 }
 
+// TestFinitenessAtEveryPlace has one number that is not finite among many that are the largest of their type, or the smallest,
+// at every place.
+func TestFinitenessAtEveryPlace(t *testing.T) {
+	for dtype, largest := range map[DType]uint64{Float32: 0x7f7fffff, Float64: 0x7fefffffffffffff, Float16: 0x7bff, BFloat16: 0x7f7f} {
+		size := dtype.Bits() / 8
+		sign := uint64(1) << (dtype.Bits() - 1)
+		infinity := largest + 1
+		put := func(raw []byte, i int, bits uint64) {
+			for k := range size {
+				raw[i*size+k] = byte(bits >> (8 * k))
+			}
+		}
+		const count = 2101 // more than is looked at together, in every type, and mostly no multiple of 8 bytes
+		raw := make([]byte, count*size)
+		for i := range count {
+			put(raw, i, []uint64{largest, largest | sign, 0, sign, 1, sign | 1}[i%6])
+		}
+		for i := range count + 1 {
+			kept := slices.Clone(raw)
+			want := [2]int64{}
+			if i < count {
+				bits := []uint64{infinity, infinity | sign, infinity + 1, 2*sign - 1}[i%4]
+				put(kept, i, bits)
+				want[[]int{1, 1, 0, 0}[i%4]] = 1
+			}
+			f := finiteness{Writer: io.Discard, dtype: dtype}
+			if _, err := f.Write(kept); err != nil {
+				t.Fatal(err)
+			}
+			if got := [2]int64{f.nan, f.infinite}; got != want {
+				t.Fatalf("%v, at %d: %d NaN and infinite, want %d", dtype, i, got, want)
+			}
+		}
+	}
+}
+
 // TestNotFinite finds what is not finite wherever a model can have a tensor, both in the model and when it is saved.
 func TestNotFinite(t *testing.T) {
 	bad := NewTensor([]int64{3}, []float32{1, float32(math.NaN()), float32(math.Inf(-1))})
