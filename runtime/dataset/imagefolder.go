@@ -18,20 +18,18 @@ func hasImageEnding(path string) bool {
 
 // detectFolder looks for a first image one or two folders down: in a class folder, with or without a split.
 func detectFolder(path string) bool {
-	found := false
-	filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-		relative, _ := filepath.Rel(path, p)
-		depth := strings.Count(filepath.ToSlash(relative), "/")
-		switch {
-		case err != nil, d.IsDir() && depth > 1:
-			return fs.SkipDir
-		case !d.IsDir() && depth >= 1 && hasImageEnding(p):
-			found = true
-			return fs.SkipAll
+	folders, err := subfolders(path)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(folders, func(name string) bool {
+		folder := filepath.Join(path, name)
+		if holdsImages(folder) {
+			return true
 		}
-		return nil
+		inner, err := subfolders(folder)
+		return err == nil && slices.ContainsFunc(inner, func(name string) bool { return holdsImages(filepath.Join(folder, name)) })
 	})
-	return found
 }
 
 // openFolder opens an image folder. Labels are the positions of the classes in string order, as in torchvision; the

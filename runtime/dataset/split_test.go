@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -247,5 +248,35 @@ func TestReadClassNames(t *testing.T) {
 	}
 	if _, err := ReadClassNames(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: error %v", err)
+	}
+}
+
+// TestLinkedFolders opens image folders whose splits or classes are links to folders elsewhere.
+func TestLinkedFolders(t *testing.T) {
+	elsewhere := t.TempDir()
+	writeTree(t, elsewhere, "a", "b")
+	for _, link := range []string{"val", "a", "val/a"} {
+		dir := t.TempDir()
+		writeTree(t, dir, map[string][]string{"val": {"train/a", "train/b"}, "a": {"b"}, "val/a": {"val/b"}}[link]...)
+		target := elsewhere
+		if filepath.Base(link) == "a" {
+			target = filepath.Join(elsewhere, "a")
+		}
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Skip("needs links: ", err)
+		}
+		d, err := Open(dir, Options{Split: Val, Shape: Shape{1, 2, 2}})
+		if err != nil || d.Len() != 2 || len(d.Classes) != 2 {
+			t.Errorf("%s is a link: %+v, error %v", link, d, err)
+		}
+	}
+	dir := t.TempDir()
+	for _, class := range []string{"a", "b"} {
+		if err := os.Symlink(filepath.Join(elsewhere, class), filepath.Join(dir, class)); err != nil {
+			t.Skip("needs links: ", err)
+		}
+	}
+	if d, err := Open(dir, Options{Shape: Shape{1, 2, 2}}); err != nil || d.Len() != 2 {
+		t.Errorf("all classes are links: %+v, error %v", d, err)
 	}
 }
