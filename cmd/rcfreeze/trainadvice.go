@@ -32,10 +32,10 @@ func (c *trainCommand) adviseFew(run *train.Run) {
 		advice = append(advice, fmt.Sprintf("--train-from %q trains the new last layer alone", c.head.before))
 	}
 	if r.BatchNorm == train.BatchNormTrain && hasBatchNorm(run.Model) {
-		advice = append(advice, "--batchnorm recalibrate measures the running statistics of BatchNorm in the end, which cannot follow so soon")
+		advice = append(advice, "--batchnorm recalibrate measures the running statistics in the end, which cannot follow so soon")
 	}
 	if len(advice) > 0 {
-		c.say("%d updates are few for a new last layer; what helps: %s", updates, strings.Join(advice, "; "))
+		c.say("%d updates are few for a new last layer; what helps:\n  %s", updates, strings.Join(advice, "\n  "))
 	}
 }
 
