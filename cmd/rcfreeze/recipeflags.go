@@ -59,8 +59,8 @@ func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.blockForm, "block-form", string(trainstep.AutoForm), fmt.Sprintf("how a step computes frozen blocks, of %v: as two convolutions, or folded into one in the graph", trainstep.BlockForms()))
 	flags.StringVar((*string)(&r.BatchNorm), "batchnorm", string(tune.BatchNorm), "train (normalise by the statistics of the batch), eval (by the running statistics, which stay), "+
 		"recalibrate (as train, and re-estimate the running statistics on the training images in the end)")
-	flags.StringArrayVar(&r.Train, "train", nil, "also train constants whose names match this pattern, where * stands for any text; may be repeated")
-	flags.StringArrayVar(&r.Freeze, "freeze", nil, "do not train constants whose names match this pattern; --train counts more: --freeze '*' --train 'fc.*' trains nothing but fc")
+	flags.StringArrayVar(&r.Train, "train", nil, "also train constants whose names match this `pattern`, where * stands for any text; may be given several times")
+	flags.StringArrayVar(&r.Freeze, "freeze", nil, "do not train constants whose names match this `pattern`; --train counts more: --freeze '*' --train 'fc.*' trains nothing but fc")
 	flags.StringVar(&r.TrainFrom, "train-from", "", "train only what comes after the node of this name: all before it stays, and is not differentiated")
 }
 

@@ -146,6 +146,15 @@ func (r *Recipe) Select(m *onnxgraph.Model, v transform.Variant) error {
 		if trained, err = transform.After(m, n, trained); err != nil {
 			return err
 		}
+		for _, pattern := range r.Train {
+			asked, err := transform.Selection{Variant: v, Train: []string{pattern}, Freeze: []string{"*"}}.Trained(m)
+			if err != nil {
+				return err
+			}
+			if _, err := transform.After(m, n, asked); err != nil {
+				return fmt.Errorf("training what matches %q: %w", pattern, err)
+			}
+		}
 	}
 	if len(trained) == 0 {
 		return fmt.Errorf("choosing what trains in %s: it has no parameter that trains", m.Path())
