@@ -95,7 +95,7 @@ func readConv(n *onnxgraph.Node) (c convolution, reason string) {
 	case !slices.Contains(autoPads, c.autoPad):
 		return c, fmt.Sprintf("malformed: auto_pad %q is none of %s", c.autoPad, strings.Join(autoPads, ", "))
 	case slices.Max(c.kernel) == 1:
-		return c, "its kernel is 1 along every axis: not spatial"
+		return c, "a kernel of 1 is not spatial"
 	}
 	return c, ""
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -66,6 +67,10 @@ func TestDescriptionsStay(t *testing.T) {
 		"fold":                     {fold},
 		"draw anew": {func(m *onnxgraph.Model) error {
 			_, err := transform.Reinit(m, transform.ReinitOptions{})
+			return err
+		}},
+		"other precision": {func(m *onnxgraph.Model) error {
+			_, err := precision.Convert(m, onnxgraph.Float16)
 			return err
 		}},
 		"other data": {func(m *onnxgraph.Model) error {

@@ -163,7 +163,7 @@ func set(v *onnxgraph.Value, data []float64) error {
 	}
 	for i, x := range rounded {
 		if math.IsInf(x, 0) {
-			return fmt.Errorf("%q would be %g, beyond the range of %v: %s", v.Name(), data[i], old.DType(), transform.MakeFloat32)
+			return fmt.Errorf("%q would be %g, which %v cannot hold and a float32 model can: %s", v.Name(), data[i], old.DType(), transform.MakeFloat32)
 		}
 	}
 	if v.Producer() != nil { // a Constant node

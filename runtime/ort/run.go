@@ -10,6 +10,7 @@ import (
 	capi "github.com/yalue/onnxruntime_go"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
 )
 
 // Run runs the model on one tensor per input and returns the named outputs, or all if none is named.
@@ -96,7 +97,7 @@ func readable(p Port) error {
 	if isNative || p.isStatic() || len(p.Shape) > 0 && p.DType.Bits() == 8 {
 		return nil
 	}
-	return fmt.Errorf("output %q is %s, which can be read only with fixed dims: fix them, or cast it to float32 in the model", p.Name, describe(p.DType, p.Shape))
+	return fmt.Errorf("output %q is %s, which can be read only with fixed dims: fix them, or take a float32 model: %s", p.Name, describe(p.DType, p.Shape), transform.MakeFloat32)
 }
 
 // checkNames lists the tensors that are for no input.

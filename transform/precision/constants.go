@@ -73,8 +73,8 @@ var defaultFloat32 = map[string]string{
 	"HannWindow": "output_datatype", "HammingWindow": "output_datatype", "BlackmanWindow": "output_datatype", "MelWeightMatrix": "output_datatype",
 }
 
-// tensor returns the tensor in the new type. It is computed when the model is saved: those of a large model need not fit in
-// memory.
+// tensor returns the tensor in the new type, with what describes it. It is computed when the model is saved: those of a large
+// model need not fit in memory.
 func (c *converter) tensor(t *onnxgraph.Tensor) *onnxgraph.Tensor {
 	return onnxgraph.NewLazyTensor(c.to, t.Dims(), func() (*onnxgraph.Tensor, error) {
 		data, err := t.Float64s()
@@ -82,5 +82,5 @@ func (c *converter) tensor(t *onnxgraph.Tensor) *onnxgraph.Tensor {
 			return nil, err
 		}
 		return onnxgraph.FromFloat64s(c.to, t.Dims(), data)
-	})
+	}).DescribedAs(t)
 }
