@@ -204,6 +204,27 @@ func TestHarmless(t *testing.T) {
 	}
 }
 
+// TestStandardCodes decodes a file without the Huffman codes that encoders take if they are not to find better ones.
+func TestStandardCodes(t *testing.T) {
+	for _, name := range []string{"420.jpg", "gray.jpg", "cmyk.jpg"} {
+		whole := readFile(t, name)
+		var without []byte
+		for rest := whole; len(rest) > 0; {
+			at := bytes.Index(rest, []byte{0xff, huffmanTables})
+			if at < 0 {
+				without = append(without, rest...)
+				break
+			}
+			without = append(without, rest[:at]...)
+			rest = rest[at+2+int(rest[at+2])<<8+int(rest[at+3]):]
+		}
+		want, _ := decode(t, whole)
+		if got, _ := decode(t, without); len(without) == len(whole) || !slices.Equal(got, want) {
+			t.Errorf("%s: %d of %d bytes are left, and give other pixels", name, len(without), len(whole))
+		}
+	}
+}
+
 // TestRefused checks what errors say.
 func TestRefused(t *testing.T) {
 	plain := readFile(t, "420.jpg")
@@ -245,7 +266,7 @@ func TestRefused(t *testing.T) {
 		{"other component in scan", set(scan+3, 77), "component 77"},
 		{"component twice in scan", set(scan+5, 1), "component 1"},
 		{"no quantization", drop(quantization), "quantization table"},
-		{"no code", drop(huffmanTables), "Huffman table"},
+		{"no such code", set(scan+4, 0x22), "Huffman table"},
 		{"no scan", slices.Concat(plain[:scan-2], []byte{0xff, endOfImage}), "has no data"},
 		{"no frame", slices.Concat(plain[:frame-2], []byte{0xff, endOfImage}), "no frame"},
 		{"two frames", slices.Concat(plain[:frame+17], plain[frame-2:]), "two frames"},

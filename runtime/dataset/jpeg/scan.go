@@ -67,7 +67,7 @@ func (d *decoder) scanHead(segment []byte) (scan, error) {
 		if tables>>4 > 3 || tables&15 > 3 {
 			return s, errors.New("a scan names a Huffman table that there cannot be")
 		}
-		c.dc, c.ac = d.dc[tables>>4], d.ac[tables&15]
+		c.dc, c.ac = cmp.Or(d.dc[tables>>4], standard().dc[tables>>4]), cmp.Or(d.ac[tables&15], standard().ac[tables&15])
 		s.components = append(s.components, c)
 		blocks += c.h * c.v
 	}
