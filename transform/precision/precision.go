@@ -91,12 +91,14 @@ func convert(m *onnxgraph.Model, to onnxgraph.DType) (*Report, error) {
 		}
 	}
 	for _, g := range m.Graphs() {
+		g.MapTypes(c.mapped)
+	}
+	for _, g := range m.Graphs() {
 		for _, n := range g.Nodes() {
 			c.keepFloat32(n)
 		}
 	}
 	for _, g := range m.Graphs() {
-		g.MapTypes(c.mapped)
 		c.convertConstants(g)
 	}
 	for _, g := range m.Graphs() {

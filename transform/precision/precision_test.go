@@ -379,3 +379,31 @@ func TestConvertRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestConvertOldFormat converts files in which every constant is an input, too: each has the type that it is declared with.
+func TestConvertOldFormat(t *testing.T) {
+	orttest.Init(t)
+	m := onnxgraph.New("old", 3, 9)
+	x, err := m.Graph.AddInput(convcases.X, single, onnxgraph.Static(1, 2, 6, 6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &network{Graph: m.Graph, dtype: single}
+	y := g.op("Conv", g.op("Upsample", x, g.numbers(1, 1, 2, 2)), g.constant(4, 2, 3, 3))
+	m.Graph.Rename(y, convcases.Y)
+	m.Graph.AddOutput(y, single, onnxgraph.Static(1, 4, 10, 10))
+	data := in(t, half, convcases.Draw(single, 9, 1, 2, 6, 6))
+	want := run(t, m, in(t, single, data))
+	for _, to := range []onnxgraph.DType{half, single} { // there, and back
+		if _, err := precision.Convert(m, to); err != nil {
+			t.Fatal(err)
+		}
+		if m, err = parsed(m); err != nil {
+			t.Fatal(err)
+		}
+		near(t, to.String(), run(t, m, in(t, to, data))[convcases.Y], want[convcases.Y], 5e-3)
+	}
+	if found := typesIn(m); !slices.Equal(found, []onnxgraph.DType{single}) {
+		t.Errorf("there still are %v", found)
+	}
+}
