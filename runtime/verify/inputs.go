@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -259,7 +260,7 @@ func describe(inputs map[string]*onnxgraph.Tensor) string {
 		parts = append(parts, text)
 	}
 	slices.Sort(parts)
-	return strings.Join(parts, ", ")
+	return cmp.Or(strings.Join(parts, ", "), "no inputs")
 }
 
 func sizesText(dims []int64) string { return strings.ReplaceAll(fmt.Sprint(dims), " ", ", ") }

@@ -45,7 +45,7 @@ func Latency(ctx context.Context, models []*onnxgraph.Model, o Options, runs int
 			return nil, err
 		}
 		sessions[i], inputs[i] = s, cases[0].Inputs
-		timings[i].Images = max(1, firstDim(inputs[i][s.Inputs()[0].Name]))
+		timings[i].Images = max(1, batchOf(s, cases[0]))
 		if images := timings[0].Images; timings[i].Images != images {
 			return nil, fmt.Errorf("timing %s: it runs on batches of %d, %s on batches of %d, so that they cannot be compared", m.Path(), timings[i].Images, models[0].Path(), images)
 		}

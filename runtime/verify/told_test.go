@@ -307,6 +307,26 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// TestWithoutInputs compares models that compute from constants alone.
+func TestWithoutInputs(t *testing.T) {
+	orttest.Init(t)
+	build := func(v float32) *onnxgraph.Model {
+		n := newNetwork(t)
+		y := n.op("Neg", []*onnxgraph.Value{n.floats([]int64{1}, v)})
+		n.Rename(y, "y")
+		n.AddOutput(y, onnxgraph.Float32, onnxgraph.Static(1))
+		return n.Model()
+	}
+	report, err := verify.Outputs(t.Context(), build(2), build(3), verify.Options{})
+	if err != nil || report.Differences[0].MaxAbs != 1 || report.Batch != 0 {
+		t.Errorf("got %+v, %v", report, err)
+	}
+	timings, err := verify.Latency(t.Context(), []*onnxgraph.Model{build(2), build(3)}, verify.Options{}, 1, ort.Options{})
+	if err != nil || len(timings) != 2 || timings[0].Images != 1 {
+		t.Errorf("timings %+v, %v", timings, err)
+	}
+}
+
 // TestMemoryIsBounded has images of a size that no machine can hold: that is to be said, not tried.
 func TestMemoryIsBounded(t *testing.T) {
 	orttest.Init(t)

@@ -73,7 +73,7 @@ func compareOn(ctx context.Context, reference, other *onnxgraph.Model, o Options
 		return Report{}, err
 	}
 	defer b.Close()
-	report := Report{Batch: firstDim(cases[0].Inputs[a.Inputs()[0].Name])}
+	report := Report{Batch: batchOf(a, cases[0])}
 	for _, port := range a.Outputs() {
 		report.Differences = append(report.Differences, Difference{Output: port.Name})
 	}
@@ -93,11 +93,12 @@ func compareOn(ctx context.Context, reference, other *onnxgraph.Model, o Options
 	return report, nil
 }
 
-func firstDim(t *onnxgraph.Tensor) int64 {
-	if t.Rank() == 0 {
+// batchOf returns the first dimension of a session's first input, 0 if there is none.
+func batchOf(s *ort.Session, c Case) int64 {
+	if len(s.Inputs()) == 0 || c.Inputs[s.Inputs()[0].Name].Rank() == 0 {
 		return 0
 	}
-	return t.Dims()[0]
+	return c.Inputs[s.Inputs()[0].Name].Dims()[0]
 }
 
 // add compares what two models computed for the output.
