@@ -286,6 +286,21 @@ func TestNothingToCompare(t *testing.T) {
 	}
 }
 
+// TestNothingHidesADifference has an output without a number on all inputs, beside one that differs on negative ones only.
+func TestNothingHidesADifference(t *testing.T) {
+	orttest.Init(t)
+	build := func(slope float32) *onnxgraph.Model {
+		n := newNetwork(t)
+		x := n.input("x", onnxgraph.Float32, []onnxgraph.Dim{{Size: 100}})
+		n.output(n.op("Log", []*onnxgraph.Value{n.op("Sub", []*onnxgraph.Value{n.op("Sigmoid", []*onnxgraph.Value{x}), n.floats([]int64{1}, 2)})}))
+		return n.output(n.op("LeakyRelu", []*onnxgraph.Value{x}, onnxgraph.Float("alpha", slope)))
+	}
+	report, err := verify.Outputs(t.Context(), build(0.1), build(0.2), verify.Options{})
+	if err != nil || report.Differences[0].Compared != 0 || !(report.Differences[1].MaxRel > 0.01) {
+		t.Errorf("got %+v, %v", report, err)
+	}
+}
+
 // TestBatches runs models that take any batch, or only single examples.
 func TestBatches(t *testing.T) {
 	orttest.Init(t)

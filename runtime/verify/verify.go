@@ -44,7 +44,7 @@ func Outputs(ctx context.Context, reference, other *onnxgraph.Model, o Options) 
 			}
 			return Report{}, err
 		}
-		report = next
+		report.add(next)
 		isEmpty := func(d Difference) bool { return d.Compared == 0 }
 		if o.Inputs != nil || !slices.ContainsFunc(report.Differences, isEmpty) {
 			break
@@ -56,6 +56,19 @@ func Outputs(ctx context.Context, reference, other *onnxgraph.Model, o Options) 
 		}
 	}
 	return report, fmt.Errorf("comparing %s on %s: %w: give inputs on which it computes something (--inputs)", reference.Path(), strings.Join(report.Inputs, "; "), ErrNothingCompared)
+}
+
+// add takes in what a comparison of the same models on other inputs found.
+func (r *Report) add(other Report) {
+	if r.Differences == nil {
+		*r = other
+		return
+	}
+	r.Inputs = append(r.Inputs, other.Inputs...)
+	for i, d := range other.Differences {
+		mine := &r.Differences[i]
+		mine.MaxAbs, mine.MaxRel, mine.Compared = max(mine.MaxAbs, d.MaxAbs), max(mine.MaxRel, d.MaxRel), mine.Compared+d.Compared
+	}
 }
 
 // compareOn compares the models on given inputs, or on what is drawn.
