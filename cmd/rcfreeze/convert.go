@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
@@ -121,7 +122,7 @@ func (c *convertCommand) makeBlocks(ctx context.Context, m *onnxgraph.Model, res
 			m.Path(), len(result.Convolutions), reasons(result.Convolutions))
 	}
 	c.tellConversions(result.Convolutions, !c.reinit && c.conversion.options.MaxError == 0)
-	if unknown := unknownMACs(result.Convolutions); unknown > 0 {
+	if unknown := unknownMACs(result.Convolutions); unknown > 0 && anyMACs(result.Convolutions) { // else the table has no such column
 		c.say("the MACs of %d convolutions are not known, as the model does not say its shapes: `rcfreeze inspect` works them out", unknown)
 	}
 	if training, _ := trainstep.InferenceMode(m.Clone()); training > 0 {
@@ -158,6 +159,10 @@ func unknownMACs(list []transform.Conversion) int {
 		}
 	}
 	return unknown
+}
+
+func anyMACs(list []transform.Conversion) bool {
+	return slices.ContainsFunc(list, func(c transform.Conversion) bool { return c.Before.MACs > 0 })
 }
 
 // blockCount says how many blocks were made, and for how many convolutions if some share one.

@@ -139,10 +139,11 @@ func (c *evalCommand) check() error {
 }
 
 // How many images at a time are measured, if the user does not say: defaultBatch, if these take no more than plentyOfMemory
-// and half of what is free. On a CPU more at a time are hardly faster.
+// and half of what is free. On a CPU more at a time are hardly faster. Above muchMemory it is told how much that is.
 const (
 	defaultBatch   = 128
 	plentyOfMemory = 2e9
+	muchMemory     = 5e8
 )
 
 // measure runs a model over a data set. Without a batch size it chooses one.
@@ -160,7 +161,9 @@ func (p *printer) measure(ctx context.Context, m *onnxgraph.Model, set *dataset.
 			return evaluate.Result{}, err
 		}
 	}
-	p.say("memory for %d images at a time: about %s%s", o.BatchSize, size(memory.Needed()), freeMemory(memory.Free))
+	if verbose || memory.Needed() > muchMemory {
+		p.say("memory for %d images at a time: about %s%s", o.BatchSize, size(memory.Needed()), freeMemory(memory.Free))
+	}
 	o.Outlined = func(outline evaluate.Outline) {
 		if verbose {
 			p.say("%s", blockForms(outline.TwoConv, outline.Folded))

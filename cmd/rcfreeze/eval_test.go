@@ -35,7 +35,7 @@ func TestBatchWithin(t *testing.T) {
 // TestEvalTellsMemory looks at what eval says of memory, and that it keeps a batch size that is given.
 func TestEvalTellsMemory(t *testing.T) {
 	workshop(t)
-	for args, images := range map[string]int{"": 128, " -b 0": 128, " -b 3": 3} {
+	for args, images := range map[string]int{" -v": 128, " -v -b 0": 128, " -v -b 3": 3} {
 		stdout, stderr, code := call(strings.Fields("eval model.onnx --data bands --normalize none" + args)...)
 		if code != exitDone || !strings.Contains(stderr, fmt.Sprintf("memory for %d images at a time: about ", images)) || strings.Contains(stdout, "memory") {
 			t.Errorf("eval%s: exit code %d:\n%s%s", args, code, stdout, stderr)
