@@ -100,6 +100,9 @@ func TestUnreached(t *testing.T) {
 		w := m.Graph.AddConstant(name, onnxgraph.NewTensor([]int64{features[1], 2}, data))
 		return m.Graph.AddNode("MatMul", []*onnxgraph.Value{flat, w}).Output(0)
 	}
+	if err := transform.ChooseLogits(m, m.Graph.Outputs()[0].Name()); err != nil {
+		t.Fatal(err)
+	}
 	m.Graph.AddOutput(layer("aside"), onnxgraph.Float32, nil)
 	layer("nowhere")
 	r := newRun(t, m, transform.Baseline)
