@@ -47,7 +47,7 @@ gradients: setup ## compare the gradients of torchvision's models with PyTorch's
 	RCFREEZE_TEST_ALL=1 RCFREEZE_GRADIENTS="$(CURDIR)/gradients.md" go test -count 1 -timeout 12h -run '^TestGradients$$' ./runtime/train >&2
 	@cat gradients.md
 
-bench: setup build ## measure beside PyTorch, and what else is named there, into bench/RESULTS.md; a quarter of an hour on two cores
+bench: setup build ## measure beside PyTorch, and what else is named there, into bench/RESULTS.md; half an hour on two cores
 	RCFREEZE_ORT_LIB=$${RCFREEZE_ORT_LIB:-$(CURDIR)/.cache/onnxruntime} go run ./bench -o bench/RESULTS.md
 
 gobench: setup ## run the Go benchmarks of the inner parts, shortly
