@@ -43,7 +43,7 @@ func (c *candidate) build(o Options, moments *projection.Moments) error {
 func (c *candidate) makeRandom(o Options) error {
 	c.bank = c.drawBank(o)
 	c.pointwise = drawn(c.conv.filters.DType(), c.pointwiseDims(), filterbank.Default, filterbank.Spec{Seed: o.Seed,
-		Stream: c.row.Node + "/pointwise", Filters: c.pointwiseDims()[0], Shape: c.pointwiseDims()[1:], Groups: c.groups})
+		Stream: c.row.Node + "/pointwise", Filters: c.pointwiseDims()[0], Shape: c.pointwiseDims()[1:], Groups: c.groups, Trains: true})
 	_, err := c.bank.SHA256() // which apply asks for
 	return err
 }

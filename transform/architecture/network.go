@@ -133,7 +133,7 @@ func (n *network) uniform(name string, filters int, shape ...int) []float32 {
 	}
 	var data []float32
 	data, n.err = filterbank.Generate("kaiming-uniform", filterbank.Spec{
-		Seed: n.seed, Stream: "initial " + name, Filters: filters, Shape: shape, Groups: 1,
+		Seed: n.seed, Stream: "initial " + name, Filters: filters, Shape: shape, Groups: 1, Trains: true,
 	})
 	return data
 }

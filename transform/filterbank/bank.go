@@ -49,6 +49,9 @@ type Spec struct {
 	Filters int    // number of filters J, of all groups together
 	Shape   []int  // of one filter: channels per group, then the kernel, for example [16, 3, 3]
 	Groups  int    // groups of the convolution; divides Filters
+	// Trains says that these are weights that train. They start as they are drawn first: only among filters that stay are those
+	// drawn again that nearly depend on the others.
+	Trains bool
 }
 
 // fanIn is the number of weights of one filter.
@@ -137,7 +140,7 @@ func prepare(name string, spec Spec) (start func() drawing, err error) {
 		if err := spec.check(); err != nil {
 			return nil, fmt.Errorf("generating bank %s for %q: %w", name, spec.Stream, err)
 		}
-		if b.dependent {
+		if b.dependent || spec.Trains {
 			return func() drawing { return b.draw(NewStream(spec.Seed, spec.Stream), spec) }, nil
 		}
 		return sync.OnceValue(func() drawing { return conditioned(b.draw, spec) }), nil

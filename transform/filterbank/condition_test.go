@@ -157,3 +157,30 @@ func TestFurtherDrawsGolden(t *testing.T) {
 		}
 	}
 }
+
+// TestWeightsThatTrainStayAsDrawn checks that a seed stands for the same initial weights, whatever their number.
+func TestWeightsThatTrainStayAsDrawn(t *testing.T) {
+	differ := 0
+	for _, spec := range nearSquareSpecs() {
+		bank, err := Generate(Default, spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec.Trains = true
+		got, err := Generate(Default, spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := make([]float32, len(got))
+		kaimingUniform(NewStream(spec.Seed, spec.Stream), spec)(want, 0)
+		if !slices.Equal(got, want) {
+			t.Errorf("%d filters of shape %v: not as first drawn", spec.Filters, spec.Shape)
+		}
+		if !slices.Equal(got, bank) {
+			differ++
+		}
+	}
+	if differ == 0 {
+		t.Error("no bank differs: the test shows nothing")
+	}
+}
