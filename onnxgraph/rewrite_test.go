@@ -1,11 +1,12 @@
 package onnxgraph
 
 import (
-	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 )
 
 // TestSwapOutput puts a node behind another one whose output is a graph output.

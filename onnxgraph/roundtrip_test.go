@@ -2,7 +2,6 @@ package onnxgraph
 
 import (
 	"bytes"
-	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
 )

@@ -1,12 +1,12 @@
 package transform_test
 
 import (
-	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"

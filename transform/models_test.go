@@ -1,11 +1,11 @@
 package transform_test
 
 import (
-	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"maps"
 	"path/filepath"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 )

@@ -2,12 +2,13 @@ package dataset
 
 import (
 	"fmt"
-	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"image/color"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 )
 
 // channelsOf interleaves planar bytes in reverse: element i of the result is that of [H,W,C] seen as [C,H,W].

@@ -2,11 +2,11 @@ package ort_test
 
 import (
 	"fmt"
-	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"runtime"
 	"slices"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"

@@ -2,13 +2,13 @@ package train_test
 
 import (
 	"fmt"
-	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"math"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"

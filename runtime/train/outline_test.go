@@ -2,9 +2,9 @@ package train_test
 
 import (
 	"fmt"
-	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"

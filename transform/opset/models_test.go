@@ -2,13 +2,13 @@ package opset_test
 
 import (
 	"fmt"
-	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform/opset"

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
@@ -15,16 +16,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/precision"
 )
 
-// conformanceModels is where Debian's libonnx-testdata puts ONNX's own test models, one of each form of every operator.
-const conformanceModels = "/usr/share/libonnx-testdata/data"
-
 // TestConformance converts ONNX's own test models to float32: what ONNX Runtime could run it still runs, with the same result.
 func TestConformance(t *testing.T) {
-	if _, err := os.Stat(conformanceModels); os.IsNotExist(err) {
-		t.Skip("no ONNX test models here: install libonnx-testdata")
-	}
+	folder := peer.ConformanceModels(t)
 	orttest.Init(t)
-	paths, err := filepath.Glob(filepath.Join(conformanceModels, "node", "*", "model.onnx"))
+	paths, err := filepath.Glob(filepath.Join(folder, "node", "*", "model.onnx"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,10 +122,7 @@ func execute(m *onnxgraph.Model, inputs map[string]*onnxgraph.Tensor) (map[strin
 
 // TestModels converts real models of other types to float32.
 func TestModels(t *testing.T) {
-	folder := os.Getenv("RCFREEZE_MODELS")
-	if folder == "" {
-		t.Skip("set RCFREEZE_MODELS to a folder with ONNX files")
-	}
+	folder := peer.Models(t)
 	orttest.Init(t)
 	paths, err := filepath.Glob(filepath.Join(folder, "*.onnx"))
 	if err != nil {
