@@ -3,7 +3,6 @@ package onnxgraph
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 )
@@ -42,7 +41,7 @@ func usesOwnDomain(g *Graph) bool {
 func (g *Graph) validate() []error {
 	var faults []error
 	for _, cycle := range sortNodes(g.nodes).cycles {
-		faults = append(faults, fmt.Errorf("graph %q: nodes that depend on each other in a cycle: %s", g.Name(), describe(cycle)))
+		faults = append(faults, fmt.Errorf("graph %q: nodes that depend on each other in a cycle: %s", g.Name(), Listed(mapSlice(cycle, (*Node).String))))
 	}
 	faults = append(faults, g.inputFaults()...)
 	for _, v := range g.initializers {
@@ -132,18 +131,4 @@ func mismatch(t *Tensor, have, need int64, unit string) error {
 		return nil
 	}
 	return fmt.Errorf("%v of dims %v needs %d %s, has %d", t.DType(), t.Dims(), need, unit, have)
-}
-
-// describe lists the first few of the nodes.
-func describe(nodes []*Node) string {
-	const most = 8
-	var parts []string
-	for i, n := range nodes {
-		if i == most {
-			parts = append(parts, fmt.Sprintf("and %d more", len(nodes)-most))
-			break
-		}
-		parts = append(parts, n.String())
-	}
-	return strings.Join(parts, ", ")
 }

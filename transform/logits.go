@@ -16,7 +16,7 @@ const logitsKey = "rcfreeze.logits"
 // that there is no output of that name.
 func ChooseLogits(m *onnxgraph.Model, name string) error {
 	if outputNamed(m, name) == nil {
-		return fmt.Errorf("choosing the output with the logits of %s: there is no output %q; the outputs are%s", m.Path(), name, listOutputs(m))
+		return errors.Join(fmt.Errorf("choosing the output with the logits of %s: there is no output %q; the outputs are", m.Path(), name), listOutputs(m))
 	}
 	m.SetMetadata(logitsKey, name)
 	return nil
@@ -43,8 +43,11 @@ func Logits(m *onnxgraph.Model) (*onnxgraph.Value, error) {
 // SeveralOutputsError says that a model has several outputs, and that none is chosen as its logits.
 type SeveralOutputsError struct{ model *onnxgraph.Model }
 
-func (e *SeveralOutputsError) Error() string {
-	return fmt.Sprintf("%s has several outputs: name the one with the logits (--logits NAME):%s", e.model.Path(), listOutputs(e.model))
+func (e *SeveralOutputsError) Error() string { return e.Unwrap().Error() }
+
+// Unwrap returns an error for the whole, and one for each output.
+func (e *SeveralOutputsError) Unwrap() error {
+	return errors.Join(fmt.Errorf("%s has several outputs: name the one with the logits (--logits NAME):", e.model.Path()), listOutputs(e.model))
 }
 
 func outputNamed(m *onnxgraph.Model, name string) *onnxgraph.Value {
@@ -55,16 +58,17 @@ func outputNamed(m *onnxgraph.Model, name string) *onnxgraph.Value {
 	return nil
 }
 
-func listOutputs(m *onnxgraph.Model) string {
-	var b strings.Builder
+// listOutputs returns an error for each output, which says of what type and shape it is.
+func listOutputs(m *onnxgraph.Model) error {
+	var list []error
 	for _, v := range m.Graph.Outputs() {
 		shape := "of a shape that the model does not say"
 		if dims, ok := v.Shape(); ok {
 			shape = describeDims(dims)
 		}
-		fmt.Fprintf(&b, "\n  %s: %v %s", v.Name(), v.DType(), shape)
+		list = append(list, fmt.Errorf("  %s: %v %s", v.Name(), v.DType(), shape))
 	}
-	return b.String()
+	return errors.Join(list...)
 }
 
 func describeDims(dims []onnxgraph.Dim) string {

@@ -131,7 +131,7 @@ func (c *calibrateCommand) tellLeftOut(m *onnxgraph.Model, r *batchnorm.Report, 
 		c.say("left out %d of the %s training images, which fill no batch of %d: --batch-size says how many fill one", images-r.Images, count(images), c.sample.batchSize)
 	}
 	if len(r.Unmeasured) > 0 {
-		c.say("kept the statistics of %s, which nothing that the model puts out depends on", listed(r.Unmeasured))
+		c.say("kept the statistics of %s, which nothing that the model puts out depends on", onnxgraph.Listed(r.Unmeasured))
 	}
 	if !precision.IsAll(m, onnxgraph.Float32) {
 		c.say("%s does not compute in float32 throughout: its statistics were measured in float32, and stored in the type that they had", m.Path())

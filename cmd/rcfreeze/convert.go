@@ -118,8 +118,8 @@ func (c *convertCommand) makeBlocks(ctx context.Context, m *onnxgraph.Model, res
 		return fmt.Errorf("converting %s: it has no convolution, so there is nothing to make frozen blocks of, and nothing was written", m.Path())
 	}
 	if result.Converted == 0 {
-		return fmt.Errorf("converting %s: none of its %d convolutions becomes a frozen block, and nothing was written:\n%w",
-			m.Path(), len(result.Convolutions), reasons(result.Convolutions))
+		return errors.Join(fmt.Errorf("converting %s: none of its %d convolutions becomes a frozen block, and nothing was written:",
+			m.Path(), len(result.Convolutions)), reasons(result.Convolutions))
 	}
 	c.tellConversions(result.Convolutions, !c.reinit && c.conversion.options.MaxError == 0)
 	if unknown := unknownMACs(result.Convolutions); unknown > 0 && anyMACs(result.Convolutions) { // else the table has no such column

@@ -227,7 +227,7 @@ func (c *inspectCommand) print(r inspectResult) {
 		facts = append(facts, [2]string{"output", p.String()})
 	}
 	if r.Classes != nil {
-		facts = append(facts, [2]string{"classes", fmt.Sprintf("%d: %s", len(r.Classes), listed(r.Classes))})
+		facts = append(facts, [2]string{"classes", fmt.Sprintf("%d: %s", len(r.Classes), onnxgraph.Listed(r.Classes))})
 	}
 	if r.Normalize != nil {
 		facts = append(facts, [2]string{"normalization", r.Normalize.String()})

@@ -48,13 +48,14 @@ func untilSignal(parent context.Context, signals ...os.Signal) context.Context {
 
 // execute runs the command with the given arguments and returns its exit code.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot(&printer{stdin: os.Stdin, stdout: stdout, stderr: stderr})
+	p := &printer{stdin: os.Stdin, stdout: stdout, stderr: stderr}
+	root := newRoot(p)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(stderr, "rcfreeze:", shortened(err.Error()))
+	p.say("rcfreeze: %v", err)
 	return exitCode(ctx, err)
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/spf13/cobra"
@@ -126,15 +125,11 @@ func (f *outputFlags) checkFinite(p *printer, written []onnxgraph.NotFinite) err
 
 // listNotFinite names the first few of the tensors.
 func listNotFinite(list []onnxgraph.NotFinite) string {
-	const most = 5
-	var names []string
-	for _, n := range list[:min(len(list), most)] {
-		names = append(names, n.String())
+	names := make([]string, len(list))
+	for i, n := range list {
+		names[i] = n.String()
 	}
-	if more := len(list) - most; more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(names, ", ")
+	return onnxgraph.Listed(names)
 }
 
 // commit gives the model its place.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,14 +27,24 @@ func (p *printer) result(document any, human func()) error {
 		human()
 		return nil
 	}
-	e := json.NewEncoder(p.stdout)
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(document)
+	if err := e.Encode(document); err != nil {
+		return err
+	}
+	_, err := p.stdout.Write(plainJSON(text.Bytes()))
+	return err
 }
 
-// say writes one line of talk.
-func (p *printer) say(format string, args ...any) { fmt.Fprintf(p.stderr, format+"\n", args...) }
+// say writes one line of talk, or several if an argument is an error of several.
+func (p *printer) say(format string, args ...any) {
+	for i, arg := range args {
+		args[i] = shown{arg}
+	}
+	fmt.Fprintln(p.stderr, shortened(fmt.Sprintf(format, args...)))
+}
 
 // textWidth is how wide a column of a table may be: longer text is wrapped.
 const textWidth = 72
@@ -43,8 +55,10 @@ func (p *printer) table(header table.Row, rows []table.Row) {
 	style := table.StyleLight
 	style.Format.Header = text.FormatDefault
 	t.SetStyle(style)
-	t.AppendHeader(header)
-	t.AppendRows(rows)
+	t.AppendHeader(plainRow(header))
+	for _, row := range rows {
+		t.AppendRow(plainRow(row))
+	}
 	var columns []table.ColumnConfig
 	for i := range header {
 		c := table.ColumnConfig{Number: i + 1, WidthMax: textWidth, WidthMaxEnforcer: text.WrapSoft}
@@ -57,14 +71,24 @@ func (p *printer) table(header table.Row, rows []table.Row) {
 	fmt.Fprintln(p.stdout, t.Render())
 }
 
+// plainRow returns a row of a table as people see it.
+func plainRow(row table.Row) table.Row {
+	cells := make(table.Row, len(row))
+	for i, cell := range row {
+		cells[i] = cut(plain(fmt.Sprint(cell)), mostRunes)
+	}
+	return cells
+}
+
 // facts prints a name and a value per line.
 func (p *printer) facts(rows ...[2]string) {
-	width := 0
-	for _, r := range rows {
-		width = max(width, len(r[0]))
+	rows, width := slices.Clone(rows), 0
+	for i, r := range rows {
+		rows[i] = [2]string{cut(plain(r[0]), textWidth), cut(plain(r[1]), mostRunes)}
+		width = max(width, text.StringWidth(rows[i][0]))
 	}
 	for _, r := range rows {
-		fmt.Fprintf(p.stdout, "%-*s  %s\n", width, r[0], r[1])
+		fmt.Fprintf(p.stdout, "%s  %s\n", text.Pad(r[0], width, ' '), r[1])
 	}
 }
 

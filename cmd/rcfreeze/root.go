@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime/debug"
 	"strings"
 
@@ -26,6 +27,8 @@ Results go to standard output: tables, or with --json one JSON document. All els
 A model is read from standard input where MODEL is -, and written to standard output with -o -: results then go to
 standard error, too.`,
 		Version:       version(),
+		Args:          onlyCommands,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -33,6 +36,7 @@ standard error, too.`,
 	root.SetErr(p.stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "print the result as one JSON document")
+	root.SuggestionsMinimumDistance = 2
 	root.SetGlobalNormalizationFunc(flagName)
 	for _, make := range subcommands {
 		cmd := make(p)
@@ -40,6 +44,18 @@ standard error, too.`,
 		root.AddCommand(cmd)
 	}
 	return root
+}
+
+// onlyCommands refuses what is no subcommand, and tells which one may be meant.
+func onlyCommands(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	meant := "rcfreeze --help lists the commands"
+	if similar := root.SuggestionsFor(args[0]); len(similar) > 0 {
+		meant = "did you mean " + strings.Join(similar, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q: %s", args[0], meant)
 }
 
 // aliases are other names of flags, as other training programs call them.

@@ -6,11 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// The most that an error prints: what a model or a folder holds may be without end.
+// The most that people see of a text: what a model or a folder holds may be without end. JSON has all of it.
 const (
-	mostLines = 30
-	mostRunes = 1500 // of a line
-	endRunes  = 300  // of a longer line, kept from its end, where the advice stands
+	mostLines = 30   // of a message
+	mostRunes = 1500 // of a line, or of a cell of a table
 )
 
 // shortened returns a message without what nobody would read: the middle of long lines, and lines after the first ones,
@@ -22,12 +21,19 @@ func shortened(message string) string {
 		lines = append(lines[:mostLines-1], fmt.Sprintf("… and %d more lines", more), last)
 	}
 	for i, line := range lines {
-		if n := utf8.RuneCountInString(line); n > mostRunes {
-			runes := []rune(line)
-			end := n - endRunes
-			start := mostRunes - endRunes
-			lines[i] = fmt.Sprintf("%s … (%d characters left out) … %s", string(runes[:start]), end-start, string(runes[end:]))
-		}
+		lines[i] = cut(line, mostRunes)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// cut leaves out the middle of a line of more characters than most: a fifth of what stays is its end, where the advice stands.
+func cut(line string, most int) string {
+	n := utf8.RuneCountInString(line)
+	if n <= most {
+		return line
+	}
+	runes := []rune(line)
+	end := n - most/5
+	start := most - most/5
+	return fmt.Sprintf("%s … (%d characters left out) … %s", string(runes[:start]), end-start, string(runes[end:]))
 }

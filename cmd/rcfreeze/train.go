@@ -135,7 +135,7 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 		return fmt.Errorf("training %s: %w", m.Path(), withTrainFrom(err, m, variant))
 	}
 	if n := len(trained.Unreached); n > 0 {
-		c.say("%d parameters stayed as they are, since the loss does not depend on them: %s", n, strings.Join(trained.Unreached, ", "))
+		c.say("%d parameters stayed as they are, since the loss does not depend on them: %s", n, onnxgraph.Listed(trained.Unreached))
 	}
 	if err := describe(trained.Model, run.Normalize, run.Train.Classes); err != nil {
 		return err

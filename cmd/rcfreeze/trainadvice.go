@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
@@ -35,7 +34,10 @@ func (c *trainCommand) adviseFew(run *train.Run) {
 		advice = append(advice, "--batchnorm recalibrate measures the running statistics in the end, which cannot follow so soon")
 	}
 	if len(advice) > 0 {
-		c.say("%d updates are few for a new last layer; what helps:\n  %s", updates, strings.Join(advice, "\n  "))
+		c.say("%d updates are few for a new last layer; what helps:", updates)
+	}
+	for _, line := range advice {
+		c.say("  %s", line)
 	}
 }
 

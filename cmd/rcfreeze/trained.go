@@ -23,7 +23,7 @@ func (p *printer) tellTrained(m *onnxgraph.Model, r train.Recipe, verbose bool) 
 		}
 	}
 	if len(converted) > 0 {
-		p.say("these train as float32, and are rounded to the type that they have in the file in the end: %s", listed(converted))
+		p.say("these train as float32, and are rounded to the type that they have in the file in the end: %s", onnxgraph.Listed(converted))
 	}
 	return p.tellLeftOut(m, r)
 }
@@ -45,16 +45,16 @@ func (p *printer) tellLeftOut(m *onnxgraph.Model, r train.Recipe) error {
 		{out.Constants, "these constants come before any weight, or look like parts of formulas", "--train NAME trains one"},
 	} {
 		if len(line.names) > 0 {
-			p.say("%s, and stay as they are: %s; %s", line.why, listed(line.names), line.how)
+			p.say("%s, and stay as they are: %s; %s", line.why, onnxgraph.Listed(line.names), line.how)
 		}
 	}
 	if r.BatchNorm == train.BatchNormTrain {
 		stay, forget := trainstep.OddMomentum(m)
 		if len(stay) > 0 {
-			p.say("the running statistics of these BatchNorms do not move, since their momentum is 1: %s; --batchnorm recalibrate estimates them in the end", listed(stay))
+			p.say("the running statistics of these BatchNorms do not move, since their momentum is 1: %s; --batchnorm recalibrate estimates them in the end", onnxgraph.Listed(stay))
 		}
 		if len(forget) > 0 {
-			p.say("the running statistics of these BatchNorms will be those of the last batch, since their momentum is 0: %s; --batchnorm recalibrate estimates them on all images", listed(forget))
+			p.say("the running statistics of these BatchNorms will be those of the last batch, since their momentum is 0: %s; --batchnorm recalibrate estimates them on all images", onnxgraph.Listed(forget))
 		}
 	}
 	return nil

@@ -23,7 +23,7 @@ func withTrainFrom(err error, m *onnxgraph.Model, variant transform.Variant) err
 	}
 	recipe := train.Recipe{TrainFrom: name}
 	if recipe.Select(m, variant) != nil {
-		return fmt.Errorf("%w\nnothing that trains comes after %s, the last of them", err, last)
+		return errors.Join(err, fmt.Errorf("nothing that trains comes after %s, the last of them", last))
 	}
-	return fmt.Errorf("%w\n--train-from %q trains only what comes after the last of them", err, name)
+	return errors.Join(err, fmt.Errorf("--train-from %q trains only what comes after the last of them", name))
 }

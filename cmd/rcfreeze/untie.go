@@ -14,6 +14,6 @@ func (p *printer) untie(m *onnxgraph.Model) {
 		names = append(names, fmt.Sprintf("%s (now %d)", s.Name, s.Copies))
 	}
 	if len(names) > 0 {
-		p.say("%s stores equal constants of different layers once, as exporters do; now each layer has its own: %s", m.Path(), listed(names))
+		p.say("%s stores equal constants of different layers once, as exporters do; now each layer has its own: %s", m.Path(), onnxgraph.Listed(names))
 	}
 }

@@ -71,7 +71,7 @@ func (p *Plan) finished(is experiment) (map[run]Row, error) {
 		return nil, fmt.Errorf("the folder %s holds a comparison: go on with that by --resume, or choose or empty another folder", p.Folder)
 	}
 	if err := was.differences(is); err != nil {
-		return nil, fmt.Errorf("the runs in %s are of another experiment; repeat it with the same settings, or choose another folder:\n%w", p.Folder, err)
+		return nil, errors.Join(fmt.Errorf("the runs in %s are of another experiment; repeat it with the same settings, or choose another folder:", p.Folder), err)
 	}
 	for _, file := range files {
 		var row Row

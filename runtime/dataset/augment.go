@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -46,7 +47,7 @@ func ParseAugmentations(text string) ([]Augmentation, error) {
 
 func parseAugmentation(text string) (Augmentation, error) {
 	name, argument, _ := strings.Cut(text, "=")
-	var usages []string
+	var usages []error
 	for _, kind := range augmentations {
 		if kind.name == name {
 			apply, err := kind.parse(argument)
@@ -55,9 +56,9 @@ func parseAugmentation(text string) (Augmentation, error) {
 			}
 			return Augmentation{text, apply}, nil
 		}
-		usages = append(usages, "\n  "+kind.usage)
+		usages = append(usages, errors.New("  "+kind.usage))
 	}
-	return Augmentation{}, fmt.Errorf("unknown augmentation %q; the augmentations are%s", name, strings.Join(usages, ""))
+	return Augmentation{}, errors.Join(fmt.Errorf("unknown augmentation %q; the augmentations are", name), errors.Join(usages...))
 }
 
 func parsePadCrop(argument string) (func(*rand.Rand, Shape, []uint8, []uint8), error) {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
 // fitClasses checks the labels, and makes them those of the model.
@@ -57,7 +59,7 @@ func (d *Dataset) takeNumbers(o Options) error {
 	}
 	err := d.checkLabels()
 	if err != nil && slices.Min(d.labels) >= 0 && largest > 0 && largest < maxClasses {
-		err = fmt.Errorf("%w\nif these labels are right, train a new last layer for them (--num-classes %d)", err, largest+1)
+		err = errors.Join(err, fmt.Errorf("if these labels are right, train a new last layer for them (--num-classes %d)", largest+1))
 	}
 	return err
 }
@@ -73,7 +75,7 @@ func (d *Dataset) takeOrder(model int) error {
 	case model != 0 && model < n:
 		return fmt.Errorf("the data set has %d classes, the model tells %d apart: train a new last layer for them (--num-classes %[1]d)", n, model)
 	case model != 0 && d.Format == "imagefolder":
-		d.Notes = append(d.Notes, fmt.Sprintf("the model does not name its classes, which are taken in the order of the folders: %s; --classes FILE tells another order", shortList(d.Classes)))
+		d.Notes = append(d.Notes, fmt.Sprintf("the model does not name its classes, which are taken in the order of the folders: %s; --classes FILE tells another order", onnxgraph.Listed(d.Classes)))
 	}
 	return d.checkLabels()
 }
@@ -102,14 +104,14 @@ func (d *Dataset) matchNames(model []string) error {
 	var faults []error
 	if len(unknown) > 0 {
 		advice := fmt.Sprintf("name the model's classes as the data set does, in the order of its outputs (--classes FILE), or train a new last layer (--num-classes %d)", len(d.Classes))
-		fault := fmt.Errorf("%d of the data set's %d classes are not among those that the model names: %s", len(unknown), len(d.Classes), shortList(unknown))
+		fault := fmt.Errorf("%d of the data set's %d classes are not among those that the model names: %s", len(unknown), len(d.Classes), onnxgraph.Listed(unknown))
 		if rest := without(model, d.Classes); len(rest) > 0 {
-			fault = fmt.Errorf("%w; only the model has %s", fault, shortList(rest))
+			fault = fmt.Errorf("%w; only the model has %s", fault, onnxgraph.Listed(rest))
 		}
-		faults = append(faults, fmt.Errorf("%w\n%s", fault, advice))
+		faults = append(faults, fault, errors.New(advice))
 	}
 	if len(ambiguous) > 0 {
-		faults = append(faults, fmt.Errorf("several classes of the model have the same name as one of the data set: %s: give names that differ (--classes FILE)", shortList(ambiguous)))
+		faults = append(faults, fmt.Errorf("several classes of the model have the same name as one of the data set: %s: give names that differ (--classes FILE)", onnxgraph.Listed(ambiguous)))
 	}
 	if len(faults) > 0 {
 		return errors.Join(faults...)
@@ -146,33 +148,24 @@ func isNumbered(names []string) bool { return slices.Equal(names, numberNames(le
 // first few.
 func (d *Dataset) checkLabels() error {
 	const listed = 5
-	var bad []string
+	var bad []error
 	count := 0
 	for i, label := range d.labels {
 		if label >= 0 && label < int64(len(d.Classes)) {
 			continue
 		}
 		if count++; count <= listed {
-			bad = append(bad, fmt.Sprintf("\n  %s: label %d", d.sample(i), label))
+			bad = append(bad, fmt.Errorf("  %s: label %d", d.sample(i), label))
 		}
 	}
 	if count == 0 {
 		return nil
 	}
 	if count > listed {
-		bad = append(bad, "\n  …")
+		bad = append(bad, errors.New("  …"))
 	}
-	return fmt.Errorf("%d of %d samples have a label outside the %d classes (0 to %d):%s",
-		count, len(d.labels), len(d.Classes), len(d.Classes)-1, strings.Join(bad, ""))
-}
-
-// shortList writes names, of many the first ones and how many more there are.
-func shortList(names []string) string {
-	const most = 8
-	if len(names) <= most+1 {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	head := fmt.Errorf("%d of %d samples have a label outside the %d classes (0 to %d):", count, len(d.labels), len(d.Classes), len(d.Classes)-1)
+	return errors.Join(head, errors.Join(bad...))
 }
 
 // ReadClassNames reads the names of a model's classes in the order of its outputs: a JSON list of strings, or one name

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
 // folderLayout says where the class folders of an image folder are.
@@ -53,13 +55,13 @@ func readFolderLayout(path string) (*folderLayout, error) {
 	case len(l.splits) > 0:
 		if rest := slices.Concat(flat, others); len(rest) > 0 {
 			slices.Sort(rest)
-			l.notes = append(l.notes, fmt.Sprintf("beside %s, these folders are no splits with class folders in them, and are passed over: %s", l.list(), shortList(rest)))
+			l.notes = append(l.notes, fmt.Sprintf("beside %s, these folders are no splits with class folders in them, and are passed over: %s", l.list(), onnxgraph.Listed(rest)))
 		}
 	case len(flat) > 0 && len(others) == 0:
 		return nil, fmt.Errorf("%s: named as splits, but without class folders in them: put the images of each class into a folder of its own, such as %s",
-			shortList(flat), filepath.Join(path, flat[0], "CLASS"))
+			onnxgraph.Listed(flat), filepath.Join(path, flat[0], "CLASS"))
 	case len(flat) > 0:
-		l.notes = append(l.notes, fmt.Sprintf("%s: taken as classes, since there are no folders in them", shortList(flat)))
+		l.notes = append(l.notes, fmt.Sprintf("%s: taken as classes, since there are no folders in them", onnxgraph.Listed(flat)))
 	default:
 		return l, refuseUnknownSplits(path, others)
 	}
@@ -87,7 +89,7 @@ func refuseUnknownSplits(path string, names []string) error {
 		}
 	}
 	return fmt.Errorf("%s hold the same folders, %s, as splits do, but are not named as such: name them train, val or test; "+
-		"if they are the classes, put their images directly into them", shortList(names), shortList(first))
+		"if they are the classes, put their images directly into them", onnxgraph.Listed(names), onnxgraph.Listed(first))
 }
 
 // holdsImages reports whether a folder has an image in it, not only in folders below.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
 var imageEndings = []string{".png", ".jpg", ".jpeg"}
@@ -64,7 +66,7 @@ func openFolder(path string, o Options) (*Dataset, error) {
 	}
 	d := &Dataset{Path: folder, Split: split, Classes: classes, Shape: o.Shape, Notes: l.notes, named: true}
 	if missing := without(classes, own); len(missing) > 0 {
-		d.Notes = append(d.Notes, fmt.Sprintf("there are no images of %s", shortList(missing)))
+		d.Notes = append(d.Notes, fmt.Sprintf("there are no images of %s", onnxgraph.Listed(missing)))
 	}
 	files, err := d.listFiles(own)
 	if err != nil {

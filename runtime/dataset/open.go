@@ -108,16 +108,17 @@ func chooseFormat(path, name string) (format, error) {
 		return formats[i], nil
 	}
 	var found []format
-	var names, needs []string
+	var names []string
+	var needs []error
 	for _, f := range formats {
-		needs = append(needs, fmt.Sprintf("\n  %s: %s", f.name, f.needs))
+		needs = append(needs, fmt.Errorf("  %s: %s", f.name, f.needs))
 		if f.detect(path) {
 			found, names = append(found, f), append(names, f.name)
 		}
 	}
 	switch len(found) {
 	case 0:
-		return format{}, fmt.Errorf("found no known format; the formats are%s", strings.Join(needs, ""))
+		return format{}, errors.Join(errors.New("found no known format; the formats are"), errors.Join(needs...))
 	case 1:
 		return found[0], nil
 	}

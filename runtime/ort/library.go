@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 )
 
 // LibraryVariable is the environment variable that names the shared library's file, or its folder.
@@ -83,11 +83,11 @@ func findNamed(path, foundBy string) (*Library, error) {
 
 // findIn returns the first usable library of the places.
 func findIn(places []place) (*Library, error) {
-	var searched []string
+	searched := []error{fmt.Errorf("finding ONNX Runtime: no usable %s in any of these folders:", thisPlatform().names[0])}
 	var unusable []error
 	for _, place := range places {
 		for _, folder := range place.folders {
-			searched = append(searched, fmt.Sprintf("%s (%s)", folder, place.how))
+			searched = append(searched, fmt.Errorf("  %s (%s)", folder, place.how))
 			for _, file := range librariesIn(folder) {
 				lib, err := place.inspect(folder, file)
 				if err == nil {
@@ -97,9 +97,7 @@ func findIn(places []place) (*Library, error) {
 			}
 		}
 	}
-	problem := fmt.Errorf("finding ONNX Runtime: no usable %s in any of these folders:\n  %s",
-		thisPlatform().names[0], strings.Join(searched, "\n  "))
-	return nil, errors.Join(append([]error{problem}, append(unusable, errors.New(remedy()))...)...)
+	return nil, errors.Join(slices.Concat(searched, unusable, []error{errors.New(remedy())})...)
 }
 
 // inspect checks a library that was found in a folder of the place.

@@ -1,6 +1,7 @@
 package gradient
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,10 +25,15 @@ type Fault struct {
 	Reason string // "" if its operator has no rule
 }
 
-func (e *UnsupportedError) Error() string {
+func (e *UnsupportedError) Error() string { return e.Unwrap().Error() }
+
+// Unwrap returns an error for the whole, one for all nodes whose operator has no rule, and one for each other reason.
+func (e *UnsupportedError) Unwrap() error {
 	without := map[string][]string{} // nodes without a rule, by operator
 	nodes := map[string][]string{}   // others, by reason
-	var operators, reasons, lines []string
+	var operators, reasons []string
+	lines := []error{errors.New("between what trains and the loss there are nodes that cannot be differentiated: train only what comes after " +
+		"them, or export the model without them:")}
 	for _, f := range e.Faults {
 		if f.Reason != "" {
 			if nodes[f.Reason] == nil {
@@ -48,14 +54,13 @@ func (e *UnsupportedError) Error() string {
 	for i, op := range operators {
 		operators[i] = fmt.Sprintf("%s (%s)", op, strings.Join(without[op], ", "))
 	}
-	for _, r := range reasons {
-		lines = append(lines, fmt.Sprintf("%s: %s", strings.Join(nodes[r], ", "), r))
-	}
 	if len(operators) > 0 {
-		lines = append([]string{"no gradient rule for operators " + strings.Join(operators, "; ")}, lines...)
+		lines = append(lines, fmt.Errorf("  no gradient rule for operators %s", strings.Join(operators, "; ")))
 	}
-	return "between what trains and the loss there are nodes that cannot be differentiated: train only what comes after " +
-		"them, or export the model without them:\n  " + strings.Join(lines, "\n  ")
+	for _, r := range reasons {
+		lines = append(lines, fmt.Errorf("  %s: %s", strings.Join(nodes[r], ", "), r))
+	}
+	return errors.Join(lines...)
 }
 
 func (p path) check() error {

@@ -32,8 +32,8 @@ func Upgrade(model *onnxgraph.Model, target int64) error {
 	// A first try on a copy keeps the model whole if it fails.
 	for _, m := range []*onnxgraph.Model{model.Clone(), model} {
 		if err := upgrade(m, target); err != nil {
-			return fmt.Errorf("upgrading %s from opset %d to %d: these nodes have an old form without a newer one; "+
-				"export the model with a newer opset, or replace the nodes:\n%w", subject(model), from, target, err)
+			return errors.Join(fmt.Errorf("upgrading %s from opset %d to %d: these nodes have an old form without a newer one; "+
+				"export the model with a newer opset, or replace the nodes:", subject(model), from, target), err)
 		}
 	}
 	return nil

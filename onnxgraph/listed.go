@@ -1,0 +1,15 @@
+package onnxgraph
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Listed writes the first of a list of names, and how many more there are. It is how all messages list what may be many.
+func Listed(names []string) string {
+	const most = 8
+	if len(names) <= most+1 {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
