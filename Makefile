@@ -5,10 +5,17 @@ SHELL := bash
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help setup build test test-all fuzz large lint zoo gradients bench gobench demo peers clean
+.PHONY: help setup build test test-all fuzz mutate large lint zoo gradients bench gobench demo peers clean
 
 # How long make fuzz takes for each of its tests, such as 30m.
 FUZZTIME ?= 1m
+
+# What make mutate does: N mutants of the package PKG, 0 for all, drawn by SEED; TESTS names further packages whose tests run,
+# and SKIP is a regular expression for tests that do not.
+N ?= 200
+SEED ?= 1
+TESTS ?=
+SKIP ?=
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -30,6 +37,10 @@ test-all: test ## all tests: also those beside peers (see make peers), which tak
 fuzz: ## damage models at random, load and convert them; FUZZTIME=30m is for how long each
 	go test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./onnxgraph
 	go test -run '^$$' -fuzz FuzzConvert -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./transform
+
+mutate: setup ## tell what no test of a package would notice: PKG=./transform [N=200] [SEED=1] [TESTS=./other] [SKIP=regexp]
+	@: $${PKG:?'name a package: make mutate PKG=./transform'}
+	@nice -n 15 go run ./internal/mutate -n $(N) -seed $(SEED) -tests '$(TESTS)' -skip '$(SKIP)' $(PKG)
 
 large: setup ## convert and export a model of 3 GB; takes 15 GB of disk in TMPDIR, and some minutes
 	RCFREEZE_LARGE=1 go test -timeout 3h -v -run TestLargeModel ./cmd/rcfreeze
