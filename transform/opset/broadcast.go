@@ -1,6 +1,7 @@
 package opset
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -43,12 +44,15 @@ func alignSecond(n *onnxgraph.Node, t types) error {
 // input. Before, a vector held one slope for each channel, the second dimension.
 func channelSlope(n *onnxgraph.Node, t types) error {
 	slope := n.Input(1)
+	if slope == nil {
+		return errors.New("it has no slope")
+	}
 	if c := slope.Constant(); t.of(slope).rank == 0 || c != nil && c.Len() == 1 {
 		return nil
 	}
 	input, rank := t.of(n.Input(0)).rank, t.of(slope).rank
 	if input < 0 || rank < 0 {
-		return fmt.Errorf("one slope for each channel needs the ranks of the inputs, which are not known: declare them by shape inference")
+		return errors.New("one slope for each channel needs the ranks of the inputs, which are not known: declare them by shape inference")
 	}
 	if rank == 1 && input > 2 {
 		unsqueezeBehind(n, 1, rank, input-2)

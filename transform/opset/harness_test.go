@@ -28,17 +28,22 @@ func run(m *onnxgraph.Model, inputs tensors) (tensors, error) {
 	return s.Run(inputs)
 }
 
-// upgraded returns an upgraded copy of m.
+// upgraded returns a copy of m that is upgraded to the newest version.
 func upgraded(t *testing.T, m *onnxgraph.Model) *onnxgraph.Model {
 	t.Helper()
+	return upgradedTo(t, m, opset.Newest)
+}
+
+func upgradedTo(t *testing.T, m *onnxgraph.Model, target int64) *onnxgraph.Model {
+	t.Helper()
 	c := m.Clone()
-	if err := opset.Upgrade(c, opset.Newest); err != nil {
+	if err := opset.Upgrade(c, target); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if c.Opset("") != opset.Newest || c.IRVersion() < opset.IRVersion(opset.Newest) {
+	if c.Opset("") != target || c.IRVersion() < opset.IRVersion(target) {
 		t.Fatalf("the upgraded model says opset %d, IR version %d", c.Opset(""), c.IRVersion())
 	}
 	return c

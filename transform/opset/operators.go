@@ -38,10 +38,11 @@ func integerPower(n *onnxgraph.Node, _ types) error {
 // splitInputToAttr brings Split to version 2, where sizes that differ are an attribute; version 1 took them
 // as an input, too.
 func splitInputToAttr(n *onnxgraph.Node, _ types) error {
-	if n.Input(1) == nil {
+	input := n.Input(1)
+	if input == nil {
 		return nil
 	}
-	sizes := n.Input(1).Constant()
+	sizes := input.Constant()
 	if sizes == nil {
 		return errors.New("its sizes are computed, but must be constant")
 	}
@@ -55,6 +56,7 @@ func splitInputToAttr(n *onnxgraph.Node, _ types) error {
 	}
 	n.SetAttr(onnxgraph.Ints("split", v...))
 	n.SetInput(1, nil)
+	onnxgraph.RemoveUnused(input)
 	return nil
 }
 

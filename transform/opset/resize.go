@@ -2,7 +2,6 @@ package opset
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -21,41 +20,71 @@ func upsampleScales(n *onnxgraph.Node, _ types) error {
 }
 
 // resizeCoordinates brings Resize to version 11, which states how an output position becomes an input
-// position. Version 10 divided by the scale and took the position below when it enlarged, the one above
-// when it reduced (as ONNX Runtime does; the standard left that open).
+// position. Version 10 divided by the scale and took, in each dimension, the position below where it enlarged,
+// the one above where it reduced (as ONNX Runtime does; the standard left that open). The newer form rounds all
+// dimensions in one way: where that is not enough, a second node reduces what the first has enlarged.
 func resizeCoordinates(n *onnxgraph.Node, _ types) error {
 	scales := n.Input(1)
-	if n.Str("mode", "nearest") == "nearest" {
-		mode, err := nearestMode(scales)
-		if err != nil {
-			return err
-		}
-		n.SetAttr(onnxgraph.Str("nearest_mode", mode))
+	if scales == nil {
+		return errors.New("it has no scales")
 	}
-	n.SetAttr(onnxgraph.Str("coordinate_transformation_mode", "asymmetric"))
-	n.SetInput(2, scales)
-	setVector(n, 1, "roi", []float32{})
+	if n.Str("mode", "nearest") != "nearest" {
+		scaleBy(n, scales)
+		return nil
+	}
+	enlarging, reducing, err := separateScales(n.Graph(), scales)
+	switch {
+	case err != nil:
+		return err
+	case reducing == nil:
+		scaleBy(n, scales, onnxgraph.Str("nearest_mode", "floor"))
+	case enlarging == nil:
+		scaleBy(n, scales, onnxgraph.Str("nearest_mode", "ceil"))
+	default:
+		second := n.Graph().AddNode("Resize", nil)
+		n.SwapOutput(0, second, 0)
+		second.SetInput(0, n.Output(0))
+		scaleBy(n, enlarging, onnxgraph.Str("nearest_mode", "floor"))
+		scaleBy(second, reducing, onnxgraph.Str("nearest_mode", "ceil"))
+		onnxgraph.RemoveUnused(scales)
+	}
 	return nil
 }
 
-func nearestMode(scales *onnxgraph.Value) (string, error) {
+// scaleBy states the scales of a Resize of version 11 whose positions are divided by them.
+func scaleBy(n *onnxgraph.Node, scales *onnxgraph.Value, rounding ...onnxgraph.Attribute) {
+	n.SetAttr(append(rounding, onnxgraph.Str("coordinate_transformation_mode", "asymmetric"))...)
+	n.SetInput(2, scales)
+	setVector(n, 1, "roi", []float32{})
+}
+
+// separateScales returns the scales with 1 for the dimensions that are reduced, and those with 1 for the dimensions
+// that are enlarged; nil for the second, or else the first, where it is known that all would be 1.
+func separateScales(g *onnxgraph.Graph, scales *onnxgraph.Value) (enlarging, reducing *onnxgraph.Value, err error) {
 	t := scales.Constant()
 	if t == nil {
-		return "floor", nil // an upsampling, which is what scales computed from shapes are for
+		one := g.AddConstant("one", onnxgraph.NewScalar(float32(1)))
+		enlarging = g.AddNode("Max", []*onnxgraph.Value{scales, one}).Output(0)
+		reducing = g.AddNode("Min", []*onnxgraph.Value{scales, one}).Output(0)
+		return enlarging, reducing, nil
 	}
-	factors, err := t.Float64s()
+	factors, err := t.Float32s()
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
-	enlarges := slices.ContainsFunc(factors, func(f float64) bool { return f > 1 })
-	reduces := slices.ContainsFunc(factors, func(f float64) bool { return f < 1 })
+	up, down := make([]float32, len(factors)), make([]float32, len(factors))
+	for i, f := range factors {
+		up[i], down[i] = max(f, 1), min(f, 1)
+	}
 	switch {
-	case enlarges && reduces:
-		return "", fmt.Errorf("scales %v enlarge one dimension and reduce another, which no nearest_mode rounds as before", factors)
-	case reduces:
-		return "ceil", nil
+	case slices.Equal(up, factors):
+		return scales, nil, nil
+	case slices.Equal(down, factors):
+		return nil, scales, nil
 	}
-	return "floor", nil
+	enlarging = g.AddConstant(scales.Name(), onnxgraph.NewTensor(t.Dims(), up))
+	reducing = g.AddConstant(scales.Name(), onnxgraph.NewTensor(t.Dims(), down))
+	return enlarging, reducing, nil
 }
 
 // halfPixelRounding holds how to round in mode half_pixel, whose coordinates are 1/2 less than those of

@@ -1,6 +1,10 @@
 package opset
 
-import "github.com/rcfreeze/rcfreeze/onnxgraph"
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
 
 // softmaxAxis brings Softmax, LogSoftmax and Hardmax to version 13, which normalise along one dimension,
 // the last by default. Before, they normalised over all dimensions from axis (by default 1) on together,
@@ -26,23 +30,12 @@ func softmaxAxis(n *onnxgraph.Node, t types) error {
 // alone reports whether all dimensions of x behind axis are known to have size 1, or there are none.
 func alone(x *onnxgraph.Value, t types, axis int64) bool {
 	rank := int64(t.of(x).rank)
-	if axis == -1 || axis == rank-1 {
+	if axis < -1 && rank > 0 {
+		axis += rank
+	}
+	if axis == -1 || axis >= 0 && axis == rank-1 {
 		return true
 	}
 	shape, ok := x.Shape()
-	if !ok {
-		return false
-	}
-	if axis < 0 {
-		axis += rank
-	}
-	if axis < 0 || axis >= rank {
-		return false
-	}
-	for _, d := range shape[axis+1:] {
-		if d.Size != 1 {
-			return false
-		}
-	}
-	return true
+	return ok && axis >= 0 && axis < rank && !slices.ContainsFunc(shape[axis+1:], func(d onnxgraph.Dim) bool { return d.Size != 1 })
 }

@@ -57,7 +57,11 @@ func upgrade(model *onnxgraph.Model, target int64) error {
 			if !changed || n.Domain() != "" || failed[n] {
 				continue
 			}
-			if err := rewrite(n, types); err != nil {
+			err := errors.New("it has no input 0")
+			if n.Input(0) != nil {
+				err = rewrite(n, types)
+			}
+			if err != nil {
 				failed[n] = true
 				faults = append(faults, fmt.Errorf("  node %s, whose form changed in opset %d: %w", n, version, err))
 			}

@@ -2,6 +2,8 @@ package opset_test
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,13 +114,24 @@ func TestForms(t *testing.T) {
 		{5, "Selu", []*onnxgraph.Tensor{waves(2)}, onnxgraph.Float("alpha", 2), func(n *onnxgraph.Node) bool {
 			return n.Float("alpha", 0) == 2 && n.Float("gamma", 0) == 1.0507
 		}},
+		{6, "Dropout", []*onnxgraph.Tensor{waves(2)}, onnxgraph.Float("ratio", 0.3), func(n *onnxgraph.Node) bool {
+			ratio := n.Input(1).Constant()
+			return len(n.Attributes()) == 0 && ratio.Rank() == 0 && slices.Equal(numbers(t, ratio), []float64{float64(float32(0.3))})
+		}},
+		{15, "RoiAlign", []*onnxgraph.Tensor{waves(1, 1, 2, 2), waves(1, 4), ints(0)}, onnxgraph.Int("output_width", 1), func(n *onnxgraph.Node) bool {
+			return n.Str("coordinate_transformation_mode", "") == "output_half_pixel"
+		}},
+		{12, "Softmax", []*onnxgraph.Tensor{waves(2, 3)}, onnxgraph.Int("axis", 1), func(n *onnxgraph.Node) bool { return n.Is("Softmax") }},
+		{12, "Softmax", []*onnxgraph.Tensor{waves(2, 3)}, onnxgraph.Int("axis", -1), func(n *onnxgraph.Node) bool { return n.Is("Softmax") }},
+		{12, "Softmax", []*onnxgraph.Tensor{waves(2, 3, 1, 1)}, onnxgraph.Int("axis", -3), func(n *onnxgraph.Node) bool { return n.Is("Softmax") }},
 		{6, "LSTM", []*onnxgraph.Tensor{waves(1, 1, 2)}, onnxgraph.Int("output_sequence", 1), func(n *onnxgraph.Node) bool {
 			return len(n.Attributes()) == 0
 		}},
 	} {
 		m, _ := calling(t, c.version, c.op, c.inputs, float32s(2), c.attr)
-		if n := upgraded(t, m).Graph.Nodes()[0]; !c.ok(n) {
-			t.Errorf("%s of opset %d: wrong attributes after the upgrade: %v", c.op, c.version, n.Attributes())
+		nodes := upgraded(t, m).Graph.Nodes()
+		if len(nodes) != 1 || !c.ok(nodes[0]) {
+			t.Errorf("%s of opset %d: wrong form after the upgrade: %v with attributes %v", c.op, c.version, nodes, nodes[0].Attributes())
 		}
 	}
 }
@@ -151,8 +164,16 @@ func TestNoNewerForm(t *testing.T) {
 		{"statistics of each activation", 8, "BatchNormalization", statistics(), float32s(2), onnxgraph.Int("spatial", 0), "spatial=0"},
 		{"saved statistics", 8, "BatchNormalization", statistics(), []port{{onnxgraph.Float32, dims(2)}, {}, {}, {onnxgraph.Float32, dims(2)}}, onnxgraph.Float("epsilon", 0), "output 3"},
 		{"outputs in test mode", 6, "BatchNormalization", statistics(), append(float32s(2), float32s(2)...), onnxgraph.Int("is_test", 1), "output 1"},
-		{"mixed scales", 10, "Resize", []*onnxgraph.Tensor{waves(2, 2)}, float32s(1, 4), onnxgraph.Str("mode", "nearest"), "enlarge one dimension and reduce another"},
-		{"no such axis", 6, "Add", []*onnxgraph.Tensor{waves(2), waves(2)}, float32s(2), onnxgraph.Int("axis", 1), "does not fit"},
+		{"no such axis", 6, "Add", []*onnxgraph.Tensor{waves(2), waves(2)}, float32s(2), onnxgraph.Int("axis", 1), "attribute axis=1 does not fit inputs of ranks 1 and 1"},
+		{"no such axis from the end", 6, "Add", []*onnxgraph.Tensor{waves(2, 2), waves(2)}, float32s(2), onnxgraph.Int("axis", -3), "attribute axis=-3 does not fit inputs of ranks 2 and 1"},
+		{"a fraction as power", 1, "LpPool", []*onnxgraph.Tensor{waves(1, 1, 2)}, float32s(1, 1, 1), onnxgraph.Float("p", 2.5), "p=2.5 must be an integer"},
+		{"computed sizes", 1, "Split", []*onnxgraph.Tensor{waves(3), waves(2)}, float32s(1), onnxgraph.Int("axis", 0), "must be constant"},
+		{"no scales", 8, "Upsample", []*onnxgraph.Tensor{waves(1, 1, 2, 2)}, float32s(1), onnxgraph.Str("mode", "nearest"), `no attribute "scales"`},
+		{"one scale", 6, "Upsample", []*onnxgraph.Tensor{waves(1, 1, 2, 2)}, float32s(1), onnxgraph.Float("height_scale", 2), `no attribute "scales"`},
+		{"the other scale", 6, "Upsample", []*onnxgraph.Tensor{waves(1, 1, 2, 2)}, float32s(1), onnxgraph.Float("width_scale", 2), `no attribute "scales"`},
+		{"no number of elements", 9, "TopK", []*onnxgraph.Tensor{waves(2)}, float32s(1), onnxgraph.Int("axis", 0), `no attribute "k"`},
+		{"limits of an unknown type", 10, "Clip", []*onnxgraph.Tensor{waves(1)}, float32s(1), onnxgraph.Float("max", 1), `attribute "max"`},
+		{"mask of an unknown type", 9, "Dropout", []*onnxgraph.Tensor{waves(1)}, append(float32s(1), float32s(1)...), onnxgraph.Float("ratio", 0.5), "its mask is used"},
 		{"no such type", 5, "Cast", []*onnxgraph.Tensor{waves(2)}, float32s(2), onnxgraph.Str("to", "FLOTE"), `"FLOTE"`},
 		{"TensorFlow ceil", 12, "Resize", []*onnxgraph.Tensor{waves(2)}, float32s(2), onnxgraph.Str("coordinate_transformation_mode", "tf_half_pixel_for_nn"), "no newer mode"},
 	} {
@@ -162,8 +183,9 @@ func TestNoNewerForm(t *testing.T) {
 			case "Add":
 				n.SetAttr(onnxgraph.Int("broadcast", 1))
 			case "Resize":
-				n.SetInput(1, m.Graph.AddConstant("scales", floats(dims(2), 0.5, 2)))
 				n.SetAttr(onnxgraph.Str("nearest_mode", "ceil"))
+			case "Clip", "Dropout":
+				n.SetInput(0, m.Graph.AddNodeOf("custom", "Anything", nil, 1).Output(0))
 			}
 			err := opset.Upgrade(m, 18)
 			if err == nil || !strings.Contains(err.Error(), c.complaint) || !strings.Contains(err.Error(), `"`+c.op+`"`) {
@@ -199,6 +221,279 @@ func TestOldInitializers(t *testing.T) {
 		}
 		if len(m.Graph.Initializers()) != 2 {
 			t.Errorf("IR version %d: %d initializers, want the slope and the axes of its Unsqueeze", ir, len(m.Graph.Initializers()))
+		}
+	}
+}
+
+// TestVersions checks that the forms that ONNX Runtime does not run change in the version in which ONNX changed them,
+// and neither before nor after.
+func TestVersions(t *testing.T) {
+	for _, c := range []struct {
+		version int64
+		ops     string
+		inputs  []*onnxgraph.Tensor
+		attr    onnxgraph.Attribute
+		fails   bool // no newer form is known
+	}{
+		{2, "GlobalLpPool LpPool", []*onnxgraph.Tensor{waves(1, 1, 2)}, onnxgraph.Float("p", 3), false},
+		{2, "Pad", []*onnxgraph.Tensor{waves(2)}, onnxgraph.Ints("paddings", 1, 1), false},
+		{3, "GRU", []*onnxgraph.Tensor{waves(2)}, onnxgraph.Int("hidden_size", 2), true},
+		{4, "Concat", []*onnxgraph.Tensor{waves(1, 2)}, onnxgraph.Int("other", 2), false},
+		{5, "Reshape", []*onnxgraph.Tensor{waves(2)}, onnxgraph.Ints("shape", 2, 1), false},
+		{6, "Abs Add BatchNormalization Ceil Clip Div Dropout Elu Exp Floor HardSigmoid InstanceNormalization LeakyRelu Log Max " +
+			"Mean Min Mul Neg PRelu Reciprocal Relu Selu Sigmoid Sqrt Sub Sum Tanh", []*onnxgraph.Tensor{waves(2), waves(2)}, onnxgraph.Ints("consumed_inputs", 0), false},
+		{6, "Cast", []*onnxgraph.Tensor{waves(2)}, onnxgraph.Str("to", "FLOAT16"), false},
+		{6, "Tile", []*onnxgraph.Tensor{waves(2)}, onnxgraph.Int("other", 2), true},
+		{7, "Add And Div Equal Greater Less Mul Or Pow Sub Xor Gemm", []*onnxgraph.Tensor{waves(2), waves(2)}, onnxgraph.Int("broadcast", 0), false},
+		{7, "BatchNormalization Dropout", []*onnxgraph.Tensor{waves(2)}, onnxgraph.Int("is_test", 1), false},
+		{7, "GRU LSTM RNN", []*onnxgraph.Tensor{waves(2)}, onnxgraph.Int("output_sequence", 1), false},
+		{9, "BatchNormalization", []*onnxgraph.Tensor{waves(2)}, onnxgraph.Int("spatial", 1), false},
+		{9, "MeanVarianceNormalization Scan", []*onnxgraph.Tensor{waves(2)}, onnxgraph.Int("other", 2), true},
+		{10, "ATen Affine ConstantFill Crop DynamicSlice GRUUnit GivenTensorFill ImageScaler ParametricSoftplus Scale ScaledTanh",
+			[]*onnxgraph.Tensor{waves(2)}, onnxgraph.Int("other", 2), true},
+	} {
+		for _, op := range strings.Fields(c.ops) {
+			m, _ := calling(t, c.version-1, op, c.inputs, float32s(2), c.attr)
+			old := form(m)
+			err := opset.Upgrade(m, c.version)
+			if (err != nil) != c.fails || err != nil && !strings.Contains(err.Error(), fmt.Sprintf("changed in opset %d: no newer form", c.version)) {
+				t.Errorf("%s to opset %d: got error %v", op, c.version, err)
+			}
+			if !c.fails && form(m) == old {
+				t.Errorf("%s keeps its form in opset %d: %s", op, c.version, old)
+			}
+			for _, same := range []int64{c.version - 2, c.version} { // the version that it is in; it goes to the next
+				if same < 1 || same+1 == 7 || same+1 == 6 { // changed in another way then
+					continue
+				}
+				m, _ := calling(t, same, op, c.inputs, float32s(2), c.attr)
+				if err := opset.Upgrade(m, same+1); err != nil || form(m) != old {
+					t.Errorf("%s from opset %d to %d: got %s (%v), want %s", op, same, same+1, form(m), err, old)
+				}
+			}
+		}
+	}
+}
+
+// form states the nodes of a model with their attributes and inputs.
+func form(m *onnxgraph.Model) string {
+	var s strings.Builder
+	for _, n := range m.Graph.Nodes() {
+		fmt.Fprint(&s, n.OpType(), n.Attributes(), len(n.Inputs()), " ")
+	}
+	return s.String()
+}
+
+// TestBareNodes upgrades nodes without inputs and attributes, of every operator that changed and every version: that is
+// an error or leaves the node to others, but never ends the program.
+func TestBareNodes(t *testing.T) {
+	for _, op := range strings.Fields(`Add BatchNormalization Cast Clip Concat Dropout Gemm GlobalLpPool GRU Hardmax LpPool Pad PRelu
+		ReduceMean ReduceSum Relu Reshape Resize RoiAlign Scan Scatter Selu Slice Softmax Split Squeeze TopK Unsqueeze Upsample`) {
+		for version := int64(1); version < opset.Newest; version++ {
+			for outputs := range 3 {
+				m := onnxgraph.New("bare", 3, version)
+				m.Graph.AddNodeOf("", op, nil, outputs)
+				if err := opset.Upgrade(m, opset.Newest); err != nil && !strings.Contains(err.Error(), op) {
+					t.Errorf("%s of opset %d: the error does not name the node: %v", op, version, err)
+				}
+			}
+		}
+	}
+}
+
+// TestResizeRounds compares nearest neighbors of the old form, which it chose in each dimension by whether that is
+// enlarged, with scales that are known and with those that only the caller knows.
+func TestResizeRounds(t *testing.T) {
+	orttest.Init(t)
+	for _, c := range []struct {
+		scales []float32
+		nodes  int // where they are known
+	}{
+		{[]float32{1, 1, 1, 1}, 1},
+		{[]float32{1, 1, 2, 1.7}, 1},
+		{[]float32{1, 1, 1, 1.3}, 1},
+		{[]float32{1, 1, 0.75, 0.41}, 1},
+		{[]float32{1, 1, 0.61, 1}, 1},
+		{[]float32{1, 1, 0.61, 1.7}, 2},
+		{[]float32{1, 1, 2.5, 0.41}, 2},
+	} {
+		out := dims(1, 2, int64(7*c.scales[2]), int64(9*c.scales[3]))
+		m, feed := calling(t, 10, "Resize", []*onnxgraph.Tensor{waves(1, 2, 7, 9), floats(dims(4), c.scales...)}, float32s(out...))
+		known, image := calling(t, 10, "Resize", []*onnxgraph.Tensor{waves(1, 2, 7, 9)}, float32s(out...))
+		known.SetIRVersion(4)
+		known.Graph.Nodes()[0].SetInput(1, known.Graph.AddConstant("scales", floats(dims(4), c.scales...)))
+		want, err := run(m, feed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := run(upgraded(t, m), feed)
+		if err == nil {
+			err = differ(got, want)
+		}
+		if err != nil {
+			t.Errorf("scales %v from the caller: %v", c.scales, err)
+		}
+		newer := upgraded(t, known)
+		if got, err = run(newer, image); err == nil {
+			err = differ(got, want)
+		}
+		if err != nil {
+			t.Errorf("known scales %v: %v", c.scales, err)
+		}
+		if n := len(newer.Graph.Nodes()); n != c.nodes {
+			t.Errorf("known scales %v: got %d nodes, want %d", c.scales, n, c.nodes)
+		}
+		checkNothingLeft(t, newer)
+	}
+}
+
+// checkNothingLeft checks that no initializer and no node of the main graph is without a reader.
+func checkNothingLeft(t *testing.T, m *onnxgraph.Model) {
+	t.Helper()
+	for _, v := range m.Graph.Initializers() {
+		if !v.IsUsed() {
+			t.Errorf("nothing reads initializer %q", v.Name())
+		}
+	}
+	for _, n := range m.Graph.Nodes() {
+		if !slices.ContainsFunc(n.Outputs(), func(v *onnxgraph.Value) bool { return v != nil && v.IsUsed() }) {
+			t.Errorf("nothing reads what %s makes", n)
+		}
+	}
+}
+
+// TestInferredTypes upgrades nodes whose newer form depends on the element type or the rank of an input that the model
+// does not declare: it follows from what comes before.
+func TestInferredTypes(t *testing.T) {
+	type step struct {
+		op     string
+		inputs []*onnxgraph.Tensor // behind the one that the step before made
+		attrs  attrs
+	}
+	relu := step{op: "Relu"}
+	for _, c := range []struct {
+		name    string
+		steps   []step // from a float32 [2, 3, 4]
+		dtype   onnxgraph.DType
+		rank    int // -1: not known
+		version int64
+	}{
+		{"nothing", nil, onnxgraph.Float32, 3, 6},
+		{"Relu", []step{relu, relu}, onnxgraph.Float32, 3, 6},
+		{"Cast", []step{relu, {op: "Cast", attrs: attrs{onnxgraph.Int("to", int64(onnxgraph.Float16))}}}, onnxgraph.Float16, 3, 6},
+		{"Cast by name", []step{{op: "Cast", attrs: attrs{onnxgraph.Str("to", "DOUBLE")}}, relu}, onnxgraph.Float64, 3, 5},
+		{"Flatten", []step{relu, {op: "Flatten"}, relu}, onnxgraph.Float32, 2, 6},
+		{"Gemm", []step{{op: "Flatten"}, {op: "Gemm", inputs: []*onnxgraph.Tensor{waves(12, 3), waves(3)}}}, onnxgraph.Float32, 2, 6},
+		{"Reshape", []step{{op: "Reshape", inputs: []*onnxgraph.Tensor{ints(1, 2, 3, 4)}}}, onnxgraph.Float32, 4, 6},
+		{"Reshape attribute", []step{{op: "Reshape", attrs: attrs{onnxgraph.Ints("shape", 1, 2, 3, 4)}}}, onnxgraph.Float32, 4, 4},
+		{"Add of more dimensions", []step{{op: "Add", inputs: []*onnxgraph.Tensor{waves(5, 2, 3, 4)}}}, onnxgraph.Float32, 4, 6},
+		{"Mul of fewer dimensions", []step{{op: "Mul", inputs: []*onnxgraph.Tensor{waves(4)}, attrs: attrs{onnxgraph.Int("broadcast", 1)}}}, onnxgraph.Float32, 3, 6},
+		{"Squeeze", []step{{op: "Squeeze"}}, onnxgraph.Float32, -1, 6},
+		{"Add of an unknown rank", []step{{op: "Squeeze"}, {op: "Add", inputs: []*onnxgraph.Tensor{waves(5, 2, 3, 4)}}}, onnxgraph.Float32, -1, 6},
+		{"Shape", []step{{op: "Shape"}}, onnxgraph.Undefined, -1, 6},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			// The last output of the chain, of which nothing is declared, is read by op.
+			chain := func(op string, inputs []*onnxgraph.Tensor, a ...onnxgraph.Attribute) *onnxgraph.Model {
+				m := onnxgraph.New("chain", 4, c.version)
+				x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2, 3, 4))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, s := range append(slices.Clone(c.steps), step{op, inputs, a}) {
+					in := []*onnxgraph.Value{x}
+					for _, constant := range s.inputs {
+						in = append(in, m.Graph.AddConstant("c", constant))
+					}
+					x = m.Graph.AddNode(s.op, in, s.attrs...).Output(0)
+				}
+				m.Graph.AddOutput(x, onnxgraph.Float32, nil)
+				return m.Clone() // with attributes of its own
+			}
+			clip := chain("Clip", nil, onnxgraph.Float("min", 0.5))
+			err := opset.Upgrade(clip, opset.Newest)
+			if (err != nil) != (c.dtype == onnxgraph.Undefined) || err != nil && !strings.Contains(err.Error(), "element type") {
+				t.Errorf("Clip: got error %v", err)
+			}
+			if err == nil {
+				if limit := last(clip).Input(1).Constant(); limit.DType() != c.dtype || limit.Rank() != 0 {
+					t.Errorf("Clip: the limit is %v%v, want a scalar of %v", limit.DType(), limit.Dims(), c.dtype)
+				}
+			}
+			prelu := chain("PRelu", []*onnxgraph.Tensor{waves(3)})
+			err = opset.Upgrade(prelu, opset.Newest)
+			if (err != nil) != (c.rank < 0) || err != nil && !strings.Contains(err.Error(), "needs the ranks of the inputs") {
+				t.Errorf("PRelu: got error %v", err)
+			}
+			if err == nil {
+				if got := aligning(last(prelu).Input(1)); got != c.rank-2 {
+					t.Errorf("PRelu: %d dimensions behind the slope, want %d", got, c.rank-2)
+				}
+			}
+			add := chain("Add", []*onnxgraph.Tensor{waves(3)}, onnxgraph.Int("broadcast", 1), onnxgraph.Int("axis", 1))
+			err = opset.Upgrade(add, opset.Newest)
+			if (err != nil) != (c.rank < 0) || err != nil && !strings.Contains(err.Error(), "needs the ranks of the inputs") {
+				t.Errorf("Add: got error %v", err)
+			}
+			if err == nil {
+				if got := aligning(last(add).Input(1)); got != c.rank-2 {
+					t.Errorf("Add: %d dimensions behind the vector, want %d", got, c.rank-2)
+				}
+			}
+		})
+	}
+}
+
+// last returns the node that makes the model's first output.
+func last(m *onnxgraph.Model) *onnxgraph.Node { return m.Graph.Outputs()[0].Producer() }
+
+// aligning returns how many dimensions of size 1 v has been given behind its own.
+func aligning(v *onnxgraph.Value) int {
+	if n := v.Producer(); n != nil && n.Is("Unsqueeze") {
+		return int(n.Input(1).Constant().Len())
+	}
+	return 0
+}
+
+// TestNewInitializers checks what the constants are called that attributes become.
+func TestNewInitializers(t *testing.T) {
+	for name, want := range map[string]string{"": "Clip.max", "act3": "act3.max"} {
+		m, _ := calling(t, 10, "Clip", []*onnxgraph.Tensor{waves(2)}, float32s(2), onnxgraph.Float("max", 1))
+		m.SetIRVersion(4)
+		m.Graph.Nodes()[0].Rename(name)
+		if got := last(upgraded(t, m)).Input(2).Name(); got != want {
+			t.Errorf("the limit of node %q is called %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestSoftmaxOfUnknownRank upgrades a Softmax over one or more dimensions of a value whose rank is not known.
+func TestSoftmaxOfUnknownRank(t *testing.T) {
+	orttest.Init(t)
+	for _, axis := range []int64{-3, -2, -1, 0, 1, 2} {
+		m := onnxgraph.New("unknown", 4, 12)
+		x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(24))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shape, err := m.Graph.AddInput("shape", onnxgraph.Int64, onnxgraph.Static(3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reshape := m.Graph.AddNode("Reshape", []*onnxgraph.Value{x, shape})
+		y := m.Graph.AddNode("Softmax", reshape.Outputs(), onnxgraph.Int("axis", axis)).Output(0)
+		m.Graph.AddOutput(y, onnxgraph.Float32, onnxgraph.Static(2, 3, 4))
+		feed := tensors{"x": waves(24), "shape": ints(2, 3, 4)}
+		want, err := run(m, feed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := run(upgraded(t, m), feed)
+		if err == nil {
+			err = differ(got, want)
+		}
+		if err != nil {
+			t.Errorf("axis %d: %v", axis, err)
 		}
 	}
 }
