@@ -32,11 +32,10 @@ func Growth(w, r []float64, o, j, n, step int) ([]float64, error) {
 	explained := zeros(o, j)
 	blas64.Gemm(blas.NoTrans, blas.Trans, 1, l.w(w, 0), l.r(r, 0), 0, explained)
 	blas64.Trsm(blas.Right, blas.NoTrans, 1, factor, explained)
-	size := norm(w)
+	size, rest := norm(w), 1.0
 	if size == 0 {
-		size = 1
+		size, rest = 1, 0 // nothing is lost of nothing
 	}
-	rest := 1.0
 	var list []float64
 	for k := range j {
 		part := blas64.Nrm2(column(explained, k)) / size

@@ -102,6 +102,7 @@ func TestBadInput(t *testing.T) {
 		{"no groups", errorOf(ProjectGroups(nil, nil, 0, 2, 2, 2)), []string{"W has 0 × 2 × 2", "R has 0 × 2 × 2"}},
 		{"overflow", errorOf(ProjectChannels(nil, nil, 1<<32, 1<<32, 1, 1)), []string{"W has 0 numbers", "R has 0 numbers"}},
 		{"undefined", errorOf(Project(x, withNaN, 2, 2, 6)), []string{"R holds NaN at index 11"}},
+		{"infinite", errorOf(Project([]float64{1, math.Inf(1)}, []float64{1, math.Inf(-1)}, 1, 1, 2)), []string{"W holds +Inf at index 1", "R holds -Inf at index 1"}},
 		{"combine", second(Combine(x, withNaN, 5, 2, 7)), []string{"P has 12 numbers, needs 1 × 5 × 2 = 10", "R has 12 numbers, needs 1 × 2 × 7 = 14"}},
 		{"combine undefined", second(Combine(withNaN, x, 6, 2, 6)), []string{"combining filters: P holds NaN at index 11"}},
 		{"combine by channel", second(CombineChannels(x, x, 2, 3, 2, 4)), []string{"R has 12 numbers, needs 2 × 2 × 4 = 16"}},
