@@ -131,7 +131,7 @@ func (c *Call) turned(w window, groups int64) value {
 		weight = c.slice(weight, sequence(2, rank), repeat(-1, rank), repeat(smallestInt, rank), repeat(-1, rank))
 	}
 	m, cg, taps := shape[0]/groups, shape[1], count(w.kernel)
-	if m > 1 || cg > 1 {
+	if m > 1 && cg > 1 {
 		weight = c.transpose(c.reshape(weight, groups, m, cg, taps), 0, 2, 1, 3)
 	}
 	return c.reshape(weight, append([]int64{groups * cg, m}, w.kernel...)...)

@@ -31,7 +31,6 @@ func convTransposeRule(c *Call) []value {
 func (c *Call) turnedWindow() window {
 	w := c.windowOf(c.shape(c.in(1))[2:])
 	w.in, w.out = w.out, w.in
-	w.channels = c.shape(c.y())[1]
 	mode := c.Node.Str("auto_pad", "NOTSET")
 	same := mode == "SAME_UPPER" || mode == "SAME_LOWER"
 	added := c.Node.Ints("output_padding")

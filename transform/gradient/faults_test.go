@@ -39,6 +39,11 @@ func TestFaults(t *testing.T) {
 		{"Dropout", func(g *onnxgraph.Graph, _ *onnxgraph.Value) values {
 			return values{nil, g.AddConstant("mode", onnxgraph.NewScalar(true))}
 		}, nil, "must be lowered first"},
+		{"Dropout", func(g *onnxgraph.Graph, x *onnxgraph.Value) values {
+			mode := g.AddNode("Not", values{g.AddConstant("off", onnxgraph.NewScalar(true))}).Output(0)
+			mode.SetType(onnxgraph.Bool, onnxgraph.Static())
+			return values{nil, mode}
+		}, nil, "must be lowered first"},
 		{"MaxPool", nil, attrs(list("kernel_shape", 1, 1), integer("storage_order", 1)), "export it with storage_order=0"},
 		{"Resize", nil, attrs(str("mode", "cubic")), "mode=cubic has no rule"},
 		{"Resize", nil, attrs(str("coordinate_transformation_mode", "tf_crop_and_resize")), "resize by half_pixel"},
@@ -71,6 +76,68 @@ func TestFaults(t *testing.T) {
 		y.SetType(onnxgraph.Float32, onnxgraph.Static(1, 1, 1, 1))
 		if err := gradient.Check(y, x); err == nil || !strings.Contains(err.Error(), c.reason) || !strings.Contains(err.Error(), c.op+` "`) {
 			t.Errorf("%s: got error %v, want one that says %q", c.op, err, c.reason)
+		}
+	}
+}
+
+// TestWholeError compares the whole message of nodes that cannot be differentiated for several reasons: each node is there
+// once, with those that have the same one. An operator of another domain is none of ONNX's, whatever its name.
+func TestWholeError(t *testing.T) {
+	const head = "between what trains and the loss there are nodes that cannot be differentiated: train only what comes after " +
+		"them, or export the model without them:\n  "
+	const mode = "Dropout in training mode draws numbers that cannot be repeated; it must be lowered first"
+	for _, c := range []struct{ nodes, want string }{
+		{"Relu", ""},
+		{"Floor", ""},
+		{"Dropout", `Dropout "Dropout": ` + mode},
+		{"Tan Relu custom.Floor Tan", `no gradient rule for operators Tan (Tan "Tan", Tan "Tan_1"); custom.Floor (Floor "Floor")`},
+		{"Dropout Tan Dropout", `no gradient rule for operators Tan (Tan "Tan")` + "\n  " +
+			`Dropout "Dropout", Dropout "Dropout_1": ` + mode},
+	} {
+		m := onnxgraph.New("chain", 8, 18)
+		x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := x
+		for _, op := range strings.Fields(c.nodes) {
+			domain, op, named := strings.Cut(op, ".")
+			if !named {
+				domain, op = "", domain
+			}
+			inputs := []*onnxgraph.Value{y}
+			if op == "Dropout" {
+				inputs = append(inputs, nil, m.Graph.AddConstant("mode", onnxgraph.NewScalar(true)))
+			}
+			y = m.Graph.AddNodeOf(domain, op, inputs, 1).Output(0)
+			y.SetType(onnxgraph.Float32, onnxgraph.Static(2))
+		}
+		got := ""
+		if err := gradient.Check(y, x); err != nil {
+			got = strings.TrimPrefix(err.Error(), head)
+		}
+		if got != c.want {
+			t.Errorf("%s: got\n  %s\nwant\n  %s", c.nodes, got, c.want)
+		}
+	}
+}
+
+// TestLossOfOneElement checks that only a single number is differentiated, and that nothing is added otherwise.
+func TestLossOfOneElement(t *testing.T) {
+	for _, c := range []struct {
+		shape []onnxgraph.Dim
+		ok    bool
+	}{{onnxgraph.Static(), true}, {onnxgraph.Static(1, 1), true}, {onnxgraph.Static(1, 2), false}, {onnxgraph.Static(0), false}} {
+		m := onnxgraph.New("loss", 8, 18)
+		x, err := m.Graph.AddInput("x", onnxgraph.Float32, c.shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := m.Graph.AddNode("Relu", []*onnxgraph.Value{x}).Output(0)
+		y.SetType(onnxgraph.Float32, c.shape)
+		_, err = gradient.Of(onnxgraph.NewBuilder(m.Graph), y, x)
+		if c.ok && err != nil || !c.ok && (err == nil || !strings.Contains(err.Error(), "must have exactly one element") || len(m.Graph.Nodes()) != 1) {
+			t.Errorf("a loss of shape %v: %v, %d nodes", c.shape, err, len(m.Graph.Nodes()))
 		}
 	}
 }

@@ -77,6 +77,8 @@ func convTransposeCases() []gradientCase {
 		conv("groups", x(2, 4, 4, 3), x(4, 3, 3, 3), integer("group", 2), list("strides", 2, 2)),
 		conv("kernel below stride", x(1, 2, 4, 3), x(2, 2, 2, 1), list("strides", 3, 2)),
 		conv("output shape", x(1, 2, 4, 3), x(2, 2, 3, 3), list("strides", 2, 2), list("output_shape", 8, 6)),
+		conv("odd output shape", x(1, 2, 4, 3), x(2, 2, 4, 4), list("strides", 2, 2), list("output_shape", 7, 5)),
+		conv("output shape and output padding", x(1, 2, 4, 3), x(2, 2, 4, 5), list("strides", 3, 2), list("output_shape", 10, 6), list("output_padding", 1, 0)),
 		conv("odd output shape SAME_UPPER", x(1, 2, 4, 3), x(2, 2, 4, 4), list("strides", 2, 2), list("output_shape", 7, 5), str("auto_pad", "SAME_UPPER")),
 		conv("SAME_UPPER", x(1, 2, 4, 3), x(2, 2, 3, 3), list("strides", 2, 2), str("auto_pad", "SAME_UPPER")),
 		conv("SAME_LOWER", x(1, 2, 4, 3), x(2, 2, 3, 3), list("strides", 2, 2), str("auto_pad", "SAME_LOWER")),
@@ -96,6 +98,7 @@ func einsumCases() []gradientCase {
 		einsum("bhid, bhjd -> bhij", x(2, 2, 3, 4), x(2, 2, 5, 4)),
 		einsum("nchw,c->nhwc", x(2, 3, 2, 4), x(3)),
 		einsum("bj,aj", x(2, 3), x(4, 3)),
+		einsum("zA,Ab", x(2, 3), x(3, 4)),
 		einsum("ij->ji", x(2, 3)),
 		einsum("i,j,k->ijk", x(2), x(3), x(4)),
 	}
