@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
@@ -112,6 +113,8 @@ func TestTargets(t *testing.T) {
 		{"open batch", "Reshape", false, true, []int64{-1, 192}, []int64{-1, 192}, []int64{-1, 192}},
 		{"other first size", "Reshape", false, true, []int64{3, -1}, []int64{3, -1}, []int64{3, -1}},
 		{"weight", "Reshape", false, false, []int64{2, 96}, []int64{2, 96}, []int64{2, 96}},
+		{"not of this batch", "Reshape", false, false, []int64{2, -1}, []int64{2, -1}, []int64{2, -1}},
+		{"nothing", "Reshape", false, true, []int64{}, []int64{}, []int64{}},
 		{"stretched", "Expand", false, true, []int64{2, 3, 8, 8}, []int64{5, 3, 8, 8}, []int64{1, 3, 8, 8}},
 		{"enlarged", "Resize", false, true, []int64{2, 3, 16, 16}, []int64{5, 3, 16, 16}, nil},
 	}
@@ -127,10 +130,11 @@ func TestTargets(t *testing.T) {
 				} else {
 					target = g.AddConstant("target", tensor)
 				}
-				data := g.AddNode("Relu", []*onnxgraph.Value{g.Value("images")}).Output(0)
+				data := g.Value("images")
 				if !c.data {
 					data = g.AddConstant("weight", onnxgraph.NewTensor([]int64{192}, make([]float32, 192)))
 				}
+				data = g.AddNode("Relu", []*onnxgraph.Value{data}).Output(0)
 				inputs := []*onnxgraph.Value{data, target}
 				if c.op == "Resize" {
 					inputs = []*onnxgraph.Value{data, nil, nil, target}
@@ -182,5 +186,124 @@ func TestInputShapeForgets(t *testing.T) {
 	}
 	if got, _ := reshape.Input(1).Constant().Int64s(); !slices.Equal(got, []int64{5, 192}) {
 		t.Errorf("the target is %v", got)
+	}
+}
+
+// TestTargetsOfOthers checks what does not follow the batch size, though a constant names it as the first of its numbers.
+func TestTargetsOfOthers(t *testing.T) {
+	type values = []*onnxgraph.Value
+	for name, add := range map[string]func(g *onnxgraph.Graph, x, sizes *onnxgraph.Value) *onnxgraph.Node{
+		"another operator": func(g *onnxgraph.Graph, x, sizes *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Tile", values{x, sizes})
+		},
+		"another domain": func(g *onnxgraph.Graph, x, sizes *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNodeOf("custom", "Reshape", values{x, sizes}, 1)
+		},
+		"sizes of some axes": func(g *onnxgraph.Graph, x, sizes *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Resize", values{x, nil, nil, sizes}, onnxgraph.Ints("axes", 2, 3))
+		},
+		"sizes of some axes, the first of all": func(g *onnxgraph.Graph, x, sizes *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Resize", values{x, nil, nil, sizes}, onnxgraph.Ints("axes", 1))
+		},
+		"scales": func(g *onnxgraph.Graph, x, sizes *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Resize", values{x, nil, sizes})
+		},
+		"computed sizes": func(g *onnxgraph.Graph, x, sizes *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Reshape", values{x, g.AddNode("Neg", values{sizes}).Output(0)})
+		},
+		"sizes that are no integers": func(g *onnxgraph.Graph, x, sizes *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Reshape", values{x, g.AddConstant("f", onnxgraph.NewTensor([]int64{2}, []float32{2, -1}))})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, from := range []onnxgraph.Dim{{Size: 2}, {Size: -1}} {
+				m := newModel(t, input{"images", append([]onnxgraph.Dim{from}, onnxgraph.Static(3, 8, 8)...)})
+				sizes := m.Graph.AddConstant("sizes", onnxgraph.NewTensor([]int64{2}, []int64{from.Size, 4}))
+				n := add(m.Graph, m.Graph.Value("images"), sizes)
+				m.Graph.AddOutput(n.Output(0), onnxgraph.Float32, nil)
+				before := n.Inputs()
+				if err := batch.SetSize(m, onnxgraph.Dim{Size: 5}); err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(n.Inputs(), before) {
+					t.Errorf("from %v: the node reads %v, want %v", from, n.Inputs(), before)
+				}
+			}
+		})
+	}
+	t.Run("an open size", func(t *testing.T) { // is not that of an open batch
+		m := newModel(t, input{"images", open("N", 3, 8, 8)})
+		n := m.Graph.AddNode("Reshape", values{m.Graph.Value("images"), m.Graph.AddConstant("sizes", onnxgraph.NewTensor([]int64{2}, []int64{-1, 96}))})
+		m.Graph.AddOutput(n.Output(0), onnxgraph.Float32, nil)
+		before := n.Input(1)
+		if err := batch.SetInputShape(m, []int64{4, 3, 8, 8}); err != nil || n.Input(1) != before {
+			t.Errorf("the node reads %v (%v)", n.Input(1), err)
+		}
+	})
+}
+
+// TestSizeOnRuntime runs models of two images on three, after a change to three and to any: what comes out for an image must
+// be what came out for it before. The types of values in between must not stand in the way.
+func TestSizeOnRuntime(t *testing.T) {
+	orttest.Init(t)
+	type values = []*onnxgraph.Value
+	shape := func(g *onnxgraph.Graph, v ...int64) *onnxgraph.Value {
+		return g.AddConstant("shape", onnxgraph.NewTensor([]int64{int64(len(v))}, v))
+	}
+	for name, add := range map[string]func(g *onnxgraph.Graph, x *onnxgraph.Value) *onnxgraph.Node{
+		"flat": func(g *onnxgraph.Graph, x *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Reshape", values{x, shape(g, 2, 12)})
+		},
+		"flat, the rest open": func(g *onnxgraph.Graph, x *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Reshape", values{x, shape(g, 2, -1)})
+		},
+		"flat, the rest open, zeros allowed": func(g *onnxgraph.Graph, x *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Reshape", values{x, shape(g, 2, -1)}, onnxgraph.Int("allowzero", 1))
+		},
+		"sizes kept, zeros allowed": func(g *onnxgraph.Graph, x *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Reshape", values{x, shape(g, 2, 3, 4)}, onnxgraph.Int("allowzero", 1))
+		},
+		"stretched": func(g *onnxgraph.Graph, x *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Expand", values{x, shape(g, 2, 3, 2, 2)})
+		},
+		"enlarged": func(g *onnxgraph.Graph, x *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Resize", values{x, nil, nil, shape(g, 2, 3, 6, 4)})
+		},
+	} {
+		for _, size := range []onnxgraph.Dim{{Size: 3}, {Size: -1, Param: "N"}} {
+			m := newModel(t, input{"images", onnxgraph.Static(2, 3, 2, 2)})
+			g := m.Graph
+			inside := g.AddNode("Neg", values{g.Value("images")}).Output(0)
+			inside.SetType(onnxgraph.Float32, onnxgraph.Static(2, 3, 2, 2))
+			y := add(g, inside).Output(0)
+			g.Rename(y, "y")
+			g.AddOutput(y, onnxgraph.Float32, nil)
+			g.ForgetShapes()
+			inside.SetType(onnxgraph.Float32, onnxgraph.Static(2, 3, 2, 2))
+			feed := func(from, to int) map[string]*onnxgraph.Tensor {
+				var data []float32
+				for i := from * 12; i < to*12; i++ {
+					data = append(data, float32(i))
+				}
+				return map[string]*onnxgraph.Tensor{"images": onnxgraph.NewTensor([]int64{int64(to - from), 3, 2, 2}, data)}
+			}
+			numbers := func(m *onnxgraph.Model, from, to int) []float32 {
+				y, err := orttest.Run(t, m, feed(from, to))["y"].Float32s()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return y
+			}
+			want := append(numbers(m, 0, 2), numbers(m, 2, 4)...)
+			if err := batch.SetSize(m, size); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := inside.Shape(); ok {
+				t.Errorf("%s: a value in between is still declared of the old size", name)
+			}
+			if got := numbers(m, 0, 3); !slices.Equal(got, want[:len(want)/4*3]) {
+				t.Errorf("%s, size %v: got %v, want %v", name, size, got, want)
+			}
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -43,5 +44,20 @@ func TestMakeFloat32(t *testing.T) {
 		if cast == nil || !cast.Is("Cast") || cast.Input(0) != taken[0] || cast.Int("to", 0) != int64(c.dtype) || m.Graph.Nodes()[0] != cast {
 			t.Errorf("%v: the model's first node reads from %v, want a Cast to that type", c.dtype, cast)
 		}
+	}
+}
+
+// TestMakeFloat32OfUnknownRank checks that an input of unknown shape becomes one of images of any size.
+func TestMakeFloat32OfUnknownRank(t *testing.T) {
+	m := unranked(t, onnxgraph.Float64)
+	if err := MakeFloat32(m); err != nil {
+		t.Fatal(err)
+	}
+	shape, known := m.Graph.Inputs()[0].Shape()
+	if !known || len(shape) != 4 || slices.ContainsFunc(shape, func(d onnxgraph.Dim) bool { return d.Size >= 0 }) {
+		t.Errorf("the model takes images of shape %v", shape)
+	}
+	if n := m.Graph.Nodes()[0]; !n.Is("Cast") || n.Int("to", 0) != int64(onnxgraph.Float64) {
+		t.Errorf("the first node is %s", n)
 	}
 }

@@ -1,9 +1,14 @@
 package batch
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 )
 
 func TestIsChannelsLast(t *testing.T) {
@@ -38,4 +43,83 @@ func TestIsChannelsLast(t *testing.T) {
 			t.Errorf("%v: %v, want %v", c.dims, got, c.want)
 		}
 	}
+}
+
+// TestMakeChannelsFirst runs a model of channels last, of sizes that all differ, before and after.
+func TestMakeChannelsFirst(t *testing.T) {
+	orttest.Init(t)
+	for _, nodes := range []int{1, 2} {
+		m := onnxgraph.New("net", 8, 18)
+		x, err := m.Graph.AddInput("x", onnxgraph.Float32, []onnxgraph.Dim{{Size: -1, Param: "N"}, {Size: 4}, {Size: 5}, {Size: 3}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := x
+		for range nodes {
+			y = m.Graph.AddNode("Neg", []*onnxgraph.Value{y}).Output(0)
+		}
+		m.Graph.Rename(y, "y")
+		m.Graph.AddOutput(y, onnxgraph.Float32, nil)
+		const n, h, w, c = 2, 4, 5, 3
+		last, first := make([]float32, n*h*w*c), make([]float32, n*h*w*c)
+		for i := range last {
+			last[i] = float32(i)
+			image, row, column, channel := i/(h*w*c), i/(w*c)%h, i/c%w, i%c
+			first[((image*c+channel)*h+row)*w+column] = float32(i)
+		}
+		before := orttest.Run(t, m, map[string]*onnxgraph.Tensor{"x": onnxgraph.NewTensor([]int64{n, h, w, c}, last)})
+		if err := MakeChannelsFirst(m); err != nil {
+			t.Fatal(err)
+		}
+		inputs := m.Graph.Inputs()
+		if shape, _ := inputs[0].Shape(); len(inputs) != 1 || !slices.Equal(shape, []onnxgraph.Dim{{Size: -1, Param: "N"}, {Size: 3}, {Size: 4}, {Size: 5}}) {
+			t.Errorf("the model takes %v of shape %v", inputs, shape)
+		}
+		if !m.Graph.Nodes()[0].Is("Transpose") {
+			t.Errorf("the first node is %s, want the Transpose, which all others wait for", m.Graph.Nodes()[0])
+		}
+		after := orttest.Run(t, m, map[string]*onnxgraph.Tensor{inputs[0].Name(): onnxgraph.NewTensor([]int64{n, c, h, w}, first)})
+		want, _ := before["y"].Float32s()
+		if got, err := after["y"].Float32s(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("with %d nodes: got %v (%v), want %v", nodes, got, err, want)
+		}
+	}
+}
+
+// TestWithoutImages checks that models without one input for images are refused, or are not of channels last.
+func TestWithoutImages(t *testing.T) {
+	m := onnxgraph.New("net", 8, 18)
+	if IsChannelsLast(m) {
+		t.Error("a model without inputs takes images with channels last")
+	}
+	for name, err := range map[string]error{"MakeChannelsFirst": MakeChannelsFirst(m), "MakeFloat32": MakeFloat32(m),
+		"SetInputShape": SetInputShape(m, []int64{1, 3, 8, 8}), "SetSize": SetSize(m, onnxgraph.Dim{Size: 1})} {
+		if err == nil || !strings.Contains(err.Error(), "has 0 inputs") {
+			t.Errorf("%s: got error %v", name, err)
+		}
+	}
+	if err := SetSize(unranked(t, onnxgraph.Float32), onnxgraph.Dim{Size: 1}); err == nil || !strings.Contains(err.Error(), "no declared shape") {
+		t.Errorf("SetSize without a shape: got error %v", err)
+	}
+}
+
+// unranked returns a model whose input x, of which only the element type is declared, goes through Neg.
+func unranked(t *testing.T, dtype onnxgraph.DType) *onnxgraph.Model {
+	t.Helper()
+	bytes := func(b []byte, field protowire.Number, data []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(b, field, protowire.BytesType), data)
+	}
+	number := func(field protowire.Number, v uint64) []byte {
+		return protowire.AppendVarint(protowire.AppendTag(nil, field, protowire.VarintType), v)
+	}
+	value := func(name string) []byte {
+		return bytes(bytes(nil, 1, []byte(name)), 2, bytes(nil, 1, number(1, uint64(dtype))))
+	}
+	node := bytes(bytes(bytes(nil, 1, []byte("x")), 2, []byte("y")), 4, []byte("Neg"))
+	graph := bytes(bytes(bytes(bytes(nil, 1, node), 2, []byte("net")), 11, value("x")), 12, value("y"))
+	m, err := onnxgraph.Parse(bytes(bytes(number(1, 8), 7, graph), 8, number(2, 18)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }

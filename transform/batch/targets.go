@@ -66,6 +66,7 @@ func addSizes(g *onnxgraph.Graph, n *onnxgraph.Node, sizes []int64) *onnxgraph.V
 func openReshape(g *onnxgraph.Graph, n *onnxgraph.Node, sizes []int64) *onnxgraph.Value {
 	if slices.Contains(sizes[1:], -1) {
 		sizes[0] = 0
+		n.RemoveAttr("allowzero") // with which 0 would be a size; beside -1 there is none
 	} else {
 		sizes[0] = -1
 	}
