@@ -3,6 +3,7 @@ module github.com/rcfreeze/rcfreeze
 go 1.26.0
 
 require (
+	github.com/gofrs/flock v0.13.2
 	github.com/jedib0t/go-pretty/v6 v6.8.3
 	github.com/owulveryck/onnx-go v0.5.0
 	github.com/schollz/progressbar/v3 v3.19.1

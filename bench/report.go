@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 )
 
 // columns are those of a table. The first names a row.
@@ -36,7 +38,10 @@ func report(l *lab, results []result, earlier []section, path string) error {
 	if _, err := io.WriteString(os.Stdout, document([]section{fresh})); err != nil || path == "" {
 		return err
 	}
-	return os.WriteFile(path, []byte(document(merged(fresh, earlier))), 0o644)
+	return atomicfile.Write(path, func(w io.Writer) error {
+		_, err := io.WriteString(w, document(merged(fresh, earlier)))
+		return err
+	})
 }
 
 const (

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 )
 
 // benchModel saves a model of 64 constants of 1 MiB with a node each, and returns its path.
@@ -65,7 +67,7 @@ func copyFile(to, from string) error {
 		return err
 	}
 	defer source.Close()
-	return WriteFile(to, func(w io.Writer) error {
+	return atomicfile.Write(to, func(w io.Writer) error {
 		_, err := io.Copy(w, source)
 		return err
 	})

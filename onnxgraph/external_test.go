@@ -165,9 +165,10 @@ func TestLinksToModelsAndData(t *testing.T) {
 			if err := m.Save(at("new"), ExternalAll); err != nil {
 				t.Fatal(err)
 			}
+			data := dataFile(t, at("new"))
 			rewriteLocation(t, at("new"), "d", Float32)
 			place(c.real, func(path string) error { return os.Rename(at("new"), path) })
-			place(c.data, func(path string) error { return os.Rename(at("new.data"), path) })
+			place(c.data, func(path string) error { return os.Rename(data, path) })
 			for _, link := range c.links {
 				path, target, _ := strings.Cut(link, " -> ")
 				if filepath.IsAbs(target) {
@@ -233,7 +234,7 @@ func TestFailedSaveLeavesFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(path + ".data"); err != nil {
+	if err := os.Remove(dataFile(t, path)); err != nil {
 		t.Fatal(err)
 	}
 	before, err := os.ReadFile(path)

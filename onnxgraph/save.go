@@ -1,11 +1,6 @@
 package onnxgraph
 
-import (
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-)
+import "fmt"
 
 // ExternalMode says which tensors a saved model keeps in a data file beside it.
 type ExternalMode int
@@ -26,14 +21,15 @@ const (
 	protobufLimit     = 1<<31 - 1<<20 // bytes, with room for what is not tensor data
 )
 
-// Save writes the model to path or, if that is a link, to the file that the link leads to, and external data to the same name
-// with ".data" behind it. Both appear whole or not at all; what is no file is not replaced. Tensors are computed and written a few at a time, so that they need not fit in memory.
+// Save writes the model to path or, if that is a link, to the file that the link leads to, and external data beside it to a file
+// whose name is by its content, such as model.onnx.0123456789ab.data. Model and data appear together, whole, or not at all; what is no file
+// is not replaced. The data of a model that is replaced goes in the end, unless another model in the folder needs it: a model that
+// was read from there must be loaded again. Tensors are computed and written a few at a time, so that they need not fit in memory.
 func (m *Model) Save(path string, mode ExternalMode) error {
 	s, err := m.Stage(path, mode)
 	if err != nil {
 		return err
 	}
-	defer s.Abandon()
 	return s.Commit()
 }
 
@@ -48,30 +44,4 @@ func (m *Model) Bytes() ([]byte, error) {
 		return nil, fmt.Errorf("encoding a model: %w", err)
 	}
 	return out, nil
-}
-
-// WriteFile writes a file atomically: to a temporary file in the same folder, which takes the place of
-// path, or of the file that path is a link to, once it is complete. What is no file is not replaced.
-func WriteFile(path string, write func(io.Writer) error) error {
-	path, err := Target(path)
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails once renamed
-	if err := write(f); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

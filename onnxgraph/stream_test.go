@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 	"github.com/rcfreeze/rcfreeze/onnxgraph/damage"
 )
 
@@ -97,12 +98,12 @@ func TestFileChangesUnderModel(t *testing.T) {
 		change func(path string) error
 		want   string // "" if the model must still be whole
 	}{
-		"replaced":       {ExternalNone, func(path string) error { return WriteFile(path, func(w io.Writer) error { return nil }) }, ""},
+		"replaced":       {ExternalNone, func(path string) error { return atomicfile.Write(path, func(w io.Writer) error { return nil }) }, ""},
 		"removed":        {ExternalNone, os.Remove, ""},
 		"cut":            {ExternalNone, func(path string) error { return os.Truncate(path, 100) }, "has been changed since"},
 		"overwritten":    {ExternalNone, func(path string) error { return os.WriteFile(path, make([]byte, 20100), 0o644) }, "has been changed since"},
-		"data replaced":  {ExternalAll, func(path string) error { return os.WriteFile(path+".data", make([]byte, 20001), 0o644) }, "has been changed since"},
-		"data removed":   {ExternalAll, func(path string) error { return os.Remove(path + ".data") }, "no such file"},
+		"data replaced":  {ExternalAll, func(path string) error { return os.WriteFile(dataFile(t, path), make([]byte, 20001), 0o644) }, "has been changed since"},
+		"data removed":   {ExternalAll, func(path string) error { return os.Remove(dataFile(t, path)) }, "no such file"},
 		"model replaced": {ExternalAll, func(path string) error { return os.WriteFile(path, nil, 0o644) }, ""},
 	} {
 		path := filepath.Join(t.TempDir(), "model.onnx")
@@ -134,24 +135,26 @@ func TestFileChangesUnderModel(t *testing.T) {
 	}
 }
 
-// TestSaveSparesOwnFiles saves a model so that the usual name of its data file would be that of a file which it is read
-// from.
+// TestSaveSparesOwnFiles saves a model whose data file would have the name of the file that the model is read from.
 func TestSaveSparesOwnFiles(t *testing.T) {
-	folder := t.TempDir()
-	path := filepath.Join(folder, "model.onnx")
+	path := filepath.Join(t.TempDir(), "model.onnx")
 	m := small(t, 5000)
 	want := weights(t, m)
-	if err := m.Save(path+".data", ExternalNone); err != nil {
+	if err := m.Save(path, ExternalAll); err != nil {
 		t.Fatal(err)
 	}
-	m, err := Load(path + ".data")
+	taken := dataFile(t, path)
+	if err := errors.Join(os.Remove(path), os.Remove(taken), m.Save(taken, ExternalNone)); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Load(taken)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Save(path, ExternalAll); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{path, path + ".data"} {
+	for _, path := range []string{path, taken} {
 		m, err := Load(path)
 		if err != nil {
 			t.Fatal(err)

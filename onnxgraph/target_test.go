@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 )
 
 // TestTarget writes to every kind of thing that can be at a path: a link stays one, what it leads to is written, and nothing
@@ -42,8 +44,8 @@ func TestTarget(t *testing.T) {
 			do   func(path string) error
 		}{
 			{"Save", func(path string) error { return small(t, 5000).Save(path, ExternalNone) }},
-			{"WriteFile", func(path string) error {
-				return WriteFile(path, func(w io.Writer) error {
+			{"Write", func(path string) error {
+				return atomicfile.Write(path, func(w io.Writer) error {
 					_, err := w.Write([]byte("new"))
 					return err
 				})
@@ -95,6 +97,24 @@ func TestTarget(t *testing.T) {
 	}
 }
 
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&os.ModeSymlink != 0
+}
+
+// dataFile returns the one data file of the model at path.
+func dataFile(t *testing.T, path string) string {
+	t.Helper()
+	m, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Graph.Value("w").Constant().proto.ExternalData) == 0 {
+		t.Fatalf("%s has no data file", path)
+	}
+	return filepath.Join(filepath.Dir(path), m.Graph.Value("w").Constant().proto.ExternalData[0].GetValue())
+}
+
 // TestTargetIsNoDevice only asks: writing could damage the machine.
 func TestTargetIsNoDevice(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "link")
@@ -102,7 +122,7 @@ func TestTargetIsNoDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{os.DevNull, link} {
-		if _, err := Target(path); err == nil || !strings.Contains(err.Error(), "a device") {
+		if _, err := atomicfile.Target(path); err == nil || !strings.Contains(err.Error(), "a device") {
 			t.Errorf("%s: got error %v", path, err)
 		}
 	}
@@ -114,11 +134,15 @@ func TestDataBesideTarget(t *testing.T) {
 	folder := t.TempDir()
 	path, link := filepath.Join(folder, "model.onnx"), filepath.Join(folder, "links", "link.onnx")
 	elsewhere := filepath.Join(folder, "elsewhere")
-	err := errors.Join(os.Mkdir(filepath.Dir(link), 0o755), os.Symlink(path, link), os.Symlink(elsewhere, path+".data"))
+	m := small(t, 5000)
+	err := errors.Join(os.Mkdir(filepath.Dir(link), 0o755), os.Symlink(path, link), m.Save(path, ExternalAll))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := small(t, 5000)
+	taken := dataFile(t, path)
+	if err := errors.Join(os.Remove(path), os.Remove(taken), os.Symlink(elsewhere, taken)); err != nil {
+		t.Fatal(err)
+	}
 	if err := m.Save(link, ExternalAll); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +155,7 @@ func TestDataBesideTarget(t *testing.T) {
 			t.Errorf("%s: other weights, or not external", from)
 		}
 	}
-	if _, err := os.Stat(elsewhere); err == nil || !isLink(path+".data") {
+	if _, err := os.Stat(elsewhere); err == nil || !isLink(taken) {
 		t.Errorf("the link with the data's name was written through or replaced: %v", err)
 	}
 }

@@ -3,10 +3,13 @@ package onnxgraph
 import (
 	"bufio"
 	"cmp"
+	"crypto/sha256"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
 )
 
@@ -14,12 +17,30 @@ import (
 type run struct {
 	offset int64
 	parts  []part
+	sum    hash.Hash // of what is written, nil where nobody asks for it
 }
 
 // writeParts writes parts one behind the other, several runs of them at a time. It returns those tensors that hold NaN or
 // infinity.
 func writeParts(w io.WriterAt, parts []part) ([]NotFinite, error) {
+	return writeRuns(w, split(parts))
+}
+
+// writeSummed is writeParts that returns a checksum of what it wrote, too.
+func writeSummed(w io.WriterAt, parts []part) (atomicfile.Sum, []NotFinite, error) {
 	runs := split(parts)
+	for i := range runs {
+		runs[i].sum = sha256.New()
+	}
+	found, err := writeRuns(w, runs)
+	all := sha256.New()
+	for _, r := range runs {
+		all.Write(r.sum.Sum(nil))
+	}
+	return atomicfile.Sum(all.Sum(nil)), found, err
+}
+
+func writeRuns(w io.WriterAt, runs []run) ([]NotFinite, error) {
 	found := make([][]NotFinite, len(runs))
 	err := budget.Each(len(runs), func(i int) int64 { return runs[i].workspace() }, func(i int) (err error) {
 		found[i], err = runs[i].write(w)
@@ -64,7 +85,11 @@ func (r run) workspace() int64 {
 
 func (r run) write(w io.WriterAt) (found []NotFinite, err error) {
 	const small = 1 << 16 // bytes that are gathered before they are written
-	out := bufio.NewWriterSize(io.NewOffsetWriter(w, r.offset), small)
+	var to io.Writer = io.NewOffsetWriter(w, r.offset)
+	if r.sum != nil {
+		to = io.MultiWriter(to, r.sum)
+	}
+	out := bufio.NewWriterSize(to, small)
 	for _, p := range r.parts {
 		if p.tensor == nil {
 			out.Write(p.bytes) // Flush returns the error

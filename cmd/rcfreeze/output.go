@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 	"github.com/spf13/cobra"
 )
 
@@ -49,15 +49,10 @@ func (f *outputFlags) check(p *printer) error {
 		f.stdout, p.stdout = p.stdout, p.stderr
 		return nil
 	}
-	target, err := onnxgraph.Target(f.path)
-	if err != nil {
-		return fmt.Errorf("checking the output: %w", err)
+	if err := atomicfile.Check(f.path); err != nil {
+		return fmt.Errorf("checking that the output %s can be written: %w", f.path, err)
 	}
-	probe, err := os.CreateTemp(filepath.Dir(target), ".write-*")
-	if err != nil {
-		return fmt.Errorf("checking that the output %s can be written: its folder must exist and be writable: %w", f.path, err)
-	}
-	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+	return nil
 }
 
 // name is what messages call the output.
@@ -86,14 +81,7 @@ type stagedModel struct {
 
 // stage saves the model to be tried before it gets its place.
 func (f *outputFlags) stage(p *printer, m *onnxgraph.Model) (*stagedModel, error) {
-	path, mode := f.path, externalModes[f.external]
-	if f.stdout != nil {
-		if mode != onnxgraph.ExternalNone && hasExternalData(m) {
-			p.say("%s has tensors in a data file: on standard output they are in the model", m.Path())
-		}
-		path, mode = filepath.Join(os.TempDir(), "rcfreeze.onnx"), onnxgraph.ExternalNone
-	}
-	s, err := m.Stage(path, mode)
+	s, err := f.write(p, m)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +90,18 @@ func (f *outputFlags) stage(p *printer, m *onnxgraph.Model) (*stagedModel, error
 		return nil, fmt.Errorf("saving %s: %w", f.name(), err)
 	}
 	return &stagedModel{s, f.stdout}, nil
+}
+
+// write writes the model to a temporary file.
+func (f *outputFlags) write(p *printer, m *onnxgraph.Model) (*onnxgraph.Staged, error) {
+	mode := externalModes[f.external]
+	if f.stdout == nil {
+		return m.Stage(f.path, mode)
+	}
+	if mode != onnxgraph.ExternalNone && hasExternalData(m) {
+		p.say("%s has tensors in a data file: on standard output they are in the model", m.Path())
+	}
+	return m.StageTemporarily(onnxgraph.ExternalNone)
 }
 
 // checkFinite says which weights that are to be written hold NaN or infinity. It is an error if the source has none.

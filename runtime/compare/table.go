@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 )
 
 // writeTable writes one line per run as comma-separated values.
 func writeTable(path string, rows []Row) error {
-	err := onnxgraph.WriteFile(path, func(w io.Writer) error {
+	err := atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		c.Write([]string{"variant", "expansion", "seed", "trained_parameters", "parameters", "deployed_parameters",
 			"top1", "top5", "loss", "robust_top1", "seconds"})

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
 	capi "github.com/yalue/onnxruntime_go"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 )
 
 // Port is an input or an output of a session.
@@ -52,16 +52,19 @@ func Open(path string, o Options) (*Session, error) {
 // OpenBytes makes a session of the bytes of an ONNX file without external data. ONNX Runtime reads them
 // from a temporary file.
 func OpenBytes(model []byte, o Options) (*Session, error) {
-	file, err := os.CreateTemp("", "rcfreeze-*.onnx")
+	file, err := atomicfile.BeginTemporary()
 	if err != nil {
 		return nil, fmt.Errorf("opening a session: %w", err)
 	}
-	defer os.Remove(file.Name())
-	_, err = file.Write(model)
-	if err := errors.Join(err, file.Close()); err != nil {
-		return nil, fmt.Errorf("opening a session: %w", err)
+	err = file.Write(func(f *atomicfile.File) error {
+		_, err := f.Write(model)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening a session: %w", errors.Join(err, file.Abandon()))
 	}
-	return open(file.Name(), "a model in memory", o)
+	s, err := open(file.Path(), "a model in memory", o)
+	return s, errors.Join(err, file.Abandon())
 }
 
 // OpenModel makes a session of a model as it is in memory, which may differ from its file and be larger than 2 GiB. ONNX
@@ -86,17 +89,12 @@ func OutputsOf(m *onnxgraph.Model) (outputs []Port, err error) {
 
 // saveTemporarily calls use with a file of m that is there for that long; what a session has mapped stays there for it.
 func saveTemporarily(m *onnxgraph.Model, use func(path string)) error {
-	folder, err := os.MkdirTemp("", "rcfreeze-*")
+	file, err := m.StageTemporarily(onnxgraph.ExternalAsRead)
 	if err != nil {
 		return fmt.Errorf("opening a session: %w", err)
 	}
-	defer os.RemoveAll(folder)
-	path := filepath.Join(folder, "model.onnx")
-	if err := m.Save(path, onnxgraph.ExternalAsRead); err != nil {
-		return fmt.Errorf("opening a session: %w", err)
-	}
-	use(path)
-	return nil
+	use(file.Path())
+	return file.Abandon()
 }
 
 func nameOf(m *onnxgraph.Model) string { return cmp.Or(m.Path(), "a model in memory") }

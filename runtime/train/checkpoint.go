@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 
@@ -43,7 +44,7 @@ func (c *checkpoint) save(path string) error {
 	for name, t := range c.states {
 		c.Lengths[name] = int(t.Len())
 	}
-	err := onnxgraph.WriteFile(path, func(w io.Writer) error {
+	err := atomicfile.Write(path, func(w io.Writer) error {
 		z := zip.NewWriter(w)
 		f, err := z.Create(descriptionFile)
 		if err != nil {
@@ -157,9 +158,8 @@ func (f Folder) prepare(resume bool) error {
 	if !resume && f.HasRun() && hasWork(f.last()) {
 		return fmt.Errorf("starting a run in %s: it holds another run: resume that with --resume, or choose or empty another folder", f)
 	}
-	probe, err := os.CreateTemp(string(f), ".write-*")
-	if err != nil {
+	if err := atomicfile.Check(f.last()); err != nil {
 		return fmt.Errorf("checking that the run's folder can be written: %w", err)
 	}
-	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+	return nil
 }

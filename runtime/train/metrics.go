@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 
@@ -23,7 +23,7 @@ type Row struct {
 
 // writeMetrics writes comma-separated values: a line for the start, as epoch 0, and one per epoch.
 func writeMetrics(path string, start evaluate.Result, history []Row) error {
-	err := onnxgraph.WriteFile(path, func(w io.Writer) error {
+	err := atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		c.Write([]string{"epoch", "lr", "train_loss", "train_top1", "test_loss", "test_top1", "test_top5", "seconds"})
 		c.Write([]string{"0", "", "", "", fmt.Sprintf("%.6g", start.Loss), fmt.Sprintf("%.6g", start.Top1), fmt.Sprintf("%.6g", start.Top5), ""})

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
@@ -96,7 +97,7 @@ func TestKeepBest(t *testing.T) {
 	}
 	got := states(t, filepath.Join(string(r.Folder), "best.ckpt"))
 	path := filepath.Join(t.TempDir(), "want.ckpt")
-	if err := onnxgraph.WriteFile(path, writer(want)); err != nil {
+	if err := atomicfile.Write(path, writer(want)); err != nil {
 		t.Fatal(err)
 	}
 	for name, data := range states(t, path) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
@@ -45,18 +43,14 @@ func runSecond(ctx context.Context, m *onnxgraph.Model, image *onnxgraph.Tensor)
 	if err != nil {
 		return nil, err
 	}
-	folder, err := os.MkdirTemp("", "rcfreeze-verify-*")
+	file, err := fitted.StageTemporarily(onnxgraph.ExternalNone)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(folder, "model.onnx")
-	if err = fitted.Save(path, onnxgraph.ExternalNone); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(folder))
-	}
-	output, err := secondopinion.Run(ctx, path, image)
+	output, err := secondopinion.Run(ctx, file.Path(), image)
 	var unavailable *secondopinion.Unavailable
 	if errors.As(err, &unavailable) {
 		err = fmt.Errorf("%s: %w", m.Path(), unavailable) // without the temporary file's name
 	}
-	return output, errors.Join(err, os.RemoveAll(folder))
+	return output, errors.Join(err, file.Abandon())
 }

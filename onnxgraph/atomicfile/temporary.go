@@ -1,0 +1,163 @@
+package atomicfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// Temporary is a folder for files that are still to get their places, or that are needed for a while only. Its process holds a
+// lock on it: what is there when the lock is free was left by a process that was killed.
+type Temporary struct {
+	Path string
+	lock *flock.Flock // nil once it is given up
+}
+
+// temporaryName matches names of temporary folders: short ones, whatever the files are called.
+var temporaryName = regexp.MustCompile(`^\.rcfreeze-[0-9a-f]{16}$`)
+
+const lockFile = "lock"
+
+// errGone says that another process took a temporary folder for one that was left, before it was locked.
+var errGone = errors.New("the temporary folder is gone")
+
+// NewTemporary makes a temporary folder in the given one, and removes those that killed processes of the same user left there.
+func NewTemporary(folder string) (*Temporary, error) {
+	removeStale(folder)
+	for {
+		t, err := makeTemporary(folder)
+		if !errors.Is(err, errGone) {
+			return t, err
+		}
+	}
+}
+
+func makeTemporary(folder string) (*Temporary, error) {
+	t := &Temporary{Path: filepath.Join(folder, fmt.Sprintf(".rcfreeze-%016x", rand.Uint64()))}
+	if err := do(Step{Doing: MakingFolder, Path: t.Path, Name: folder}, func() error { return os.Mkdir(t.Path, 0o700) }); err != nil {
+		return nil, err
+	}
+	err := do(Step{Doing: Locking, Path: t.Path, Name: folder}, func() (err error) {
+		t.lock, err = hold(filepath.Join(t.Path, lockFile))
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(err, remove(filepath.Join(t.Path, lockFile), t.Path), remove(t.Path, t.Path))
+	}
+	return t, nil
+}
+
+// hold makes a file and locks it. Where a file system has no locks it does without: nobody else will find such a lock free.
+func hold(path string) (*flock.Flock, error) {
+	l := flock.New(path)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // another process tries it for a moment at most
+	defer cancel()
+	_, err := l.TryLockContext(ctx, time.Millisecond)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !isAt(l, path):
+		return nil, errors.Join(errGone, l.Close())
+	case err != nil && !hasNoLocks(err):
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func hasNoLocks(err error) bool {
+	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK)
+}
+
+func isAt(l *flock.Flock, path string) bool {
+	held, err := l.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(held, there)
+}
+
+// Remove removes the folder and what is in it. A second call does nothing.
+func (t *Temporary) Remove() error {
+	if t.lock == nil {
+		return nil
+	}
+	err := t.empty()
+	if err == nil {
+		err = remove(filepath.Join(t.Path, lockFile), t.Path)
+	}
+	t.giveUp()
+	if err == nil {
+		err = remove(t.Path, t.Path)
+	}
+	return err
+}
+
+// empty removes what is in the folder, and the lock's file only then: as long as there is anything, the lock tells whose it is.
+func (t *Temporary) empty() error {
+	entries, err := os.ReadDir(t.Path)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == lockFile {
+			continue
+		}
+		if err := remove(filepath.Join(t.Path, e.Name()), t.Path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// giveUp leaves what is in the folder to the next process that writes there.
+func (t *Temporary) giveUp() {
+	t.lock.Close() // a lock that cannot be released goes with the process
+	t.lock = nil
+}
+
+// removeStale removes the temporary folders that killed processes left. What cannot be removed is left to the next one: it
+// does not hinder the work at hand.
+func removeStale(folder string) {
+	f, err := os.Open(folder)
+	if err != nil {
+		return // whoever writes there will be told
+	}
+	defer f.Close()
+	for err == nil {
+		var names []string
+		names, err = f.Readdirnames(1000)
+		for _, name := range names {
+			if strings.HasPrefix(name, ".") && temporaryName.MatchString(name) {
+				removeIfStale(filepath.Join(folder, name))
+			}
+		}
+	}
+}
+
+func removeIfStale(path string) {
+	info, err := os.Lstat(path)
+	if err != nil || !info.IsDir() || !isOurs(info) {
+		return
+	}
+	l := flock.New(filepath.Join(path, lockFile), flock.SetFlag(os.O_RDONLY))
+	switch isFree, err := l.TryLock(); {
+	case errors.Is(err, fs.ErrNotExist): // its process was killed before it locked the folder, or after it emptied it
+		os.Remove(path) // fails if there is something in it
+	case isFree:
+		t := &Temporary{path, l}
+		if finishStale(path) != nil {
+			t.giveUp()
+			return
+		}
+		t.Remove()
+	}
+}
