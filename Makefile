@@ -5,7 +5,7 @@ SHELL := bash
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help setup build test test-all fuzz mutate large lint zoo gradients bench gobench demo peers clean
+.PHONY: help setup build test test-all race fuzz mutate large lint zoo gradients bench gobench demo peers clean
 
 # How long make fuzz takes for each of its tests, such as 30m.
 FUZZTIME ?= 1m
@@ -33,6 +33,9 @@ test: setup ## gofmt, go vet and the tests that need nothing else; RCFREEZE_MODE
 
 test-all: export RCFREEZE_TEST_ALL = 1
 test-all: test ## all tests: also those beside peers (see make peers), which take long, and those that measure memory
+
+race: setup ## all that make test runs, under Go's race detector, in random order, three times: an hour on two cores
+	go test -race -shuffle on -count 3 -timeout 3h ./...
 
 fuzz: ## damage models at random, load and convert them; FUZZTIME=30m is for how long each
 	go test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./onnxgraph

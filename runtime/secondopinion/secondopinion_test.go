@@ -106,6 +106,7 @@ func reference(t *testing.T, path string, input *onnxgraph.Tensor) *onnxgraph.Te
 const tolerance = 1e-5 // relative; float32 sums in another order
 
 func TestWhiteListAgreesWithONNXRuntime(t *testing.T) {
+	t.Parallel()
 	unseen := map[string]bool{}
 	for op := range whiteList {
 		unseen[op] = true
@@ -136,8 +137,10 @@ func TestWhiteListAgreesWithONNXRuntime(t *testing.T) {
 // TestEveryRuleIsNeeded asks the engine in spite of Check: it must fail or be wrong for some batch, or the
 // rule is too strict.
 func TestEveryRuleIsNeeded(t *testing.T) {
+	t.Parallel()
 	for _, c := range wrong {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			needed := false
 			for batch := int64(1); batch <= 2; batch++ {
 				path, m, input := c.build(t, batch)
@@ -165,6 +168,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 }
 
 func TestCheckTakesMalformedNodes(t *testing.T) {
+	t.Parallel()
 	for op := range whiteList {
 		m := onnxgraph.New("test", 7, 13)
 		m.Graph.AddNode(op, nil)
@@ -175,6 +179,7 @@ func TestCheckTakesMalformedNodes(t *testing.T) {
 }
 
 func TestRunSaysWhyNot(t *testing.T) {
+	t.Parallel()
 	good := testCase{dims: []int64{3, 4, 4}, rank: 4, output: func(n *net) *onnxgraph.Value { return n.Op("Relu", values{n.x}) }}
 	path, _, input := good.build(t, 1)
 	cancelled, cancel := context.WithCancel(context.Background())
@@ -201,6 +206,7 @@ func TestRunSaysWhyNot(t *testing.T) {
 }
 
 func TestBreakdownIsOneError(t *testing.T) {
+	t.Parallel()
 	// Left out inputs make the engine's process panic.
 	c := testCase{dims: []int64{3, 4, 4}, rank: 4, output: func(n *net) *onnxgraph.Value {
 		return n.Op("BatchNormalization", values{n.x, n.weights(3), n.weights(3)})
@@ -220,6 +226,7 @@ func TestBreakdownIsOneError(t *testing.T) {
 }
 
 func TestCompare(t *testing.T) {
+	t.Parallel()
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	for _, c := range []struct {
 		got, want []float32
@@ -243,6 +250,7 @@ func TestCompare(t *testing.T) {
 }
 
 func TestRealModels(t *testing.T) {
+	t.Parallel()
 	folder := peer.Models(t)
 	for _, c := range []struct {
 		file    string
