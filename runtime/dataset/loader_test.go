@@ -83,13 +83,41 @@ func TestBatchesDependOnSeedEpochAndStepOnly(t *testing.T) {
 			t.Errorf("resuming at step %d changes the batches", first)
 		}
 	}
-	if slices.EqualFunc(collect(t, l, 4, 0), want, equalBatch) {
-		t.Error("another epoch has the same batches")
-	}
-	other := trainOptions(t, 1)
-	other.Seed++
-	if slices.EqualFunc(collect(t, mustLoad(t, d, other), 3, 0), want, equalBatch) {
-		t.Error("another seed has the same batches")
+}
+
+// TestSeedAndEpochDecide looks at what is drawn at random by itself, the order and each augmentation: it is another in another
+// epoch and with another seed, and the same in the same.
+func TestSeedAndEpochDecide(t *testing.T) {
+	d := numbered(40, Shape{1, 9, 9})
+	for _, c := range []struct {
+		name    string
+		shuffle bool
+		augment string
+	}{
+		{"order", true, ""},
+		{"crop", false, "pad-crop=4"},
+		{"flip", false, "flip=0.5"},
+	} {
+		draw := func(seed uint64, epoch int) []Batch {
+			l := mustLoad(t, d, LoaderOptions{BatchSize: 8, Shuffle: c.shuffle, Seed: seed, Augment: mustAugment(t, c.augment)})
+			return collect(t, l, epoch, 0)
+		}
+		const seed, epoch = 1 << 40, 3
+		first := draw(seed, epoch)
+		if !slices.EqualFunc(draw(seed, epoch), first, equalBatch) {
+			t.Errorf("%s: differs for the same seed and epoch", c.name)
+		}
+		for name, other := range map[string][]Batch{
+			"the next epoch": draw(seed, epoch+1), "the first epoch": draw(seed, 0), "the next seed": draw(seed+1, epoch),
+			"seed 0": draw(0, epoch), "the next seed and the epoch before": draw(seed+1, epoch-1), "seed and epoch exchanged": draw(epoch, seed),
+		} {
+			if slices.EqualFunc(other, first, equalBatch) {
+				t.Errorf("%s: is the same in %s", c.name, name)
+			}
+		}
+		if plain := draw(0, 0); c.shuffle && slices.IsSorted(plain[0].Labels) {
+			t.Errorf("%s: that of seed 0 in epoch 0 is the data set's", c.name)
+		}
 	}
 }
 

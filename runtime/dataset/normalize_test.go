@@ -1,8 +1,10 @@
 package dataset
 
 import (
+	"maps"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -60,18 +62,32 @@ func TestMeanStdErrors(t *testing.T) {
 	}
 }
 
+// TestNamedNormalization compares the named normalizations with the numbers that are published: models were trained with these,
+// and compute something else with others.
 func TestNamedNormalization(t *testing.T) {
-	for _, name := range Normalizations() {
+	published := map[string]struct {
+		mean, std []float64
+	}{
+		// PyTorch's example for MNIST.
+		"mnist": {[]float64{0.1307}, []float64{0.3081}},
+		// Measured over the training images; TestFashionMNIST does so, too.
+		"fashion-mnist": {[]float64{0.2860}, []float64{0.3530}},
+		// Measured over the training images, with one standard deviation of all pixels of a channel.
+		"cifar10":  {[]float64{0.4914, 0.4822, 0.4465}, []float64{0.2470, 0.2435, 0.2616}},
+		"cifar100": {[]float64{0.5071, 0.4865, 0.4409}, []float64{0.2673, 0.2564, 0.2762}},
+		// torchvision's models.
+		"imagenet": {[]float64{0.485, 0.456, 0.406}, []float64{0.229, 0.224, 0.225}},
+	}
+	if names := slices.Sorted(maps.Keys(published)); !slices.Equal(names, Normalizations()) {
+		t.Errorf("the normalizations are %v, want %v", Normalizations(), names)
+	}
+	for name, want := range published {
 		n, err := NamedNormalization(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		channels := 3
-		if strings.Contains(name, "mnist") {
-			channels = 1
-		}
-		if _, err := n.For(channels); err != nil {
-			t.Errorf("%s: %v", name, err)
+		if !slices.Equal(n.Mean, want.mean) || !slices.Equal(n.Std, want.std) || n.Channels != "" {
+			t.Errorf("%s: %+v, want mean %v, standard deviation %v", name, n, want.mean, want.std)
 		}
 	}
 	if _, err := NamedNormalization("svnh"); err == nil || !strings.Contains(err.Error(), "cifar10, cifar100, fashion-mnist") {

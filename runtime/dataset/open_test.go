@@ -1,8 +1,10 @@
 package dataset
 
 import (
+	"encoding/binary"
 	"fmt"
 	"image/color"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -137,6 +139,33 @@ func TestSplitAndNotes(t *testing.T) {
 		}
 		if notes := fmt.Sprint(d.Notes); (test.note == "") != (len(d.Notes) == 0) || !strings.Contains(notes, test.note) {
 			t.Errorf("%s %s: notes %s, want %q", test.path, test.split, notes, test.note)
+		}
+	}
+}
+
+// TestNPZRounds opens arrays of real numbers between the 256 levels: each becomes the nearest.
+func TestNPZRounds(t *testing.T) {
+	const levels = 5
+	var single, double []byte
+	var want []uint8
+	for i := range levels {
+		for _, v := range []struct {
+			at   float64
+			near int
+		}{{0, 0}, {0.4, 0}, {0.49, 0}, {0.51, 1}, {0.9, 1}, {0.999, 1}} {
+			k := i * 254 / (levels - 1)
+			x := (float64(k) + v.at) / 255
+			single = binary.LittleEndian.AppendUint32(single, math.Float32bits(float32(x)))
+			double = binary.LittleEndian.AppendUint64(double, math.Float64bits(x))
+			want = append(want, uint8(k+v.near))
+		}
+	}
+	for dtype, data := range map[string][]byte{"<f4": single, "<f8": double} {
+		path := filepath.Join(t.TempDir(), "set.npz")
+		npz(t, path, map[string][]byte{"images": npy(dtype, "(1, 5, 6)", data), "labels": npy("|u1", "(1,)", []byte{0})})
+		got := make([]uint8, len(want))
+		if err := mustOpen(t, path, Options{}).Pixels(0, got); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: pixels %v (%v), want %v", dtype, got, err, want)
 		}
 	}
 }
