@@ -7,9 +7,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 )
 
-// attacked is a naive attack on the linear net with weights w, whose gradient is w·(softmax - target).
-func attacked(images []float32, labels []int64, w []float32, n dataset.Normalization, epsilon float64) []float32 {
-	const size = side * side
+// attacked is a naive attack on the linear net with weights w, whose gradient is w·(softmax - target). The normalization has a
+// mean and a standard deviation for each channel.
+func attacked(images []float32, labels []int64, w []float32, shape dataset.Shape, n dataset.Normalization, epsilon float64) []float32 {
+	size := shape.Size()
 	out := make([]float32, len(images))
 	for s, label := range labels {
 		x := images[s*size : (s+1)*size]
@@ -31,32 +32,62 @@ func attacked(images []float32, labels []int64, w []float32, n dataset.Normaliza
 				}
 				g += float64(w[i*classes+k]) * (p[k]/sum - target)
 			}
-			pixel := float64(v)*n.Std[0] + n.Mean[0]
+			mean, std := n.Mean[i*shape.Channels/size], n.Std[i*shape.Channels/size]
+			pixel := float64(v)*std + mean
 			pixel = math.Min(math.Max(pixel+math.Copysign(epsilon, g), 0), 1)
-			out[s*size+i] = float32((pixel - n.Mean[0]) / n.Std[0])
+			out[s*size+i] = float32((pixel - mean) / std)
 		}
 	}
 	return out
 }
 
-// TestRobust compares the accuracy under attack with that of a naive attack, at several strengths.
+// TestRobust compares attacked images, and the accuracy on them, with those of a naive attack: at several strengths, which are
+// in units of pixels whatever the channel's normalization.
 func TestRobust(t *testing.T) {
-	set := newSet(t)
-	images, labels := all(t, set, normalization)
-	m, w := linear(t, 0.1)
-	fooled := 0
-	for _, epsilon := range []float64{1.0 / 255, 4.0 / 255, 0.1} {
-		o := Options{BatchSize: 8, Normalize: normalization, Epsilon: epsilon}
-		got := measure(t, m, set, o)
-		want := naive(logits(t, m, attacked(images, labels, w, normalization, epsilon)), labels)
-		if got.RobustTop1 == nil || !near(*got.RobustTop1, want.Top1, 1e-9) {
-			t.Errorf("ε = %g: accuracy under attack %v, want %g", epsilon, got.RobustTop1, want.Top1)
-		} else if *got.RobustTop1 < got.Top1 {
-			fooled++
-		}
-	}
-	if fooled == 0 {
-		t.Error("no attack fools the net: this tests nothing")
+	gray, colors := newSet(t), newColorSet(t)
+	for _, c := range []struct {
+		name      string
+		set       *dataset.Dataset
+		normalize dataset.Normalization
+	}{
+		{"gray", gray, normalization},
+		{"channels of their own", colors, dataset.Normalization{Mean: []float64{0.2, 0.5, 0.9}, Std: []float64{0.1, 0.3, 2}}},
+		{"one for all channels", colors, normalization},
+		{"blue first", colors, dataset.Normalization{Mean: []float64{0.2, 0.5, 0.9}, Std: []float64{0.1, 0.3, 2}, Channels: dataset.BGR}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			shape := c.set.Shape
+			each, err := c.normalize.For(shape.Channels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			images, labels := all(t, c.set, c.normalize)
+			m, w := linearOn(t, 0.1, shape)
+			fooled := 0
+			for _, epsilon := range []float64{1.0 / 255, 4.0 / 255, 0.1} {
+				adversarial := attacked(images, labels, w, shape, each, epsilon)
+				want := naive(logits(t, m, adversarial), labels)
+				got := measure(t, m, c.set, Options{BatchSize: 8, Normalize: c.normalize, Epsilon: epsilon})
+				if got.RobustTop1 == nil || !near(*got.RobustTop1, want.Top1, 1e-9) {
+					t.Errorf("ε = %g: accuracy under attack %v, want %g", epsilon, got.RobustTop1, want.Top1)
+				} else if *got.RobustTop1 < got.Top1 {
+					fooled++
+				}
+				e := newEvaluator(t, m, c.set, Options{BatchSize: samples, Normalize: c.normalize, Epsilon: epsilon})
+				gradient, err := e.gradient(images, labels)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, v := range fgsm(images, gradient, shape, e.options.Normalize, epsilon) {
+					if !near(float64(v), float64(adversarial[i]), 1e-4) {
+						t.Fatalf("ε = %g: number %d of the attacked images is %g, want %g", epsilon, i, v, adversarial[i])
+					}
+				}
+			}
+			if fooled == 0 {
+				t.Error("no attack fools the net: this tests nothing")
+			}
+		})
 	}
 }
 

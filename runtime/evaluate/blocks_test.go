@@ -148,7 +148,7 @@ func operatorsRun(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Opti
 	return ran
 }
 
-// TestOtherTool measures a model of which another tool has changed a bank: as it is, and it says so.
+// TestOtherTool measures a model of which another tool has changed a bank: as it is, under attack, too, and it says so.
 func TestOtherTool(t *testing.T) {
 	set := newSet(t)
 	m := blocks(t, transform.Options{Expansion: 2})
@@ -161,8 +161,16 @@ func TestOtherTool(t *testing.T) {
 	images, labels := all(t, set, normalization)
 	want := naive(logits(t, m, images), labels)
 	var outline Outline
-	got := measure(t, m, set, Options{BatchSize: 8, Normalize: normalization, Outlined: func(o Outline) { outline = o }})
+	o := Options{BatchSize: 8, Normalize: normalization, Epsilon: 8.0 / 255, Outlined: func(o Outline) { outline = o }}
+	got := measure(t, m, set, o)
 	if !near(got.Loss, want.Loss, 1e-5*want.Loss) || outline.Fault == nil || outline.Folded+outline.TwoConv != 0 {
 		t.Errorf("got %+v, %+v; want %+v, and a fault", got, outline, want)
+	}
+	o.Outlined = nil
+	for _, key := range m.MetadataKeys() {
+		m.RemoveMetadata(key)
+	}
+	if plain := measure(t, m, set, o); *got.RobustTop1 != *plain.RobustTop1 {
+		t.Errorf("accuracy under attack %g, want %g", *got.RobustTop1, *plain.RobustTop1)
 	}
 }

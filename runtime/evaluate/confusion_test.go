@@ -46,22 +46,22 @@ func TestConfusion(t *testing.T) {
 // TestPlanMemory compares the plan of a linear net, and of its attack, with a count by hand.
 func TestPlanMemory(t *testing.T) {
 	set := newSet(t)
-	for _, batch := range []int64{1, 8} {
+	for _, batch := range []int{1, 8} {
 		for _, epsilon := range []float64{0, 0.1} {
 			m, w := linear(t, 0.1)
-			fitted := fit(t, m, batch)
-			got, err := PlanMemory(fitted, "input", Options{BatchSize: int(batch), Epsilon: epsilon})
+			fitted := fit(t, m, batch, set.Shape)
+			got, err := PlanMemory(fitted, "input", Options{BatchSize: batch, Epsilon: epsilon})
 			if err != nil {
 				t.Fatal(err)
 			}
 			weights := 4 * int64(len(w))
-			if got.Images != int(batch) || got.Batches != 4*5*batch*int64(set.Shape.Size()) || got.Parameters < weights || (epsilon > 0) != (got.Parameters >= 2*weights) {
+			if got.Images != batch || got.Batches != 4*5*int64(batch)*int64(set.Shape.Size()) || got.Parameters < weights || (epsilon > 0) != (got.Parameters >= 2*weights) {
 				t.Errorf("%d images, ε = %g: planned %+v", batch, epsilon, got)
 			}
-			if scores := 4 * batch * classes; epsilon == 0 && got.Values > 2*scores || epsilon > 0 && got.Values < scores {
+			if scores := 4 * int64(batch) * classes; epsilon == 0 && got.Values > 2*scores || epsilon > 0 && got.Values < scores {
 				t.Errorf("%d images, ε = %g: %d bytes for values; the scores take %d", batch, epsilon, got.Values, scores)
 			}
-			if n := got.Fitting(got.Needed()); n != int(batch) {
+			if n := got.Fitting(got.Needed()); n != batch {
 				t.Errorf("%d images fit into what %d need", n, batch)
 			}
 		}

@@ -1,9 +1,16 @@
 package evaluate
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -44,21 +51,61 @@ func newSet(t *testing.T) *dataset.Dataset {
 	return set
 }
 
-// all returns the images of a set, normalized, and the labels.
+// newColorSet writes noise as a data set of small color images: a folder of PNG files for each class.
+func newColorSet(t *testing.T) *dataset.Dataset {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(3, 1))
+	folder := t.TempDir()
+	for i := range samples {
+		picture := image.NewNRGBA(image.Rect(0, 0, 5, 4))
+		for j := range picture.Pix {
+			picture.Pix[j] = byte(rng.IntN(256))
+			if j%4 == 3 {
+				picture.Pix[j] = 255
+			}
+		}
+		class := filepath.Join(folder, fmt.Sprintf("%02d", i%classes))
+		if err := os.MkdirAll(class, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var data bytes.Buffer
+		if err := errors.Join(png.Encode(&data, picture), os.WriteFile(filepath.Join(class, fmt.Sprintf("%d.png", i)), data.Bytes(), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, err := dataset.Open(folder, dataset.Options{Shape: dataset.Shape{Channels: 3, Height: 4, Width: 5}, Classes: classes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// all returns the images of a set as the model gets them, and the labels.
 func all(t *testing.T, set *dataset.Dataset, n dataset.Normalization) (images []float32, labels []int64) {
 	t.Helper()
-	pixels := make([]uint8, side*side)
+	n, err := n.For(set.Shape.Channels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels := make([]uint8, set.Shape.Size())
+	plane := set.Shape.Height * set.Shape.Width
 	for i := range set.Len() {
 		if err := set.Pixels(i, pixels); err != nil {
 			t.Fatal(err)
 		}
 		labels = append(labels, set.Label(i))
-		for _, v := range pixels {
-			x := float64(v) / 255
-			if n.Std != nil {
-				x = (x - n.Mean[0]) / n.Std[0]
+		for c := range set.Shape.Channels {
+			from := c
+			if n.Channels == dataset.BGR {
+				from = 2 - c
 			}
-			images = append(images, float32(x))
+			for _, v := range pixels[from*plane:][:plane] {
+				x := float64(v) / 255
+				if n.Std != nil {
+					x = (x - n.Mean[c]) / n.Std[c]
+				}
+				images = append(images, float32(x))
+			}
 		}
 	}
 	return images, labels
@@ -76,27 +123,34 @@ func leNet(t *testing.T) *onnxgraph.Model {
 // linear is a net of one matrix [144, 12], which it returns too.
 func linear(t *testing.T, scale float64) (*onnxgraph.Model, []float32) {
 	t.Helper()
+	return linearOn(t, scale, dataset.Shape{Channels: 1, Height: side, Width: side})
+}
+
+// linearOn is linear for images of a shape.
+func linearOn(t *testing.T, scale float64, shape dataset.Shape) (*onnxgraph.Model, []float32) {
+	t.Helper()
 	m := onnxgraph.New("linear", 8, 18)
-	image, err := m.Graph.AddInput("input", onnxgraph.Float32, append([]onnxgraph.Dim{{Size: -1}}, onnxgraph.Static(1, side, side)...))
+	dims := append([]onnxgraph.Dim{{Size: -1}}, onnxgraph.Static(int64(shape.Channels), int64(shape.Height), int64(shape.Width))...)
+	image, err := m.Graph.AddInput("input", onnxgraph.Float32, dims)
 	if err != nil {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(2, 2))
-	w := make([]float32, side*side*classes)
+	w := make([]float32, shape.Size()*classes)
 	for i := range w {
 		w[i] = float32(scale * rng.NormFloat64())
 	}
 	flat := m.Graph.AddNode("Flatten", []*onnxgraph.Value{image})
-	product := m.Graph.AddNode("MatMul", []*onnxgraph.Value{flat.Output(0), m.Graph.AddConstant("w", onnxgraph.NewTensor([]int64{side * side, classes}, w))})
+	product := m.Graph.AddNode("MatMul", []*onnxgraph.Value{flat.Output(0), m.Graph.AddConstant("w", onnxgraph.NewTensor([]int64{int64(shape.Size()), classes}, w))})
 	m.Graph.AddOutput(product.Output(0), onnxgraph.Float32, nil)
 	return m, w
 }
 
-// fit returns a model for so many images at a time.
-func fit(t *testing.T, m *onnxgraph.Model, batch int64) *onnxgraph.Model {
+// fit returns a model for so many images at a time of a shape.
+func fit(t *testing.T, m *onnxgraph.Model, batch int, shape dataset.Shape) *onnxgraph.Model {
 	t.Helper()
 	orttest.Init(t)
-	fitted, err := specialize.Model(m, []int64{batch, 1, side, side})
+	fitted, err := specialize.Model(m, []int64{int64(batch), int64(shape.Channels), int64(shape.Height), int64(shape.Width)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +160,7 @@ func fit(t *testing.T, m *onnxgraph.Model, batch int64) *onnxgraph.Model {
 func newEvaluator(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Options) *evaluator {
 	t.Helper()
 	o.Session.IntraOpThreads = 1
-	e, err := open(fit(t, m, int64(o.BatchSize)), "input", set, o)
+	e, err := open(fit(t, m, o.BatchSize, set.Shape), "input", set, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +180,10 @@ func measure(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Options) 
 // logits runs the model itself on all images at once.
 func logits(t *testing.T, m *onnxgraph.Model, images []float32) []float32 {
 	t.Helper()
-	out := orttest.Run(t, m, map[string]*onnxgraph.Tensor{"input": onnxgraph.NewTensor([]int64{int64(len(images) / side / side), 1, side, side}, images)})
+	shape, _ := m.Graph.Inputs()[0].Shape()
+	dims := []int64{-1, shape[1].Size, shape[2].Size, shape[3].Size}
+	dims[0] = int64(len(images)) / (dims[1] * dims[2] * dims[3])
+	out := orttest.Run(t, m, map[string]*onnxgraph.Tensor{"input": onnxgraph.NewTensor(dims, images)})
 	result, err := out[m.Graph.Outputs()[0].Name()].Float32s()
 	if err != nil {
 		t.Fatal(err)
@@ -134,17 +191,18 @@ func logits(t *testing.T, m *onnxgraph.Model, images []float32) []float32 {
 	return result
 }
 
-// naive measures logits by sorting.
+// naive measures logits by sorting, and adds up exponentials two at a time, so that none is out of range.
 func naive(logits []float32, labels []int64) Result {
 	r := Result{Samples: len(labels)}
 	share := 1 / float64(len(labels))
 	for i, label := range labels {
 		row := logits[i*classes : (i+1)*classes]
-		sum := 0.0
+		logSum := math.Inf(-1)
 		for _, v := range row {
-			sum += math.Exp(float64(v))
+			small, large := math.Min(logSum, float64(v)), math.Max(logSum, float64(v))
+			logSum = large + math.Log1p(math.Exp(small-large))
 		}
-		r.Loss -= share * math.Log(math.Exp(float64(row[label]))/sum)
+		r.Loss += share * (logSum - float64(row[label]))
 		order := make([]int, classes)
 		for k := range order {
 			order[k] = k
@@ -178,6 +236,7 @@ func TestMeasure(t *testing.T) {
 	softmax.Graph.RemoveOutputs()
 	softmax.Graph.AddOutput(ended.Output(0), onnxgraph.Float32, nil)
 	wide, _ := linear(t, 0.3)
+	huge, _ := linear(t, 60) // logits of about ±1000, whose exponentials float64 does not hold
 	equal, _ := linear(t, 0) // all logits are the same
 	cases := []struct {
 		name      string
@@ -192,6 +251,7 @@ func TestMeasure(t *testing.T) {
 		{"no normalization", m, m, 7, dataset.Normalization{}},
 		{"softmax at the end", softmax, m, 8, normalization},
 		{"large logits", wide, wide, 8, normalization},
+		{"huge logits", huge, huge, 8, normalization},
 		{"equal logits", equal, equal, 8, normalization},
 	}
 	for _, c := range cases {

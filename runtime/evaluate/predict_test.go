@@ -20,17 +20,20 @@ func TestPredict(t *testing.T) {
 	for _, c := range []struct {
 		name, ends, probability string // the model's last operator, and the one that makes probabilities of what is before it
 		single                  bool
+		scale                   float64 // of the weights
 	}{
-		{"logits", "", "Softmax", false},
-		{"softmax", "Softmax", "Softmax", false},
-		{"log softmax", "LogSoftmax", "Softmax", false},
-		{"each class by itself", "Sigmoid", "Sigmoid", false},
-		{"binary logit", "", "Sigmoid", true},
-		{"binary sigmoid", "Sigmoid", "Sigmoid", true},
+		{"logits", "", "Softmax", false, 0.1},
+		{"logits of about ±1000", "", "Softmax", false, 60},
+		{"softmax", "Softmax", "Softmax", false, 0.1},
+		{"log softmax", "LogSoftmax", "Softmax", false, 0.1},
+		{"each class by itself", "Sigmoid", "Sigmoid", false, 0.1},
+		{"binary logit", "", "Sigmoid", true, 0.1},
+		{"binary logits of about ±1000", "", "Sigmoid", true, 60},
+		{"binary sigmoid", "Sigmoid", "Sigmoid", true, 0.1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ended := func(opType string) *onnxgraph.Model {
-				m, _ := linear(t, 0.1)
+				m, _ := linear(t, c.scale)
 				v := m.Graph.Outputs()[0]
 				m.Graph.RemoveOutputs()
 				if c.single {
@@ -52,7 +55,7 @@ func TestPredict(t *testing.T) {
 				t.Fatal(err)
 			}
 			seen := 0
-			err = Predict(context.Background(), fit(t, ended(c.ends), 8), "input", set, Options{BatchSize: 8, Normalize: normalization}, func(i int, p []float64) {
+			err = Predict(context.Background(), fit(t, ended(c.ends), 8, set.Shape), "input", set, Options{BatchSize: 8, Normalize: normalization}, func(i int, p []float64) {
 				if i != seen {
 					t.Errorf("image %d comes after %d", i, seen-1)
 				}
