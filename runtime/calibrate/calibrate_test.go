@@ -113,6 +113,54 @@ func TestCalibrateOnUnevenChannels(t *testing.T) {
 	}
 }
 
+// TestCalibrateOnEqualChannels has channels that are equal in all images, or nearly, so that the images do not say which of them
+// counts: weights are found all the same, and none so large that other images, where the channels differ, come out worse by far
+// than with weights that know of no images.
+func TestCalibrateOnEqualChannels(t *testing.T) {
+	orttest.Init(t)
+	const channels, side, expansion = 2, 8, 4
+	source := onnxgraph.New("chain", 8, 18)
+	v, err := source.Graph.AddInput("x", onnxgraph.Float32, append([]onnxgraph.Dim{{Size: -1}}, onnxgraph.Static(channels, side, side)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := int64(channels)
+	for i, out := range []int64{6, 4} { // the second block has to make up for the first
+		w := source.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, uint64(i+1), out, in, 3, 3))
+		v, in = source.Graph.AddNode("Conv", []*onnxgraph.Value{v, w}, onnxgraph.Ints("kernel_shape", 3, 3)).Output(0), out
+	}
+	source.Graph.AddOutput(v, onnxgraph.Float32, append([]onnxgraph.Dim{{Size: -1}}, onnxgraph.Static(4, side-4, side-4)...))
+	o := transform.Options{Expansion: expansion, Seed: 3}
+	plain := source.Clone()
+	if _, err := transform.Convert(plain, o); err != nil {
+		t.Fatal(err)
+	}
+	other := arrayOf(imagesFor(convcases.Case{Input: []int64{1, channels, side, side}}, 8))
+	want := forward(t, source, other)
+	projected := outputError(want, forward(t, plain, other), false)
+	for _, apart := range []float32{0, 1e-3} {
+		images := imagesFor(convcases.Case{Input: []int64{1, channels, side, side}}, 8)
+		for i := range images.Data {
+			if i/(side*side)%channels == 1 {
+				images.Data[i] = images.Data[i-side*side] + apart*images.Data[i]
+			}
+		}
+		m := source.Clone()
+		if _, err := calibrate.Convert(context.Background(), m, calibrate.Options{Convert: o, Images: images}); err != nil {
+			t.Errorf("channels that differ by %g: %v", apart, err)
+			continue
+		}
+		if got := outputError(want, forward(t, m, other), false); !(got < 2*projected) {
+			t.Errorf("channels that differ by %g: on other images the output error is %.3f, projected it is %.3f", apart, got, projected)
+		}
+		x := arrayOf(images)
+		y := forward(t, source, x)
+		if got, projected := outputError(y, forward(t, m, x), false), outputError(y, forward(t, plain, x), false); !(got < projected/2) {
+			t.Errorf("channels that differ by %g: the output error is %.3f, projected it is %.3f", apart, got, projected)
+		}
+	}
+}
+
 func minimizes(t *testing.T, c convcases.Case, layout transform.Layout, images *calibrate.Images) {
 	source := c.Model()
 	m, plain := source.Clone(), source.Clone()
