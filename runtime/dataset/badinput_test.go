@@ -111,6 +111,12 @@ func TestBadInput(t *testing.T) {
 			os.MkdirAll(dir+"/train/dog", 0o755)
 			write(t, dir+"/train/emu/x.txt", nil)
 		}, "", rgb, []string{"train/dog", "train/emu", "without a PNG or JPEG"}},
+		{"a class folder without images", func(t testing.TB, dir string) {
+			writeFolder(t, dir)
+			write(t, dir+"/train/emu/x.txt", nil)
+		}, "", rgb, []string{"train/emu", "without a PNG or JPEG"}},
+		{"folders without images", func(t testing.TB, dir string) { write(t, dir+"/emu/x.txt", nil); write(t, dir+"/ape/near/x.txt", nil) }, "", rgb, []string{"no known format"}},
+		{"image folder without folders", func(t testing.TB, dir string) { write(t, dir+"/x.png", nil) }, "", Options{Format: "imagefolder", Shape: rgb.Shape}, []string{"no samples"}},
 		{"class that train lacks", func(t testing.TB, dir string) {
 			writeFolder(t, dir)
 			write(t, dir+"/val/zebra/x.png", nil)
@@ -118,6 +124,10 @@ func TestBadInput(t *testing.T) {
 		{"no such split", func(t testing.TB, dir string) { writeFolder(t, dir); os.RemoveAll(dir + "/val") }, "", Options{Split: Test, Shape: rgb.Shape}, []string{"no test split", "which has train", "test or testing"}},
 		{"folder with four channels", folder, "", Options{Shape: Shape{4, 2, 2}}, []string{"not 4"}},
 		{"folder without a size", folder, "", Options{Shape: Shape{3, 0, 0}}, []string{"no common size"}},
+		{"folder without a height", folder, "", Options{Shape: Shape{3, 0, 2}}, []string{"no common size"}},
+		{"folder without a width", folder, "", Options{Shape: Shape{3, 2, 0}}, []string{"no common size"}},
+		{"one wide image to cut out, too low", func(t testing.TB, dir string) { writeIDX(t, dir, 1, 4, 8) }, "", Options{Shape: Shape{1, 6, 6}, ShortSide: 5}, []string{"is 5×10", "6×6"}},
+		{"one high image to cut out, too narrow", func(t testing.TB, dir string) { writeIDX(t, dir, 1, 8, 4) }, "", Options{Shape: Shape{1, 6, 6}, ShortSide: 5}, []string{"is 10×5", "6×6"}},
 
 		{"not an archive", func(t testing.TB, dir string) { write(t, dir+"/set.npz", []byte("hello")) }, "set.npz", Options{}, []string{"set.npz", "zip"}},
 		{"other arrays", func(t testing.TB, dir string) {

@@ -1,8 +1,10 @@
 package dataset
 
 import (
+	"image/color"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -21,6 +23,13 @@ func TestFingerprint(t *testing.T) {
 	}
 	bump := func(fromEnd int) func([]byte) []byte {
 		return func(data []byte) []byte { data[len(data)-fromEnd]++; return data }
+	}
+	repaint := func(data []byte) []byte { // to a file of the same size
+		other := pngFile(t, plain(5, 7, color.NRGBA{9, 9, 9, 255}))
+		if len(other) > len(data) {
+			t.Fatalf("a picture of %d bytes cannot be one of %d", len(other), len(data))
+		}
+		return append(other, make([]byte, len(data)-len(other))...)
 	}
 	rename := func(from, to string) func(t *testing.T, folder string, o *Options) {
 		return func(t *testing.T, folder string, o *Options) {
@@ -56,6 +65,8 @@ func TestFingerprint(t *testing.T) {
 		"npz, a pixel":        {writeNPZ(1), "data.npz", Options{}, func(t *testing.T, f string, _ *Options) { writeNPZ(2)(t, f) }},
 		"folders, a file":     {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, rename("train/9/b.PNG", "train/9/g.png")},
 		"folders, a size":     {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, patch("train/9/b.PNG", func(b []byte) []byte { return append(b, 0) })},
+		"folders, pixels":     {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, patch("train/9/b.PNG", repaint)},
+		"folders, last image": {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, patch("train/cat/d.png", repaint)},
 		"folders, a class":    {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, rename("train/cat", "train/dog")},
 		"folders, image size": {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, option(func(o *Options) { o.Shape = Shape{3, 5, 5} })},
 	} {
@@ -80,5 +91,24 @@ func TestFingerprint(t *testing.T) {
 				t.Error("other data have the same fingerprint")
 			}
 		})
+	}
+}
+
+// TestFingerprintErrors has data sets of which something cannot be read: the error names the file.
+func TestFingerprintErrors(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"gone":    os.Remove,
+		"damaged": func(path string) error { return os.Truncate(path, 40) },
+	} {
+		folder := t.TempDir()
+		writeTree(t, folder, "a", "b")
+		d := mustOpen(t, folder, Options{Shape: Shape{3, 2, 2}})
+		path := filepath.Join(folder, "b", "x.png")
+		if err := spoil(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Fingerprint(); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "identifying the data set "+folder) {
+			t.Errorf("%s: error %v, want one that names %s", name, err, path)
+		}
 	}
 }

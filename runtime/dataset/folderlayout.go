@@ -117,10 +117,11 @@ func (l *folderLayout) choose(asked Split) (split Split, folder string, err erro
 // list names the folders of the splits.
 func (l *folderLayout) list() string {
 	var names []string
-	for _, folder := range l.splits {
-		names = append(names, filepath.Base(folder))
+	for _, split := range Splits() {
+		if folder := l.splits[split]; folder != "" {
+			names = append(names, filepath.Base(folder))
+		}
 	}
-	slices.Sort(names)
 	return strings.Join(names, ", ")
 }
 

@@ -88,7 +88,7 @@ func checkFolderShape(s Shape) error {
 	return nil
 }
 
-// subfolders returns the names of the folders in a folder, links to folders too, in string order.
+// subfolders returns the names of the folders in a folder, links to folders too, in string order, which is that of os.ReadDir.
 func subfolders(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -101,7 +101,6 @@ func subfolders(folder string) ([]string, error) {
 			names = append(names, e.Name())
 		}
 	}
-	slices.Sort(names)
 	return names, nil
 }
 

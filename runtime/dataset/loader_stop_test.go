@@ -26,15 +26,29 @@ func TestLoaderErrors(t *testing.T) {
 			t.Errorf("%s: error %v, want %q in it", name, err, test.want)
 		}
 	}
-	for _, err := range mustLoad(t, d, LoaderOptions{BatchSize: 2}).Batches(t.Context(), 0, 4) {
-		if err == nil || !strings.Contains(err.Error(), "no step 4 in an epoch of 3") {
-			t.Errorf("step after the end: error %v", err)
+	for first, want := range map[int]string{-1: "no step -1 in an epoch of 3", 4: "no step 4 in an epoch of 3", 3: ""} {
+		said := ""
+		for batch, err := range mustLoad(t, d, LoaderOptions{BatchSize: 2}).Batches(t.Context(), 0, first) {
+			if batch != nil || err == nil {
+				t.Errorf("from step %d: a batch %+v, error %v", first, batch, err)
+			} else {
+				said = err.Error()
+			}
+		}
+		if !strings.Contains(said, want) || (said == "") != (want == "") {
+			t.Errorf("from step %d: %q, want %q", first, said, want)
 		}
 	}
-	for text, want := range map[string]string{"pad-crop": "number of pixels", "pad-crop=-1": "pad-crop=4", "flip=2": "probability", "cutmix": "pad-crop=4"} {
+	for text, want := range map[string]string{
+		"pad-crop": "number of pixels", "pad-crop=0": "above 0", "pad-crop=-1": "pad-crop=4", "pad-crop=65537": "number of pixels",
+		"flip=2": "probability", "flip=1.001": "probability", "flip=-0.001": "probability", "flip=NaN": "probability", "cutmix": "pad-crop=4",
+	} {
 		if _, err := ParseAugmentations(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("augmentation %q: error %v, want %q in it", text, err, want)
 		}
+	}
+	for _, text := range []string{"pad-crop=1", "pad-crop=65536", "flip=0", "flip=1"} {
+		mustAugment(t, text)
 	}
 	if got := fmt.Sprint(mustAugment(t, " pad-crop=4, flip=0.5,")); got != "[pad-crop=4 flip=0.5]" {
 		t.Errorf("augmentations print as %s", got)

@@ -1,6 +1,8 @@
 package dataset
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"math"
 	"path/filepath"
@@ -51,6 +53,11 @@ func TestMeanStd(t *testing.T) {
 }
 
 func TestMeanStdErrors(t *testing.T) {
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := MeanStd(stopped, numbered(9, Shape{3, 4, 4}), 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: error %v", err)
+	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "cat/x.png"), pngFile(t, plain(4, 4, red)))
 	if _, err := MeanStd(t.Context(), mustOpen(t, dir, Options{Shape: Shape{3, 4, 4}, AnyClasses: true}), 0); err == nil || !strings.Contains(err.Error(), "channel 0") {
@@ -121,6 +128,10 @@ func TestNormalizedBatch(t *testing.T) {
 			func(c int, v float64) float64 {
 				return (v/255 - []float64{0.1, 0.2, 0.3}[c]) / []float64{0.5, 0.6, 0.7}[c]
 			}, []int{2, 1, 0}},
+		{"in the order that it has", Normalization{Mean: []float64{0.1, 0.2, 0.3}, Std: []float64{0.5, 0.6, 0.7}}.In(""),
+			func(c int, v float64) float64 {
+				return (v/255 - []float64{0.1, 0.2, 0.3}[c]) / []float64{0.5, 0.6, 0.7}[c]
+			}, []int{0, 1, 2}},
 		{"colors keep their mean", Normalization{Mean: []float64{0.1, 0.2, 0.3}, Std: []float64{0.5, 0.6, 0.7}}.In(BGR),
 			func(c int, v float64) float64 {
 				return (v/255 - []float64{0.3, 0.2, 0.1}[c]) / []float64{0.7, 0.6, 0.5}[c]
@@ -170,6 +181,11 @@ func TestNormalizationFor(t *testing.T) {
 		{Normalization{Mean: []float64{0, 0}, Std: []float64{1, 1}}, 3, "2 means"},
 		{Normalization{Mean: []float64{0}, Std: []float64{0}}, 3, "above 0"},
 		{Normalization{Mean: []float64{math.NaN()}, Std: []float64{1}}, 1, "finite"},
+		{Normalization{Mean: []float64{math.Inf(1)}, Std: []float64{1}}, 1, "finite"},
+		{Normalization{Mean: []float64{math.Inf(-1)}, Std: []float64{1}}, 1, "finite"},
+		{Normalization{Mean: []float64{0}, Std: []float64{math.NaN()}}, 1, "finite"},
+		{Normalization{Mean: []float64{0}, Std: []float64{math.Inf(1)}}, 1, "finite"},
+		{Normalization{Mean: []float64{0}, Std: []float64{-1}}, 1, "above 0"},
 		{Normalization{Mean: []float64{0}, Std: []float64{1}}, 7, ""},
 	} {
 		n, err := test.n.For(test.channels)

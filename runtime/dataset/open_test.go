@@ -75,6 +75,11 @@ func TestOpen(t *testing.T) {
 			npz(t, path, map[string][]byte{"train_images": npy("<i2", "(1, 1, 2)", []byte{255, 0, 7, 0}), "train_labels": npy("|u1", "(1, 1)", []byte{4})})
 			return path
 		}, Options{Classes: 5}, "npz", numberNames(5), Shape{1, 1, 2}, []int64{4}, []byte{255, 7}},
+		{"npz of one class", func(t testing.TB, dir string) string {
+			path := filepath.Join(dir, "SET.NPZ")
+			npz(t, path, map[string][]byte{"IMAGES": npy("|u1", "(1, 1, 2)", []byte{3, 4}), "Labels": npy("|u1", "(1,)", []byte{0})})
+			return path
+		}, Options{}, "npz", []string{"0"}, Shape{1, 1, 2}, []int64{0}, []byte{3, 4}},
 		{"npz by NumPy, [N,H,W,C]", func(testing.TB, string) string { return "testdata/numpy.npz" },
 			Options{Classes: 10}, "npz", digits, Shape{3, 5, 6}, []int64{0, 1, 2, 0}, channelsOf(counting(270, 90), 3)},
 		{"npz by NumPy, float32 [N,C,H,W]", func(testing.TB, string) string { return "testdata/numpy.npz" },
@@ -96,6 +101,13 @@ func TestOpen(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			path := test.write(t, t.TempDir())
 			d := mustOpen(t, path, test.options)
+			test.options.Format = test.format
+			if named := mustOpen(t, path, test.options); !slices.Equal(named.labels, d.labels) || named.Format != test.format {
+				t.Errorf("with its format named: %s, labels %v", named.Format, named.labels)
+			}
+			if asRGB := strings.Contains(strings.Join(d.Notes, "\n"), "read as RGB, with 3"); asRGB != (test.format == "imagefolder" && test.options.Shape.Channels == 0) {
+				t.Errorf("notes %q", d.Notes)
+			}
 			if d.Format != test.format || !slices.Equal(d.Classes, test.classes) || d.Shape != test.shape {
 				t.Errorf("format %s, classes %v, shape %v; want %s, %v, %v", d.Format, d.Classes, d.Shape, test.format, test.classes, test.shape)
 			}

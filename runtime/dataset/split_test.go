@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -56,21 +57,27 @@ func TestFolderSplits(t *testing.T) {
 		{"val/a val/b", map[Split]Split{Train: missing, Val: Val, Test: Val}, "a b", "no test split: val takes its place"},
 		{"train/a train/b", map[Split]Split{Train: Train, Val: missing, Test: missing}, "a b", ""},
 		{"train/a train/b holdout/a holdout/b", map[Split]Split{Train: Train, Test: missing}, "a b", "passed over: holdout"},
+		{"train/a train/b test holdout/a", map[Split]Split{Train: Train, Test: missing}, "a b", "passed over: holdout, test"},
 		{"a b", map[Split]Split{Train: All, Val: All, Test: All}, "a b", ""},
 		{"train ship", map[Split]Split{Train: All, Test: All}, "ship train", "train: taken as classes"},
 		{"cat/near cat/far dog/near dog/far cat", map[Split]Split{Train: All}, "cat dog", ""},
 		{"cat/images dog/images", map[Split]Split{Train: All}, "cat dog", ""},
 		{"cat/near dog/far", map[Split]Split{Train: All}, "cat dog", ""},
+		{"cat/near cat/far dog/old dog/young", map[Split]Split{Train: All}, "cat dog", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.folders, func(t *testing.T) {
 			dir := t.TempDir()
 			writeTree(t, dir, strings.Fields(test.folders)...)
+			there := "train"
+			if test.opens[Train] == missing {
+				there = "val"
+			}
 			for _, asked := range slices.Sorted(maps.Keys(test.opens)) {
 				d, err := Open(dir, Options{Split: asked, Shape: Shape{1, 2, 2}})
 				want := test.opens[asked]
 				if want == missing {
-					if err == nil || !strings.Contains(err.Error(), "no "+string(asked)+" split") {
+					if err == nil || !strings.Contains(err.Error(), "no "+string(asked)+" split") || !strings.Contains(err.Error(), "which has "+there) {
 						t.Errorf("%s: error %v, want one that there is none", asked, err)
 					}
 					continue
@@ -81,8 +88,11 @@ func TestFolderSplits(t *testing.T) {
 				if d.Split != want || strings.Join(d.Classes, " ") != test.classes {
 					t.Errorf("%s: opened %s with classes %v, want %s with %s", asked, d.Split, d.Classes, want, test.classes)
 				}
-				if notes := strings.Join(d.Notes, "\n"); test.note != "" && asked == map[bool]Split{true: Test, false: Train}[test.opens[Train] == missing] && !strings.Contains(notes, test.note) {
-					t.Errorf("%s: notes %q lack %q", asked, notes, test.note)
+				if asked != Train && (asked != Test || test.opens[Train] != missing) {
+					continue
+				}
+				if notes := strings.Join(d.Notes, "\n"); !strings.Contains(notes, test.note) || test.note == "" && asked == Train && notes != "" {
+					t.Errorf("%s: notes %q, want %q", asked, notes, test.note)
 				}
 			}
 		})
@@ -94,6 +104,7 @@ func TestFolderSplitsRefused(t *testing.T) {
 	for folders, want := range map[string]string{
 		"part1/a part1/b part2/a part2/b":   "part1, part2 hold the same folders, a, b",
 		"train test":                        "test, train: named as splits, but without class folders",
+		"train":                             filepath.Join("DIR", "train", "CLASS"),
 		"train/a train/b Training/a":        "both the train split",
 		"train/a train/b val/a valid/b":     "both the val split",
 		"train/cat val/cat":                 "the only class is cat",
@@ -153,6 +164,7 @@ func TestMatchNames(t *testing.T) {
 		{"subset", "pets", 5, "dog cat ape emu bee", []int64{2, 4, 1}, "3 classes are matched by name to the 5", ""},
 		{"subset, outputs not known", "pets", 0, "dog cat ape emu bee", []int64{2, 4, 1}, "3 classes are matched by name to the 5", ""},
 		{"renamed", "pets", 3, "ape bee Cat", nil, "", "1 of the data set's 3 classes are not among those that the model names: cat; only the model has Cat"},
+		{"one that the model does not have", "pets", 2, "ape bee", nil, "", "are not among those that the model names: cat\nname the model's"},
 		{"doubled", "pets", 4, "ape bee cat bee", nil, "", "same name as one of the data set: bee"},
 		{"a double that is not there", "pets", 5, "ape bee cat emu emu", []int64{0, 1, 2}, "matched by name", ""},
 		{"names of another model", "pets", 4, "ape bee cat", nil, "", "tells 4 classes apart, but there are 3 class names"},
@@ -197,6 +209,28 @@ func TestMatchNames(t *testing.T) {
 	}
 }
 
+// TestLongLists looks at lists of classes and of samples in messages: all of a few, the first of many and how many more there are.
+func TestLongLists(t *testing.T) {
+	for n, want := range map[int]string{1: "0", 9: "0, 1, 2, 3, 4, 5, 6, 7, 8", 10: "0, 1, 2, 3, 4, 5, 6, 7 and 2 more", 30: "0, 1, 2, 3, 4, 5, 6, 7 and 22 more"} {
+		if got := shortList(numberNames(n)); got != want {
+			t.Errorf("%d names are written %q, want %q", n, got, want)
+		}
+	}
+	for bad, want := range map[int]int{1: 1, 5: 5, 6: 5, 12: 5} {
+		d := numbered(20, Shape{1, 1, 1})
+		d.Classes = d.Classes[:20-bad]
+		err := d.checkLabels()
+		if err == nil {
+			t.Errorf("%d labels outside the classes: no error", bad)
+			continue
+		}
+		listed, more := strings.Count(err.Error(), "\n  number "), strings.HasSuffix(err.Error(), "\n  …")
+		if listed != want || more != (bad > want) || !strings.Contains(err.Error(), strconv.Itoa(bad)+" of 20 samples") {
+			t.Errorf("%d labels outside the classes: %v", bad, err)
+		}
+	}
+}
+
 // TestAnyClasses opens what is no set for a classifier, for a use that needs no labels.
 func TestAnyClasses(t *testing.T) {
 	dir := t.TempDir()
@@ -209,7 +243,7 @@ func TestAnyClasses(t *testing.T) {
 
 // TestLabelAdvice looks at the advice for labels outside the classes, which must work when followed.
 func TestLabelAdvice(t *testing.T) {
-	for labels, want := range map[string]string{"\x00\x05": "--num-classes 6", "\xff\x00": "", "\xff\x05": ""} {
+	for labels, want := range map[string]string{"\x00\x05": "--num-classes 6", "\x01\x02": "--num-classes 3", "\xff\x00": "", "\xff\x05": ""} {
 		path := filepath.Join(t.TempDir(), "set.npz")
 		npz(t, path, map[string][]byte{"images": npy("|u1", "(2, 1, 1)", []byte{0, 9}), "labels": npy("|i1", "(2,)", []byte(labels))})
 		_, err := Open(path, Options{Classes: 2})
