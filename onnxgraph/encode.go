@@ -88,12 +88,11 @@ func (e *encoder) place(t *Tensor, name *string) *onnxpb.TensorProto {
 		e.typed = c.appendTo(e.typed, deref(name))
 		return t.named(name)
 	}
-	p := t.stub(name)
-	if !t.IsExternal() {
-		p = t.copied()
-		p.Name = name
+	p := t.copied()
+	p.Name, p.RawData = name, placeholder(len(e.raw))
+	if t.IsExternal() {
+		p.ExternalData, p.DataLocation = nil, nil
 	}
-	p.RawData = placeholder(len(e.raw))
 	e.raw = append(e.raw, part{tensor: t, name: deref(name), size: size})
 	return p
 }
@@ -102,7 +101,9 @@ func (e *encoder) placeOutside(t *Tensor, name *string, size int64) *onnxpb.Tens
 	offset := (e.end + externalAlignment - 1) / externalAlignment * externalAlignment
 	e.data = append(e.data, bytesPart(make([]byte, offset-e.end)), part{tensor: t, name: deref(name), size: size})
 	e.end = offset + size
-	p := t.stub(name)
+	p := t.copied()
+	p.Name, p.RawData, p.ExternalData = name, nil, nil
+	p.FloatData, p.DoubleData, p.Int32Data, p.Int64Data, p.Uint64Data = nil, nil, nil, nil, nil
 	p.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
 	for _, entry := range [][2]string{{"location", e.dataFile},
 		{"offset", strconv.FormatInt(offset, 10)}, {"length", strconv.FormatInt(size, 10)}} {
@@ -183,12 +184,6 @@ func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.Writer.Write(p)
 	c.written += int64(n)
 	return n, err
-}
-
-// stub returns the message of the tensor under the given name without its elements.
-func (t *Tensor) stub(name *string) *onnxpb.TensorProto {
-	return &onnxpb.TensorProto{Dims: t.proto.Dims, DataType: t.proto.DataType, Name: name,
-		DocString: t.proto.DocString, MetadataProps: t.proto.MetadataProps}
 }
 
 // named returns the message of the tensor under the given name; it shares the data.
