@@ -58,6 +58,9 @@ func (e *externalData) resolve() (extent, error) {
 	if err != nil {
 		return extent{}, fmt.Errorf("external data: %w", err)
 	}
+	if !info.Mode().IsRegular() {
+		return extent{}, fmt.Errorf("external data: %s is no regular file", path)
+	}
 	if e.found == nil {
 		e.found = info
 	}
