@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -134,7 +135,7 @@ func (l *lab) record(ctx context.Context) error {
 	if len(failed) > 0 {
 		return fmt.Errorf("running the tests with no mutant on: mend these first, or leave them out by SKIP=regexp:\n%w", errors.Join(failed...))
 	}
-	slices.SortStableFunc(l.tests, func(a, b *test) int { return int(a.elapsed - b.elapsed) })
+	slices.SortStableFunc(l.tests, func(a, b *test) int { return cmp.Compare(a.cpu, b.cpu) })
 	return nil
 }
 
@@ -242,15 +243,15 @@ func batches(tests []*test) [][]*test {
 	var all [][]*test
 	var batch []*test
 	var sum time.Duration
-	budget := time.Second / 2
+	budget := time.Second / 2 // of processor time, which does not depend on what else runs
 	for _, t := range tests {
-		if len(batch) > 0 && (sum+t.elapsed > budget || t.binary != batch[0].binary) {
+		if len(batch) > 0 && (sum+t.cpu > budget || t.binary != batch[0].binary) {
 			all = append(all, batch)
 			batch, sum = nil, 0
 			budget *= 2
 		}
 		batch = append(batch, t)
-		sum += t.elapsed
+		sum += t.cpu
 	}
 	if len(batch) > 0 {
 		all = append(all, batch)
