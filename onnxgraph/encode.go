@@ -78,7 +78,7 @@ func (e *encoder) place(t *Tensor, name *string) *onnxpb.TensorProto {
 	if err != nil && e.err == nil {
 		e.err = fmt.Errorf("constant %q: %w", deref(name), err)
 	}
-	large := size >= externalMinimum && t.DType() != String && t.proto.Segment == nil
+	large := size >= externalMinimum && t.DType() != String
 	switch {
 	case t.IsExternal() && e.mode == ExternalAsRead || large && e.mode == ExternalAll:
 		return e.placeOutside(t, name, size)
