@@ -24,12 +24,12 @@ func fromText(t *testing.T, graph string) *Model {
 	return m
 }
 
-// named lists the names of nodes.
-func named(nodes []*Node) string {
+// nodeList lists the names of nodes.
+func nodeList(nodes []*Node) string {
 	return strings.Join(mapSlice(nodes, func(n *Node) string { return n.Name() }), " ")
 }
 
-// names of values, "-" for an absent one.
+// valueList lists the names of values, "-" for an absent one.
 func valueList(values []*Value) string {
 	return strings.Join(mapSlice(values, func(v *Value) string {
 		if v == nil {
@@ -62,7 +62,7 @@ output {name: "ifa" type {tensor_type {elem_type: 1}}}`
 func TestPrune(t *testing.T) {
 	m := fromText(t, tangled)
 	m.Graph.Prune()
-	if got, want := named(m.Graph.Nodes()), "split add pair relu if"; got != want {
+	if got, want := nodeList(m.Graph.Nodes()), "split add pair relu if"; got != want {
 		t.Errorf("nodes %s are left, want %s", got, want)
 	}
 	if got, want := valueList(m.Graph.Initializers()), "used default inbody"; got != want {
@@ -96,7 +96,7 @@ func TestRemoveUnused(t *testing.T) {
 		m := fromText(t, tangled)
 		v := m.Graph.Value(c.value)
 		RemoveUnused(nil, v)
-		if got := named(m.Graph.Nodes()); got != c.nodes {
+		if got := nodeList(m.Graph.Nodes()); got != c.nodes {
 			t.Errorf("%s: nodes %s are left, want %s", c.value, got, c.nodes)
 		}
 		if c.has != "" && (m.Graph.Value(c.has) != nil || slices.Contains(m.Graph.Initializers(), v) || slices.Contains(m.Graph.Inputs(), v)) {
@@ -258,7 +258,7 @@ func TestSetInput(t *testing.T) {
 // TestWalksReachBodies lists graphs and nodes: bodies in their nodes' places, and functions.
 func TestWalksReachBodies(t *testing.T) {
 	m := fromText(t, tangled)
-	if got, want := named(m.Graph.AllNodes()), "split add dead1 dead2 pair relu if inner"; got != want {
+	if got, want := nodeList(m.Graph.AllNodes()), "split add dead1 dead2 pair relu if inner"; got != want {
 		t.Errorf("all nodes are %s, want %s", got, want)
 	}
 	m.Functions = append(m.Functions, (&linker{model: m}).function(&onnxpb.FunctionProto{}))
