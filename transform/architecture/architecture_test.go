@@ -2,6 +2,8 @@ package architecture_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -169,28 +171,75 @@ func TestInitialWeights(t *testing.T) {
 
 // TestNames checks that layers are called as in PyTorch, and read what they should.
 func TestNames(t *testing.T) {
-	m, _ := build(t, "cifar-resnet", architecture.Options{Depth: 8})
-	want := strings.Fields(`conv1 bn1 relu
-		layer1.0.conv1 layer1.0.bn1 layer1.0.relu1 layer1.0.conv2 layer1.0.bn2 layer1.0.add layer1.0.relu2
-		layer2.0.conv1 layer2.0.bn1 layer2.0.relu1 layer2.0.conv2 layer2.0.bn2 layer2.0.downsample.0 layer2.0.downsample.1 layer2.0.add layer2.0.relu2
-		layer3.0.conv1 layer3.0.bn1 layer3.0.relu1 layer3.0.conv2 layer3.0.bn2 layer3.0.downsample.0 layer3.0.downsample.1 layer3.0.add layer3.0.relu2
-		avgpool flatten fc`)
-	var got []string
-	for _, n := range m.Graph.Nodes() {
-		got = append(got, n.Name())
-		if n.Is("Conv") && n.Input(1).Name() != n.Name()+".weight" {
-			t.Errorf("%s reads the weight %q", n, n.Input(1).Name())
+	for _, c := range []struct {
+		name    string
+		options architecture.Options
+		layers  string
+		input   []int64 // behind the batch size
+	}{
+		{"cifar-resnet", architecture.Options{Depth: 8}, `conv1 bn1 relu
+			layer1.0.conv1 layer1.0.bn1 layer1.0.relu1 layer1.0.conv2 layer1.0.bn2 layer1.0.add layer1.0.relu2
+			layer2.0.conv1 layer2.0.bn1 layer2.0.relu1 layer2.0.conv2 layer2.0.bn2 layer2.0.downsample.0 layer2.0.downsample.1 layer2.0.add layer2.0.relu2
+			layer3.0.conv1 layer3.0.bn1 layer3.0.relu1 layer3.0.conv2 layer3.0.bn2 layer3.0.downsample.0 layer3.0.downsample.1 layer3.0.add layer3.0.relu2
+			avgpool flatten fc`, []int64{3, 32, 32}},
+		{"vgg", architecture.Options{Width: 1}, `features.0 features.1 features.2 features.3 features.4 features.5 features.6 features.7
+			features.8 features.9 features.10 features.11 features.12 features.13 features.14 features.15 features.16 features.17
+			features.18 features.19 features.20 features.21 features.22 features.23 features.24 features.25 features.26 features.27
+			features.28 avgpool flatten classifier`, []int64{3, 32, 32}},
+		{"lenet", architecture.Options{Channels: 2, ImageHeight: 12, ImageWidth: 40}, `conv1 relu1 pool1 conv2 relu2 pool2 flatten fc1 relu3 fc2 relu4 fc3`,
+			[]int64{2, 12, 40}},
+		{"lenet", architecture.Options{}, `conv1 relu1 pool1 conv2 relu2 pool2 flatten fc1 relu3 fc2 relu4 fc3`, []int64{1, 28, 28}},
+	} {
+		m, _ := build(t, c.name, c.options)
+		var got []string
+		for _, n := range m.Graph.Nodes() {
+			got = append(got, n.Name())
+			if n.Is("Conv") && n.Input(1).Name() != n.Name()+".weight" {
+				t.Errorf("%s: %s reads the weight %q", c.name, n, n.Input(1).Name())
+			}
+			if out := n.Output(0).Name(); out != n.Name()+".output" && out != "logits" {
+				t.Errorf("%s: %s makes %q", c.name, n, out)
+			}
+			if n.Is("BatchNormalization") && (n.Float("epsilon", 0) != 1e-5 || n.Float("momentum", 0) != 0.9) {
+				t.Errorf("%s: %s has epsilon %v and momentum %v, unlike PyTorch's", c.name, n, n.Float("epsilon", 0), n.Float("momentum", 0))
+			}
+		}
+		if want := strings.Fields(c.layers); !slices.Equal(got, want) {
+			t.Errorf("%s: layers:\n%v\nwant:\n%v", c.name, got, want)
+		}
+		if m.Opset("") != 18 || m.IRVersion() != 8 {
+			t.Errorf("%s: opset %d, IR version %d, want 18 and 8", c.name, m.Opset(""), m.IRVersion())
+		}
+		if shape, _ := m.Graph.Inputs()[0].Shape(); !slices.Equal(shape, append([]onnxgraph.Dim{{Size: -1, Param: "batch"}}, onnxgraph.Static(c.input...)...)) {
+			t.Errorf("%s: input shape %v, want batch and %v", c.name, shape, c.input)
 		}
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("layers:\n%v\nwant:\n%v", got, want)
-	}
-	if m.Opset("") != 18 || m.IRVersion() != 8 {
-		t.Errorf("opset %d, IR version %d, want 18 and 8", m.Opset(""), m.IRVersion())
-	}
-	shape, _ := m.Graph.Inputs()[0].Shape()
-	if shape[0].Param != "batch" {
-		t.Errorf("input shape %v, want the first dimension to be called batch", shape)
+}
+
+// TestInitialWeightsGolden pins what the weights start as, so that a seed stands for the same network in every version.
+func TestInitialWeightsGolden(t *testing.T) {
+	for name, want := range map[string]string{
+		"cifar-resnet": "32e64bc3aecee276",
+		"vgg":          "8fa2f6506e631dc7",
+		"lenet":        "0c494114fd0df892",
+	} {
+		options := architecture.Options{Seed: 3}
+		if name != "lenet" {
+			options.Width = 2
+		}
+		m, _ := build(t, name, options)
+		sum := sha256.New()
+		for _, v := range m.Graph.Initializers() {
+			raw, err := v.Constant().Raw()
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintln(sum, v.Name(), v.Constant().Dims())
+			sum.Write(raw)
+		}
+		if got := fmt.Sprintf("%x", sum.Sum(nil))[:16]; got != want {
+			t.Errorf("%s: the checksum is %s, want %s", name, got, want)
+		}
 	}
 }
 
