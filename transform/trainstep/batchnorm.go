@@ -16,7 +16,7 @@ func (b *builder) trainingNorms() []*onnxgraph.Node {
 		return nil
 	}
 	return slices.DeleteFunc(b.Graph.Sorted(), func(n *onnxgraph.Node) bool {
-		return !n.Is("BatchNormalization") || !b.isTraining(n.Output(0))
+		return !n.Is("BatchNormalization") || !b.isTraining(n)
 	})
 }
 

@@ -22,7 +22,7 @@ func (b *builder) lowerDropout() error {
 			return err
 		}
 		x := n.Input(0)
-		if ratio > 0 && b.isTraining(n.Output(0)) {
+		if ratio > 0 && b.isTraining(n) {
 			if stream == nil {
 				if stream, err = b.Graph.AddInput(DropoutStreamInput, onnxgraph.Int64, onnxgraph.Static(2)); err != nil {
 					return err

@@ -73,6 +73,7 @@ func TestFoldBlocks(t *testing.T) {
 			for _, between := range []transform.Between{transform.None, transform.BatchNorm, transform.ReLU, transform.BatchNormReLU} {
 				o.Between = between
 				t.Run(fmt.Sprintf("%s/%s-%d/%s", c.Name, o.Layout, o.Expansion, between), func(t *testing.T) {
+					t.Parallel()
 					foldBlocks(t, blockOf(t, c.Model(), o), c.Data(), between == transform.None || between == transform.BatchNorm, tolerances[c.DType])
 				})
 			}

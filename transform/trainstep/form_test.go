@@ -26,6 +26,7 @@ func TestBlockFormsAgree(t *testing.T) {
 		} {
 			for _, variant := range []transform.Variant{transform.Frozen, transform.Learned} {
 				t.Run(fmt.Sprintf("%s/%s-%d/%s", c.Name, o.Layout, o.Expansion, variant), func(t *testing.T) {
+					t.Parallel()
 					compareForms(t, c, o, variant)
 				})
 			}
@@ -80,6 +81,42 @@ func compareForms(t *testing.T, c convcases.Case, o transform.Options, variant t
 	near(t, "gradient", gradients[1], gradients[0], 1e-4)
 }
 
+// TestSharedBlockForms takes a step in both forms of two blocks that have one bank and one 1×1 weight: the weight has the
+// gradient of both places.
+func TestSharedBlockForms(t *testing.T) {
+	for _, expansion := range []int{1, 23} {
+		for _, variant := range []transform.Variant{transform.Frozen, transform.Learned} {
+			n := newNet(t, 3, 4, 7, 6)
+			w := n.parameter("w", 0, 0.3, 4, 4, 3, 3)
+			x := n.op("Conv", []*onnxgraph.Value{n.image, w, n.parameter("b", 0, 0.3, 4)}, onnxgraph.Ints("pads", 1, 1, 1, 1))
+			x = n.op("Conv", []*onnxgraph.Value{n.op("Relu", []*onnxgraph.Value{x}), w}, onnxgraph.Ints("strides", 2, 1))
+			n.output(n.op("Flatten", []*onnxgraph.Value{n.op("GlobalAveragePool", []*onnxgraph.Value{x})}))
+			if _, err := transform.Convert(n.model, transform.Options{Expansion: expansion, Pointwise: transform.Random}); err != nil {
+				t.Fatal(err)
+			}
+			trained, err := variant.Trained(n.model)
+			if err != nil {
+				t.Fatal(err)
+			}
+			images, labels := n.data(4)
+			o := trainstep.Options{Trained: trained, Optimizer: trainstep.SGD{}, BlockForm: trainstep.TwoConv}
+			two := newRunner(t, n.model, n.shape, o)
+			o.BlockForm = trainstep.Folded
+			folded := newRunner(t, n.model, n.shape, o)
+			if two.step.TwoConv != 2 || folded.step.Folded != 2 {
+				t.Errorf("%d blocks run as two convolutions, %d folded, want 2 each", two.step.TwoConv, folded.step.Folded)
+			}
+			loss, gradient := folded.gradient(images, labels)
+			wantLoss, want := two.gradient(images, labels)
+			near(t, "loss", []float64{loss}, []float64{wantLoss}, 1e-5)
+			for _, s := range two.step.Parameters {
+				near(t, fmt.Sprintf("E = %d, %s: gradient of %s", expansion, variant, s.Name),
+					piece(t, folded.step.Parameters, gradient, s.Name), piece(t, two.step.Parameters, want, s.Name), 1e-4)
+			}
+		}
+	}
+}
+
 // TestAutoForm checks which form is chosen, for blocks of which one form takes at least a third longer than the other.
 func TestAutoForm(t *testing.T) {
 	cases := []struct {
@@ -98,6 +135,7 @@ func TestAutoForm(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			m, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Channels: c.channels})
 			if err != nil {
 				t.Fatal(err)

@@ -175,6 +175,41 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestLargeLogits has logits whose exponentials are beyond what a float32 holds, or vanish: loss and gradient must be right
+// all the same.
+func TestLargeLogits(t *testing.T) {
+	for _, smoothing := range []float64{0, 0.1} {
+		n := newNet(t, 4, 3)
+		n.output(n.op("Mul", []*onnxgraph.Value{n.image, n.parameter("w", 1, 0, 3)}))
+		r := newRunner(t, n.model, n.shape, trainstep.Options{Trained: []string{"w"}, LabelSmoothing: smoothing, Optimizer: trainstep.SGD{}})
+		images, labels := []float32{1000, 0, -1000, -1000, -1000, -1001, 0, 200, 0, -3000, 1, 5000}, []int64{1, 2, 1, 2}
+		loss, gradient := r.gradient(images, labels)
+		rows := func(w []float64) [][]float64 {
+			var rows [][]float64
+			for i := range labels {
+				row := make([]float64, 3)
+				for k := range row {
+					row[k] = float64(images[3*i+k]) * w[k]
+				}
+				rows = append(rows, row)
+			}
+			return rows
+		}
+		w := []float64{1, 1, 1}
+		near(t, "loss", []float64{loss}, []float64{crossEntropy(rows(w), labels, smoothing)}, 1e-6)
+		want := make([]float64, 3)
+		for k := range w {
+			const h = 1e-6
+			w[k] = 1 + h
+			above := crossEntropy(rows(w), labels, smoothing)
+			w[k] = 1 - h
+			want[k] = (above - crossEntropy(rows(w), labels, smoothing)) / (2 * h)
+			w[k] = 1
+		}
+		near(t, "gradient", gradient, want, 1e-4)
+	}
+}
+
 // TestSharedStatistics checks that norms are refused that have some of their running statistics together, and others not.
 func TestSharedStatistics(t *testing.T) {
 	cases := []struct {

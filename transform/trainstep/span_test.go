@@ -32,6 +32,7 @@ func TestCoordinates(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			m := spanNet(t, c.expansion)
 			trained, err := transform.Frozen.Trained(m)
 			if err != nil {

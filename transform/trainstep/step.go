@@ -107,7 +107,7 @@ type builder struct {
 	*onnxgraph.Builder
 	Options
 	step    *Step
-	after   map[*onnxgraph.Value]bool // what depends on After, nil if it is
+	after   map[*onnxgraph.Value]bool // the values of After and what depends on them, nil if it is
 	updates *onnxgraph.Value          // whether this step makes an update, nil if every step does
 
 	shortcuts   []gradient.Shortcut
@@ -184,7 +184,7 @@ func (b *builder) differentiate(logits *onnxgraph.Value, norms []*onnxgraph.Node
 	return b.flatten(trained, gradients.Of)
 }
 
-// findTrainingPart notes the values that depend on those that After names.
+// findTrainingPart notes the values that After names, and those that depend on them.
 func (b *builder) findTrainingPart() error {
 	if len(b.After) == 0 {
 		return nil
@@ -215,8 +215,10 @@ func (b *builder) addDependents(values map[*onnxgraph.Value]bool) {
 	}
 }
 
-// isTraining reports whether a node that computes v is one that behaves as in training.
-func (b *builder) isTraining(v *onnxgraph.Value) bool { return b.after == nil || b.after[v] }
+// isTraining reports whether a node behaves as in training.
+func (b *builder) isTraining(n *onnxgraph.Node) bool {
+	return b.after == nil || slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return b.after[v] })
+}
 
 // logits returns the output that tells classes apart, or what goes into it if it is a Softmax, as [N, classes]. A single number
 // z per image, or what goes into it if it is a Sigmoid, tells two classes apart, as the logits 0 and z do: their Softmax is
