@@ -37,6 +37,7 @@ func TestBlocksEqualTheirSource(t *testing.T) {
 		for _, layout := range []transform.Layout{transform.Dense, transform.Depthwise} {
 			for _, between := range []transform.Between{transform.None, transform.BatchNorm} {
 				t.Run(fmt.Sprintf("%s/%s/%s", c.Name, layout, between), func(t *testing.T) {
+					t.Parallel()
 					blockEqualsSource(t, c, spanning(c, layout, between))
 				})
 			}
@@ -100,6 +101,7 @@ func TestBlocksOnRuntime(t *testing.T) {
 		}
 		for _, layout := range []transform.Layout{transform.Dense, transform.Depthwise} {
 			t.Run(fmt.Sprintf("%s/%s", c.Name, layout), func(t *testing.T) {
+				t.Parallel()
 				m := c.Model()
 				o := spanning(c, layout, transform.BatchNorm)
 				o.Pointwise = transform.Random
@@ -157,6 +159,7 @@ func TestKernelSize(t *testing.T) {
 	for _, c := range convcases.Cases {
 		for _, k := range []int{3, 4, 5} {
 			t.Run(fmt.Sprintf("%s/%d", c.Name, k), func(t *testing.T) {
+				t.Parallel()
 				m := c.Model()
 				want := evaluate(t, m, c.Data())
 				bound := 5 * tolerance[m.Graph.Outputs()[0].DType()]

@@ -19,6 +19,7 @@ func TestNested(t *testing.T) {
 		for _, place := range convcases.Places {
 			for _, hasNorm := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%s/%v", c.Name, place.Name, hasNorm), func(t *testing.T) {
+					t.Parallel()
 					flat := c.Model()
 					if hasNorm {
 						addNorm(flat, c.Filters)

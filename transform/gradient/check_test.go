@@ -56,8 +56,9 @@ func TestRules(t *testing.T) {
 	orttest.Init(t)
 	checked := map[string]bool{}
 	for _, c := range gradientCases() {
+		checked[c.op] = true
 		t.Run(strings.ReplaceAll(c.op+"/"+c.name, " ", "_"), func(t *testing.T) {
-			checked[c.op] = true
+			t.Parallel()
 			err := c.check(onnxgraph.Float64, 1e-5, 1e-7)
 			if err != nil && (strings.Contains(err.Error(), "Could not find an implementation") || strings.Contains(err.Error(), "Type Error")) {
 				t.Log("no float64 kernel: checked in float32")

@@ -128,6 +128,7 @@ func TestChanges(t *testing.T) {
 		{"ReduceMax of all", 17, "ReduceMax", []*onnxgraph.Tensor{x3}, float32s(1, 1, 1), nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			m, feed := calling(t, c.opset, c.op, c.inputs, c.outputs, c.attrs...)
 			var want tensors
 			var err error

@@ -71,6 +71,7 @@ func TestFoldBlocks(t *testing.T) {
 		}
 		for _, o := range []transform.Options{{Expansion: 1}, {Expansion: 3}, {Expansion: 4, Layout: transform.Depthwise}} {
 			for _, between := range []transform.Between{transform.None, transform.BatchNorm, transform.ReLU, transform.BatchNormReLU} {
+				o := o
 				o.Between = between
 				t.Run(fmt.Sprintf("%s/%s-%d/%s", c.Name, o.Layout, o.Expansion, between), func(t *testing.T) {
 					t.Parallel()
