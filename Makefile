@@ -5,7 +5,7 @@ SHELL := bash
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help setup build test test-all race fuzz mutate large lint zoo gradients bench gobench demo peers clean
+.PHONY: help setup build test test-all race fuzz mutate large crash soak lint zoo gradients bench gobench demo peers clean
 
 # How long make fuzz takes for each of its tests, such as 30m.
 FUZZTIME ?= 1m
@@ -16,6 +16,9 @@ N ?= 200
 SEED ?= 1
 TESTS ?=
 SKIP ?=
+
+# What make crash tries, as it prints it: ONLY='convert/new kill-after rename#1' or the first part of that. All without.
+ONLY ?=
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -47,6 +50,12 @@ mutate: setup ## tell what no test of a package would notice: PKG=./transform [N
 
 large: setup ## convert and export a model of 3 GB; takes 15 GB of disk in TMPDIR, and some minutes
 	RCFREEZE_LARGE=1 go test -timeout 3h -v -run TestLargeModel ./cmd/rcfreeze
+
+crash: setup build ## let system calls fail, and kill commands, at hundreds of places: files must stay whole; Linux; a quarter of an hour on two cores
+	go run ./internal/crash -only '$(ONLY)'
+
+soak: setup ## train for 100,000 steps, and compare 200 runs: memory, files and threads must not grow; Linux; some minutes
+	RCFREEZE_SOAK=1 go test -count 1 -timeout 3h -v -run '^TestSoak$$' ./runtime/train ./runtime/compare
 
 lint: ## gofmt, go vet and staticcheck
 	@scripts/gofmt.sh

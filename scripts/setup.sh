@@ -40,6 +40,13 @@ record=$folder/$version.sha256 # of the library as it was installed
 
 sha256() { if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
 
+runs() { kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ]; }
+
+for left in "$folder"/setup.*.*; do # NUMBER.RANDOM of a process: if it no longer runs, it was killed
+  number=${left#"$folder"/setup.}
+  [ ! -d "$left" ] || runs "${number%.*}" || rm -rf "$left"
+done
+
 if [ -f "$record" ] && (cd "$folder" && sha256 --status -c "$version.sha256" 2>/dev/null); then
   say "ONNX Runtime $version is there already"
   echo "$PWD/$library"
@@ -47,7 +54,7 @@ if [ -f "$record" ] && (cd "$folder" && sha256 --status -c "$version.sha256" 2>/
 fi
 
 mkdir -p "$folder"
-work=$(mktemp -d "$PWD/$folder/setup.XXXXXX")
+work=$(mktemp -d "$PWD/$folder/setup.$$.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 from_npm() {

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// normal returns the content of a file without what differs between runs that do the same: how long they took, and the order
+// of what has none. What cannot be read so is returned as it is.
+func normal(name string, data []byte) []byte {
+	var out []byte
+	var err error
+	switch filepath.Ext(name) {
+	case ".json":
+		out, err = untimedJSON(data)
+	case ".csv":
+		out, err = untimedCSV(data)
+	case ".ckpt":
+		out, err = normalZip(data)
+	default:
+		return data
+	}
+	if err != nil {
+		return data
+	}
+	return out
+}
+
+// complete says what a file lacks of being whole, judged by itself.
+func complete(name string, data []byte) error {
+	var err error
+	switch filepath.Ext(name) {
+	case ".json":
+		_, err = untimedJSON(data)
+	case ".csv":
+		_, err = untimedCSV(data)
+	case ".ckpt":
+		_, err = normalZip(data)
+	default:
+		err = fmt.Errorf("only JSON, CSV and zip files can be judged by themselves")
+	}
+	return err
+}
+
+// timed is the name of a field or column of seconds.
+const timed = "seconds"
+
+func untimedJSON(data []byte) ([]byte, error) {
+	var document any
+	if err := json.Unmarshal(data, &document); err != nil {
+		return nil, err
+	}
+	var strip func(any)
+	strip = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			delete(v, timed)
+			for _, inner := range v {
+				strip(inner)
+			}
+		case []any:
+			for _, inner := range v {
+				strip(inner)
+			}
+		}
+	}
+	strip(document)
+	return json.Marshal(document)
+}
+
+func untimedCSV(data []byte) ([]byte, error) {
+	if !bytes.HasSuffix(data, []byte("\n")) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	lines, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	column := slices.Index(lines[0], timed)
+	var out strings.Builder
+	w := csv.NewWriter(&out)
+	for _, line := range lines {
+		if column >= 0 {
+			line = slices.Delete(line, column, column+1)
+		}
+		w.Write(line)
+	}
+	w.Flush()
+	return []byte(out.String()), w.Error()
+}
+
+// normalZip returns the files of a zip file in the order of their names; their checksums are compared on the way.
+func normalZip(data []byte) ([]byte, error) {
+	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(z.File, func(a, b *zip.File) int { return strings.Compare(a.Name, b.Name) })
+	var out bytes.Buffer
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			return nil, err
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		fmt.Fprintf(&out, "%s\n%s\n", f.Name, normal(f.Name, content))
+	}
+	return out.Bytes(), nil
+}
+
+// masked returns what a command printed without its numbers, and without the widths of tables, which follow from them.
+func masked(text string) string {
+	var out strings.Builder
+	last := rune(0)
+	for _, r := range text {
+		switch {
+		case r >= '0' && r <= '9' || r == '.' || r == ',':
+			r = '#'
+		case r == '─':
+			r = ' '
+		}
+		if (r == '#' || r == ' ') && r == last {
+			continue
+		}
+		out.WriteRune(r)
+		last = r
+	}
+	return out.String()
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/internal/crash/trace"
+)
+
+// After a power loss, of what was not synced, some is on disk and some is not: any part of a file's data, and of the names that
+// were given and taken in folders. These rules leave no choice but one: what a kill at the same place would leave. The kills
+// try that.
+//
+//   - A file's data is synced before the file gets its lasting name, and not changed after.
+//   - The folder is synced after each lasting name that is given or taken, before the next one, and before anything is
+//     printed to standard output.
+//
+// Names that are neither there before the command nor after it do not last, and may be lost. So may a lock, a file that
+// flock is called on: what it says is of no use to a later process.
+type order struct {
+	lasts   func(path string) bool // has a lasting name
+	stdout  string
+	dirty   map[string]string // files with data that is not synced, and by which call
+	waiting map[string]string // folders with names that are not synced, and by which call
+	removed bool              // all that waits are names that were taken
+	locks   map[string]bool
+	broken  []string
+}
+
+// checkOrder returns how the calls of a command break the rules.
+func checkOrder(calls []trace.Call, lasts func(path string) bool, stdout string) []string {
+	o := order{lasts: lasts, stdout: stdout, dirty: map[string]string{}, waiting: map[string]string{}, locks: map[string]bool{}}
+	for _, c := range calls {
+		if c.Name == "flock" {
+			o.locks[c.Path] = true
+		}
+	}
+	for _, c := range calls {
+		if !c.Failed() {
+			o.add(c)
+		}
+	}
+	o.settled("the end")
+	for file, by := range o.dirty {
+		if lasts(file) && !o.locks[file] {
+			o.blame("the end: the data of %s, which %s changed, is not synced", file, by)
+		}
+	}
+	return o.broken
+}
+
+func (o *order) blame(format string, args ...any) {
+	o.broken = append(o.broken, fmt.Sprintf(format, args...))
+}
+
+// settled blames what comes before the folders are synced in which something has changed.
+func (o *order) settled(before string) {
+	for folder, by := range o.waiting {
+		o.blame("%s comes before the folder %s is synced after %s", before, folder, by)
+	}
+	clear(o.waiting)
+}
+
+// named notes that a call gave or took a lasting name.
+func (o *order) named(c trace.Call, file string, removed bool) {
+	if !(removed && o.removed) { // names that are taken may wait for each other
+		o.settled(c.String())
+	}
+	o.removed = removed
+	o.waiting[path.Dir(file)] = c.String()
+}
+
+func (o *order) add(c trace.Call) {
+	switch c.Name {
+	case "write", "pwrite64", "writev", "pwritev", "pwritev2", "sendfile", "copy_file_range", "splice", "mmap", "ftruncate", "truncate", "fallocate":
+		if c.Path == o.stdout {
+			o.settled("what is printed")
+			return
+		}
+		if o.lasts(c.Path) && !o.locks[c.Path] {
+			o.blame("%s changes a file in place", c)
+		}
+		o.dirty[c.Path] = c.String()
+	case "openat":
+		if o.lasts(c.Path) && !o.locks[c.Path] {
+			o.blame("%s opens a file to change it in place", c)
+		}
+	case "fsync", "fdatasync":
+		delete(o.dirty, c.Path)
+		delete(o.waiting, c.Path)
+	case "rename", "link":
+		if by, ok := o.dirty[c.Path]; ok && o.lasts(c.To) {
+			o.blame("%s comes before its data is synced, which %s changed", c, by)
+		}
+		o.moved(c.Path, c.To)
+		if o.lasts(c.To) {
+			o.named(c, c.To, false)
+		}
+	case "mkdir", "symlink":
+		if o.lasts(c.Path) {
+			o.named(c, c.Path, false)
+		}
+	case "unlink", "rmdir":
+		delete(o.dirty, c.Path)
+		if o.lasts(c.Path) {
+			o.named(c, c.Path, true)
+		}
+	}
+}
+
+// moved gives what is known of a file, or of what is in a folder, to its new name.
+func (o *order) moved(from, to string) {
+	delete(o.dirty, to)
+	for file, by := range o.dirty {
+		if file == from || strings.HasPrefix(file, from+"/") {
+			delete(o.dirty, file)
+			if !o.lasts(to) { // else it was blamed
+				o.dirty[to+strings.TrimPrefix(file, from)] = by
+			}
+		}
+	}
+}
