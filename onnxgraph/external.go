@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
 )
 
 // externalData says where in which file the elements of a tensor are.
@@ -58,8 +59,8 @@ func (e *externalData) resolve() (extent, error) {
 	if err != nil {
 		return extent{}, fmt.Errorf("external data: %w", err)
 	}
-	if !info.Mode().IsRegular() {
-		return extent{}, fmt.Errorf("external data: %s is no regular file", path)
+	if err := plainfile.Check(path, info); err != nil {
+		return extent{}, fmt.Errorf("external data: %w", err)
 	}
 	if e.found == nil {
 		e.found = info
@@ -153,7 +154,7 @@ func (e *externalData) open(use func(*os.File, extent) error) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(x.path)
+	f, _, err := plainfile.Open(x.path)
 	if err != nil {
 		return fmt.Errorf("reading external data: %w", err)
 	}

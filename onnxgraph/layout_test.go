@@ -109,7 +109,7 @@ func TestExternalEntries(t *testing.T) {
 		{"location d offset 0x8", 0, `offset is "0x8", not a number of bytes`},
 		{"location d offset 9223372036854775808", 0, "not a number of bytes"},
 		{"offset 8", 0, "without a location"},
-		{"location .", 0, "is no regular file"}, // the folder itself
+		{"location .", 0, "is a folder"}, // the folder itself
 	} {
 		m := &onnxpb.ModelProto{}
 		if err := prototext.Unmarshal([]byte(`ir_version: 8 opset_import {version: 18} graph {

@@ -1,14 +1,18 @@
 package onnxgraph
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -24,34 +28,69 @@ func Load(path string) (*Model, error) {
 }
 
 func load(path string) (*Model, error) {
-	f, err := os.Open(path)
+	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return readStream(f, path, dataFolders(path))
+	}
+	f, info, err := plainfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && info.Mode().IsRegular() && runtime.GOOS != "windows" {
+	if runtime.GOOS != "windows" {
 		return parse(fileWindow(f, info), path, dataFolders(path))
 	}
-	defer f.Close() // it cannot be read twice or, on Windows, not be replaced as long as it is open
-	data, err := io.ReadAll(f)
-	if err != nil {
-		return nil, err
-	}
-	return parse(memoryWindow(data), path, dataFolders(path))
+	defer f.Close() // it could not be replaced as long as it is open
+	return readStream(f, path, dataFolders(path))
 }
 
 // Read reads a model from a stream, which messages and Path call name. A model with external data is refused, since a stream
-// is in no folder.
+// is in no folder; so is a device, such as a terminal.
 func Read(r io.Reader, name string) (*Model, error) {
-	data, err := io.ReadAll(r)
-	var m *Model
-	if err == nil {
-		m, err = parse(memoryWindow(data), name, nil)
-	}
+	m, err := readStream(r, name, nil)
 	if err != nil {
 		return nil, fmt.Errorf("loading %s: %w", name, err)
 	}
 	return m, nil
+}
+
+// readStream reads a model to the end of a stream.
+func readStream(r io.Reader, name string, folders []string) (*Model, error) {
+	const most = 1<<31 - 1 // bytes of a protobuf message
+	if f, ok := r.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeDevice != 0 {
+			return nil, errors.New("it is a device: give a file, or a pipe that ends with the model")
+		}
+	}
+	start, err := readStart(r)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(start), r), most+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > most {
+		return nil, fmt.Errorf("not an ONNX file: it has more than the %d bytes that one can have", most)
+	}
+	return parse(memoryWindow(data), name, folders)
+}
+
+// readStart reads the first bytes of a stream, and returns an error if no ONNX file begins so: what never ends must not be
+// gathered first.
+func readStart(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, windowSize))
+	if err != nil || len(data) < windowSize {
+		return data, err
+	}
+	number, _, n := protowire.ConsumeTag(data)
+	if n < 0 || (*onnxpb.ModelProto)(nil).ProtoReflect().Descriptor().Fields().ByNumber(number) == nil {
+		return nil, fmt.Errorf("not an ONNX file: it begins with %q", data[:8])
+	}
+	return data, nil
 }
 
 // Parse reads a model from the bytes of an ONNX file, which it keeps: the caller must not change them

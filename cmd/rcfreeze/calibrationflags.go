@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
@@ -22,12 +23,32 @@ type calibrationFlags struct {
 	data    dataFlags
 	images  int
 	runtime runtimeFlags
+	onData  *pflag.FlagSet // the flags that say something of --data
 }
 
 func (f *calibrationFlags) add(flags *pflag.FlagSet) {
-	f.data.addOptional(flags)
-	flags.IntVar(&f.images, "calibration-images", calibrate.DefaultImages, fmt.Sprintf("training images for --pointwise calibrate and --add-batchnorm, at most %d", maxCalibrationImages))
+	f.onData = pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.data.addOptional(f.onData)
+	f.onData.IntVar(&f.images, "calibration-images", calibrate.DefaultImages, fmt.Sprintf("training images for --pointwise calibrate and --add-batchnorm, at most %d", maxCalibrationImages))
+	flags.AddFlagSet(f.onData)
 	f.runtime.add(flags)
+}
+
+// checkUnused returns an error that lists the flags which have nothing to act on without --data. Those that say what the model
+// takes are recorded in it, with data or without.
+func (f *calibrationFlags) checkUnused() error {
+	recorded := pflag.NewFlagSet("", pflag.ContinueOnError)
+	new(normalizeFlags).add(recorded)
+	var unused []string
+	f.onData.VisitAll(func(flag *pflag.Flag) {
+		if flag.Changed && flag.Name != "classes" && recorded.Lookup(flag.Name) == nil {
+			unused = append(unused, "--"+flag.Name)
+		}
+	})
+	if len(unused) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: no images are read without --data: give it, or leave this out", strings.Join(unused, ", "))
 }
 
 // check says what is wrong with the flags, before anything is read. norms says that --add-batchnorm is given.
@@ -35,7 +56,7 @@ func (f *calibrationFlags) check(pointwise transform.Pointwise, norms bool) erro
 	calibrated := pointwise == transform.Calibrate
 	switch {
 	case !calibrated && f.data.path == "":
-		return f.data.check()
+		return errors.Join(f.data.check(), f.checkUnused())
 	case !calibrated && !norms:
 		return fmt.Errorf("--data %s: --pointwise %s takes no data, only --pointwise calibrate and --add-batchnorm do", f.data.path, pointwise)
 	}

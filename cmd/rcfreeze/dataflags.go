@@ -24,6 +24,7 @@ type dataFlags struct {
 	shortSide int
 	classes   string
 	imageSize imageSize
+	limits    limitFlags
 	normalize normalizeFlags
 	workers   int
 
@@ -41,6 +42,7 @@ func (f *dataFlags) addOptional(flags *pflag.FlagSet) {
 	flags.StringVar(&f.path, "data", "", "the data set: a folder or file")
 	flags.StringVar(&f.format, "format", "auto", "format of the data set: auto, "+strings.Join(dataset.Formats(), ", "))
 	flags.BoolVar(&f.resize, "resize", false, "scale images of another size to the model's")
+	f.limits.addArrays(flags)
 	f.addReading(flags)
 }
 
@@ -49,13 +51,14 @@ func (f *dataFlags) addReading(flags *pflag.FlagSet) {
 	flags.Var(&f.imageSize, "image-size", "size to which images are scaled, such as 224 or, as height and width, 224x160; for a model that leaves it open")
 	flags.IntVar(&f.shortSide, "short-side", 0, "scale the shorter side to this before the middle is cut out (0: what just covers the model's size)")
 	flags.StringVar(&f.classes, "classes", "", "file with the names of the model's classes in the order of its outputs: one per line, or a JSON list (default: those that the model records)")
+	f.limits.addPixels(flags)
 	f.normalize.add(flags)
 	flags.IntVarP(&f.workers, "workers", "j", 0, "goroutines that read images (0: one per core)")
 }
 
 // check lists what is wrong with the flags, before any data is read.
 func (f *dataFlags) check() error {
-	faults := []error{f.normalize.check()}
+	faults := []error{f.normalize.check(), f.limits.check()}
 	if f.workers < 0 || f.shortSide < 0 {
 		faults = append(faults, fmt.Errorf("--workers %d, --short-side %d: need 0 or more", f.workers, f.shortSide))
 	}
@@ -106,7 +109,7 @@ func (f *dataFlags) openQuietly(m *onnxgraph.Model, o dataset.Options) (*dataset
 	if o.Shape, err = f.shape(m); err != nil {
 		return nil, err
 	}
-	o.Format, o.ShortSide = f.format, f.shortSide
+	o.Format, o.ShortSide, o.Limits = f.format, f.shortSide, f.limits.limits()
 	o.Resize = f.resize || f.imageSize != imageSize{}
 	return dataset.Open(f.path, o)
 }

@@ -26,7 +26,8 @@ type exportCommand struct {
 	second    bool
 	time      bool
 	size      batchFlag
-	inputs    string // file of arrays to verify on, "" to draw
+	inputs    string     // file of arrays to verify on, "" to draw
+	limits    limitFlags // of inputs
 	on        verify.Options
 	runs      int
 	tolerance float64
@@ -72,6 +73,7 @@ inference.`,
 	flags.BoolVar(&c.time, "time", false, "time the models, in turn")
 	flags.Int64Var(&c.on.Batch, "verify-batch", 0, "images at a time, to verify and to time (0: up to 8, as memory allows)")
 	flags.StringVar(&c.inputs, "inputs", "", "verify on the arrays of this .npz file, one for each input, by its name, instead of random numbers")
+	c.limits.addArrays(flags)
 	flags.IntVar(&c.runs, "time-runs", 20, "how often each model is timed")
 	return cmd
 }
@@ -82,7 +84,7 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 	}
 	if c.inputs != "" {
 		var err error
-		if c.on.Inputs, err = dataset.Arrays(c.inputs); err != nil {
+		if c.on.Inputs, err = dataset.Arrays(c.inputs, c.limits.limits()); err != nil {
 			return err
 		}
 	}

@@ -96,7 +96,7 @@ func (c *predictCommand) run(ctx context.Context, path string, images []string) 
 	if err != nil {
 		return err
 	}
-	set, err := dataset.OpenImages(images, dataset.Options{Shape: shape, ShortSide: c.data.shortSide})
+	set, err := dataset.OpenImages(images, dataset.Options{Shape: shape, ShortSide: c.data.shortSide, Limits: c.data.limits.limits()})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
 )
 
 // Target returns the file that is written when a user names path for output: path itself or, if it is a link, what the link
@@ -23,7 +25,7 @@ func Target(path string) (string, error) {
 	case mode.IsDir():
 		return "", fmt.Errorf("%s is a folder: name a file in it", path)
 	case !mode.IsRegular():
-		return "", fmt.Errorf("%s is %s, not a file that can be replaced", path, kindOf(mode))
+		return "", fmt.Errorf("%s is %s, not a file that can be replaced", path, plainfile.Kind(mode))
 	}
 	if isLink(path) {
 		return filepath.EvalSymlinks(path)
@@ -53,16 +55,4 @@ func newTarget(path string) (string, error) {
 func isLink(path string) bool {
 	info, err := os.Lstat(path)
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
-}
-
-func kindOf(mode fs.FileMode) string {
-	switch {
-	case mode&fs.ModeNamedPipe != 0:
-		return "a pipe"
-	case mode&fs.ModeSocket != 0:
-		return "a socket"
-	case mode&fs.ModeDevice != 0:
-		return "a device"
-	}
-	return "something special"
 }

@@ -16,9 +16,7 @@ const memory = 1 << 30
 // as long as their costs, in bytes, fit 1 GiB; a call that alone is above it runs alone.
 func Each(n int, cost func(i int) int64, f func(i int) error) error {
 	var (
-		free   = int64(memory)
-		lock   sync.Mutex
-		freed  = sync.NewCond(&lock)
+		shared = NewMemory(memory)
 		cores  = make(chan struct{}, runtime.GOMAXPROCS(0))
 		group  sync.WaitGroup
 		faults = make([]error, n)
@@ -29,20 +27,11 @@ func Each(n int, cost func(i int) int64, f func(i int) error) error {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(costs[b], costs[a]) })
 	for _, i := range order {
-		need := min(costs[i], memory)
 		cores <- struct{}{}
-		lock.Lock()
-		for free < need {
-			freed.Wait()
-		}
-		free -= need
-		lock.Unlock()
+		giveBack := shared.Take(costs[i])
 		group.Go(func() {
 			faults[i] = f(i)
-			lock.Lock()
-			free += need
-			freed.Signal()
-			lock.Unlock()
+			giveBack()
 			<-cores
 		})
 	}

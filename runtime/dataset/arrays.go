@@ -7,29 +7,58 @@ import (
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/archive"
 )
 
-// Arrays reads all arrays of a NumPy archive (.npz), by name, as float64. Integers beyond 2^53 are rounded.
-func Arrays(path string) (map[string]*onnxgraph.Tensor, error) {
-	archive, err := zip.OpenReader(path)
+// Arrays reads all arrays of a NumPy archive (.npz), by name, as float64. Integers beyond 2^53 are rounded. Of the limits
+// Bytes counts, for all arrays together.
+func Arrays(path string, limits Limits) (map[string]*onnxgraph.Tensor, error) {
+	a, err := archive.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s as a NumPy archive: %w", path, err)
 	}
-	defer archive.Close()
+	defer a.Close()
+	tensors, err := arraysOf(a.Reader, limits)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return tensors, nil
+}
+
+func arraysOf(z *zip.Reader, limits Limits) (map[string]*onnxgraph.Tensor, error) {
 	tensors := map[string]*onnxgraph.Tensor{}
 	var faults []error
-	for _, f := range archive.File {
+	need := int64(0)
+	for _, f := range z.File {
 		name := strings.TrimSuffix(f.Name, ".npy")
-		a, err := readMember(f)
+		t, err := tensorOf(f, &need, limits)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("reading array %q of %s: %w", name, path, err))
+			faults = append(faults, fmt.Errorf("array %q: %w", name, err))
 			continue
 		}
-		data := make([]float64, len(a.data)/a.dtype.size)
-		for i := range data {
-			data[i] = a.at(i)
-		}
-		tensors[name] = onnxgraph.NewTensor(a.dims, data)
+		tensors[name] = t
 	}
 	return tensors, errors.Join(faults...)
+}
+
+// tensorOf reads an array, if it fits with what is needed already.
+func tensorOf(f *zip.File, needed *int64, limits Limits) (*onnxgraph.Tensor, error) {
+	m, err := openMember(f)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	const perElement = 8 + 8 // as read, and as float64
+	*needed += perElement * m.count
+	if err := limits.checkArrays(*needed); err != nil {
+		return nil, fmt.Errorf("with shape %v, and with the arrays before it: %w", m.dims, err)
+	}
+	if err := m.read(); err != nil {
+		return nil, err
+	}
+	data := make([]float64, m.count)
+	for i := range data {
+		data[i] = m.at(i)
+	}
+	return onnxgraph.NewTensor(m.dims, data), nil
 }

@@ -63,7 +63,7 @@ func BenchmarkJPEG(b *testing.B) {
 	shape := Shape{3, 224, 224}
 	dst := make([]uint8, shape.Size())
 	for b.Loop() {
-		if err := readImage(path, shape, 256, dst); err != nil {
+		if err := readImage(path, shape, Options{ShortSide: 256}, dst); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,8 +2,11 @@ package dataset
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
 )
 
 // cifar is one of the two CIFAR binary forms: records of labelBytes label bytes, the last of which counts,
@@ -41,33 +44,44 @@ func (c cifar) open(path string, o Options) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := c.classNames(files[0])
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", files[0], err)
-	}
-	all, err := c.readRecords(files[1:])
+	text, err := plainfile.Read(files[0], mostNames)
 	if err != nil {
 		return nil, err
 	}
-	d := &Dataset{Path: path, Split: split, Classes: names, Shape: cifarShape, named: true}
+	names, err := c.classNames(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", files[0], err)
+	}
+	records, err := c.readFiles(files[1:], o.Limits)
+	if err != nil {
+		return nil, err
+	}
+	d := c.dataset(records)
+	d.Path, d.Split, d.Classes = path, split, names
+	return d, nil
+}
+
+// dataset returns the samples of files that have a whole number of records.
+func (c cifar) dataset(files []cifarFile) *Dataset {
+	d := &Dataset{Shape: cifarShape, named: true}
 	var records [][]byte
-	for _, f := range all {
+	for _, f := range files {
 		records = append(records, f.data)
 		for r := c.labelBytes - 1; r < len(f.data); r += c.stride() {
 			d.labels = append(d.labels, int64(f.data[r]))
 		}
 	}
 	d.read = func(i int, dst []uint8) error {
-		f, i := c.locate(all, i)
+		f, i := c.locate(files, i)
 		copy(dst, f.data[i*c.stride()+c.labelBytes:][:cifarShape.Size()])
 		return nil
 	}
 	d.content = bytesContent(records...)
 	d.sample = func(i int) string {
-		f, i := c.locate(all, i)
+		f, i := c.locate(files, i)
 		return fmt.Sprintf("%s, sample %d", f.path, i)
 	}
-	return d, nil
+	return d
 }
 
 // stride returns the bytes of a record.
@@ -89,27 +103,53 @@ func (c cifar) locate(files []cifarFile, i int) (cifarFile, int) {
 	return files[k], i
 }
 
-func (c cifar) readRecords(paths []string) ([]cifarFile, error) {
-	var files []cifarFile
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
+// readFiles reads files of records, once all are known to be such, and not too large.
+func (c cifar) readFiles(paths []string, limits Limits) ([]cifarFile, error) {
+	sizes := make([]int64, len(paths))
+	all := int64(0)
+	for i, path := range paths {
+		info, err := os.Stat(path)
+		if err == nil {
+			err = plainfile.Check(path, info)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if len(data) == 0 || len(data)%c.stride() != 0 {
-			return nil, fmt.Errorf("reading %s: %d bytes are not a whole number of records of %d bytes (%d for labels, then %v pixels): "+
-				"the file is cut short or of another format", path, len(data), c.stride(), c.labelBytes, cifarShape)
+		sizes[i] = info.Size()
+		if err := c.checkSize(sizes[i]); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", path, err)
 		}
-		files = append(files, cifarFile{path, data})
+		if all += sizes[i] + sizes[i]/int64(c.stride())*labelBytes; all < 0 {
+			all = math.MaxInt64
+		}
+	}
+	if err := limits.checkArrays(all); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", strings.Join(paths, ", "), err)
+	}
+	files := make([]cifarFile, len(paths))
+	for i, path := range paths {
+		data, err := plainfile.Read(path, sizes[i])
+		if err == nil {
+			err = c.checkSize(int64(len(data)))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", path, err)
+		}
+		files[i] = cifarFile{path, data}
 	}
 	return files, nil
 }
 
-func (c cifar) classNames(path string) ([]string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
+// checkSize returns an error if so many bytes are no whole number of records.
+func (c cifar) checkSize(bytes int64) error {
+	if bytes == 0 || bytes%int64(c.stride()) != 0 {
+		return fmt.Errorf("%d bytes are not a whole number of records of %d bytes (%d for labels, then %v pixels): "+
+			"the file is cut short or of another format", bytes, c.stride(), c.labelBytes, cifarShape)
 	}
+	return nil
+}
+
+func (c cifar) classNames(text []byte) ([]string, error) {
 	names := strings.Fields(string(text))
 	if len(names) != c.classes {
 		return nil, fmt.Errorf("%d class names, needs %d", len(names), c.classes)

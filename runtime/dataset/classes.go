@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
 )
 
 // fitClasses checks the labels, and makes them those of the model.
@@ -168,33 +168,51 @@ func (d *Dataset) checkLabels() error {
 	return errors.Join(head, errors.Join(bad...))
 }
 
+// mostNames bounds a file of class names, in bytes.
+const mostNames = 1 << 24
+
 // ReadClassNames reads the names of a model's classes in the order of its outputs: a JSON list of strings, or one name
 // per line. It returns an error if the file cannot be read, names fewer than two classes, or leaves one without a name.
 func ReadClassNames(path string) ([]string, error) {
-	text, err := os.ReadFile(path)
+	text, err := plainfile.Read(path, mostNames)
 	if err != nil {
 		return nil, fmt.Errorf("reading class names: %w", err)
 	}
+	names, err := parseClassNames(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading class names from %s: %w", path, err)
+	}
+	return names, nil
+}
+
+func parseClassNames(text []byte) ([]string, error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff"))) // some editors mark UTF-8 so
 	var names []string
 	if bytes.HasPrefix(text, []byte("[")) || bytes.HasPrefix(text, []byte("{")) {
 		if err := json.Unmarshal(text, &names); err != nil {
-			return nil, fmt.Errorf("reading class names from %s: needs a JSON list of strings, or one name per line: %w", path, err)
+			return nil, fmt.Errorf("needs a JSON list of strings, or one name per line: %w", err)
 		}
 	} else {
 		names = strings.Split(string(text), "\n")
 	}
+	if len(names) > maxClasses {
+		return nil, fmt.Errorf("%d names: needs at most %d", len(names), maxClasses)
+	}
 	var faults []error
+	var nameless []int
 	for i := range names {
 		if names[i] = strings.TrimSpace(names[i]); names[i] == "" {
-			faults = append(faults, fmt.Errorf("class %d has no name", i))
+			nameless = append(nameless, i)
 		}
+	}
+	switch n := len(nameless); {
+	case n == 1:
+		faults = append(faults, fmt.Errorf("class %d has no name", nameless[0]))
+	case n > 1:
+		faults = append(faults, fmt.Errorf("class %d has no name, nor have %d more", nameless[0], n-1))
 	}
 	if len(names) < 2 {
 		faults = append(faults, fmt.Errorf("%d names: a classifier has at least 2 classes", len(names)))
 	}
-	if len(faults) > 0 {
-		return nil, fmt.Errorf("reading class names from %s: %w", path, errors.Join(faults...))
-	}
-	return names, nil
+	return names, errors.Join(faults...)
 }

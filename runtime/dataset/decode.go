@@ -1,29 +1,50 @@
 package dataset
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
 	"image/png"
-	"os"
+	"io"
 
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"github.com/rcfreeze/rcfreeze/runtime/archive"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset/jpeg"
 )
 
-// maxPixels bounds the size that an image file may claim, so that a damaged one cannot take all memory.
-const maxPixels = 1 << 27
-
 // readImage writes an image file to dst in the given shape: scaled to cover it, the middle cut out, alpha
 // ignored, grayscale by the ITU-R 601 weights if one channel is wanted.
-func readImage(path string, shape Shape, shortSide int, dst []uint8) error {
-	img, err := decode(path)
+func readImage(path string, shape Shape, o Options, dst []uint8) error {
+	f, info, err := plainfile.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return scaleImage(f, info.Size(), shape, o, dst)
+}
+
+// scaleImage is readImage of a file of that many bytes.
+func scaleImage(file io.Reader, size int64, shape Shape, o Options, dst []uint8) error {
+	giveBack := func() {}
+	defer func() { giveBack() }()
+	img, err := decode(file, size, func(width, height int, memory int64) error {
+		if err := o.Limits.checkImage(width, height); err != nil {
+			return err
+		}
+		planes := 3 * int64(width) * int64(height)
+		giveBack = decoding.Take(memory + planes)
+		return nil
+	}, o.Limits)
 	if err != nil {
 		return err
 	}
 	width, height := img.Size()
-	r, err := newResampler(height, width, shape.Height, shape.Width, shortSide)
+	r, err := newResampler(height, width, shape.Height, shape.Width, o.ShortSide)
 	if err != nil {
 		return err
 	}
@@ -46,34 +67,68 @@ type decoded interface {
 	RGB(red, green, blue []uint8, window image.Rectangle)
 }
 
-func decode(path string) (decoded, error) {
-	data, err := os.ReadFile(path)
+// allowance says whether an image of that size, which takes so many bytes of memory, may be decoded.
+type allowance func(width, height int, memory int64) error
+
+// decode decodes an image file of that many bytes. Before memory is taken for pixels, it asks allow.
+func decode(file io.Reader, size int64, allow allowance, limits Limits) (decoded, error) {
+	if err := limits.checkFile(size); err != nil {
+		return nil, err
+	}
+	r := bufio.NewReader(file)
+	if start, _ := r.Peek(len(jpeg.Prefix)); string(start) != jpeg.Prefix {
+		return decodePNG(r, size, allow)
+	}
+	data, err := archive.ReadExactly(r, size)
 	if err != nil {
 		return nil, err
 	}
-	if bytes.HasPrefix(data, []byte(jpeg.Prefix)) {
-		img, err := jpeg.Decode(data, maxPixels)
-		if err != nil {
-			return nil, fmt.Errorf("decoding a JPEG image: %w", err)
-		}
-		return img, nil
+	img, err := jpeg.Decode(data, allow)
+	if err != nil {
+		return nil, fmt.Errorf("decoding a JPEG image: %w", err)
 	}
-	return decodePNG(data)
+	return img, nil
 }
 
-func decodePNG(data []byte) (decoded, error) {
-	config, err := png.DecodeConfig(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("not a PNG or JPEG image: %w", err)
+const pngSignature = "\x89PNG\r\n\x1a\n"
+
+// pngValues is how many values a pixel has, by the type of color that a PNG's head tells.
+var pngValues = map[byte]int64{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+
+func decodePNG(r *bufio.Reader, size int64, allow allowance) (decoded, error) {
+	const headSize = 33                                 // the signature, and the first chunk, of which
+	const width, height, depth, colors = 16, 20, 24, 25 // are at these places
+	head, _ := r.Peek(headSize)
+	if !bytes.HasPrefix(head, []byte(pngSignature)) {
+		return nil, errors.New("not a PNG or JPEG image: it begins as neither does")
 	}
-	if config.Width <= 0 || config.Height <= 0 || config.Width > maxPixels/config.Height {
-		return nil, fmt.Errorf("an image of %d×%d: needs 1 to %d pixels", config.Height, config.Width, maxPixels)
+	if len(head) == headSize { // else decoding says what is wrong
+		w, h := binary.BigEndian.Uint32(head[width:]), binary.BigEndian.Uint32(head[height:])
+		if err := checkPNG(int64(w), int64(h), int64(head[depth]), pngValues[head[colors]], size, allow); err != nil {
+			return nil, err
+		}
 	}
-	img, err := png.Decode(bytes.NewReader(data))
+	img, err := png.Decode(r)
 	if err != nil {
 		return nil, fmt.Errorf("decoding a PNG image: %w", err)
 	}
 	return pngImage{img}, nil
+}
+
+// checkPNG checks what the head of a PNG of that many bytes claims: the size of the image, and how many values of how many bits a
+// pixel has.
+func checkPNG(width, height, bits, values, bytes int64, allow allowance) error {
+	memory := width * height * 2 * 4 // as decoded, and as red, green, blue and alpha
+	if bits > 8 {
+		memory *= 2
+	}
+	if err := allow(int(width), int(height), memory); err != nil {
+		return fmt.Errorf("decoding a PNG image: %w", err)
+	}
+	if err := archive.CheckDeflated(uint64(width*values*bits/8*height), uint64(bytes)); err != nil {
+		return fmt.Errorf("decoding a PNG image of %d×%d (height×width): %w", height, width, err)
+	}
+	return nil
 }
 
 type pngImage struct{ image.Image }

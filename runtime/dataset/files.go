@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,21 +31,6 @@ func findFile(folder string, names []string) string {
 		}
 	}
 	return ""
-}
-
-// readExactly reads all of r, which must hold size bytes. Memory grows with what arrives, so a damaged
-// header that promises more than the file has costs nothing.
-func readExactly(r io.Reader, size int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, size+1))
-	switch got := int64(len(data)); {
-	case err != nil:
-		return nil, err
-	case got < size:
-		return nil, fmt.Errorf("the file is cut short: its header promises %d bytes of data, it has %d", size, got)
-	case got > size:
-		return nil, fmt.Errorf("the file is longer than the %d bytes of data that its header promises", size)
-	}
-	return data, nil
 }
 
 // maxElements bounds the elements of one array, far above any that fits in memory and far below overflow.

@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"github.com/rcfreeze/rcfreeze/runtime/archive"
 )
 
 // The first four bytes of an IDX file tell the element type (8: bytes) and the number of dims.
@@ -38,63 +40,122 @@ func openIDX(path string, o Options) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	pixels, dims, err := readIDX(files[0], idxImages)
+	images, err := openIDXFile(files[0], idxImages)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", files[0], err)
+		return nil, err
 	}
-	labels, _, err := readIDX(files[1], idxLabels)
+	defer images.Close()
+	labels, err := openIDXFile(files[1], idxLabels)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", files[1], err)
+		return nil, err
 	}
-	if dims[0] != int64(len(labels)) {
-		return nil, fmt.Errorf("%d images in %s, but %d labels in %s", dims[0], files[0], len(labels), files[1])
+	defer labels.Close()
+	d, err := readIDX(images, labels, o.Limits)
+	if err != nil {
+		return nil, err
+	}
+	d.Path, d.Split = path, split
+	return d, nil
+}
+
+// readIDX reads two files whose headers were read.
+func readIDX(images, labels *idxFile, limits Limits) (*Dataset, error) {
+	dims := images.dims
+	if dims[0] != labels.dims[0] {
+		return nil, fmt.Errorf("%d images in %s, but %d labels in %s", dims[0], images.path, labels.dims[0], labels.path)
+	}
+	if err := limits.checkArrays(images.size + labelBytes*dims[0]); err != nil {
+		return nil, fmt.Errorf("reading %s, %d images of %d×%d (height×width): %w", images.path, dims[0], dims[1], dims[2], err)
+	}
+	pixels, err := images.read()
+	if err != nil {
+		return nil, err
+	}
+	numbers, err := labels.read()
+	if err != nil {
+		return nil, err
 	}
 	shape := Shape{1, int(dims[1]), int(dims[2])}
 	return &Dataset{
-		Path:    path,
-		Split:   split,
 		Shape:   shape,
-		labels:  widen(labels),
+		labels:  widen(numbers),
 		read:    inMemory(pixels, shape.Size()),
 		content: bytesContent(pixels),
-		sample:  func(i int) string { return fmt.Sprintf("%s, sample %d", files[0], i) },
+		sample:  func(i int) string { return fmt.Sprintf("%s, sample %d", images.path, i) },
 	}, nil
 }
 
-// readIDX returns the elements and dims of an IDX file, gzipped or plain.
-func readIDX(path string, magic uint32) ([]byte, []int64, error) {
-	file, err := os.Open(path)
+// labelBytes is the memory that a label takes: as it is read, and as it is kept.
+const labelBytes = 8 + 8
+
+// idxFile is an IDX file whose header was read.
+type idxFile struct {
+	io.Closer
+	path string
+	dims []int64
+	size int64 // of the elements, in bytes
+	rest io.Reader
+}
+
+// openIDXFile opens an IDX file, gzipped or plain.
+func openIDXFile(path string, magic uint32) (*idxFile, error) {
+	file, info, err := plainfile.Open(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	defer file.Close()
-	r, err := gunzipped(file)
+	f := &idxFile{Closer: file, path: path}
+	if err := f.readHeader(file, info.Size(), magic); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// readHeader reads the header of a file of that many bytes. What it promises the file can have.
+func (f *idxFile) readHeader(file io.Reader, bytes int64, magic uint32) error {
+	r, compressed, err := gunzipped(file)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	header := make([]uint32, 1+magic&0xff)
 	if err := binary.Read(r, binary.BigEndian, header); err != nil {
-		return nil, nil, fmt.Errorf("the header is cut short: %w", err)
+		return fmt.Errorf("the header is cut short: %w", err)
 	}
 	if header[0] != magic {
-		return nil, nil, fmt.Errorf("magic number 0x%08x, an IDX file of %s starts with 0x%08x", header[0], idxKinds[magic], magic)
+		return fmt.Errorf("magic number 0x%08x, an IDX file of %s starts with 0x%08x", header[0], idxKinds[magic], magic)
 	}
-	dims := widen(header[1:])
-	size, err := product(dims...)
+	f.dims, f.rest = widen(header[1:]), r
+	if f.size, err = product(f.dims...); err != nil {
+		return err
+	}
+	switch has := bytes - 4*int64(len(header)); {
+	case compressed:
+		return archive.CheckDeflated(uint64(f.size), uint64(bytes))
+	case has < f.size:
+		return archive.CutShort(f.size, has)
+	case has > f.size:
+		return archive.TooLong(f.size)
+	}
+	return nil
+}
+
+// read returns the elements.
+func (f *idxFile) read() ([]byte, error) {
+	data, err := archive.ReadExactly(f.rest, f.size)
 	if err != nil {
-		return nil, nil, err
+		return nil, fmt.Errorf("reading %s: %w", f.path, err)
 	}
-	data, err := readExactly(r, size)
-	return data, dims, err
+	return data, nil
 }
 
 // gunzipped looks at the content, not the name: browsers unpack files and keep the ending.
-func gunzipped(r io.Reader) (io.Reader, error) {
+func gunzipped(r io.Reader) (content io.Reader, compressed bool, err error) {
 	buffered := bufio.NewReader(r)
 	if start, _ := buffered.Peek(2); len(start) == 2 && start[0] == 0x1f && start[1] == 0x8b {
-		return gzip.NewReader(buffered)
+		content, err = gzip.NewReader(buffered)
+		return content, true, err
 	}
-	return buffered, nil
+	return buffered, false, nil
 }
 
 func widen[T uint8 | uint32](data []T) []int64 {

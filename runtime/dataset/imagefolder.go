@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
 )
 
 var imageEndings = []string{".png", ".jpg", ".jpeg"}
@@ -74,7 +75,7 @@ func openFolder(path string, o Options) (*Dataset, error) {
 	}
 	d.sample = func(i int) string { return files[i] }
 	d.content = filesContent(folder, files)
-	d.read = func(i int, dst []uint8) error { return readImage(files[i], d.Shape, o.ShortSide, dst) }
+	d.read = func(i int, dst []uint8) error { return readImage(files[i], d.Shape, o, dst) }
 	return d, nil
 }
 
@@ -131,8 +132,10 @@ func (d *Dataset) listFiles(classes []string) ([]string, error) {
 	return files, nil
 }
 
-// filesBelow returns the files in a folder and the folders in it, in string order.
+// filesBelow returns the files in a folder and the folders in it, in string order. The error lists what is named as an image
+// and is no file.
 func filesBelow(folder string) (images, others []string, err error) {
+	var faults []error
 	// The separator makes WalkDir enter a folder that is a link.
 	err = filepath.WalkDir(folder+string(filepath.Separator), func(path string, d fs.DirEntry, err error) error {
 		switch hidden := strings.HasPrefix(d.Name(), "."); {
@@ -143,12 +146,25 @@ func filesBelow(folder string) (images, others []string, err error) {
 		case d.IsDir() || hidden:
 		case hasImageEnding(path):
 			images = append(images, filepath.Clean(path))
+			faults = append(faults, checkEntry(filepath.Clean(path), d))
 		default:
 			others = append(others, filepath.Clean(path))
 		}
 		return nil
 	})
-	return images, others, err
+	return images, others, errors.Join(append(faults, err)...)
+}
+
+// checkEntry returns an error if an entry of a folder is no file, and no link to one.
+func checkEntry(path string, d fs.DirEntry) error {
+	if d.Type().IsRegular() {
+		return nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return plainfile.Check(path, info)
 }
 
 // without returns the elements of a that b lacks.

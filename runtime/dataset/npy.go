@@ -10,12 +10,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rcfreeze/rcfreeze/runtime/archive"
 )
 
 // array is a NumPy array in C order, its elements still as bytes.
 type array struct {
 	dtype element
 	dims  []int64
+	count int64 // of elements
 	data  []byte
 }
 
@@ -53,10 +56,10 @@ func byName(list ...element) map[string]element {
 // at returns element i.
 func (a *array) at(i int) float64 { return a.dtype.value(a.data[i*a.dtype.size:]) }
 
-// readNPY reads a .npy stream: a magic string, the version, the length of the header, the header (a Python
-// dictionary) and the elements.
-func readNPY(r io.Reader) (*array, error) {
-	header, err := readNPYHeader(r)
+// openNPY reads the beginning of a .npy stream of that many bytes: a magic string, the version, the length of the header, and
+// the header, a Python dictionary. The elements follow; as many as it promises the stream can have.
+func openNPY(r io.Reader, bytes int64) (*array, error) {
+	header, length, err := readNPYHeader(r)
 	if err != nil {
 		return nil, err
 	}
@@ -64,28 +67,36 @@ func readNPY(r io.Reader) (*array, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := product(a.dims...)
-	if err != nil {
+	if a.count, err = product(a.dims...); err != nil {
 		return nil, err
 	}
-	a.data, err = readExactly(r, n*int64(a.dtype.size))
+	switch has := bytes - length; {
+	case has < a.size():
+		err = archive.CutShort(a.size(), has)
+	case has > a.size():
+		err = archive.TooLong(a.size())
+	}
 	return a, err
 }
 
-func readNPYHeader(r io.Reader) (string, error) {
+// size returns how many bytes the elements have.
+func (a *array) size() int64 { return a.count * int64(a.dtype.size) }
+
+// readNPYHeader returns the header, and how many bytes it has with all before it.
+func readNPYHeader(r io.Reader) (string, int64, error) {
 	var start [8]byte
 	if _, err := io.ReadFull(r, start[:]); err != nil {
-		return "", fmt.Errorf("the header is cut short: %w", err)
+		return "", 0, fmt.Errorf("the header is cut short: %w", err)
 	}
 	if string(start[:6]) != "\x93NUMPY" {
-		return "", fmt.Errorf("not a NumPy array: it starts with %q", start[:6])
+		return "", 0, fmt.Errorf("not a NumPy array: it starts with %q", start[:6])
 	}
 	length := make([]byte, 4)
 	if start[6] == 1 {
 		length = length[:2]
 	}
 	if _, err := io.ReadFull(r, length); err != nil {
-		return "", fmt.Errorf("the header is cut short: %w", err)
+		return "", 0, fmt.Errorf("the header is cut short: %w", err)
 	}
 	size := uint32(little.Uint16(length))
 	if len(length) == 4 {
@@ -93,13 +104,13 @@ func readNPYHeader(r io.Reader) (string, error) {
 	}
 	const most = 1 << 16
 	if size > most {
-		return "", fmt.Errorf("a header of %d bytes: the header of a plain array has less than %d", size, most)
+		return "", 0, fmt.Errorf("a header of %d bytes: the header of a plain array has less than %d", size, most)
 	}
 	header := make([]byte, size)
 	if _, err := io.ReadFull(r, header); err != nil {
-		return "", fmt.Errorf("the header is cut short: %w", err)
+		return "", 0, fmt.Errorf("the header is cut short: %w", err)
 	}
-	return string(header), nil
+	return string(header), int64(len(start) + len(length) + len(header)), nil
 }
 
 var (

@@ -3,11 +3,14 @@ package dataset
 import (
 	"archive/zip"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/rcfreeze/rcfreeze/runtime/archive"
 )
 
 // npzNames are the names that a split's arrays may have, in any case, {split} standing for a name of the split.
@@ -24,42 +27,75 @@ func detectNPZ(path string) bool { return strings.ToLower(filepath.Ext(path)) ==
 // openNPZ opens a NumPy archive. Images are [N,H,W], [N,H,W,C] or [N,C,H,W]; see [channelAxis]. Labels are
 // [N] or [N,1].
 func openNPZ(path string, o Options) (*Dataset, error) {
-	archive, err := zip.OpenReader(path)
+	a, err := archive.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading it as a NumPy archive: %w", err)
 	}
-	defer archive.Close()
+	defer a.Close()
+	return readNPZ(a.Reader, path, o)
+}
+
+func readNPZ(z *zip.Reader, path string, o Options) (*Dataset, error) {
 	members := map[string]*zip.File{}
-	for _, f := range archive.File {
+	for _, f := range z.File {
 		members[strings.ToLower(strings.TrimSuffix(f.Name, ".npy"))] = f
 	}
 	imagesName, labelsName, split, err := chooseArrays(members, o.Split)
 	if err != nil {
 		return nil, err
 	}
-	images, err := readMember(members[imagesName])
+	images, err := openMember(members[imagesName])
 	if err != nil {
 		return nil, fmt.Errorf("reading array %s: %w", imagesName, err)
 	}
-	labels, err := readMember(members[labelsName])
+	defer images.Close()
+	labels, err := openMember(members[labelsName])
 	if err != nil {
 		return nil, fmt.Errorf("reading array %s: %w", labelsName, err)
 	}
+	defer labels.Close()
 	d := &Dataset{
 		Path:   path,
 		Split:  split,
 		sample: func(i int) string { return fmt.Sprintf("%s, array %s, sample %d", path, imagesName, i) },
 	}
-	if err := d.setImages(images); err != nil {
+	if err := checkArrays(images.array, labels.array, imagesName, labelsName, o.Limits); err != nil {
+		return nil, err
+	}
+	if err := images.read(); err != nil {
+		return nil, fmt.Errorf("reading array %s: %w", imagesName, err)
+	}
+	if err := labels.read(); err != nil {
+		return nil, fmt.Errorf("reading array %s: %w", labelsName, err)
+	}
+	if err := d.setImages(images.array); err != nil {
 		return nil, fmt.Errorf("array %s: %w", imagesName, err)
 	}
-	if d.labels, err = integers(labels); err != nil {
+	if d.labels, err = integers(labels.array); err != nil {
 		return nil, fmt.Errorf("array %s: %w", labelsName, err)
 	}
-	if int64(len(d.labels)) != images.dims[0] {
-		return nil, fmt.Errorf("%d images in array %s, but %d labels in %s", images.dims[0], imagesName, len(d.labels), labelsName)
-	}
 	return d, nil
+}
+
+// checkArrays returns an error if arrays of such sizes are not images with their labels, or too large.
+func checkArrays(images, labels *array, imagesName, labelsName string, limits Limits) error {
+	if _, err := channelAxis(images.dims); err != nil {
+		return fmt.Errorf("array %s: %w", imagesName, err)
+	}
+	if err := checkLabelDims(labels.dims); err != nil {
+		return fmt.Errorf("array %s: %w", labelsName, err)
+	}
+	if labels.count != images.dims[0] {
+		return fmt.Errorf("%d images in array %s, but %d labels in %s", images.dims[0], imagesName, labels.count, labelsName)
+	}
+	need := images.size() + labels.count*labelBytes
+	if images.dtype.size > 1 {
+		need += images.count // as bytes
+	}
+	if err := limits.checkArrays(need); err != nil {
+		return fmt.Errorf("array %s has shape %v: %w", imagesName, images.dims, err)
+	}
+	return nil
 }
 
 // chooseArrays returns the names of the arrays of images and labels that serve as a split, and which split they are.
@@ -86,20 +122,45 @@ func chooseArrays(members map[string]*zip.File, asked Split) (images, labels str
 		npzAllImages, npzAllLabels, strings.Join(slices.Sorted(maps.Keys(members)), ", "))
 }
 
-func readMember(f *zip.File) (*array, error) {
+// member is an array of an archive whose header was read.
+type member struct {
+	io.ReadCloser
+	*array
+}
+
+// openMember reads the header of an array, whose promises the archive can keep.
+func openMember(f *zip.File) (*member, error) {
+	if err := archive.CheckSize(f); err != nil {
+		return nil, err
+	}
 	r, err := f.Open()
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	return readNPY(r)
+	a, err := openNPY(r, int64(f.UncompressedSize64))
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return &member{r, a}, nil
 }
 
-// integers returns the elements of an array of shape [N] or [N,1].
-func integers(a *array) ([]int64, error) {
-	if len(a.dims) != 1 && !(len(a.dims) == 2 && a.dims[1] == 1) {
-		return nil, fmt.Errorf("labels have shape %v, needs [N] or [N 1] with the class numbers (of one-hot labels, save the argmax)", a.dims)
+// read reads the elements.
+func (m *member) read() error {
+	var err error
+	m.data, err = archive.ReadExactly(m.ReadCloser, m.size())
+	return err
+}
+
+func checkLabelDims(dims []int64) error {
+	if len(dims) != 1 && !(len(dims) == 2 && dims[1] == 1) {
+		return fmt.Errorf("labels have shape %v, needs [N] or [N 1] with the class numbers (of one-hot labels, save the argmax)", dims)
 	}
+	return nil
+}
+
+// integers returns the elements of an array as labels.
+func integers(a *array) ([]int64, error) {
 	out := make([]int64, a.dims[0])
 	for i := range out {
 		v := a.at(i)
@@ -131,7 +192,7 @@ func (d *Dataset) setImages(a *array) error {
 		d.Shape = Shape{int(dims[1]), int(dims[2]), int(dims[3])}
 	case 3:
 		d.Shape = Shape{int(dims[3]), int(dims[1]), int(dims[2])}
-		pixels = channelsFirst(pixels, d.Shape)
+		channelsFirst(pixels, d.Shape)
 	}
 	d.read, d.content = inMemory(pixels, d.Shape.Size()), bytesContent(pixels)
 	return nil
@@ -180,16 +241,17 @@ func toBytes(a *array) (pixels []uint8, exact bool, err error) {
 	return pixels, exact, nil
 }
 
-// channelsFirst returns interleaved images [N,H,W,C] as planar ones [N,C,H,W].
-func channelsFirst(src []uint8, s Shape) []uint8 {
-	dst := make([]uint8, len(src))
-	for start := 0; start < len(src); start += s.Size() {
+// channelsFirst makes interleaved images [N,H,W,C] planar ones [N,C,H,W], in their own memory.
+func channelsFirst(pixels []uint8, s Shape) {
+	planar := make([]uint8, s.Size())
+	for ; len(pixels) > 0; pixels = pixels[len(planar):] {
+		image := pixels[:len(planar)]
 		for c := range s.Channels {
-			plane := dst[start+c*s.plane():][:s.plane()]
+			plane := planar[c*s.plane():][:s.plane()]
 			for i := range plane {
-				plane[i] = src[start+i*s.Channels+c]
+				plane[i] = image[i*s.Channels+c]
 			}
 		}
+		copy(image, planar)
 	}
-	return dst
 }

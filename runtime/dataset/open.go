@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
 )
 
 // Options says which part of a data set to open and what the model takes.
@@ -27,6 +29,8 @@ type Options struct {
 	// ShortSide is the length to which scaling brings an image's shorter side before the middle is cut out;
 	// 0 takes the smallest that covers Shape; another length allows scaling as Resize does. ImageNet models are customarily measured with 256 for 224×224.
 	ShortSide int
+
+	Limits Limits
 }
 
 // format is a way in which image sets are stored. Open checks labels and sizes, so that a format only reads.
@@ -75,7 +79,11 @@ func open(path string, o Options) (*Dataset, error) {
 	if min(o.Shape.Channels, o.Shape.Height, o.Shape.Width, o.Classes) < 0 {
 		return nil, fmt.Errorf("a model of %v images and %d classes: needs no negative numbers", o.Shape, o.Classes)
 	}
-	if _, err := os.Stat(path); err != nil {
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		err = plainfile.Check(path, info)
+	}
+	if err != nil {
 		return nil, err
 	}
 	f, err := chooseFormat(path, o.Format)
@@ -87,16 +95,21 @@ func open(path string, o Options) (*Dataset, error) {
 		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}
 	d.Format = f.name
+	if err := d.settle(o); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// settle checks what a format has read, and fits it to the model.
+func (d *Dataset) settle(o Options) error {
 	if len(d.labels) == 0 {
-		return nil, fmt.Errorf("the %s split has no samples", d.Split)
+		return fmt.Errorf("the %s split has no samples", d.Split)
 	}
 	if o.Split == Test && d.Split == Val {
 		d.Notes = append(d.Notes, "there is no test split: val takes its place")
 	}
-	if err := errors.Join(d.fitClasses(o), d.fitShape(o)); err != nil {
-		return nil, err
-	}
-	return d, nil
+	return errors.Join(d.fitClasses(o), d.fitShape(o))
 }
 
 func chooseFormat(path, name string) (format, error) {

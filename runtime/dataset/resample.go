@@ -14,7 +14,8 @@ import (
 // rounded, then rows, with weights in fixed point: that gives the pixels of Pillow, and so those of
 // torchvision's Resize and CenterCrop, on every platform.
 type resampler struct {
-	rows, columns axis
+	rows, columns axis // the rows count from top on
+	top           int  // the first row that is read
 	inH, inW      int
 }
 
@@ -42,11 +43,17 @@ func newResampler(inH, inW, outH, outW, shortSide int) (*resampler, error) {
 		return nil, fmt.Errorf("an image of %d×%d with its short side scaled to %d is %d×%d, less than the %d×%d to cut out: "+
 			"choose a larger short side", inH, inW, shortSide, scaledH, scaledW, outH, outW)
 	}
-	return &resampler{
+	r := &resampler{
 		rows:    newAxis(inH, scaledH, outH),
 		columns: newAxis(inW, scaledW, outW),
 		inH:     inH, inW: inW,
-	}, nil
+	}
+	r.top = r.rows.first[0]
+	for o := range r.rows.first {
+		r.rows.first[o] -= r.top
+	}
+	r.rows.end -= r.top
+	return r, nil
 }
 
 // coveringSide returns the smallest length of the short side at which inH×inW covers outH×outW.
@@ -86,7 +93,7 @@ func newAxis(in, scaled, out int) axis {
 
 // window returns the pixels that image reads.
 func (r *resampler) window() image.Rectangle {
-	return image.Rect(r.columns.first[0], r.rows.first[0], r.columns.end, r.rows.end)
+	return image.Rect(r.columns.first[0], r.top, r.columns.end, r.top+r.rows.end)
 }
 
 // room returns how many bytes must follow the planes that image scales: it looks at two lines at a time, and at pixels with
@@ -96,12 +103,12 @@ func (r *resampler) room() int { return r.inW + r.columns.span }
 // image scales every plane of src, behind which there is room, into dst. It may be called from several goroutines.
 func (r *resampler) image(dst, src []uint8) {
 	height, width := len(r.rows.first), len(r.columns.first)
-	in, out := r.inH*r.inW, height*width
-	turned := borrow(width*r.inH + r.inH + r.rows.span)
+	in, out, lines := r.inH*r.inW, height*width, r.rows.end
+	turned := borrow(width*lines + lines + r.rows.span) // no more lines than are read: of a long strip, few are
 	defer turned.giveBack()
 	for ; len(dst) > 0; src, dst = src[in:], dst[out:] {
-		r.columns.scale(turned.data, src, r.inH, r.inW, r.rows.first[0], r.rows.end)
-		r.rows.scale(dst, turned.data, width, r.inH, 0, width)
+		r.columns.scale(turned.data, src[r.top*r.inW:], lines, r.inW)
+		r.rows.scale(dst, turned.data, width, lines)
 	}
 }
 
@@ -112,18 +119,18 @@ const (
 )
 
 // scale scales lines of src, each of that length, and writes them as columns of dst: element o of line y becomes
-// dst[o·lines + y]. It leaves out the lines that are not between from and to.
-func (a *axis) scale(dst, src []uint8, lines, length, from, to int) {
-	halves := slices.Repeat([]uint64{bothHalves}, (to-from+1)/2)
+// dst[o·lines + y].
+func (a *axis) scale(dst, src []uint8, lines, length int) {
+	halves := slices.Repeat([]uint64{bothHalves}, (lines+1)/2)
 	sums := make([]uint64, len(halves))
 	last := a.span - 4
 	for o, first := range a.first {
-		before, at := halves, src[from*length+first:]
+		before, at := halves, src[first:]
 		for i := 0; i < last; i += 4 {
 			addFour(sums, before, at[i:], length, (*[4]uint64)(a.weights[o][i:]))
 			before = sums
 		}
-		writeFour(dst[o*lines+from:][:to-from], before, at[last:], length, (*[4]uint64)(a.weights[o][last:]))
+		writeFour(dst[o*lines:][:lines], before, at[last:], length, (*[4]uint64)(a.weights[o][last:]))
 	}
 }
 

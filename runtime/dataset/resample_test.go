@@ -17,10 +17,10 @@ func TestResamplePillow(t *testing.T) {
 		name := fmt.Sprintf("%dx%d-%d.png", test.height, test.width, test.short)
 		shape := Shape{3, test.height, test.width}
 		got, want := make([]uint8, shape.Size()), make([]uint8, shape.Size())
-		if err := readImage("testdata/source.png", shape, test.short, got); err != nil {
+		if err := readImage("testdata/source.png", shape, Options{ShortSide: test.short}, got); err != nil {
 			t.Fatal(err)
 		}
-		if err := readImage(filepath.Join("testdata", name), shape, 0, want); err != nil {
+		if err := readImage(filepath.Join("testdata", name), shape, Options{}, want); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(got, want) {

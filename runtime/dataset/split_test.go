@@ -267,7 +267,7 @@ func TestReadClassNames(t *testing.T) {
 		"{\n\"0\": \"cat\",\n\"1\": \"dog\"\n}": "JSON list of strings",
 		`["cat", 1]`:                            "JSON list of strings",
 		`["cat", "dog"`:                         "JSON list of strings",
-		`["cat", "", ""]`:                       "class 2 has no name",
+		`["cat", "", ""]`:                       "class 1 has no name, nor have 1 more",
 	} {
 		path := filepath.Join(t.TempDir(), "names")
 		write(t, path, []byte(text))

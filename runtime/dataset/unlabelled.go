@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
 )
 
 // OpenImages opens image files, and all in folders and the folders in them, as a data set without labels: they all are 0.
-// Images are scaled as those of an image folder are. Of the options Shape and ShortSide count. The error lists all paths
+// Images are scaled as those of an image folder are. Of the options Shape, ShortSide and Limits count. The error lists all paths
 // that do not exist or hold no images.
 func OpenImages(paths []string, o Options) (*Dataset, error) {
 	d := &Dataset{Format: "images", Split: All, Shape: o.Shape}
@@ -27,7 +29,7 @@ func OpenImages(paths []string, o Options) (*Dataset, error) {
 			continue
 		}
 		if !info.IsDir() {
-			files = append(files, path)
+			files, faults = append(files, path), append(faults, plainfile.Check(path, info))
 			continue
 		}
 		images, others, err := filesBelow(path)
@@ -46,7 +48,7 @@ func OpenImages(paths []string, o Options) (*Dataset, error) {
 	}
 	d.labels = make([]int64, len(files))
 	d.sample = func(i int) string { return files[i] }
-	d.read = func(i int, dst []uint8) error { return readImage(files[i], d.Shape, o.ShortSide, dst) }
+	d.read = func(i int, dst []uint8) error { return readImage(files[i], d.Shape, o, dst) }
 	return d, nil
 }
 

@@ -76,7 +76,7 @@ type decoder struct {
 	Image
 	data        []byte
 	pos         int
-	maxPixels   int
+	allow       func(width, height int, memory int64) error
 	progressive bool
 	maxH, maxV  int // the largest of the components' h and v
 	quant       [4]*[64]int32
@@ -86,12 +86,14 @@ type decoder struct {
 	adobe       bool
 	transform   byte // of colors, as Adobe's segment tells
 	bits        bits
+	scans       int
 	endOfBand   int // how many further blocks have no more coefficients in a progressive scan
 }
 
-// Decode decodes a file of at most maxPixels pixels.
-func Decode(data []byte, maxPixels int) (*Image, error) {
-	d := &decoder{data: data, maxPixels: maxPixels}
+// Decode decodes a file. It asks allow before it takes memory for the pixels: for an image of that size, about so many bytes,
+// and ends with its error if there is one.
+func Decode(data []byte, allow func(width, height int, memory int64) error) (*Image, error) {
+	d := &decoder{data: data, allow: allow}
 	if !bytes.HasPrefix(data, []byte(Prefix)) {
 		return nil, errors.New("not a JPEG: it does not begin with ff d8")
 	}
@@ -206,8 +208,8 @@ func (d *decoder) readFrame(segment []byte) error {
 		return fmt.Errorf("a JPEG of %d bits per sample, which is not read: save it with 8", segment[0])
 	}
 	d.height, d.width = int(binary.BigEndian.Uint16(segment[1:])), int(binary.BigEndian.Uint16(segment[3:]))
-	if d.height == 0 || d.width == 0 || d.width > d.maxPixels/d.height {
-		return fmt.Errorf("an image of %d×%d: needs 1 to %d pixels", d.height, d.width, d.maxPixels)
+	if d.height == 0 || d.width == 0 {
+		return fmt.Errorf("an image of %d×%d (height×width), which has no pixels", d.height, d.width)
 	}
 	n := int(segment[5])
 	if n != 1 && n != 3 && n != 4 {
@@ -242,6 +244,13 @@ func (d *decoder) layOut() error {
 		c.blocks = ceil(d.width, 8*d.maxH) * c.h
 		c.stride = 8 * c.blocks
 		all += c.blocks * ceil(d.height, 8*d.maxV) * c.v
+	}
+	memory := 64 * int64(all)
+	if d.progressive {
+		memory += 128 * int64(all) // coefficients, of two bytes
+	}
+	if err := d.allow(d.width, d.height, memory); err != nil {
+		return err
 	}
 	if all/8 > len(d.data) { // every block takes a bit at least
 		return errTruncated

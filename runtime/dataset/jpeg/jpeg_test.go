@@ -17,7 +17,7 @@ import (
 // decode returns the pixels of a file, red, green and blue in turn, plane by plane.
 func decode(t *testing.T, data []byte) ([]uint8, *Image) {
 	t.Helper()
-	m, err := Decode(data, 1<<20)
+	m, err := Decode(data, upTo(1<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,12 +271,20 @@ func TestRefused(t *testing.T) {
 		{"no frame", slices.Concat(plain[:frame-2], []byte{0xff, endOfImage}), "no frame"},
 		{"two frames", slices.Concat(plain[:frame+17], plain[frame-2:]), "two frames"},
 		{"other restart", damaged, "restart 1 should be"},
+		{"scans without end", manyScans(progressive), "more than 100 scans"},
 	} {
-		_, err := Decode(c.data, 1<<22)
+		_, err := Decode(c.data, upTo(1<<22))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
 		}
 	}
+}
+
+// manyScans repeats the first scan of a file, which is followed by a table.
+func manyScans(file []byte) []byte {
+	first := bytes.Index(file, []byte{0xff, startOfScan})
+	end := first + bytes.Index(file[first:], []byte{0xff, huffmanTables})
+	return slices.Concat(file[:end], bytes.Repeat(file[first:end], 1000), file[end:])
 }
 
 // TestDamaged changes files at random: an error or other pixels may come of it, but no panic.
@@ -295,15 +303,25 @@ func TestDamaged(t *testing.T) {
 			attempt(data[:r.IntN(len(data)/8)+len(data)*7/8])
 		}
 		for n := range whole {
-			if _, err := Decode(whole[:n], 1<<20); err == nil {
+			if _, err := Decode(whole[:n], upTo(1<<20)); err == nil {
 				t.Fatalf("%s: the first %d of %d bytes are an image", name, n, len(whole))
 			}
 		}
 	}
 }
 
+// upTo allows images of so many pixels.
+func upTo(pixels int) func(width, height int, memory int64) error {
+	return func(width, height int, memory int64) error {
+		if width*height > pixels {
+			return fmt.Errorf("%d×%d", width, height)
+		}
+		return nil
+	}
+}
+
 func attempt(data []byte) {
-	m, err := Decode(data, 1<<16)
+	m, err := Decode(data, upTo(1<<16))
 	if err != nil {
 		return
 	}

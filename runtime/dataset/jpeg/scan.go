@@ -15,7 +15,14 @@ type scan struct {
 	high, low   uint // the bit above and the lowest bit that are known after; high is 0 in a band's first scan
 }
 
+// mostScans bounds how often a file goes over its pixels: few bytes make a progressive scan of all of them. Encoders write
+// about ten.
+const mostScans = 100
+
 func (d *decoder) readScan(segment []byte) error {
+	if d.scans++; d.scans > mostScans {
+		return fmt.Errorf("it has more than %d scans, as no encoder writes: save the image anew", mostScans)
+	}
 	s, err := d.scanHead(segment)
 	if err != nil {
 		return err

@@ -1,0 +1,78 @@
+// Package plainfile opens files for reading, and nothing else that can be at a path: reading from a pipe may wait forever, and
+// from a device never end.
+package plainfile
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// Open opens a file for reading, and returns what the system tells of it. Links are followed. What is no file, such as
+// a folder, a pipe or a device, is an error, see [Check]; it is not waited for.
+func Open(path string) (*os.File, os.FileInfo, error) {
+	info, err := os.Stat(path) // first, as opening alone makes some devices do something
+	if err == nil {
+		err = Check(path, info)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	// If a pipe has taken the file's place meanwhile, it must not be waited for.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err = f.Stat(); err == nil {
+		err = Check(path, info)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// Check returns an error that says what is at path if it is no file. info is what os.Stat tells of path.
+func Check(path string, info os.FileInfo) error {
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		return fmt.Errorf("%s is a folder: name a file in it", path)
+	default:
+		return fmt.Errorf("%s is %s, not a file: save what it holds to a file, and name that", path, Kind(mode))
+	}
+}
+
+// Kind says what is at a path that is neither a file nor a folder.
+func Kind(mode fs.FileMode) string {
+	switch {
+	case mode&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return "something special"
+}
+
+// Read reads a whole file of at most that many bytes. It must be one, as for [Open].
+func Read(path string, most int64) ([]byte, error) {
+	f, info, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info.Size() > most {
+		return nil, fmt.Errorf("%s has %d bytes, needs at most %d: it is damaged, or another kind of file", path, info.Size(), most)
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("reading %d bytes of %s: %w", len(data), path, err)
+	}
+	return data, nil
+}

@@ -1,0 +1,116 @@
+// Package archive opens zip files that may be damaged, or made to do harm: what they claim is checked before it takes memory.
+package archive
+
+import (
+	"archive/zip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+)
+
+// Archive is an open zip file.
+type Archive struct {
+	*zip.Reader
+	file *os.File
+}
+
+// Open opens a zip file. It returns an error for what is no file, no zip file, or one with a directory of more than
+// mostDirectory bytes.
+func Open(path string) (*Archive, error) {
+	f, info, err := plainfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := New(f, info.Size())
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &Archive{r, f}, nil
+}
+
+// Close closes the file.
+func (a *Archive) Close() error { return a.file.Close() }
+
+// mostDirectory bounds an archive's directory, in bytes: the names of its files and where they are. In memory it takes
+// several times as much.
+const mostDirectory = 1 << 22
+
+var errDirectory = fmt.Errorf("its list of files has more than %d bytes: it is damaged, or no archive of ours or of NumPy", mostDirectory)
+
+// New opens a zip file of that size.
+func New(r io.ReaderAt, size int64) (*zip.Reader, error) {
+	m := &metered{ReaderAt: r, left: mostDirectory, opening: true}
+	z, err := zip.NewReader(m, size)
+	m.opening = false
+	if errors.Is(err, zip.ErrFormat) {
+		err = errors.New("it is no zip file, or one that is damaged or cut short")
+	}
+	return z, err
+}
+
+// metered is a zip file of which only so many bytes are read to open it.
+type metered struct {
+	io.ReaderAt
+	left    int64
+	opening bool
+}
+
+func (m *metered) ReadAt(p []byte, offset int64) (int, error) {
+	if !m.opening {
+		return m.ReaderAt.ReadAt(p, offset)
+	}
+	if int64(len(p)) > m.left {
+		return 0, errDirectory
+	}
+	n, err := m.ReaderAt.ReadAt(p, offset)
+	if m.left -= int64(n); claimsMany(p[:n]) {
+		return 0, errDirectory
+	}
+	return n, err
+}
+
+// claimsMany reports whether data is the end record of a large zip file (zip64) with more files than the directory can list.
+// The zip package takes memory for as many as the record claims.
+func claimsMany(data []byte) bool {
+	const signature, number = "PK\x06\x06", 32 // where the number of files is
+	return len(data) >= number+8 && string(data[:4]) == signature && binary.LittleEndian.Uint64(data[number:]) > mostDirectory/leastEntry
+}
+
+// leastEntry is how many bytes a directory takes for a file at least.
+const leastEntry = 46
+
+// ReadAll reads a file of the archive that must have the given size.
+func ReadAll(f *zip.File, size int64) ([]byte, error) {
+	if f.UncompressedSize64 != uint64(size) {
+		return nil, fmt.Errorf("%s has %d bytes, needs %d", f.Name, f.UncompressedSize64, size)
+	}
+	if err := CheckSize(f); err != nil {
+		return nil, err
+	}
+	r, err := f.Open()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name, err)
+	}
+	defer r.Close()
+	data, err := ReadExactly(r, size)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name, err)
+	}
+	return data, nil
+}
+
+// CheckSize returns an error if the file of an archive cannot have as many bytes as the directory says.
+func CheckSize(f *zip.File) error {
+	if f.Method == zip.Store && f.UncompressedSize64 != f.CompressedSize64 {
+		return fmt.Errorf("%s: %d bytes that are not compressed cannot have been %d", f.Name, f.CompressedSize64, f.UncompressedSize64)
+	}
+	if err := CheckDeflated(f.UncompressedSize64, f.CompressedSize64); err != nil {
+		return fmt.Errorf("%s: %w", f.Name, err)
+	}
+	return nil
+}
