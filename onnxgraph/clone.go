@@ -14,6 +14,6 @@ func (m *Model) Clone() *Model {
 		return &onnxpb.TensorProto{Name: name, Dims: []int64{int64(len(tensors) - 1)}} // a placeholder
 	})
 	c := link(proto.CloneOf(p), func(p *onnxpb.TensorProto) *Tensor { return tensors[p.Dims[0]] }).model
-	c.path, c.files = m.path, m.files
+	c.path = m.path
 	return c
 }

@@ -86,6 +86,15 @@ func TestBuilderShares(t *testing.T) {
 	if b.Op("Elu", []*Value{x}, Float("alpha", 3)) == first || b.Fill(Float32, 1, 3) == b.Fill(Float64, 1, 3) {
 		t.Error("different calls share a value")
 	}
+	tensor := NewScalar(float32(1))
+	if a, b := b.Op("Elu", []*Value{x}, TensorAttr("a", tensor)), b.Op("Elu", []*Value{x}, TensorAttr("b", tensor)); a == b {
+		t.Error("calls that differ in the name of an attribute share a value")
+	}
+	constant := b.Op("Constant", nil, TensorAttr("value", tensor))
+	RemoveUnused(constant)
+	if again := b.Op("Constant", nil, TensorAttr("value", tensor)); again == constant || again.Graph() == nil {
+		t.Error("a removed node without inputs was returned")
+	}
 	RemoveUnused(first)
 	if again := b.Op("Elu", []*Value{x}, Float("alpha", 2)); again == first {
 		t.Error("a removed value was returned")
@@ -172,6 +181,9 @@ func TestHalfFloats(t *testing.T) {
 		{1 + 1.0/2048, 0x3c00, 0x3f80},         // half-way in float16: to even
 		{1 + 3.0/2048, 0x3c02, 0x3f80},         // likewise, upwards
 		{1 + 1.0/256, 0x3c04, 0x3f80},          // half-way in bfloat16
+		{1 + 3.0/256, 0x3c0c, 0x3f82},          // likewise, upwards
+		{1 + 3.0/256 - 1e-12, 0x3c0c, 0x3f81},  // below half-way by less than float32 sees
+		{-1 - 1.0/256 - 1e-12, 0xbc04, 0xbf81}, // above it, with a sign
 		{1 + 1.0/256 + 1e-12, 0x3c04, 0x3f81},  // above half-way by less than float32 sees
 		{65519.99, 0x7bff, 0x4780},             // rounds down to the largest float16
 		{65520, 0x7c00, 0x4780},                // half-way to infinity

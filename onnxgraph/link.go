@@ -92,7 +92,6 @@ func (l *linker) function(p *onnxpb.FunctionProto) *Function {
 		v.outputOf++
 		g.outputs = append(g.outputs, typed{value: v})
 	}
-	p.Node = nil
 	return &Function{Body: g, proto: p}
 }
 

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
@@ -143,18 +142,14 @@ func parse(file window, path string, folders []string) (*Model, error) {
 	if err := errors.Join(append(l.faults, m.Validate())...); err != nil {
 		return nil, err
 	}
-	m.path, m.files = path, source.dataFiles()
-	if file.found != nil {
-		m.files = append(m.files, file.found)
-	}
+	m.path = path
 	return m, nil
 }
 
 // modelFile is where the tensors of a model that is being read have their elements.
 type modelFile struct {
-	taken    []taking // the raw data
-	folders  []string // with external data
-	external []*externalData
+	taken   []taking // the raw data
+	folders []string // with external data
 }
 
 // tensor wraps a tensor of the file.
@@ -168,19 +163,7 @@ func (f *modelFile) tensor(p *onnxpb.TensorProto) *Tensor {
 		}
 	}
 	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
-		e := &externalData{folders: f.folders, entries: p.ExternalData, needed: t.rawBytes()}
-		f.external, t.source = append(f.external, e), e
+		t.source = &externalData{folders: f.folders, entries: p.ExternalData, needed: t.rawBytes()}
 	}
 	return t
-}
-
-// dataFiles returns the files with external data, once the tensors were validated.
-func (f *modelFile) dataFiles() []os.FileInfo {
-	var files []os.FileInfo
-	for _, e := range f.external {
-		if e.found != nil && !slices.ContainsFunc(files, func(info os.FileInfo) bool { return os.SameFile(info, e.found) }) {
-			files = append(files, e.found)
-		}
-	}
-	return files
 }

@@ -1,7 +1,6 @@
 package onnxgraph
 
 import (
-	"os"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
@@ -15,7 +14,6 @@ type Model struct {
 
 	proto *onnxpb.ModelProto // all that the package does not interpret
 	path  string             // the file or stream it was read from, "" if none
-	files []os.FileInfo      // that and its data files
 
 	names *names
 }

@@ -173,7 +173,7 @@ func (w *window) field(kind string, from, to int64) (field, error) {
 	if err != nil {
 		return f, err
 	}
-	length := uint64(0)
+	var length uint64
 	switch wire {
 	case protowire.VarintType:
 		_, n = protowire.ConsumeVarint(head)
