@@ -85,6 +85,35 @@ func TestSameNumbers(t *testing.T) {
 		{"sum over other axes", false, func(n *net) []value {
 			return []value{static(n.Op("ReduceSum", []value{n.input(2, 3, 4, 5), n.Ints(0, 2)}), 1, 3, 1, 5)}
 		}},
+		{"sum of a sequence", true, func(n *net) []value {
+			return []value{static(n.Op("ReduceSum", []value{n.input(2, 3, 4), n.Ints(0, 2)}), 1, 3, 1)}
+		}},
+		{"mean of a matrix", false, func(n *net) []value {
+			return []value{static(n.Op("ReduceMean", []value{n.input(2, 3), n.Ints(0)}), 1, 3)}
+		}},
+		{"sum over computed axes", false, func(n *net) []value {
+			axes := n.Op("Cast", []value{n.Op("Floor", []value{n.Op("Mul", []value{n.input(3), n.Fill(onnxgraph.Float32, 0, 3)})})}, onnxgraph.Int("to", int64(onnxgraph.Int64)))
+			axes = n.Op("Add", []value{axes, n.Ints(0, 2, 3)})
+			return []value{static(n.Op("ReduceSum", []value{n.input(2, 3, 4, 5), axes}), 1, 3, 1, 1)}
+		}},
+		{"sum over all axes", false, func(n *net) []value { return []value{static(n.Op("ReduceSum", []value{n.input(2, 3, 4)}), 1, 1, 1)} }},
+		{"sum of unknown shape", false, func(n *net) []value {
+			return []value{n.Op("ReduceSum", []value{n.input(2, 3, 4, 5), n.Ints(0, 2, 3)})}
+		}},
+		{"sum that is an output", false, func(n *net) []value {
+			y := n.reduced("ReduceSum", 1, 0, 2, 3)
+			n.Graph.AddOutput(y, onnxgraph.Float32, onnxgraph.Static(1, 3, 1, 1))
+			return []value{y}
+		}},
+		{"joined, just long enough, in the narrowest rows", true, func(n *net) []value { return []value{n.joined(4080, 8, 8)} }},
+		{"joined, just too short", false, func(n *net) []value { return []value{n.joined(4080, 8, 6)} }},
+		{"joined, rows too narrow", false, func(n *net) []value { return []value{n.joined(4096, 4, 8)} }},
+		{"joined, one part as it comes", true, func(n *net) []value {
+			return []value{static(n.Op("Concat", []value{n.input(4096), n.input(64)}, onnxgraph.Int("axis", 0)), 4160)}
+		}},
+		{"joined matrices", false, func(n *net) []value {
+			return []value{static(n.Op("Concat", []value{n.input(64, 64), n.input(64, 64)}, onnxgraph.Int("axis", 0)), 128, 64)}
+		}},
 		{"joined in rows", true, func(n *net) []value { return []value{n.joined(4096, 64, 128)} }},
 		{"joined in rows, the last filled up", true, func(n *net) []value { return []value{n.joined(4096, 64, 10)} }},
 		{"joined, sizes without a common part", false, func(n *net) []value { return []value{n.joined(4096, 10, 64)} }},

@@ -70,6 +70,18 @@ func TestKaimingUniform(t *testing.T) {
 	}
 }
 
+// TestLargestBank draws from a bank of exactly as many weights as a random stream has, and refuses one of more.
+func TestLargestBank(t *testing.T) {
+	for filters, sound := range map[int]bool{1 << 12: true, 1<<12 + 1: false} {
+		for _, err := range Pieces(Default, Spec{Filters: filters, Shape: []int{1 << 20}, Groups: 1}) {
+			if (err == nil) != sound {
+				t.Errorf("%d filters: %v", filters, err)
+			}
+			break
+		}
+	}
+}
+
 func TestKaimingNormal(t *testing.T) {
 	const n = 256 * 32 * 9
 	bank, err := Generate("kaiming-normal", Spec{Filters: 256, Shape: []int{32, 3, 3}, Groups: 4})

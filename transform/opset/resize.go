@@ -10,7 +10,8 @@ import (
 // upsampleScales brings Upsample to version 7, where one list holds the scales of all dimensions.
 func upsampleScales(n *onnxgraph.Node, _ types) error {
 	if n.Has("height_scale") && n.Has("width_scale") {
-		n.SetAttr(onnxgraph.Floats("scales", 1, 1, n.Float("height_scale", 1), n.Float("width_scale", 1)))
+		height, width := n.Float("height_scale", 1), n.Float("width_scale", 1)
+		n.SetAttr(onnxgraph.Floats("scales", 1, 1, height, width))
 		n.RemoveAttr("height_scale", "width_scale")
 	}
 	if n.Str("mode", "") == "bilinear" {

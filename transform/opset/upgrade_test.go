@@ -9,6 +9,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
 	"github.com/rcfreeze/rcfreeze/transform/opset"
 )
 
@@ -68,7 +69,7 @@ func TestLeftAlone(t *testing.T) {
 	}{
 		{"the same version", 18, 18, "Relu", "", 0},
 		{"a newer version", 21, 18, "Relu", "", 0},
-		{"an unreachable version", 18, 19, "Relu", "from opset 18 to 19: the newest that can be reached is 18", 0},
+		{"an unreachable version", 18, 19, "Relu", `upgrading model "g" from opset 18 to 19: the newest that can be reached is 18`, 0},
 		{"old forms without a newer one", 2, 18, "Clip GRU Softmax Tile MeanVarianceNormalization Scan ImageScaler Scan", `Scan "Scan_1", whose form changed in opset 9`, 6},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -124,6 +125,7 @@ func TestForms(t *testing.T) {
 		{12, "Softmax", []*onnxgraph.Tensor{waves(2, 3)}, onnxgraph.Int("axis", 1), func(n *onnxgraph.Node) bool { return n.Is("Softmax") }},
 		{12, "Softmax", []*onnxgraph.Tensor{waves(2, 3)}, onnxgraph.Int("axis", -1), func(n *onnxgraph.Node) bool { return n.Is("Softmax") }},
 		{12, "Softmax", []*onnxgraph.Tensor{waves(2, 3, 1, 1)}, onnxgraph.Int("axis", -3), func(n *onnxgraph.Node) bool { return n.Is("Softmax") }},
+		{12, "Softmax", []*onnxgraph.Tensor{waves(3, 1, 1)}, onnxgraph.Int("axis", 0), func(n *onnxgraph.Node) bool { return n.Is("Softmax") }},
 		{6, "LSTM", []*onnxgraph.Tensor{waves(1, 1, 2)}, onnxgraph.Int("output_sequence", 1), func(n *onnxgraph.Node) bool {
 			return len(n.Attributes()) == 0
 		}},
@@ -165,6 +167,10 @@ func TestNoNewerForm(t *testing.T) {
 		{"saved statistics", 8, "BatchNormalization", statistics(), []port{{onnxgraph.Float32, dims(2)}, {}, {}, {onnxgraph.Float32, dims(2)}}, onnxgraph.Float("epsilon", 0), "output 3"},
 		{"outputs in test mode", 6, "BatchNormalization", statistics(), append(float32s(2), float32s(2)...), onnxgraph.Int("is_test", 1), "output 1"},
 		{"no such axis", 6, "Add", []*onnxgraph.Tensor{waves(2), waves(2)}, float32s(2), onnxgraph.Int("axis", 1), "attribute axis=1 does not fit inputs of ranks 1 and 1"},
+		{"a vector to a scalar", 6, "Add", []*onnxgraph.Tensor{onnxgraph.NewScalar[float32](1), waves(2)}, float32s(2), onnxgraph.Int("axis", 0), "does not fit inputs of ranks 0 and 1"},
+		{"an operand of unknown rank", 6, "Add", []*onnxgraph.Tensor{waves(2, 2), waves(2)}, float32s(2), onnxgraph.Int("axis", 0), "ranks of the inputs, which are not known"},
+		{"no scales of a Resize", 10, "Resize", []*onnxgraph.Tensor{waves(2, 2)}, float32s(1), onnxgraph.Str("mode", "nearest"), "it has no scales"},
+		{"no slope", 6, "PRelu", []*onnxgraph.Tensor{waves(2, 2)}, float32s(1), onnxgraph.Ints("consumed_inputs", 0), "it has no slope"},
 		{"no such axis from the end", 6, "Add", []*onnxgraph.Tensor{waves(2, 2), waves(2)}, float32s(2), onnxgraph.Int("axis", -3), "attribute axis=-3 does not fit inputs of ranks 2 and 1"},
 		{"a fraction as power", 1, "LpPool", []*onnxgraph.Tensor{waves(1, 1, 2)}, float32s(1, 1, 1), onnxgraph.Float("p", 2.5), "p=2.5 must be an integer"},
 		{"computed sizes", 1, "Split", []*onnxgraph.Tensor{waves(3), waves(2)}, float32s(1), onnxgraph.Int("axis", 0), "must be constant"},
@@ -187,9 +193,16 @@ func TestNoNewerForm(t *testing.T) {
 			case "Clip", "Dropout":
 				n.SetInput(0, m.Graph.AddNodeOf("custom", "Anything", nil, 1).Output(0))
 			}
+			switch n := m.Graph.Nodes()[0]; c.name {
+			case "an operand of unknown rank":
+				n.SetInput(1, m.Graph.AddNodeOf("custom", "Anything", nil, 1).Output(0))
+			}
 			err := opset.Upgrade(m, 18)
 			if err == nil || !strings.Contains(err.Error(), c.complaint) || !strings.Contains(err.Error(), `"`+c.op+`"`) {
 				t.Errorf("got %v, want an error with %q that names the node", err, c.complaint)
+			}
+			if err != nil && strings.Count(err.Error(), "\n") != 1 {
+				t.Errorf("the node is listed more than once: %v", err)
 			}
 		})
 	}
@@ -369,6 +382,8 @@ func TestInferredTypes(t *testing.T) {
 		op     string
 		inputs []*onnxgraph.Tensor // behind the one that the step before made
 		attrs  attrs
+
+		declared []onnxgraph.Dim // what the model says of the shape of its output, if anything
 	}
 	relu := step{op: "Relu"}
 	for _, c := range []struct {
@@ -379,6 +394,9 @@ func TestInferredTypes(t *testing.T) {
 		version int64
 	}{
 		{"nothing", nil, onnxgraph.Float32, 3, 6},
+		{"Relu of another domain", []step{{op: "custom.Relu"}}, onnxgraph.Undefined, -1, 6},
+		{"Squeeze, declared", []step{{op: "Squeeze", declared: onnxgraph.Static(2, 3, 4, 1)}}, onnxgraph.Float32, 4, 6},
+		{"Add of a scalar", []step{{op: "Add", inputs: []*onnxgraph.Tensor{onnxgraph.NewScalar[float32](1)}, attrs: attrs{onnxgraph.Int("broadcast", 1)}}}, onnxgraph.Float32, 3, 6},
 		{"Relu", []step{relu, relu}, onnxgraph.Float32, 3, 6},
 		{"Cast", []step{relu, {op: "Cast", attrs: attrs{onnxgraph.Int("to", int64(onnxgraph.Float16))}}}, onnxgraph.Float16, 3, 6},
 		{"Cast by name", []step{{op: "Cast", attrs: attrs{onnxgraph.Str("to", "DOUBLE")}}, relu}, onnxgraph.Float64, 3, 5},
@@ -400,12 +418,19 @@ func TestInferredTypes(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, s := range append(slices.Clone(c.steps), step{op, inputs, a}) {
+				for _, s := range append(slices.Clone(c.steps), step{op: op, inputs: inputs, attrs: a}) {
 					in := []*onnxgraph.Value{x}
 					for _, constant := range s.inputs {
 						in = append(in, m.Graph.AddConstant("c", constant))
 					}
-					x = m.Graph.AddNode(s.op, in, s.attrs...).Output(0)
+					domain, op, named := strings.Cut(s.op, ".")
+					if !named {
+						domain, op = "", domain
+					}
+					x = m.Graph.AddNodeOf(domain, op, in, 1, s.attrs...).Output(0)
+					if s.declared != nil {
+						x.SetType(onnxgraph.Float32, s.declared)
+					}
 				}
 				m.Graph.AddOutput(x, onnxgraph.Float32, nil)
 				return m.Clone() // with attributes of its own
@@ -430,6 +455,10 @@ func TestInferredTypes(t *testing.T) {
 					t.Errorf("PRelu: %d dimensions behind the slope, want %d", got, c.rank-2)
 				}
 			}
+			single := chain("PRelu", []*onnxgraph.Tensor{waves(1)})
+			if err := opset.Upgrade(single, opset.Newest); err != nil || last(single).Input(1).Producer() != nil {
+				t.Errorf("PRelu of one slope for all: got error %v; it reads %v", err, last(single).Input(1))
+			}
 			add := chain("Add", []*onnxgraph.Tensor{waves(3)}, onnxgraph.Int("broadcast", 1), onnxgraph.Int("axis", 1))
 			err = opset.Upgrade(add, opset.Newest)
 			if (err != nil) != (c.rank < 0) || err != nil && !strings.Contains(err.Error(), "needs the ranks of the inputs") {
@@ -450,7 +479,10 @@ func last(m *onnxgraph.Model) *onnxgraph.Node { return m.Graph.Outputs()[0].Prod
 // aligning returns how many dimensions of size 1 v has been given behind its own.
 func aligning(v *onnxgraph.Value) int {
 	if n := v.Producer(); n != nil && n.Is("Unsqueeze") {
-		return int(n.Input(1).Constant().Len())
+		if axes := int(n.Input(1).Constant().Len()); axes > 0 {
+			return axes
+		}
+		return -1 // of no use
 	}
 	return 0
 }
@@ -495,5 +527,83 @@ func TestSoftmaxOfUnknownRank(t *testing.T) {
 		if err != nil {
 			t.Errorf("axis %d: %v", axis, err)
 		}
+	}
+}
+
+// TestBodies upgrades a Clip behind a Relu in the branches of an If, whose types are declared nowhere.
+func TestBodies(t *testing.T) {
+	orttest.Init(t)
+	flat := onnxgraph.New("flat", 8, 10)
+	x, err := flat.Graph.AddInput(convcases.X, onnxgraph.Float32, onnxgraph.Static(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	relu := flat.Graph.AddNode("Relu", []*onnxgraph.Value{x})
+	y := flat.Graph.AddNode("Clip", relu.Outputs(), onnxgraph.Float("max", 0.5)).Output(0)
+	flat.Graph.Rename(y, convcases.Y)
+	flat.Graph.AddOutput(y, onnxgraph.Float32, onnxgraph.Static(4))
+	m := convcases.Nest(flat, convcases.Places[0])
+	got, err := run(upgraded(t, m), tensors{convcases.X: floats(dims(4), -1, 0.25, 2, 3)})
+	if err == nil {
+		err = differ(got, tensors{convcases.Y: floats(dims(4), 0, 0.25, 0.5, 0.5)})
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDTypes infers the element types of values in the main graph, in bodies and in functions. What is not known is not there.
+func TestDTypes(t *testing.T) {
+	flat := onnxgraph.New("flat", 8, 18)
+	x, err := flat.Graph.AddInput(convcases.X, onnxgraph.Float32, onnxgraph.Static(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cast := flat.Graph.AddNode("Cast", []*onnxgraph.Value{x}, onnxgraph.Int("to", int64(onnxgraph.Float64)))
+	relu := flat.Graph.AddNode("Relu", cast.Outputs())
+	y := flat.Graph.AddNode("Cast", relu.Outputs(), onnxgraph.Int("to", int64(onnxgraph.Float32))).Output(0)
+	unknown := flat.Graph.AddNode("Shape", []*onnxgraph.Value{x}).Output(0)
+	flat.Graph.Rename(relu.Output(0), "doubles")
+	flat.Graph.Rename(unknown, "unknown")
+	flat.Graph.Rename(y, convcases.Y)
+	flat.Graph.AddOutput(y, onnxgraph.Float32, onnxgraph.Static(4))
+	models := map[string]*onnxgraph.Model{"main graph": flat}
+	for _, place := range convcases.Places {
+		models[place.Name] = convcases.Nest(flat, place)
+	}
+	for place, m := range models {
+		found := 0
+		list := opset.DTypes(m)
+		for _, g := range m.Graphs() {
+			if v := g.Value("doubles"); v != nil {
+				found++
+				if list[v] != onnxgraph.Float64 {
+					t.Errorf("%s: the value is taken for %v, want float64", place, list[v])
+				}
+			}
+			if _, known := list[g.Value("unknown")]; known {
+				t.Errorf("%s: there is an entry for a value of unknown type", place)
+			}
+		}
+		if found == 0 {
+			t.Errorf("%s: the value is not there", place)
+		}
+	}
+}
+
+// TestAbsentOutputs upgrades a node whose first output the file leaves out.
+func TestAbsentOutputs(t *testing.T) {
+	m, _ := calling(t, 9, "TopK", []*onnxgraph.Tensor{floats(dims(3), 1, 3, 2)}, []port{{}, {onnxgraph.Int64, dims(2)}}, onnxgraph.Int("k", 2))
+	m.Graph.Nodes()[0].RemoveOutput(0)
+	if n := upgraded(t, m).Graph.Nodes()[0]; n.Input(1) == nil || n.Output(0) != nil {
+		t.Errorf("%s reads %v and makes %v", n, n.Inputs(), n.Outputs())
+	}
+}
+
+// TestNoSuchAxis upgrades a Softmax along an axis that its input has not: ONNX Runtime says so, not this.
+func TestNoSuchAxis(t *testing.T) {
+	for _, axis := range []int64{-5, 5} {
+		m, _ := calling(t, 12, "Softmax", []*onnxgraph.Tensor{waves(2, 3)}, float32s(2, 3), onnxgraph.Int("axis", axis))
+		upgraded(t, m)
 	}
 }
