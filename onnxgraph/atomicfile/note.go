@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -57,6 +58,16 @@ func (n note) finish(temporary, folder string) error {
 	return errors.Join(problems...)
 }
 
+// isSound reports whether the note is about files in the folder of the place that come with the file there, and no others.
+func (n note) isSound() bool {
+	for _, name := range slices.Concat(n.Added, n.Obsolete) {
+		if n.Place != filepath.Base(n.Place) || !IsWith(n.Place, name) {
+			return false
+		}
+	}
+	return true
+}
+
 // finishStale finishes the commit that a killed process began, if there was one.
 func finishStale(temporary string) error {
 	text, err := os.ReadFile(filepath.Join(temporary, noteFile))
@@ -67,8 +78,8 @@ func finishStale(temporary string) error {
 		return err
 	}
 	var n note
-	if json.Unmarshal(text, &n) != nil {
-		return nil // it was not complete, so nothing had been done yet
+	if json.Unmarshal(text, &n) != nil || !n.isSound() {
+		return nil // it was not complete, so nothing had been done yet, or it is not ours: anyone can make a folder of that name
 	}
 	folder := filepath.Dir(temporary)
 	unlock, err := lockFolder(folder)
