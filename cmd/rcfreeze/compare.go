@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -31,6 +32,7 @@ type compareCommand struct {
 	runtime    runtimeFlags
 	reinit     bool
 	resume     bool
+	saving     time.Duration
 	epsilon    fraction
 }
 
@@ -68,12 +70,16 @@ func newCompare(p *printer) *cobra.Command {
 	c.runtime.add(flags)
 	flags.BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew first: train from scratch")
 	flags.BoolVar(&c.resume, "resume", false, "go on with what is in the folder: keep finished runs, which the table then has too, and continue one that was stopped")
+	addSaveEvery(flags, &c.saving)
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
 }
 
 func (c *compareCommand) run(ctx context.Context, path string) error {
 	if err := usage(c.data.check(), c.recipe.check(), c.head.check(), c.conversion.options.Validate(), c.check()); err != nil {
+		return err
+	}
+	if err := compare.Check(c.folder); err != nil {
 		return err
 	}
 	m, err := c.load(path)
@@ -113,7 +119,7 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 
 // check says what is wrong with the flags that only compare has.
 func (c *compareCommand) check() error {
-	faults := []error{checkExpansions(c.expansions...)}
+	faults := []error{checkExpansions(c.expansions...), checkSaveEvery(c.saving)}
 	for _, v := range c.variants {
 		faults = append(faults, transform.Variant(v).Validate())
 	}
@@ -125,6 +131,7 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	plan := &compare.Plan{
 		Model: m, Expansions: c.expansions, Convert: c.conversion.options, Reinit: c.reinit, Workers: c.data.workers,
 		Epsilon: float64(c.epsilon), Folder: c.folder, Resume: c.resume, Classes: c.head.classes,
+		SaveEvery: c.saving, Warned: func(line string) { c.say("%s", line) },
 	}
 	for _, v := range c.variants {
 		plan.Variants = append(plan.Variants, transform.Variant(v))

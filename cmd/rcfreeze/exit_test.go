@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,10 +59,11 @@ func TestExitCodes(t *testing.T) {
 
 // TestSignals checks that a signal ends the context with a cause that gives the exit code of shells.
 func TestSignals(t *testing.T) {
+	heedHangups()
 	for _, c := range []struct {
 		signal syscall.Signal
 		want   int
-	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}} {
+	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}, {syscall.SIGHUP, 129}} {
 		ctx := untilSignal(context.Background(), c.signal)
 		self, err := os.FindProcess(os.Getpid())
 		if err != nil {
@@ -74,7 +76,18 @@ func TestSignals(t *testing.T) {
 		if code := exitCode(ctx, workError{errors.New("was stopped")}); code != c.want {
 			t.Errorf("%v: exit code %d, want %d", c.signal, code, c.want)
 		}
+		if !signal.Ignored(syscall.SIGHUP) {
+			t.Errorf("after %v, a hangup ends the program before it has saved", c.signal)
+		}
+		heedHangups()
 	}
+}
+
+// heedHangups has this process, and those that it starts, not ignore hangups any more, as they do under nohup.
+func heedHangups() {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	signal.Stop(hangups)
 }
 
 // TestShortened checks that no error fills the screen, and that its end, where the advice stands, is kept.

@@ -24,8 +24,11 @@ const (
 
 func main() {
 	secondopinion.RunChildIfAsked()
-	ctx := untilSignal(context.Background(), os.Interrupt, syscall.SIGTERM)
-	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	ctx := untilSignal(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// Asked for, this signal does not end the program: the write that caused it fails, which a stream notices.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	stdout, stderr := standardStreams()
+	os.Exit(execute(ctx, os.Args[1:], stdout, stderr))
 }
 
 // stopped is the cause of a context that a signal has ended.
@@ -33,29 +36,41 @@ type stopped struct{ signal os.Signal }
 
 func (s stopped) Error() string { return fmt.Sprintf("stopped by a signal: %v", s.signal) }
 
-// untilSignal returns a context that the first of the signals ends. A second one ends the program at once.
+// untilSignal returns a context that the first of the signals ends. A second one ends the program at once. Signals that the
+// program was started to ignore, as nohup does, stay ignored.
 func untilSignal(parent context.Context, signals ...os.Signal) context.Context {
 	ctx, cancel := context.WithCancelCause(parent)
 	came := make(chan os.Signal, 1)
-	signal.Notify(came, signals...)
+	for _, s := range signals {
+		if !signal.Ignored(s) {
+			signal.Notify(came, s)
+		}
+	}
 	go func() {
 		s := <-came
+		signal.Ignore(syscall.SIGHUP) // a terminal that closes sends several, and nobody is impatient then
 		signal.Stop(came)
 		cancel(stopped{s})
 	}()
 	return ctx
 }
 
-// execute runs the command with the given arguments and returns its exit code.
+// execute runs the command with the given arguments and returns its exit code. It stops, as by a signal, when nobody reads any
+// more what it writes.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	p := &printer{stdin: os.Stdin, stdout: stdout, stderr: stderr}
+	ctx, cancel := context.WithCancelCause(ctx)
+	unread := func() { cancel(stopped{syscall.SIGPIPE}) }
+	out := &stream{Writer: stdout, broken: unread}
+	p := &printer{stdin: os.Stdin, stdout: out, stderr: &stream{Writer: stderr, broken: unread}}
 	root := newRoot(p)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := out.explain(root.ExecuteContext(ctx))
 	if err == nil {
 		return exitDone
 	}
-	p.say("rcfreeze: %v", err)
+	if err != errUnread {
+		p.say("rcfreeze: %v", err)
+	}
 	return exitCode(ctx, err)
 }
 

@@ -18,8 +18,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
 )
 
+// asProgram has a test's process, which then is one that a test started, be the program itself.
+const asProgram = "RCFREEZE_TEST_AS_PROGRAM"
+
 func TestMain(m *testing.M) {
 	secondopinion.RunChildIfAsked()
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
 	runtime.GOMAXPROCS(1) // so that sessions take one thread, and give the same numbers on every machine
 	os.Exit(m.Run())
 }

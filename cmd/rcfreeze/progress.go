@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // sayEvery is how often progress is told where no bar can be drawn.
@@ -24,8 +22,7 @@ type progress struct {
 }
 
 func (p *printer) progress() *progress {
-	f, ok := p.stderr.(*os.File)
-	return &progress{w: p.stderr, terminal: ok && term.IsTerminal(int(f.Fd())), said: time.Now()}
+	return &progress{w: p.stderr, terminal: isTerminal(p.stderr), said: time.Now()}
 }
 
 // show tells that done of total pieces of a task are done.

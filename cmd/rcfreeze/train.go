@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -26,6 +27,7 @@ type trainCommand struct {
 	variant string
 	reinit  bool
 	resume  bool
+	saving  time.Duration
 	keep    string
 	folder  string
 	epsilon fraction
@@ -70,6 +72,7 @@ func newTrain(p *printer) *cobra.Command {
 	flags.StringVar(&c.variant, "variant", "", fmt.Sprintf("what trains: %s (default frozen if the model has frozen blocks, else baseline)", variantList()))
 	flags.BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew first: train from scratch")
 	flags.BoolVar(&c.resume, "resume", false, "go on from the last checkpoint in the run's folder; without one, start")
+	addSaveEvery(flags, &c.saving)
 	flags.StringVar(&c.keep, "keep", string(train.KeepLast), "whose weights to write: last (epoch), or best (accuracy on val, or on test without val), of the model before training too")
 	flags.StringVar(&c.folder, "run-dir", "", "folder for checkpoints and metrics.csv (default: the output's name with .run)")
 	addEpsilon(cmd, &c.epsilon)
@@ -78,7 +81,7 @@ func newTrain(p *printer) *cobra.Command {
 
 // check says what is wrong with the flags that only train has.
 func (c *trainCommand) check() error {
-	var faults []error
+	faults := []error{checkSaveEvery(c.saving)}
 	if keep := train.Keep(c.keep); keep != train.KeepLast && keep != train.KeepBest {
 		faults = append(faults, fmt.Errorf("--keep %q: choose last or best", c.keep))
 	}
@@ -101,6 +104,9 @@ func variantList() string {
 
 func (c *trainCommand) run(ctx context.Context, path string) error {
 	if err := errors.Join(c.output.check(c.printer), usage(c.data.check(), c.recipe.check(), c.head.check(), c.check())); err != nil {
+		return err
+	}
+	if err := c.runFolder().Check(c.resume); err != nil {
 		return err
 	}
 	m, err := c.load(path)
@@ -179,11 +185,19 @@ func chooseVariant(m *onnxgraph.Model, asked transform.Variant) (transform.Varia
 	return asked, nil
 }
 
+// runFolder is where the run keeps its files.
+func (c *trainCommand) runFolder() train.Folder {
+	if c.folder != "" {
+		return train.Folder(c.folder)
+	}
+	return train.Folder(strings.TrimSuffix(c.output.path, ".onnx") + ".run")
+}
+
 // prepare gathers all that a run needs.
 func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant transform.Variant) (*train.Run, error) {
-	run := &train.Run{Model: m, Workers: c.data.workers, Resume: c.resume, Keep: train.Keep(c.keep), Folder: train.Folder(c.folder)}
-	if run.Folder == "" {
-		run.Folder = train.Folder(strings.TrimSuffix(c.output.path, ".onnx") + ".run")
+	run := &train.Run{
+		Model: m, Workers: c.data.workers, Resume: c.resume, Keep: train.Keep(c.keep), Folder: c.runFolder(), SaveEvery: c.saving,
+		Warned: func(line string) { c.say("%s", line) },
 	}
 	if c.resume && !run.Folder.HasRun() {
 		c.say("%s holds no checkpoint to go on from: the run starts anew", run.Folder)

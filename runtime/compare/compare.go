@@ -7,14 +7,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/calibrate"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze/runtime/lock"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
@@ -45,7 +49,8 @@ type Plan struct {
 	Folder   string // holds a folder per run, with its checkpoints, metrics and model
 	// Resume goes on with what is in Folder: finished runs are read back, also those that are not in the plan, and one that was
 	// stopped goes on. All must be of the same experiment.
-	Resume bool
+	Resume    bool
+	SaveEvery time.Duration // see train.Run
 	// Kept, if not nil, is told how many finished runs were read back; Started is called before each run; the others are those
 	// of train.Run.
 	Kept          func(runs int)
@@ -56,6 +61,7 @@ type Plan struct {
 	Measuring     func(done, total int)
 	Measured      func(train.Row)
 	Recalibrating func(done, total int)
+	Warned        func(string)
 }
 
 // Row is one run and what came of it.
@@ -70,13 +76,31 @@ type Row struct {
 	Seconds float64 `json:"seconds"` // of training
 }
 
+// Check says, before any work is done, if another process is at work in the folder of a comparison, which need not be there yet.
+func Check(folder string) error {
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	held, err := lock.Folder(folder)
+	if err != nil {
+		return fmt.Errorf("comparing: %w", err)
+	}
+	return held.Release()
+}
+
 // Do trains and measures all runs, in the order variant, expansion, seed, and returns those of the folder sorted so. On an
-// error the rows of the runs that finished come with it.
-func (p *Plan) Do(ctx context.Context) ([]Row, error) {
+// error the rows of the runs that finished come with it. A folder in which another process is at work is an error.
+func (p *Plan) Do(ctx context.Context) (rows []Row, err error) {
 	experiment, err := p.experiment()
 	if err != nil {
 		return nil, fmt.Errorf("comparing: %w", err)
 	}
+	held, err := lock.Folder(p.Folder)
+	if err != nil {
+		return nil, fmt.Errorf("comparing: %w", err)
+	}
+	defer func() { err = errors.Join(err, held.Release()) }()
+	p.warn(held.Warning)
 	finished, err := p.finished(experiment)
 	if err != nil {
 		return nil, fmt.Errorf("comparing: %w", err)
@@ -88,11 +112,15 @@ func (p *Plan) Do(ctx context.Context) ([]Row, error) {
 	if len(finished) > 0 && p.Kept != nil {
 		p.Kept(len(finished))
 	}
+	// Written first: whatever becomes of the runs, it is known what they are made of.
+	if err := p.note(experiment); err != nil {
+		return nil, fmt.Errorf("comparing: %w", err)
+	}
 	for i, r := range runs {
 		if p.Started != nil {
 			p.Started(r.name(), i+1, len(runs))
 		}
-		row, err := p.one(ctx, r, experiment)
+		row, err := p.one(ctx, r)
 		if err != nil {
 			return sorted(finished), fmt.Errorf("comparing: %s: %w", r.name(), err)
 		}
@@ -102,6 +130,13 @@ func (p *Plan) Do(ctx context.Context) ([]Row, error) {
 		}
 	}
 	return sorted(finished), p.writeTable(finished)
+}
+
+// warn tells a line, if there is one.
+func (p *Plan) warn(line string) {
+	if p.Warned != nil && line != "" {
+		p.Warned(line)
+	}
 }
 
 // sorted returns the rows of runs by variant, expansion and seed.
@@ -189,8 +224,8 @@ func (p *Plan) start(ctx context.Context, r run) (*onnxgraph.Model, error) {
 	return m, recipe.Select(m, r.variant)
 }
 
-// one trains and measures one run. What it is made of is noted once it has begun: before, nothing is there to go on from.
-func (p *Plan) one(ctx context.Context, r run, e experiment) (Row, error) {
+// one trains and measures one run. Its result is written last: a run that has one is finished.
+func (p *Plan) one(ctx context.Context, r run) (Row, error) {
 	folder := filepath.Join(p.Folder, r.name())
 	row := Row{Variant: r.variant, Expansion: r.expansion, Seed: r.seed}
 	m, err := p.start(ctx, r)
@@ -204,21 +239,12 @@ func (p *Plan) one(ctx context.Context, r run, e experiment) (Row, error) {
 	}
 	training := train.Run{
 		Model: m, Recipe: recipe, Train: p.Train, Test: p.Choose, Augment: p.Augment, Normalize: p.Normalize,
-		Workers: p.Workers, Session: p.Session, Folder: train.Folder(folder), Resume: p.Resume,
-		Keep: train.KeepLast, Outlined: p.Outlined, Progress: p.Progress, Measuring: p.Measuring, Measured: p.Measured, Recalibrating: p.Recalibrating,
-	}
-	var noting error
-	if training.Folder.HasRun() {
-		noting = p.note(e)
-	}
-	training.Begun = func(start evaluate.Result) {
-		noting = p.note(e)
-		if p.Begun != nil {
-			p.Begun(start)
-		}
+		Workers: p.Workers, Session: p.Session, Folder: train.Folder(folder), Resume: p.Resume, SaveEvery: p.SaveEvery, Keep: train.KeepLast,
+		Outlined: p.Outlined, Begun: p.Begun, Progress: p.Progress, Measuring: p.Measuring, Measured: p.Measured, Recalibrating: p.Recalibrating,
+		Warned: p.Warned,
 	}
 	result, err := training.Do(ctx)
-	if err := errors.Join(err, noting); err != nil {
+	if err != nil {
 		return row, err
 	}
 	for _, epoch := range result.History {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,6 +127,80 @@ func TestResume(t *testing.T) {
 		if got[i].Loss != want[i].Loss || got[i].Top1 != want[i].Top1 || got[i].Variant != want[i].Variant {
 			t.Errorf("row %d is %+v, want %+v", i, got[i], want[i])
 		}
+	}
+}
+
+// TestOrderOfFiles looks into the folder before each run, as a kill would leave it: it says what its runs are made of, and has
+// the results of those that are finished. Meanwhile another process is refused.
+func TestOrderOfFiles(t *testing.T) {
+	p := quick(t)
+	p.Seeds = []uint64{0, 1}
+	second := *p
+	second.Resume = true
+	is := func(name string) bool {
+		_, err := os.Stat(filepath.Join(p.Folder, name))
+		return err == nil
+	}
+	before := 0
+	p.Started = func(string, int, int) {
+		first := before == 1
+		if !is("experiment.json") || is("frozen-x1-seed0/result.json") != first || is("frozen-x1-seed0/model.onnx") != first || is("comparison.csv") != first {
+			t.Errorf("before run %d, the folder has %v", before, slices.Collect(maps.Keys(files(t, p.Folder))))
+		}
+		before++
+		_, err := second.Do(context.Background())
+		for _, err := range []error{err, compare.Check(p.Folder)} {
+			if want := fmt.Sprintf("process %d ", os.Getpid()); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("a second comparison in the folder: %v", err)
+			}
+		}
+	}
+	if _, err := p.Do(context.Background()); err != nil || before != 2 {
+		t.Fatalf("%d runs, error %v", before, err)
+	}
+	if is("lock") {
+		t.Error("the lock's file is left")
+	}
+}
+
+// TestDamagedResult damages the result of a finished run: it is measured again, and is the same.
+func TestDamagedResult(t *testing.T) {
+	p := quick(t)
+	want, err := p.Do(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(p.Folder, "frozen-x1-seed0", "result.json")
+	if err := os.Truncate(path, 20); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "--resume") {
+		t.Errorf("without resuming: %v", err)
+	}
+	p.Resume = true
+	p.Progress = func(train.Progress) { t.Error("the run is trained again") }
+	said := ""
+	p.Warned = func(line string) { said += line }
+	got, err := p.Do(context.Background())
+	if err != nil || len(got) != 1 || got[0] != want[0] || !strings.Contains(said, path) {
+		t.Errorf("got %+v, want %+v; error %v; said %q", got, want, err, said)
+	}
+}
+
+// TestNothingDone starts another comparison where one was killed before its first step.
+func TestNothingDone(t *testing.T) {
+	p := quick(t)
+	ctx, stop := context.WithCancel(context.Background())
+	p.Begun = func(evaluate.Result) { stop() }
+	if _, err := p.Do(ctx); err == nil {
+		t.Fatal("it was not stopped")
+	}
+	if _, err := os.Stat(filepath.Join(p.Folder, "experiment.json")); err != nil {
+		t.Fatalf("this tests nothing: %v", err)
+	}
+	p.Begun, p.Recipe.LearningRate = nil, 0.02
+	if rows, err := p.Do(context.Background()); err != nil || len(rows) != 1 {
+		t.Errorf("%d runs, error %v", len(rows), err)
 	}
 }
 

@@ -67,8 +67,11 @@ func (p *Plan) finished(is experiment) (map[run]Row, error) {
 		return rows, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading what the comparison in %s is about: %w", p.Folder, err)
-	case !p.Resume:
+	case !p.Resume && p.hasWork():
 		return nil, fmt.Errorf("the folder %s holds a comparison: go on with that by --resume, or choose or empty another folder", p.Folder)
+	}
+	if !p.Resume {
+		return rows, nil
 	}
 	if err := was.differences(is); err != nil {
 		return nil, errors.Join(fmt.Errorf("the runs in %s are of another experiment; repeat it with the same settings, or choose another folder:", p.Folder), err)
@@ -76,11 +79,22 @@ func (p *Plan) finished(is experiment) (map[run]Row, error) {
 	for _, file := range files {
 		var row Row
 		if err := readJSON(file, &row); err != nil {
-			return nil, fmt.Errorf("reading a finished run: %w", err)
+			p.warn(fmt.Sprintf("reading a finished run: %v; it is measured again if it is asked for, from its last checkpoint", err))
+			continue
 		}
 		rows[run{row.Variant, row.Expansion, row.Seed}] = row
 	}
 	return rows, nil
+}
+
+// hasWork reports whether the folder holds a run that did some steps.
+func (p *Plan) hasWork() bool {
+	entries, err := os.ReadDir(p.Folder)
+	return err != nil || slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		folder := filepath.Join(p.Folder, e.Name())
+		_, err := os.Stat(filepath.Join(folder, resultFile))
+		return err == nil || e.IsDir() && train.Folder(folder).HasWork()
+	})
 }
 
 // results returns the files of finished runs in the folder, which need not be there.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
@@ -24,142 +24,139 @@ type position struct {
 	Samples int     `json:"samples"`
 }
 
+func (p position) String() string { return fmt.Sprintf("epoch %d, after step %d", p.Epoch+1, p.Step) }
+
 // checkpoint is a run on disk: a zip file of its description as JSON and of one raw little-endian float32
-// file per state vector.
+// file per state vector. Its comment, which ends the file, is the seal: no byte changes unnoticed.
 type checkpoint struct {
 	Recipe   Recipe          `json:"recipe"`
 	Source   Source          `json:"source"`
 	Position position        `json:"position"`
-	Start    evaluate.Result `json:"start"`     // before the first step
-	Best     float64         `json:"best_top1"` // from the start on
+	Start    evaluate.Result `json:"start"` // before the first step
 	History  []Row           `json:"history"`
 	Lengths  map[string]int  `json:"lengths"` // elements per state vector
 	states   map[string]*onnxgraph.Tensor
 }
 
+// best returns the best accuracy so far, and the number of epochs after which it was measured first, 0 for the start.
+func (c *checkpoint) best() (top1 float64, epoch int) {
+	top1 = c.Start.Top1
+	for _, row := range c.History {
+		if row.TestTop1 > top1 {
+			top1, epoch = row.TestTop1, row.Epoch
+		}
+	}
+	return top1, epoch
+}
+
 const descriptionFile = "checkpoint.json"
 
-func (c *checkpoint) save(path string) error {
+// write writes the checkpoint to a file.
+func (c *checkpoint) write(w io.Writer) error {
 	c.Lengths = map[string]int{}
 	for name, t := range c.states {
 		c.Lengths[name] = int(t.Len())
 	}
-	err := atomicfile.Write(path, func(w io.Writer) error {
-		z := zip.NewWriter(w)
-		f, err := z.Create(descriptionFile)
+	s := newSealer(w)
+	z := zip.NewWriter(s)
+	if err := z.SetComment(strings.Repeat("0", sealSize)); err != nil {
+		return err
+	}
+	f, err := z.Create(descriptionFile)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(f).Encode(c); err != nil {
+		return err
+	}
+	for name, t := range c.states {
+		raw, err := t.Raw()
 		if err != nil {
 			return err
 		}
-		if err := json.NewEncoder(f).Encode(c); err != nil {
+		// stored, not deflated: weights do not compress
+		f, err := z.CreateHeader(&zip.FileHeader{Name: name + ".f32", Method: zip.Store})
+		if err != nil {
 			return err
 		}
-		for name, t := range c.states {
-			raw, err := t.Raw()
-			if err != nil {
-				return err
-			}
-			// stored, not deflated: weights do not compress
-			f, err := z.CreateHeader(&zip.FileHeader{Name: name + ".f32", Method: zip.Store})
-			if err != nil {
-				return err
-			}
-			if _, err := f.Write(raw); err != nil {
-				return err
-			}
+		if _, err := f.Write(raw); err != nil {
+			return err
 		}
-		return z.Close()
-	})
-	if err != nil {
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	return s.seal()
+}
+
+// save writes the checkpoint to a file of its own.
+func (c *checkpoint) save(path string) error {
+	if err := atomicfile.Write(path, c.write); err != nil {
 		return fmt.Errorf("writing checkpoint %s: %w", path, err)
 	}
 	return nil
 }
 
-func loadCheckpoint(path string) (*checkpoint, error) {
-	c, err := readCheckpoint(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading checkpoint %s: %w", path, err)
-	}
-	return c, nil
+// loadCheckpoint reads a whole checkpoint. The error of one that is not as it was written is an errDamaged.
+func loadCheckpoint(path string) (*checkpoint, error) { return open(path, (*checkpoint).readStates) }
+
+// describeCheckpoint reads a checkpoint without its states, but makes sure that they are as they were written.
+func describeCheckpoint(path string) (*checkpoint, error) {
+	return open(path, func(*checkpoint, *zip.Reader) error { return nil })
 }
 
-func readCheckpoint(path string) (*checkpoint, error) {
-	z, err := zip.OpenReader(path)
+// open reads the description of a checkpoint, and has the rest read.
+func open(path string, rest func(*checkpoint, *zip.Reader) error) (c *checkpoint, err error) {
+	defer func() {
+		if err != nil {
+			c, err = nil, fmt.Errorf("reading checkpoint %s: %w", path, err)
+		}
+	}()
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	defer z.Close()
-	c, err := readDescription(z)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", descriptionFile, err)
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a file")
 	}
-	for name, length := range c.Lengths {
-		f, err := z.Open(name + ".f32")
-		if err != nil {
-			return nil, err
-		}
-		raw, err := io.ReadAll(f)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return nil, fmt.Errorf("state %s: %w", name, err)
-		}
-		if len(raw) != 4*length {
-			return nil, fmt.Errorf("state %s has %d bytes, needs %d", name, len(raw), 4*length)
-		}
-		c.states[name] = onnxgraph.NewRawTensor(onnxgraph.Float32, []int64{int64(length)}, raw)
-	}
-	return c, nil
-}
-
-// readDescription returns a checkpoint without its states.
-func readDescription(z *zip.ReadCloser) (*checkpoint, error) {
-	f, err := z.Open(descriptionFile)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(f) // to the end, where the checksum is compared
+	if err := checkSeal(f, info.Size()); err != nil {
+		return nil, err
+	}
+	z, err := zip.NewReader(f, info.Size())
 	if err != nil {
 		return nil, err
 	}
-	c := &checkpoint{states: map[string]*onnxgraph.Tensor{}}
-	return c, json.Unmarshal(text, c)
-}
-
-// hasWork reports whether the checkpoint at path is of a run that did some steps, or cannot be read.
-func hasWork(path string) bool {
-	z, err := zip.OpenReader(path)
+	c = &checkpoint{states: map[string]*onnxgraph.Tensor{}}
+	text, err := z.Open(descriptionFile)
 	if err != nil {
-		return true
+		return nil, err
 	}
-	defer z.Close()
-	c, err := readDescription(z)
-	return err != nil || c.Position != position{}
+	defer text.Close()
+	if err := json.NewDecoder(text).Decode(c); err != nil {
+		return nil, fmt.Errorf("%s: %w", descriptionFile, err)
+	}
+	return c, rest(c, z)
 }
 
-// Folder is where a run keeps its files.
-type Folder string
-
-func (f Folder) last() string    { return filepath.Join(string(f), "last.ckpt") }
-func (f Folder) best() string    { return filepath.Join(string(f), "best.ckpt") }
-func (f Folder) metrics() string { return filepath.Join(string(f), "metrics.csv") }
-
-// HasRun reports whether the folder holds a run that can be resumed.
-func (f Folder) HasRun() bool {
-	_, err := os.Stat(f.last())
-	return err == nil
-}
-
-// prepare makes the folder and checks that it can be written to. A folder that holds the work of another run is an error
-// unless that is to be resumed.
-func (f Folder) prepare(resume bool) error {
-	if err := os.MkdirAll(string(f), 0o755); err != nil {
-		return fmt.Errorf("making the run's folder: %w", err)
-	}
-	if !resume && f.HasRun() && hasWork(f.last()) {
-		return fmt.Errorf("starting a run in %s: it holds another run: resume that with --resume, or choose or empty another folder", f)
-	}
-	if err := atomicfile.Check(f.last()); err != nil {
-		return fmt.Errorf("checking that the run's folder can be written: %w", err)
+func (c *checkpoint) readStates(z *zip.Reader) error {
+	for name, length := range c.Lengths {
+		f, err := z.Open(name + ".f32")
+		if err != nil {
+			return err
+		}
+		raw, err := io.ReadAll(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("state %s: %w", name, err)
+		}
+		if len(raw) != 4*length {
+			return fmt.Errorf("state %s has %d bytes, needs %d", name, len(raw), 4*length)
+		}
+		c.states[name] = onnxgraph.NewRawTensor(onnxgraph.Float32, []int64{int64(length)}, raw)
 	}
 	return nil
 }

@@ -1,10 +1,15 @@
 package train
 
 import (
+	"archive/zip"
 	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +19,7 @@ import (
 func newCheckpoint() *checkpoint {
 	return &checkpoint{
 		Recipe: PaperRecipe(), Source: Source{Model: "12ab", Images: 70}, Position: position{Epoch: 2, Step: 3, LossSum: 1.0 / 3, Correct: 20, Samples: 48},
-		Best: 0.1, History: []Row{{Epoch: 1, TrainLoss: 0.7}, {Epoch: 2, TrainLoss: 2e-300}},
+		History: []Row{{Epoch: 1, TrainLoss: 0.7}, {Epoch: 2, TrainLoss: 2e-300}},
 		states: map[string]*onnxgraph.Tensor{
 			"step.parameters": onnxgraph.NewTensor([]int64{3}, []float32{1, -2, 0.3}),
 			"step.momentum":   onnxgraph.NewTensor([]int64{3}, []float32{4, 5, 6e-40}),
@@ -64,8 +69,8 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
-// TestDamagedCheckpoint changes every byte of a checkpoint, and cuts it short at every length: it is
-// refused, or read as it was where the byte means nothing.
+// TestDamagedCheckpoint changes a bit of every byte of a checkpoint, cuts it short at every length, and changes it as a whole: each is
+// noticed, both by a reader of all and by a reader of the description alone.
 func TestDamagedCheckpoint(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "last.ckpt")
 	want := newCheckpoint()
@@ -76,35 +81,168 @@ func TestDamagedCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	try := func(what string, at int, data []byte) (refused bool) {
+	try := func(what string, at int, data []byte) {
 		t.Helper()
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		got, err := loadCheckpoint(path)
-		if err != nil {
-			if !strings.Contains(err.Error(), path) {
-				t.Errorf("%s at %d: error %q does not name the file", what, at, err)
+		for _, read := range []func(string) (*checkpoint, error){loadCheckpoint, describeCheckpoint} {
+			if c, err := read(path); c != nil || !errors.Is(err, errDamaged) || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s at %d: read %v, error %v", what, at, c, err)
 			}
-			return true
 		}
-		if !equal(t, got, want) {
-			t.Errorf("%s at %d: was read as something else, without an error", what, at)
-		}
-		return false
 	}
-	refused := 0
 	for i := range whole {
 		data := bytes.Clone(whole)
-		data[i] ^= 0x10
-		if try("a flipped bit", i, data) {
-			refused++
+		data[i] ^= 1 << (i % 8)
+		try("a flipped bit", i, data)
+		try("the end", i, whole[:i])
+	}
+	seal := len(whole) - sealSize
+	try("a byte more", len(whole), append(bytes.Clone(whole), '0'))
+	try("zeros", 0, make([]byte, len(whole)))
+	try("a block of zeros", 100, slices.Concat(whole[:100], make([]byte, 50), whole[150:]))
+	try("the end of another", 0, slices.Concat(whole[:seal], []byte(strings.Repeat("0", sealSize))))
+	try("a part twice", 100, slices.Concat(whole[:100], whole[50:]))
+	try("capital digits", seal, slices.Concat(whole[:seal], bytes.ToUpper(whole[seal:])))
+
+	// as a version without checksums wrote it
+	var old bytes.Buffer
+	z := zip.NewWriter(&old)
+	f, err := z.Create(descriptionFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	try("no checksum", 0, old.Bytes())
+}
+
+// TestSeal writes in pieces of all sizes: what comes out is what went in, but for the seal.
+func TestSeal(t *testing.T) {
+	data := make([]byte, 3*sealSize)
+	for i := range data {
+		data[i] = byte(i * 7)
+	}
+	for size := 1; size <= len(data); size++ {
+		var out bytes.Buffer
+		s := newSealer(&out)
+		for piece := range slices.Chunk(data, size) {
+			if n, err := s.Write(piece); n != len(piece) || err != nil {
+				t.Fatal(n, err)
+			}
 		}
-		if !try("the end", i, whole[:i]) {
-			t.Errorf("cut short at %d: no error", i)
+		if err := s.seal(); err != nil {
+			t.Fatal(err)
+		}
+		end := len(data) - sealSize
+		if want := fmt.Sprintf("%x", sha256.Sum256(data[:end])); !bytes.Equal(out.Bytes()[:end], data[:end]) || string(out.Bytes()[end:]) != want {
+			t.Errorf("pieces of %d: got %d bytes that end with %s", size, out.Len(), out.Bytes()[end:])
 		}
 	}
-	if refused < len(whole)/2 {
-		t.Errorf("%d of %d flipped bits were noticed", refused, len(whole))
+}
+
+// TestNewest makes folders as kills and damages leave them, and checks which checkpoint a run goes on from.
+func TestNewest(t *testing.T) {
+	const (
+		none    = iota // the file is missing
+		whole          // as it was written
+		damaged        // one bit is another
+	)
+	for _, c := range []struct {
+		last, previous, best int
+		want                 string   // the file that is chosen, "" for none
+		faults               []string // the files that are complained about
+	}{
+		{whole, whole, whole, "last.ckpt", nil},
+		{whole, none, none, "last.ckpt", nil},
+		{whole, damaged, damaged, "last.ckpt", nil},
+		{damaged, whole, whole, "previous.ckpt", []string{"last.ckpt"}},
+		{none, whole, whole, "previous.ckpt", []string{"last.ckpt"}}, // killed between two renames
+		{damaged, none, whole, "best.ckpt", []string{"last.ckpt"}},
+		{none, none, whole, "best.ckpt", []string{"last.ckpt"}}, // killed behind the first file
+		{damaged, damaged, whole, "best.ckpt", []string{"last.ckpt", "previous.ckpt"}},
+		{damaged, damaged, damaged, "", []string{"last.ckpt", "previous.ckpt", "best.ckpt"}},
+		{damaged, none, none, "", []string{"last.ckpt"}},
+	} {
+		f := Folder(t.TempDir())
+		for path, state := range map[string]int{f.last(): c.last, f.previous(): c.previous, f.best(): c.best} {
+			if state == none {
+				continue
+			}
+			if err := newCheckpoint().save(path); err != nil {
+				t.Fatal(err)
+			}
+			if state == damaged {
+				data, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				data[len(data)/2] ^= 1
+				if err := os.WriteFile(path, data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		got, path, faults := f.newest()
+		if (got != nil) != (c.want != "") || got != nil && filepath.Base(path) != c.want {
+			t.Errorf("%+v: goes on from %s", c, path)
+		}
+		for _, name := range []string{"last.ckpt", "previous.ckpt", "best.ckpt"} {
+			if said := faults != nil && strings.Contains(faults.Error(), name); said != slices.Contains(c.faults, name) {
+				t.Errorf("%+v: said %v", c, faults)
+			}
+		}
+		if !f.HasRun() || !f.HasWork() {
+			t.Errorf("%+v: holds a run: %v, with work: %v", c, f.HasRun(), f.HasWork())
+		}
+	}
+}
+
+// TestSaveLast saves checkpoints over whole and over damaged ones: a damaged one never takes the place of a whole one, and no two
+// files share bytes on the disk.
+func TestSaveLast(t *testing.T) {
+	f := Folder(t.TempDir())
+	epoch := func(path string) int {
+		c, err := loadCheckpoint(path)
+		if err != nil {
+			return -1
+		}
+		return c.Position.Epoch
+	}
+	save := func(n int, whole bool) {
+		t.Helper()
+		c := newCheckpoint()
+		c.Position.Epoch = n
+		if err := f.saveLast(c, whole); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, c := range []struct {
+		damaged        bool // the last checkpoint, before the next one is saved
+		last, previous int  // epochs afterwards
+	}{{false, 0, -1}, {false, 1, 0}, {false, 2, 1}, {true, 3, 1}, {false, 4, 3}} {
+		if c.damaged {
+			if err := os.Truncate(f.last(), 200); err != nil {
+				t.Fatal(err)
+			}
+		}
+		save(n, n > 0 && !c.damaged)
+		if epoch(f.last()) != c.last || epoch(f.previous()) != c.previous {
+			t.Errorf("after saving %d: the last checkpoint is of epoch %d, the previous of %d; want %d, %d", n, epoch(f.last()), epoch(f.previous()), c.last, c.previous)
+		}
+	}
+	entries, err := os.ReadDir(string(f))
+	if err != nil || len(entries) != 2 {
+		t.Errorf("files in the folder: %v (%v)", entries, err)
+	}
+	last, err := os.Stat(f.last())
+	previous, err2 := os.Stat(f.previous())
+	if err != nil || err2 != nil || os.SameFile(last, previous) {
+		t.Errorf("the last and the previous checkpoint are one file (%v, %v)", err, err2)
 	}
 }

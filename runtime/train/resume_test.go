@@ -4,13 +4,16 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -254,6 +257,212 @@ func TestResumeFaults(t *testing.T) {
 				t.Error("the checkpoint was changed")
 			}
 		})
+	}
+}
+
+// TestResumeDamaged damages the files of a stopped run: it goes on from what is whole, says so, and gives what a run gives that was
+// not stopped.
+func TestResumeDamaged(t *testing.T) {
+	whole := newRun(t, leNet(t), transform.Baseline)
+	whole.Keep = train.KeepBest
+	want := do(t, whole)
+	original := stopped(t)
+	const last, previous, best, metrics = "last.ckpt", "previous.ckpt", "best.ckpt", "metrics.csv"
+	flip := func(data []byte) []byte { data[len(data)/3] ^= 8; return data }
+	cut := func(data []byte) []byte { return data[:len(data)-1] }
+	empty := func([]byte) []byte { return nil }
+	zeros := func(data []byte) []byte { return make([]byte, len(data)) }
+	none := func([]byte) []byte { return nil }
+	for _, c := range []struct {
+		name    string
+		damages map[string]func([]byte) []byte // by file
+		says    []string                       // "" for nothing
+	}{
+		{"nothing", nil, nil},
+		{"last flipped", map[string]func([]byte) []byte{last: flip}, []string{"last.ckpt: the file is damaged: its content does not match", "goes on from", "previous.ckpt: epoch 2, after step 0"}},
+		{"last cut short", map[string]func([]byte) []byte{last: cut}, []string{"last.ckpt: the file is damaged", "previous.ckpt: epoch 2, after step 0"}},
+		{"last empty", map[string]func([]byte) []byte{last: empty}, []string{"last.ckpt: the file is damaged: it has 0 bytes", "previous.ckpt: epoch 2, after step 0"}},
+		{"last of zeros", map[string]func([]byte) []byte{last: zeros}, []string{"last.ckpt: the file is damaged", "previous.ckpt: epoch 2, after step 0"}},
+		{"last missing", map[string]func([]byte) []byte{last: none}, []string{"last.ckpt: no such file", "previous.ckpt: epoch 2, after step 0"}},
+		{"previous damaged", map[string]func([]byte) []byte{previous: flip}, nil},
+		{"both damaged", map[string]func([]byte) []byte{last: flip, previous: zeros}, []string{"last.ckpt: the file", "previous.ckpt: the file", "goes on from", "best.ckpt: epoch 2, after step 0"}},
+		{"best damaged", map[string]func([]byte) []byte{best: flip}, []string{"best.ckpt: the file is damaged", "previous.ckpt has the same weights"}},
+		{"best missing", map[string]func([]byte) []byte{best: none}, []string{"best.ckpt: no such file", "previous.ckpt has the same weights"}},
+		{"last and best damaged", map[string]func([]byte) []byte{last: empty, best: cut}, []string{"previous.ckpt: epoch 2, after step 0", "previous.ckpt has the same weights"}},
+		{"metrics missing", map[string]func([]byte) []byte{metrics: none}, nil},
+		{"metrics of an epoch that is repeated", map[string]func([]byte) []byte{last: flip, metrics: func(data []byte) []byte { return append(data, "2,0,0,0,0,0,0,1.0\n"...) }},
+			[]string{"previous.ckpt: epoch 2, after step 0"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := *original
+			r.Keep = train.KeepBest
+			r.Folder = train.Folder(t.TempDir())
+			for _, name := range []string{last, previous, best, metrics} {
+				path := filepath.Join(string(r.Folder), name)
+				data := readFile(t, filepath.Join(string(original.Folder), name))
+				if change := c.damages[name]; change != nil {
+					data = change(data)
+				}
+				if err := os.WriteFile(path, data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				if strings.HasSuffix(c.name, "missing") && c.damages[name] != nil {
+					os.Remove(path)
+				}
+			}
+			var said []string
+			r.Warned = func(line string) { said = append(said, line) }
+			sameResult(t, do(t, &r), want)
+			sameStates(t, &r, whole)
+			if got, want := epochs(t, &r), "epoch 0 1 2 3 4"; got != want {
+				t.Errorf("metrics.csv has the lines %s, want %s", got, want)
+			}
+			for _, want := range c.says {
+				if !strings.Contains(strings.Join(said, "\n"), want) {
+					t.Errorf("said %q, want %q", said, want)
+				}
+			}
+			if c.says == nil && said != nil {
+				t.Errorf("said %q", said)
+			}
+		})
+	}
+}
+
+// epochs returns the first column of a run's metrics.
+func epochs(t *testing.T, r *train.Run) string {
+	t.Helper()
+	var words []string
+	for line := range strings.Lines(string(readFile(t, filepath.Join(string(r.Folder), "metrics.csv")))) {
+		first, _, _ := strings.Cut(line, ",")
+		words = append(words, first)
+	}
+	return strings.Join(words, " ")
+}
+
+// TestMetricsFollowTheCheckpoint takes up a run that was killed between writing the metrics of an epoch and its checkpoint, or that
+// falls back to a checkpoint of an earlier epoch: the metrics hold, while it goes on, what the checkpoint knows.
+func TestMetricsFollowTheCheckpoint(t *testing.T) {
+	r := newRun(t, leNet(t), transform.Baseline)
+	do(t, r)
+	if got := epochs(t, r); got != "epoch 0 1 2 3 4" {
+		t.Fatalf("metrics.csv has the lines %s", got)
+	}
+	damage(t, r, func([]byte) []byte { return nil }) // so it goes on behind the third epoch
+	r.Resume = true
+	seen := ""
+	r.Progress = func(p train.Progress) {
+		if p.Step == 1 {
+			seen = epochs(t, r)
+		}
+	}
+	do(t, r)
+	if seen != "epoch 0 1 2 3" {
+		t.Errorf("while the fourth epoch is repeated, metrics.csv has the lines %s", seen)
+	}
+	if got := epochs(t, r); got != "epoch 0 1 2 3 4" {
+		t.Errorf("in the end, metrics.csv has the lines %s", got)
+	}
+}
+
+// TestBestIsLost damages the best weights where no other checkpoint has them.
+func TestBestIsLost(t *testing.T) {
+	r := newRun(t, leNet(t), transform.Baseline)
+	r.Keep = train.KeepBest
+	r.Recipe.Schedule, r.Recipe.StepEpochs, r.Recipe.StepFactor = "step", 1, 1e-3 // so that the first epoch is the best
+	want := do(t, r)
+	best, bestEpoch := want.Start.Top1, 0
+	for _, row := range want.History {
+		if row.TestTop1 > best {
+			best, bestEpoch = row.TestTop1, row.Epoch
+		}
+	}
+	if bestEpoch > 2 {
+		t.Fatalf("epoch %d is the best: this tests nothing", bestEpoch)
+	}
+	path := filepath.Join(string(r.Folder), "best.ckpt")
+	if err := os.Truncate(path, 1000); err != nil {
+		t.Fatal(err)
+	}
+	r.Resume = true
+	_, err := r.Do(context.Background())
+	for _, want := range []string{"best.ckpt: the file is damaged", "after epoch", "--keep last"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want one with %q", err, want)
+		}
+	}
+	var said string
+	r.Keep, r.Warned = train.KeepLast, func(line string) { said += line }
+	do(t, r)
+	if !strings.Contains(said, "best.ckpt") || !strings.Contains(said, "are lost") {
+		t.Errorf("said %q", said)
+	}
+}
+
+// TestSaveEvery checks when checkpoints are saved within an epoch: never, or after every step.
+func TestSaveEvery(t *testing.T) {
+	for every, want := range map[time.Duration]string{
+		0: "1/0 1/0 1/0 1/0 2/0 2/0 2/0 2/0",
+		1: "1/0 1/1 1/2 1/3 2/0 2/1 2/2 2/3",
+	} {
+		r := newRun(t, leNet(t), transform.Baseline)
+		r.Recipe.Epochs, r.SaveEvery = 2, every
+		var got []string
+		r.Progress = func(train.Progress) { // before the step is saved
+			p := positionOf(t, lastCheckpoint(r))
+			got = append(got, fmt.Sprintf("%d/%d", p.Epoch+1, p.Step))
+		}
+		do(t, r)
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("every %d ns: during the steps the last checkpoint is of %s, want %s", every, text, want)
+		}
+	}
+}
+
+// positionOf returns where a checkpoint stands.
+func positionOf(t *testing.T, path string) (p struct{ Epoch, Step int }) {
+	t.Helper()
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	f, err := z.Open("checkpoint.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var c struct{ Position struct{ Epoch, Step int } }
+	if err := json.NewDecoder(f).Decode(&c); err != nil {
+		t.Fatal(err)
+	}
+	return c.Position
+}
+
+// TestOneAtATime starts a run in the folder of one that is at work: it is refused, and names the process.
+func TestOneAtATime(t *testing.T) {
+	r := newRun(t, leNet(t), transform.Baseline)
+	r.Recipe.Epochs = 1
+	second := *r
+	second.Resume = true
+	var refusal, check error
+	r.Begun = func(evaluate.Result) {
+		_, refusal = second.Do(context.Background())
+		check = second.Folder.Check(true)
+	}
+	do(t, r)
+	for _, err := range []error{refusal, check} {
+		if want := fmt.Sprintf("process %d ", os.Getpid()); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "another folder") {
+			t.Errorf("got error %v", err)
+		}
+	}
+	do(t, &second) // now it may
+	if err := os.WriteFile(filepath.Join(string(r.Folder), "lock"), []byte("process 1 on earth\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	do(t, &second) // what a dead process left does no harm
+	if _, err := os.Stat(filepath.Join(string(r.Folder), "lock")); err == nil {
+		t.Error("a lock file is left")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -24,6 +25,11 @@ type Run struct {
 	Folder    Folder      // for checkpoints and metrics
 	Resume    bool        // go on from the folder's last checkpoint, if there is one
 	Keep      Keep
+	// SaveEvery is how much work a run that is killed can lose, at most, besides a step: it saves a checkpoint after every epoch,
+	// and whenever this time has passed since the last one, if it is not 0.
+	SaveEvery time.Duration
+	// Warned, if not nil, is told, in a line, what is not as the user expects it to be, such as a damaged checkpoint.
+	Warned func(string)
 	// Outlined, if not nil, is called before the step takes memory; Begun with what the model measures before its first step.
 	// Progress, if not nil, is called after every step; Measured after every epoch; Measuring while test
 	// images are run; Recalibrating while training images are, for BatchNormRecalibrate. They are called from the
@@ -35,6 +41,9 @@ type Run struct {
 	Measured      func(Row)
 	Recalibrating func(done, total int)
 }
+
+// DefaultSaveEvery is the usual Run.SaveEvery.
+const DefaultSaveEvery = 5 * time.Minute
 
 // Keep says whose weights a run returns.
 type Keep string
@@ -63,18 +72,29 @@ type Result struct {
 }
 
 // Do trains. When ctx is done it finishes the step, saves a checkpoint, and returns ctx's error. A loss
-// that is not finite is an error that names the step; the last checkpoint then is from before it.
-func (r *Run) Do(ctx context.Context) (*Result, error) {
+// that is not finite is an error that names the step; the last checkpoint then is from before it. A folder in which another
+// process is at work is an error.
+func (r *Run) Do(ctx context.Context) (result *Result, err error) {
 	if err := r.Recipe.Validate(); err != nil {
 		return nil, fmt.Errorf("checking the training settings: %w", err)
 	}
-	if err := r.Folder.prepare(r.Resume); err != nil {
+	held, err := r.Folder.take(r.Resume)
+	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, held.Release()) }()
+	r.warn(held.Warning)
 	t, err := newTrainer(r, r.Resume && r.Folder.HasRun())
 	if err != nil {
 		return nil, err
 	}
-	result, err := t.run(ctx)
+	result, err = t.run(ctx)
 	return result, errors.Join(err, t.close())
+}
+
+// warn tells a line, if there is one.
+func (r *Run) warn(line string) {
+	if r.Warned != nil && line != "" {
+		r.Warned(line)
+	}
 }

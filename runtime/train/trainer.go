@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -14,9 +15,6 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
-
-// saveEvery is how much work a run that is killed can lose, at most, besides a step.
-const saveEvery = 5 * time.Minute
 
 // trainer is a run while it runs.
 type trainer struct {
@@ -29,6 +27,7 @@ type trainer struct {
 	loader    *dataset.Loader
 	at        checkpoint
 	resumed   bool // from a checkpoint
+	whole     bool // the last checkpoint is, so that it may become the previous one
 	saved     time.Time
 	started   time.Time // of the current epoch in this process
 }
@@ -46,15 +45,9 @@ func newTrainer(r *Run, resumed bool) (t *trainer, err error) {
 		}
 	}()
 	if t.resumed = resumed; resumed {
-		c, err := loadCheckpoint(r.Folder.last())
-		if err != nil {
+		if err := t.goOn(source); err != nil {
 			return t, err
 		}
-		if err := c.check(r.Recipe, source); err != nil {
-			return t, err
-		}
-		c.Recipe = r.Recipe
-		t.at = *c
 	}
 	if t.loader, err = dataset.NewLoader(r.Train, dataset.LoaderOptions{
 		BatchSize: r.Recipe.BatchSize, Shuffle: true, DropLast: true, Workers: r.Workers, Seed: r.Recipe.Seed,
@@ -63,6 +56,26 @@ func newTrainer(r *Run, resumed bool) (t *trainer, err error) {
 		return t, err
 	}
 	return t, t.open()
+}
+
+// goOn takes up the run where its newest checkpoint stands.
+func (t *trainer) goOn(source Source) error {
+	c, path, faults := t.Folder.newest()
+	if c == nil {
+		return fmt.Errorf("resuming: no checkpoint can be used: start anew in another folder: %w", faults)
+	}
+	if err := c.check(t.Recipe, source); err != nil {
+		return err
+	}
+	if faults != nil {
+		t.warn(fmt.Sprintf("%s; the run goes on from %s: %v", strings.ReplaceAll(faults.Error(), "\n", "; "), path, c.Position))
+	}
+	c.Recipe = t.Recipe
+	t.at, t.whole = *c, path == t.Folder.last()
+	if err := t.keepBest(); err != nil {
+		return err
+	}
+	return writeMetrics(t.Folder.metrics(), t.at.Start, t.at.History) // which may be of epochs that are to be repeated
 }
 
 // open makes the session of the step.
@@ -82,7 +95,7 @@ func (t *trainer) open() error {
 	}
 	if t.resumed {
 		if err := t.stepper.SetStates(t.at.states); err != nil {
-			return fmt.Errorf("resuming from %s: the checkpoint is of another model: %w", t.Folder.last(), err)
+			return fmt.Errorf("resuming in %s: the checkpoint is of another model: %w", t.Folder, err)
 		}
 	}
 	t.release()
@@ -137,6 +150,9 @@ func (t *trainer) run(ctx context.Context) (result *Result, err error) {
 // kept returns the state vectors that the run is to return.
 func (t *trainer) kept() (map[string]*onnxgraph.Tensor, error) {
 	if t.Keep == KeepBest {
+		if err := t.keepBest(); err != nil {
+			return nil, err
+		}
 		c, err := loadCheckpoint(t.Folder.best())
 		if err != nil {
 			return nil, err
@@ -144,6 +160,27 @@ func (t *trainer) kept() (map[string]*onnxgraph.Tensor, error) {
 		return c.states, nil
 	}
 	return t.states()
+}
+
+// keepBest makes sure that the weights of the best epoch are there, in a file of their own. If that is damaged, another checkpoint
+// may be of the same epoch.
+func (t *trainer) keepBest() error {
+	_, fault := describeCheckpoint(t.Folder.best())
+	if fault == nil {
+		return nil
+	}
+	top1, epoch := t.at.best()
+	for _, path := range t.Folder.checkpoints() {
+		if c, err := loadCheckpoint(path); err == nil && c.Position == (position{Epoch: epoch}) {
+			t.warn(fmt.Sprintf("%v; %s has the same weights, and is copied to it", fault, path))
+			return c.save(t.Folder.best())
+		}
+	}
+	if t.Keep == KeepBest {
+		return fmt.Errorf("%w; it had the best weights, those after epoch %d with top-1 %.2f %%: --keep last writes those after the last epoch", fault, epoch, 100*top1)
+	}
+	t.warn(fmt.Sprintf("%v; the best weights so far, those after epoch %d with top-1 %.2f %%, are lost", fault, epoch, 100*top1))
+	return nil
 }
 
 // begin measures the model as it is, and saves the first checkpoint: the best so far.
@@ -155,11 +192,13 @@ func (t *trainer) begin(ctx context.Context) error {
 		}
 		return err
 	}
-	t.at.Best = t.at.Start.Top1
+	if err := t.Folder.clear(); err != nil {
+		return err
+	}
 	if err := writeMetrics(t.Folder.metrics(), t.at.Start, nil); err != nil {
 		return err
 	}
-	if err := t.save(t.Folder.best(), t.Folder.last()); err != nil {
+	if err := t.save(true); err != nil {
 		return err
 	}
 	if t.Begun != nil {
@@ -178,8 +217,8 @@ func (t *trainer) epoch(ctx context.Context) error {
 		if err := t.doStep(batch); err != nil {
 			return err
 		}
-		if time.Since(t.saved) > saveEvery {
-			if err := t.save(t.Folder.last()); err != nil {
+		if t.SaveEvery > 0 && time.Since(t.saved) >= t.SaveEvery {
+			if err := t.save(false); err != nil {
 				return err
 			}
 		}
@@ -199,12 +238,8 @@ func (t *trainer) epoch(ctx context.Context) error {
 	if err := writeMetrics(t.Folder.metrics(), t.at.Start, t.at.History); err != nil {
 		return err
 	}
-	paths := []string{t.Folder.last()}
-	if row.TestTop1 > t.at.Best {
-		t.at.Best = row.TestTop1
-		paths = []string{t.Folder.best(), t.Folder.last()}
-	}
-	if err := t.save(paths...); err != nil {
+	_, best := t.at.best()
+	if err := t.save(best == row.Epoch); err != nil {
 		return err
 	}
 	if t.Measured != nil {
@@ -218,27 +253,30 @@ func (t *trainer) interrupted(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	if err := t.save(t.Folder.last()); err != nil {
+	if err := t.save(false); err != nil {
 		return err
 	}
 	return fmt.Errorf("training was stopped in epoch %d after step %d; --resume goes on from there: %w",
 		t.at.Position.Epoch+1, t.at.Position.Step, context.Cause(ctx))
 }
 
-// save writes where the run stands to the given files. The last checkpoint comes after all others: if the
-// run is killed before, it does the epoch again and writes them again.
-func (t *trainer) save(paths ...string) error {
+// save writes where the run stands, also as the best so far if it is. The last checkpoint comes after the best: if the
+// run is killed before, it does the epoch again and writes it again.
+func (t *trainer) save(isBest bool) error {
 	states, err := t.states()
 	if err != nil {
 		return err
 	}
 	t.at.states = states
-	for _, path := range paths {
-		if err := t.at.save(path); err != nil {
+	if isBest {
+		if err := t.at.save(t.Folder.best()); err != nil {
 			return err
 		}
 	}
-	t.saved = time.Now()
+	if err := t.Folder.saveLast(&t.at, t.whole); err != nil {
+		return err
+	}
+	t.whole, t.saved = true, time.Now()
 	t.release()
 	return nil
 }

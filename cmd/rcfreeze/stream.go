@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+// stream is standard output or standard error: it remembers the first error of writing to it.
+type stream struct {
+	io.Writer
+	broken func() // called when nobody reads the stream any more
+
+	mutex sync.Mutex
+	err   error
+}
+
+// Write implements io.Writer.
+func (s *stream) Write(p []byte) (int, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	n, err := s.Writer.Write(p)
+	if err == nil {
+		return n, nil
+	}
+	err = reason(err)
+	if s.err == nil {
+		s.err = err
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		s.broken()
+	}
+	return n, err
+}
+
+// errUnread is the error of a command that did its work, but whose result nobody reads to its end.
+var errUnread = workError{errors.New("nobody reads the result")}
+
+// explain returns the error of a command that has written its result to the stream: it did not succeed if that was lost.
+func (s *stream) explain(err error) error {
+	if s.err == nil || err != nil && !errors.Is(err, s.err) {
+		return err
+	}
+	work := workError{err}
+	errors.As(err, &work)
+	switch done := work.error == nil || work.error == s.err; {
+	case done && errors.Is(s.err, syscall.EPIPE):
+		return errUnread
+	case done:
+		return workError{fmt.Errorf("writing the result to standard output: %w", s.err)}
+	}
+	return workError{err}
+}
+
+// reason leaves out of an error of writing to a file what is said of it anyway.
+func reason(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// isTerminal reports whether a person sees what is written.
+func isTerminal(w io.Writer) bool {
+	if s, ok := w.(*stream); ok {
+		w = s.Writer
+	}
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// closedStream is a standard stream that was closed when the program started. Writing to it would write to whatever file has got
+// its number since.
+type closedStream struct{}
+
+func (closedStream) Write([]byte) (int, error) { return 0, errors.New("it is closed") }

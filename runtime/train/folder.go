@@ -1,0 +1,121 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
+	"github.com/rcfreeze/rcfreeze/runtime/lock"
+)
+
+// Folder is where a run keeps its files. The last checkpoint and the one before are there, so that a run goes on from the one if
+// the other is damaged, and the best one. No two of them share bytes on the disk.
+type Folder string
+
+func (f Folder) last() string     { return filepath.Join(string(f), "last.ckpt") }
+func (f Folder) previous() string { return filepath.Join(string(f), "previous.ckpt") }
+func (f Folder) best() string     { return filepath.Join(string(f), "best.ckpt") }
+func (f Folder) metrics() string  { return filepath.Join(string(f), "metrics.csv") }
+
+// checkpoints are those that a run can go on from, in the order of choice.
+func (f Folder) checkpoints() []string { return []string{f.last(), f.previous(), f.best()} }
+
+// HasRun reports whether the folder holds a run that can be resumed.
+func (f Folder) HasRun() bool {
+	for _, path := range f.checkpoints() {
+		if _, err := os.Stat(path); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// HasWork reports whether the folder holds a run that did some steps, or one that cannot be read.
+func (f Folder) HasWork() bool {
+	for _, path := range f.checkpoints() {
+		c, err := describeCheckpoint(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && c.Position != (position{}) {
+			return true
+		}
+	}
+	return false
+}
+
+// Check says, before any work is done, why a run in the folder, which need not be there yet, would be refused: another process
+// is at work in it, or it holds the work of another run, which is not to be resumed.
+func (f Folder) Check(resume bool) error {
+	if _, err := os.Stat(string(f)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	held, err := f.take(resume)
+	if err != nil {
+		return err
+	}
+	return held.Release()
+}
+
+// take makes the folder, and keeps other processes out of it until the lock is released.
+func (f Folder) take(resume bool) (*lock.Lock, error) {
+	held, err := lock.Folder(string(f))
+	if err != nil {
+		return nil, fmt.Errorf("starting a run: %w", err)
+	}
+	if !resume && f.HasWork() {
+		err := fmt.Errorf("starting a run in %s: it holds another run: resume that with --resume, or choose or empty another folder", f)
+		return nil, errors.Join(err, held.Release())
+	}
+	return held, nil
+}
+
+// clear removes the checkpoints of a run that did no work, of which others might otherwise take one for their own.
+func (f Folder) clear() error {
+	for _, path := range f.checkpoints() {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("making room for a new run: %w", err)
+		}
+	}
+	return nil
+}
+
+// newest returns the checkpoint to go on from: the last one or, if that is damaged or missing, the one before. What is wrong
+// with those that come first comes with it.
+func (f Folder) newest() (c *checkpoint, path string, faults error) {
+	for _, path := range f.checkpoints() {
+		c, err := loadCheckpoint(path)
+		switch {
+		case err == nil:
+			return c, path, faults
+		case !errors.Is(err, errDamaged) && !errors.Is(err, fs.ErrNotExist):
+			return nil, "", errors.Join(faults, err) // it may be whole: the user should know before it is replaced
+		}
+		if path == f.last() || !errors.Is(err, fs.ErrNotExist) {
+			faults = errors.Join(faults, err)
+		}
+	}
+	return nil, "", faults
+}
+
+// saveLast makes a checkpoint the last one, and the one that is last the previous one, if it is whole. A kill at any point
+// leaves the one or the other.
+func (f Folder) saveLast(c *checkpoint, whole bool) error {
+	next, err := atomicfile.Begin(f.last())
+	if err != nil {
+		return fmt.Errorf("writing checkpoint %s: %w", f.last(), err)
+	}
+	err = next.Write(func(file *atomicfile.File) error { return c.write(file) })
+	if err == nil && whole {
+		err = os.Rename(f.last(), f.previous())
+	}
+	if err != nil {
+		err = errors.Join(err, next.Abandon())
+	} else {
+		err = next.Commit(nil)
+	}
+	if err != nil {
+		return fmt.Errorf("writing checkpoint %s: %w", f.last(), err)
+	}
+	return nil
+}

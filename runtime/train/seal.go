@@ -1,0 +1,67 @@
+package train
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+)
+
+// sealSize is the number of bytes at the end of a sealed file that hold, as hexadecimal digits, the SHA-256 of all bytes before.
+const sealSize = 2 * sha256.Size
+
+// errDamaged is the error of a file that is not as it was written.
+var errDamaged = errors.New("the file is damaged")
+
+// sealer writes a file whose last sealSize bytes, whatever they are, become its seal.
+type sealer struct {
+	w    io.Writer
+	sum  hash.Hash
+	held []byte // the last bytes so far, sealSize at most: they may be those in the place of the seal
+}
+
+func newSealer(w io.Writer) *sealer { return &sealer{w: w, sum: sha256.New()} }
+
+// Write implements io.Writer.
+func (s *sealer) Write(p []byte) (int, error) {
+	pass := max(0, len(s.held)+len(p)-sealSize) // so many bytes are not among the last ones any more
+	old := min(pass, len(s.held))
+	out := io.MultiWriter(s.w, s.sum)
+	for _, part := range [][]byte{s.held[:old], p[:pass-old]} {
+		if _, err := out.Write(part); err != nil {
+			return 0, err
+		}
+	}
+	s.held = append(s.held[old:], p[pass-old:]...)
+	return len(p), nil
+}
+
+// seal writes the seal in the place of the last bytes.
+func (s *sealer) seal() error {
+	_, err := io.WriteString(s.w, hex.EncodeToString(s.sum.Sum(nil)))
+	return err
+}
+
+// checkSeal reads a sealed file of so many bytes, and returns an errDamaged if it is not as it was written.
+func checkSeal(r io.ReaderAt, size int64) error {
+	if size < sealSize {
+		return fmt.Errorf("%w: it has %d bytes, too few for a checkpoint", errDamaged, size)
+	}
+	sum, seal := sha256.New(), make([]byte, sealSize)
+	if _, err := io.Copy(sum, io.NewSectionReader(r, 0, size-sealSize)); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(io.NewSectionReader(r, size-sealSize, sealSize), seal); err != nil {
+		return err
+	}
+	if _, err := hex.Decode(make([]byte, sha256.Size), seal); err != nil {
+		return fmt.Errorf("%w: no checksum ends it: it was cut short, or an older version of the program wrote it", errDamaged)
+	}
+	if !bytes.Equal(seal, hex.AppendEncode(nil, sum.Sum(nil))) {
+		return fmt.Errorf("%w: its content does not match its checksum", errDamaged)
+	}
+	return nil
+}
