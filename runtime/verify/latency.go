@@ -27,6 +27,11 @@ func (t Timing) PerSecond() float64 { return float64(t.Images) / t.Median.Second
 // Where a model fixes its batch, that is the size for all: those made for another are given it. Where two fix different
 // ones, the first model's counts.
 func Latency(ctx context.Context, models []*onnxgraph.Model, o Options, runs int, options ort.Options) ([]Timing, error) {
+	return latency(ctx, models, o, runs, options, time.Now)
+}
+
+// latency is Latency by a clock.
+func latency(ctx context.Context, models []*onnxgraph.Model, o Options, runs int, options ort.Options, now func() time.Time) ([]Timing, error) {
 	models, err := sameBatch(models, &o)
 	if err != nil {
 		return nil, err
@@ -53,12 +58,12 @@ func Latency(ctx context.Context, models []*onnxgraph.Model, o Options, runs int
 	taken := make([][]time.Duration, len(models))
 	for run := range runs + 1 {
 		for i, s := range sessions {
-			start := time.Now()
+			start := now()
 			if _, err := s.RunContext(ctx, inputs[i]); err != nil {
 				return nil, fmt.Errorf("running %s: %w", models[i].Path(), err)
 			}
-			if run > 0 {
-				taken[i] = append(taken[i], time.Since(start))
+			if took := now().Sub(start); run > 0 {
+				taken[i] = append(taken[i], took)
 			}
 		}
 	}

@@ -1,12 +1,11 @@
 package verify_test
 
 import (
-	"context"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/verify"
 )
@@ -63,6 +62,75 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
+// several returns a model with an output for each name, which is the input times a factor, in the given shape.
+func several(t *testing.T, names string, factors []float32, dims ...int64) *onnxgraph.Model {
+	t.Helper()
+	m := onnxgraph.New("several", 8, 18)
+	g := m.Graph
+	x, err := g.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2, 6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape := g.AddConstant("shape", onnxgraph.NewTensor([]int64{int64(len(dims))}, dims))
+	for i, name := range strings.Fields(names) {
+		factor := g.AddConstant("factor", onnxgraph.NewTensor([]int64{1}, factors[i:i+1]))
+		y := g.AddNode("Reshape", []*onnxgraph.Value{g.AddNode("Mul", []*onnxgraph.Value{x, factor}).Output(0), shape}).Output(0)
+		g.Rename(y, name)
+		g.AddOutput(y, onnxgraph.Float32, onnxgraph.Static(dims...))
+	}
+	return m
+}
+
+// TestSeveralOutputs compares models of which only one output differs, whichever it is, and wherever the other model has it.
+func TestSeveralOutputs(t *testing.T) {
+	orttest.Init(t)
+	ones := []float32{1, 1, 1}
+	for _, c := range []struct {
+		names   string
+		factors []float32
+		differs string // the output that does
+	}{
+		{"a b c", ones, ""},
+		{"a b c", []float32{1.5, 1, 1}, "a"},
+		{"a b c", []float32{1, 1.5, 1}, "b"},
+		{"a b c", []float32{1, 1, 1.5}, "c"},
+		{"c b a", []float32{1.5, 1, 1}, "c"},
+		{"b c more a", []float32{1, 1, 9, 1.5}, "a"},
+	} {
+		report, err := verify.Outputs(t.Context(), several(t, "a b c", ones, 3, 4), several(t, c.names, c.factors, 3, 4), verify.Options{})
+		if err != nil || len(report.Differences) != 3 {
+			t.Errorf("%s times %v: %+v, %v", c.names, c.factors, report, err)
+			continue
+		}
+		for i, d := range report.Differences {
+			want := 0.0
+			if d.Output == c.differs {
+				want = 0.5
+			}
+			if d.Output != string("abc"[i]) || math.Abs(d.MaxRel-want) > 1e-6 || (d.MaxAbs > 0) != (want > 0) || d.Compared != 12 {
+				t.Errorf("%s times %v: %+v, want a relative difference of %g", c.names, c.factors, d, want)
+			}
+		}
+	}
+	for missing, names := range map[string]string{"a": "b c", "b": "a c", "c": "a b"} {
+		_, err := verify.Outputs(t.Context(), several(t, "a b c", ones, 3, 4), several(t, names, ones, 3, 4), verify.Options{})
+		if err == nil || !strings.Contains(err.Error(), `no output "`+missing+`"`) {
+			t.Errorf("a model with only %s: error %v", names, err)
+		}
+	}
+}
+
+// TestShapesDiffer compares models that put out the same numbers in other shapes, which is not the same.
+func TestShapesDiffer(t *testing.T) {
+	orttest.Init(t)
+	for _, dims := range [][]int64{{4, 3}, {12}, {1, 3, 4}, {3, 4, 1}, {3, 2, 2}} {
+		_, err := verify.Outputs(t.Context(), several(t, "y", []float32{1}, 3, 4), several(t, "y", []float32{1}, dims...), verify.Options{})
+		if err == nil || !strings.Contains(err.Error(), `output "y": shapes [3 4] and `) {
+			t.Errorf("shapes [3 4] and %v: error %v", dims, err)
+		}
+	}
+}
+
 // TestSmallOutputs compares outputs that are all small: relative to the largest, but for those of a sigmoid, which ONNX
 // Runtime rounds to 1e-7 whatever they are.
 func TestSmallOutputs(t *testing.T) {
@@ -101,22 +169,5 @@ func TestSmallOutputs(t *testing.T) {
 		if err != nil || !(math.Abs(report.Differences[0].MaxRel-c.want) < 0.2*c.want) {
 			t.Errorf("%s: %+v, %v, want %g", c.name, report, err, c.want)
 		}
-	}
-}
-
-// TestLatency times models in turn.
-func TestLatency(t *testing.T) {
-	orttest.Init(t)
-	timings, err := verify.Latency(context.Background(), []*onnxgraph.Model{affine(t, 1, 0), affine(t, 2, 0)}, verify.Options{Batch: 4}, 3, ort.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(timings) != 2 || timings[0].Min <= 0 || timings[1].Median < timings[1].Min {
-		t.Errorf("got %+v", timings)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	stop()
-	if _, err := verify.Latency(ctx, []*onnxgraph.Model{affine(t, 1, 0)}, verify.Options{Batch: 4}, 3, ort.Options{}); err == nil {
-		t.Error("a stopped measurement returns figures")
 	}
 }
