@@ -1,6 +1,7 @@
 package batchnorm
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -176,16 +177,26 @@ func near(t *testing.T, name string, got, want []float64) {
 
 func TestRecalibrate(t *testing.T) {
 	set, o := newOptions(t)
-	training := newModel(t) // as exported in training mode
-	for _, n := range training.Graph.Nodes() {
-		if n.Is("BatchNormalization") {
-			n.SetAttr(onnxgraph.Int("training_mode", 1))
-			n.NeedOutput(2)
-			n.NeedOutput(1)
+	training := func(opset int64, outputs int) *onnxgraph.Model { // as exported in training mode
+		m := newModel(t)
+		m.SetOpset("", opset)
+		for _, n := range m.Graph.Nodes() {
+			for i := range outputs {
+				if n.Is("BatchNormalization") {
+					n.NeedOutput(i)
+				}
+			}
+			if n.Is("BatchNormalization") && opset >= 14 {
+				n.SetAttr(onnxgraph.Int("training_mode", 1))
+			}
 		}
+		return m
 	}
 	want := naive(t, newModel(t), batches(t, set, o), o, false)
-	for name, m := range map[string]*onnxgraph.Model{"for inference": newModel(t), "in training mode": training} {
+	for name, m := range map[string]*onnxgraph.Model{
+		"for inference": newModel(t), "in training mode": training(18, 3), "in training mode, without its outputs": training(18, 1),
+		"in training mode, told by the outputs": training(11, 5),
+	} {
 		t.Run(name, func(t *testing.T) {
 			before := m.Clone()
 			report, err := Recalibrate(context.Background(), m, set, o)
@@ -210,6 +221,37 @@ func TestRecalibrate(t *testing.T) {
 				t.Errorf("report %+v, want one of 48 images and nodes 1 and 4", report)
 			}
 			near(t, "mean shift and variance ratio", []float64{last.MeanShift, last.VarianceRatio}, []float64{math.Sqrt(shift), ratio})
+		})
+	}
+}
+
+// TestBodies has normalisations in bodies of other nodes and in functions, which are not measured: that is an error that names
+// them all, and the model stays as it was.
+func TestBodies(t *testing.T) {
+	set, o := newOptions(t)
+	flat := newModel(t)
+	g := flat.Graph
+	g.Rename(g.Inputs()[0], convcases.X)
+	g.Rename(g.Outputs()[0], convcases.Y)
+	for _, place := range convcases.Places {
+		t.Run(place.Name, func(t *testing.T) {
+			m := convcases.Nest(flat, place)
+			before, err := m.Bytes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Recalibrate(context.Background(), m, set, o)
+			if err == nil || !strings.Contains(err.Error(), "only the main graph is measured") {
+				t.Fatalf("got error %v, want one that says so", err)
+			}
+			for _, name := range []string{`"1"`, `"4"`} {
+				if !strings.Contains(err.Error(), name) {
+					t.Errorf("error %v does not name %s", err, name)
+				}
+			}
+			if after, err := m.Bytes(); err != nil || !bytes.Equal(after, before) {
+				t.Errorf("the model was changed (%v)", err)
+			}
 		})
 	}
 }
@@ -347,6 +389,10 @@ func TestFaults(t *testing.T) {
 		o.BatchSize = 1
 		if _, err := Recalibrate(context.Background(), m, set, o); err == nil || !strings.Contains(err.Error(), "2 images or more") {
 			t.Errorf("got error %v, want one that says so", err)
+		}
+		o.BatchSize = 2 // whose two numbers have a variance
+		if report, err := Recalibrate(context.Background(), m, set, o); err != nil || len(report.Changes) != 2 {
+			t.Errorf("batches of 2: %+v, %v", report, err)
 		}
 	})
 	t.Run("stopped", func(t *testing.T) {
