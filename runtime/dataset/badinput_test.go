@@ -51,6 +51,10 @@ func TestBadInput(t *testing.T) {
 			writeIDX(t, dir, 2, 2, 2)
 			write(t, dir+"/train-images-idx3-ubyte", idx(idxLabels, []uint32{2, 2, 2}, make([]byte, 8)))
 		}, "", Options{}, []string{"train-images-idx3-ubyte", "0x00000801", "0x00000803"}},
+		{"wrong magic of labels", func(t testing.TB, dir string) {
+			writeIDX(t, dir, 2, 2, 2)
+			write(t, dir+"/train-labels-idx1-ubyte", idx(idxImages, []uint32{2, 1, 1}, make([]byte, 2)))
+		}, "", Options{}, []string{"train-labels-idx1-ubyte", "0x00000803", "0x00000801"}},
 		{"idx header cut short", func(t testing.TB, dir string) {
 			writeIDX(t, dir, 2, 2, 2)
 			write(t, dir+"/train-images-idx3-ubyte", idx(idxImages, []uint32{2}, nil))

@@ -91,9 +91,10 @@ func TestOpen(t *testing.T) {
 		{"image folder in gray, without splits, a class called train", func(t testing.TB, dir string) string {
 			write(t, filepath.Join(dir, "train/x.jpg"), jpegFile(t, plain(8, 8, color.Gray{90})))
 			write(t, filepath.Join(dir, "ship/x.jpeg"), jpegFile(t, plain(8, 8, color.Gray{40})))
+			write(t, filepath.Join(dir, "train/y.png"), pngFile(t, plain(8, 8, color.NRGBA{200, 100, 50, 255}))) // 0.299 of red, 0.587, 0.114
 			write(t, filepath.Join(dir, ".cache/x.txt"), nil)
 			return dir
-		}, Options{Shape: Shape{1, 2, 2}}, "imagefolder", []string{"ship", "train"}, Shape{1, 2, 2}, []int64{0, 1}, []byte{90, 90, 90, 90}},
+		}, Options{Shape: Shape{1, 2, 2}}, "imagefolder", []string{"ship", "train"}, Shape{1, 2, 2}, []int64{0, 1, 1}, []byte{124, 124, 124, 124}},
 		{"image folder for a model of any number of channels", func(t testing.TB, dir string) string { writeFolder(t, dir); return dir },
 			Options{Shape: Shape{0, 2, 3}}, "imagefolder", []string{"10", "9", "cat"}, Shape{3, 2, 3}, []int64{0, 1, 1, 2}, bluePixels},
 	}
@@ -151,6 +152,52 @@ func TestSplitAndNotes(t *testing.T) {
 		}
 		if notes := fmt.Sprint(d.Notes); (test.note == "") != (len(d.Notes) == 0) || !strings.Contains(notes, test.note) {
 			t.Errorf("%s %s: notes %s, want %q", test.path, test.split, notes, test.note)
+		}
+	}
+}
+
+// TestNPZTypes opens images and labels of every type of numbers: integers are pixels as they are, real numbers in [0,1] the share
+// of 255 that they are, and labels are class numbers.
+func TestNPZTypes(t *testing.T) {
+	for dtype, encode := range map[string]func(v float64) any{
+		"|u1": func(v float64) any { return uint8(v) },
+		"|i1": func(v float64) any { return int8(min(v, 127)) },
+		"<u2": func(v float64) any { return uint16(v) },
+		"<i2": func(v float64) any { return int16(v) },
+		"<u4": func(v float64) any { return uint32(v) },
+		"<i4": func(v float64) any { return int32(v) },
+		"<u8": func(v float64) any { return uint64(v) },
+		"<i8": func(v float64) any { return int64(v) },
+		"<f4": func(v float64) any { return float32(v) },
+		"<f8": func(v float64) any { return v },
+	} {
+		isReal := strings.Contains(dtype, "f")
+		var pixels, labels []byte
+		var want []uint8
+		for _, v := range []float64{255, 0, 1, 128, 127, 254} {
+			if dtype == "|i1" {
+				v = min(v, 127)
+			}
+			want = append(want, uint8(v))
+			if isReal {
+				v /= 255
+			}
+			pixels, _ = binary.Append(pixels, binary.LittleEndian, encode(v))
+		}
+		for _, v := range []float64{3, 0, 120} {
+			labels, _ = binary.Append(labels, binary.LittleEndian, encode(v))
+		}
+		path := filepath.Join(t.TempDir(), "set.npz")
+		npz(t, path, map[string][]byte{"images": npy(dtype, "(3, 1, 2)", pixels), "labels": npy(dtype, "(3,)", labels)})
+		d := mustOpen(t, path, Options{})
+		got := make([]uint8, 6)
+		for i := range d.Len() {
+			if err := d.Pixels(i, got[2*i:][:2]); err != nil {
+				t.Errorf("%s: %v", dtype, err)
+			}
+		}
+		if !slices.Equal(got, want) || !slices.Equal(d.labels, []int64{3, 0, 120}) || len(d.Notes) > 0 {
+			t.Errorf("%s: pixels %v, labels %v, notes %q; want %v, labels 3, 0, 120", dtype, got, d.labels, d.Notes, want)
 		}
 	}
 }
