@@ -51,6 +51,7 @@ func TestRobust(t *testing.T) {
 		normalize dataset.Normalization
 	}{
 		{"gray", gray, normalization},
+		{"no normalization", gray, dataset.Normalization{}},
 		{"channels of their own", colors, dataset.Normalization{Mean: []float64{0.2, 0.5, 0.9}, Std: []float64{0.1, 0.3, 2}}},
 		{"one for all channels", colors, normalization},
 		{"blue first", colors, dataset.Normalization{Mean: []float64{0.2, 0.5, 0.9}, Std: []float64{0.1, 0.3, 2}, Channels: dataset.BGR}},
@@ -60,6 +61,9 @@ func TestRobust(t *testing.T) {
 			each, err := c.normalize.For(shape.Channels)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if each.Std == nil {
+				each = dataset.Normalization{Mean: []float64{0}, Std: []float64{1}}
 			}
 			images, labels := all(t, c.set, c.normalize)
 			m, w := linearOn(t, 0.1, shape)

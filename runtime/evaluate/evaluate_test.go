@@ -302,3 +302,78 @@ func TestFaults(t *testing.T) {
 		}
 	})
 }
+
+// TestNotMeasured has what cannot be measured, by Measure and by Predict: the error says why, wherever it comes up.
+func TestNotMeasured(t *testing.T) {
+	gray, colors := newSet(t), newColorSet(t)
+	damaged := newColorSet(t)
+	if err := os.Truncate(damaged.Name(20), 30); err != nil {
+		t.Fatal(err)
+	}
+	plain, _ := linear(t, 0.1)
+	colored, _ := linearOn(t, 0.1, colors.Shape)
+	logarithm := func() *onnxgraph.Model { // which black pixels make infinite; the data have none, but attacks make some
+		m, _ := linear(t, 0.1)
+		matrix := m.Graph.Outputs()[0].Producer()
+		matrix.SetInput(0, m.Graph.AddNode("Log", []*onnxgraph.Value{matrix.Input(0)}).Output(0))
+		return m
+	}()
+	underivable, _ := linear(t, 0.1)
+	matrix := underivable.Graph.Outputs()[0].Producer()
+	matrix.SetInput(0, underivable.Graph.AddNode("Atan", []*onnxgraph.Value{matrix.Input(0)}).Output(0))
+	folder := t.TempDir()
+	datasettest.WriteIDX(t, folder, "t10k", side, []byte{0, 1, 2, 3}, func(i, x, y int) byte { return byte(1 + x) })
+	dark, err := dataset.Open(folder, dataset.Options{Split: dataset.Test, Classes: classes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name     string
+		model    *onnxgraph.Model
+		set      *dataset.Dataset
+		options  Options
+		want     string
+		attacked bool // whether it is only the attack that fails
+	}{
+		{"an image that cannot be read", colored, damaged, Options{BatchSize: 8}, damaged.Name(20), false},
+		{"normalization of another number of channels", plain, gray, Options{BatchSize: 8, Normalize: dataset.Normalization{Mean: []float64{0, 0}, Std: []float64{1, 1}}},
+			"measuring on " + gray.Path + ": normalization has 2 means", false},
+		{"an operator without a gradient", underivable, gray, Options{BatchSize: 8, Epsilon: 0.1}, "Atan", true},
+		{"not finite under attack", logarithm, dark, Options{BatchSize: 4, Epsilon: 0.1}, "not finite numbers", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fitted := fit(t, c.model, c.options.BatchSize, c.set.Shape)
+			_, err := Measure(t.Context(), fitted, "input", c.set, c.options)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("measured: error %v, want %q in it", err, c.want)
+			}
+			seen := 0
+			err = Predict(t.Context(), fitted, "input", c.set, c.options, func(int, []float64) { seen++ })
+			if c.attacked && (err != nil || seen != c.set.Len()) || !c.attacked && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("predicted %d images: error %v", seen, err)
+			}
+			if c.options.Epsilon = 0; c.attacked {
+				if _, err := Measure(t.Context(), fitted, "input", c.set, c.options); err != nil {
+					t.Errorf("without an attack: %v", err)
+				}
+			}
+		})
+	}
+	t.Run("batches of no images", func(t *testing.T) {
+		if _, err := Measure(t.Context(), fit(t, plain, 1, gray.Shape), "input", gray, Options{}); err == nil || !strings.Contains(err.Error(), "batch size 0") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("predictions that are stopped or not finite", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := 0
+		o := Options{BatchSize: 8, Progress: func(n int) { done = n; cancel() }}
+		if err := Predict(ctx, fit(t, plain, 8, gray.Shape), "input", gray, o, func(int, []float64) {}); !errors.Is(err, context.Canceled) || done != 8 {
+			t.Errorf("error %v after %d images, want that it was stopped after 8", err, done)
+		}
+		err := Predict(t.Context(), fit(t, logarithm, 8, gray.Shape), "input", gray, Options{BatchSize: 8}, func(int, []float64) {})
+		if err == nil || !strings.Contains(err.Error(), "not finite numbers") {
+			t.Errorf("black pixels: error %v", err)
+		}
+	})
+}

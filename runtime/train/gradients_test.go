@@ -171,7 +171,7 @@ func (j zooJob) compare(t *testing.T, judged judgement) gradientErrors {
 func (j zooJob) gradients(t *testing.T) (map[string][]float32, float64) {
 	t.Helper()
 	step, err := train.Step(j.model, j.images.Dims(), trainstep.Options{
-		Trained: j.Trained, Optimizer: trainstep.SGD{Momentum: 0.9}, FreezeStatistics: j.Statistics == "running",
+		Trained: j.Trained, Optimizer: trainstep.SGD{Momentum: 0.9}, FreezeStatistics: j.Statistics == "running", BlockForm: j.form,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -68,6 +68,48 @@ func TestTrainFrom(t *testing.T) {
 	}
 }
 
+// TestTrainFromDropout has Dropouts before the node after which training starts, and behind it: those before do nothing, as what
+// is there does not train, and those behind drop.
+func TestTrainFromDropout(t *testing.T) {
+	dropped := func(names ...string) *onnxgraph.Model { // in front of the named nodes
+		m := leNet(t)
+		for _, n := range m.Graph.Nodes() {
+			if slices.Contains(names, n.Name()) {
+				n.SetInput(0, m.Graph.AddNode("Dropout", []*onnxgraph.Value{n.Input(0)}).Output(0))
+			}
+		}
+		return m
+	}
+	first := newRun(t, leNet(t), transform.Baseline)
+	tune := func(m *onnxgraph.Model) *train.Result {
+		r := newRun(t, m, transform.Baseline)
+		r.Train, r.Test = first.Train, first.Test
+		r.Recipe.Epochs, r.Recipe.TrainFrom = 2, "relu3"
+		if err := r.Recipe.Select(m, transform.Baseline); err != nil {
+			t.Fatal(err)
+		}
+		return do(t, r)
+	}
+	plain := tune(leNet(t))
+	for _, c := range []struct {
+		name  string
+		model *onnxgraph.Model
+		drops bool
+	}{
+		{"before", dropped("conv2"), false},
+		{"before, twice", dropped("relu1", "fc1"), false},
+		{"right before", dropped("relu3"), false},
+		{"behind", dropped("fc3"), true},
+		{"right behind", dropped("fc2"), true},
+	} {
+		got := tune(c.model)
+		differs := len(changed(t, plain.Model, got.Model)) > 0
+		if differs != c.drops || (got.History[1].TrainLoss != plain.History[1].TrainLoss) != c.drops {
+			t.Errorf("%s: trains other weights than without: %v, want %v; losses %g and %g", c.name, differs, c.drops, got.History[1].TrainLoss, plain.History[1].TrainLoss)
+		}
+	}
+}
+
 // TestTrainFromOperatorWithoutGradient trains a net that cannot be trained as a whole.
 func TestTrainFromOperatorWithoutGradient(t *testing.T) {
 	m := withAtan(t)

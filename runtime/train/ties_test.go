@@ -14,6 +14,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // tied is a network whose layers are used at several places, or whose constants are merged as exporters merge equal ones.
@@ -243,6 +244,89 @@ func TestTies(t *testing.T) {
 				t.Error("the gradients differ from PyTorch's: ", e)
 			}
 		})
+	}
+}
+
+// untied returns a copy of a model in which every node reads constants of its own, and for each constant that several places
+// read the names of those that take its place there.
+func untied(t *testing.T, m *onnxgraph.Model) (*onnxgraph.Model, map[string][]string) {
+	t.Helper()
+	m = m.Clone()
+	for _, key := range m.MetadataKeys() {
+		m.RemoveMetadata(key) // the blocks would no longer be as they are recorded
+	}
+	copies := map[string][]string{}
+	for _, v := range m.Graph.Initializers() {
+		copies[v.Name()] = []string{v.Name()}
+		for i, use := range v.Uses() {
+			if i > 0 {
+				own := m.Graph.AddConstant(v.Name()+".again", v.Constant())
+				use.Node.SetInput(use.Index, own)
+				copies[v.Name()] = append(copies[v.Name()], own.Name())
+			}
+		}
+	}
+	return m, copies
+}
+
+// TestTiedGradients compares the gradients of layers that are used at several places, plain and in blocks of every form, with the
+// sums of those of layers that are used once each.
+func TestTiedGradients(t *testing.T) {
+	orttest.Init(t)
+	for name, build := range tiedNetworks {
+		for _, expansion := range []int{0, 2} { // 0 for no blocks
+			n := newTied("none")
+			build(n)
+			variant := transform.Baseline
+			if expansion > 0 {
+				variant = transform.Frozen
+				if _, err := transform.Convert(n.Model, transform.Options{Pointwise: transform.Random, Expansion: expansion}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			base := filepath.Join(t.TempDir(), "tied")
+			job := newTiedJob(t, n.Model, variant, base)
+			apart := job
+			var copies map[string][]string
+			apart.model, copies = untied(t, job.model)
+			if !slices.ContainsFunc(job.Trained, func(name string) bool { return len(copies[name]) > 1 && strings.Contains(name, "weight") }) {
+				continue // nothing is tied
+			}
+			apart.Trained = nil
+			for _, trained := range job.Trained {
+				apart.Trained = append(apart.Trained, copies[trained]...)
+			}
+			parts, wantLoss := apart.gradients(t)
+			want, size := map[string][]float64{}, 0.0
+			for trained, names := range copies {
+				for _, name := range names {
+					for i, v := range parts[name] {
+						if want[trained] == nil {
+							want[trained] = make([]float64, len(parts[name]))
+						}
+						want[trained][i] += float64(v)
+						size = max(size, math.Abs(want[trained][i]))
+					}
+				}
+			}
+			for _, job.form = range trainstep.BlockForms() {
+				if expansion == 0 && job.form != trainstep.AutoForm {
+					continue
+				}
+				got, loss := job.gradients(t)
+				if math.Abs(loss-wantLoss) > 1e-5*wantLoss || len(got) != len(job.Trained) {
+					t.Errorf("%s, expansion %d, %s: loss %g and %d gradients, want %g and %d", name, expansion, job.form, loss, len(got), wantLoss, len(job.Trained))
+				}
+				for trained, gradient := range got {
+					for i, v := range gradient {
+						if !(math.Abs(float64(v)-want[trained][i]) < 1e-4*size) {
+							t.Errorf("%s, expansion %d, %s: the gradient of %s is %g at %d, want %g", name, expansion, job.form, trained, v, i, want[trained][i])
+							break
+						}
+					}
+				}
+			}
+		}
 	}
 }
 

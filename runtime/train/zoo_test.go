@@ -15,6 +15,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // zooCase is a model of torchvision in one of the modes that zoo.py exports.
@@ -55,6 +56,7 @@ type zooJob struct {
 
 	model          *onnxgraph.Model
 	images, labels *onnxgraph.Tensor
+	form           trainstep.BlockForm
 }
 
 // exportZoo writes the exports of the cases to a folder.
