@@ -36,6 +36,9 @@ const (
 
 var intercept atomic.Pointer[func(Step) error]
 
+// Skipped is what the function of Intercept returns for a step that is to be left out as if it were done.
+var Skipped = errors.New("skipped")
+
 // Intercept has before called ahead of every step, until the function that it returns is called. An error of before takes the
 // step's place. It is for tests, see package atomicfiletest; before may be called by several goroutines at a time.
 func Intercept(before func(Step) error) (end func()) {
@@ -49,7 +52,10 @@ func do(s Step, step func() error) error {
 	if before := intercept.Load(); before != nil {
 		err = (*before)(s)
 	}
-	if err == nil {
+	switch err {
+	case Skipped:
+		return nil
+	case nil:
 		err = step()
 	}
 	if err != nil {
@@ -86,15 +92,16 @@ func openFolder(path string) (*os.File, error) {
 // syncFolder makes the names of a folder durable. Some file systems cannot be asked for that; they say that the operation is not
 // valid or not supported.
 func syncFolder(f *os.File, path string) error {
-	return do(Step{Doing: SyncFolder, Path: path, Name: path}, func() error {
+	err := do(Step{Doing: SyncFolder, Path: path, Name: path}, func() error {
 		if f == nil {
 			return nil
 		}
-		if err := f.Sync(); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
-		return nil
+		return f.Sync()
 	})
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
 }
 
 // syncFile makes the content of a file durable.

@@ -47,31 +47,26 @@ func makeTemporary(folder string) (*Temporary, error) {
 	if err := do(Step{Doing: MakingFolder, Path: t.Path, Name: folder}, func() error { return os.Mkdir(t.Path, 0o700) }); err != nil {
 		return nil, err
 	}
-	err := do(Step{Doing: Locking, Path: t.Path, Name: folder}, func() (err error) {
-		t.lock, err = hold(filepath.Join(t.Path, lockFile))
-		return err
-	})
-	if err != nil {
-		return nil, errors.Join(err, remove(filepath.Join(t.Path, lockFile), t.Path), remove(t.Path, t.Path))
+	t.lock = flock.New(filepath.Join(t.Path, lockFile))
+	err := do(Step{Doing: Locking, Path: t.Path, Name: folder}, t.hold)
+	if err != nil && !hasNoLocks(err) {
+		return nil, errors.Join(err, t.Remove())
 	}
 	return t, nil
 }
 
-// hold makes a file and locks it. Where a file system has no locks it does without: nobody else will find such a lock free.
-func hold(path string) (*flock.Flock, error) {
-	l := flock.New(path)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // another process tries it for a moment at most
+// hold makes the lock's file and locks it.
+func (t *Temporary) hold() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // another process may try it, for a moment
 	defer cancel()
-	_, err := l.TryLockContext(ctx, time.Millisecond)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && !isAt(l, path):
-		return nil, errors.Join(errGone, l.Close())
-	case err != nil && !hasNoLocks(err):
-		return nil, errors.Join(err, l.Close())
+	_, err := t.lock.TryLockContext(ctx, time.Millisecond)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !isAt(t.lock, t.lock.Path()) {
+		return errGone
 	}
-	return l, nil
+	return err
 }
 
+// hasNoLocks reports whether a file system has no locks. There one does without: nobody else can find such a lock free.
 func hasNoLocks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK)
 }
@@ -104,6 +99,9 @@ func (t *Temporary) Remove() error {
 // empty removes what is in the folder, and the lock's file only then: as long as there is anything, the lock tells whose it is.
 func (t *Temporary) empty() error {
 	entries, err := os.ReadDir(t.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,52 @@
+//go:build !windows
+
+package atomicfile
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// TestMode writes files under several masks: a new one gets what the mask leaves, and a replaced one keeps its mode. What comes with
+// a file is as private as that.
+func TestMode(t *testing.T) {
+	for _, c := range []struct {
+		mask   int
+		before fs.FileMode // 0 for a new file
+		want   fs.FileMode
+	}{
+		{0o022, 0, 0o644},
+		{0o002, 0, 0o664},
+		{0o077, 0, 0o600},
+		{0, 0, 0o666},
+		{0o022, 0o600, 0o600},
+		{0o077, 0o664, 0o664},
+		{0o022, 0o444, 0o444},
+		{0o022, 0o755, 0o755},
+		{0o022, 0o644, 0o644},
+	} {
+		path := filepath.Join(t.TempDir(), "file")
+		if c.before != 0 {
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(path, c.before); err != nil {
+				t.Fatal(err)
+			}
+		}
+		old := syscall.Umask(c.mask)
+		with, err := writeBoth(path, "with", nil)
+		syscall.Umask(old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{path, filepath.Join(filepath.Dir(path), with)} {
+			if info, err := os.Stat(path); err != nil || info.Mode() != c.want {
+				t.Errorf("mask %03o, mode %03o before: %s has mode %v, %v, want %v", c.mask, c.before, filepath.Base(path), info.Mode(), err, c.want)
+			}
+		}
+	}
+}
