@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
@@ -18,7 +19,7 @@ import (
 
 // lab is what contestants work with: models and data in a folder, made when they are asked for.
 type lab struct {
-	folder  string
+	folder  *atomicfile.Temporary
 	library *ort.Library
 	python  string // the one that has PyTorch
 	torch   string // the version of PyTorch, "" if there is none
@@ -26,7 +27,7 @@ type lab struct {
 }
 
 func newLab(library *ort.Library) (*lab, error) {
-	folder, err := os.MkdirTemp("", "rcfreeze-bench")
+	folder, err := atomicfile.NewTemporary(os.TempDir())
 	if err != nil {
 		return nil, err
 	}
@@ -40,9 +41,9 @@ func newLab(library *ort.Library) (*lab, error) {
 	return l, nil
 }
 
-func (l *lab) close() error { return os.RemoveAll(l.folder) }
+func (l *lab) close() error { return l.folder.Remove() }
 
-func (l *lab) scratch(name string) string { return filepath.Join(l.folder, name) }
+func (l *lab) scratch(name string) string { return filepath.Join(l.folder.Path, name) }
 
 // model names a model.
 type model struct {
@@ -138,7 +139,7 @@ func (l *lab) export(ctx context.Context, m model, path string) error {
 	if l.torch == "" {
 		return fmt.Errorf("torchvision, which makes the model: %w", errNotInstalled)
 	}
-	cmd := exec.CommandContext(ctx, l.python, filepath.Join("testdata", "torch", "zoo.py"), l.folder,
+	cmd := exec.CommandContext(ctx, l.python, filepath.Join("testdata", "torch", "zoo.py"), l.folder.Path,
 		"--models", m.source, "--modes", "eval", "--size", "224", "--classes", "1000")
 	if err := quietly(cmd); err != nil {
 		return err

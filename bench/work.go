@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
@@ -235,11 +236,11 @@ func trainEpochs(ctx context.Context, j job, watch func(run *train.Run, done fun
 		return nil, err
 	}
 	recipe.Epochs, recipe.LearningRate = math.MaxInt32, 0.01
-	folder, err := os.MkdirTemp("", "rcfreeze-run")
+	folder, err := atomicfile.NewTemporary(os.TempDir())
 	if err != nil {
 		return nil, err
 	}
-	run := &train.Run{Model: j.model, Recipe: recipe, Folder: train.Folder(filepath.Join(folder, "run")), Keep: train.KeepLast, Normalize: normalization}
+	run := &train.Run{Model: j.model, Recipe: recipe, Folder: train.Folder(filepath.Join(folder.Path, "run")), Keep: train.KeepLast, Normalize: normalization}
 	if run.Augment, err = dataset.ParseAugmentations(j.augment); err != nil {
 		return nil, err
 	}
@@ -260,7 +261,7 @@ func trainEpochs(ctx context.Context, j job, watch func(run *train.Run, done fun
 	})
 	go func() {
 		_, err := run.Do(ctx)
-		ended <- errors.Join(err, os.RemoveAll(folder))
+		ended <- errors.Join(err, folder.Remove())
 	}()
 	return func() (float64, error) {
 		more <- true

@@ -87,8 +87,14 @@ if ! "$from"; then
     "https://github.com/microsoft/onnxruntime/releases and set RCFREEZE_ORT_LIB to the library's file"
 fi
 
-mv "$work/library" "$library"
+# place moves a file to its place, complete and to stay: it is on the disk before it has its name, and the name is before all goes on.
+place() {
+  sync "$1"
+  mv "$1" "$2"
+  sync "$folder"
+}
+place "$work/library" "$library"
 (cd "$folder" && sha256 "$(basename "$library")") >"$work/record"
-mv "$work/record" "$record"
+place "$work/record" "$record"
 say "ONNX Runtime $version is in place"
 echo "$PWD/$library"

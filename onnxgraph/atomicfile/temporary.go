@@ -109,7 +109,8 @@ func (t *Temporary) empty() error {
 		if e.Name() == lockFile {
 			continue
 		}
-		if err := remove(filepath.Join(t.Path, e.Name()), t.Path); err != nil {
+		path := filepath.Join(t.Path, e.Name())
+		if err := do(Step{Doing: Removing, Path: path, Name: t.Path}, func() error { return os.RemoveAll(path) }); err != nil {
 			return err
 		}
 	}
