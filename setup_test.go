@@ -37,10 +37,11 @@ func TestSetupIsKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"mkdir", "mktemp", "rm", "mv", "tar", "sync", "sha256sum"} {
+	for _, name := range []string{"mkdir", "mktemp", "rm", "mv", "tar", "sha256sum"} {
 		program(name, fmt.Sprintf("exec %s \"$@\"", tool(t, name)))
 	}
 	program("curl", fmt.Sprintf("exec %s '%s' \"$3\"", tool(t, "cp"), at("release.tgz")))
+	program("sync", ":")
 	program("uname", "[ \"$1\" = -s ] && echo Linux || echo x86_64")
 	for _, name := range []string{"bash", "dirname", "basename", "wc", "gzip"} { // these change nothing
 		if err := os.Symlink(tool(t, name), at("bin", name)); err != nil {
