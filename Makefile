@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: help setup build test test-all race fuzz mutate large crash soak lint zoo gradients bench gobench demo peers clean
 
-# How long make fuzz takes for each of its tests, such as 30m.
+# How long make fuzz takes for each of its tests, such as 30m, or how many inputs each tries, such as 100000x.
 FUZZTIME ?= 1m
 
 # What make mutate does: N mutants of the package PKG, 0 for all, drawn by SEED; TESTS names further packages whose tests run,
@@ -40,9 +40,8 @@ test-all: test ## all tests: also those beside peers (see make peers), which tak
 race: setup ## all that make test runs, under Go's race detector, in random order, three times: an hour on two cores
 	go test -race -shuffle on -count 3 -timeout 3h ./...
 
-fuzz: ## damage models at random, load and convert them; FUZZTIME=30m is for how long each
-	go test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./onnxgraph
-	go test -run '^$$' -fuzz FuzzConvert -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./transform
+fuzz: ## damage files of every kind at random, and read them; FUZZTIME=30m is for how long each, FUZZ=NPY for those of that name
+	@FUZZTIME=$(FUZZTIME) FUZZ=$(FUZZ) scripts/fuzz.sh
 
 mutate: setup ## tell what no test of a package would notice: PKG=./transform [N=200] [SEED=1] [TESTS=./other] [SKIP=regexp]
 	@: $${PKG:?'name a package: make mutate PKG=./transform'}

@@ -43,7 +43,7 @@ func Check(path string, info os.FileInfo) error {
 	case mode.IsDir():
 		return fmt.Errorf("%s is a folder: name a file in it", path)
 	default:
-		return fmt.Errorf("%s is %s, not a file: save what it holds to a file, and name that", path, Kind(mode))
+		return fmt.Errorf("%s is %s, not a file, and only files are read here", path, Kind(mode))
 	}
 }
 

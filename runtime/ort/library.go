@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
 )
 
 // LibraryVariable is the environment variable that names the shared library's file, or its folder.
@@ -114,6 +116,13 @@ func (p place) inspect(folder, file string) (*Library, error) {
 func inspect(path, foundBy string) (*Library, error) {
 	// The loader takes a bare file name for one to search for.
 	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err == nil {
+		err = plainfile.Check(path, info) // the loader would wait for a pipe
+	}
 	if err != nil {
 		return nil, err
 	}
