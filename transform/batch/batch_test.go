@@ -205,6 +205,9 @@ func TestTargetsOfOthers(t *testing.T) {
 		"sizes of some axes, the first of all": func(g *onnxgraph.Graph, x, sizes *onnxgraph.Value) *onnxgraph.Node {
 			return g.AddNode("Resize", values{x, nil, nil, sizes}, onnxgraph.Ints("axes", 1))
 		},
+		"no sizes": func(g *onnxgraph.Graph, x, sizes *onnxgraph.Value) *onnxgraph.Node {
+			return g.AddNode("Reshape", values{x})
+		},
 		"scales": func(g *onnxgraph.Graph, x, sizes *onnxgraph.Value) *onnxgraph.Node {
 			return g.AddNode("Resize", values{x, nil, sizes})
 		},
@@ -221,12 +224,16 @@ func TestTargetsOfOthers(t *testing.T) {
 				sizes := m.Graph.AddConstant("sizes", onnxgraph.NewTensor([]int64{2}, []int64{from.Size, 4}))
 				n := add(m.Graph, m.Graph.Value("images"), sizes)
 				m.Graph.AddOutput(n.Output(0), onnxgraph.Float32, nil)
-				before := n.Inputs()
+				next := m.Graph.AddNode("Reshape", values{n.Output(0), sizes}) // follows all the same
+				before := slices.Clone(n.Inputs())
 				if err := batch.SetSize(m, onnxgraph.Dim{Size: 5}); err != nil {
 					t.Fatal(err)
 				}
 				if !slices.Equal(n.Inputs(), before) {
 					t.Errorf("from %v: the node reads %v, want %v", from, n.Inputs(), before)
+				}
+				if follows := next.Input(1) != sizes; follows != (from.Size >= 0) {
+					t.Errorf("from %v: the Reshape behind it reads %v", from, next.Input(1))
 				}
 			}
 		})

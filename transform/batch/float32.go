@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -20,15 +21,25 @@ func MakeFloat32(m *onnxgraph.Model) error {
 	if !known {
 		dims = slices.Repeat([]onnxgraph.Dim{{Size: -1}}, 4)
 	}
-	taken, err := m.Graph.AddInput(input.Name()+".float32", onnxgraph.Float32, dims)
+	return readThrough(m, input, ".float32", onnxgraph.Float32, dims, "Cast", onnxgraph.Int("to", int64(input.DType())))
+}
+
+// readThrough gives a model an input of another type or shape in the place of the one that it has: a node with the given
+// attributes makes the old one of the new one, which has the old one's name with something behind it.
+func readThrough(m *onnxgraph.Model, input *onnxgraph.Value, behind string, dtype onnxgraph.DType, dims []onnxgraph.Dim, opType string, attrs ...onnxgraph.Attribute) error {
+	if input.IsOutput() {
+		return fmt.Errorf("changing what %s takes: its input %q is an output, too: export the model without that output", m.Path(), input.Name())
+	}
+	taken, err := m.Graph.AddInput(input.Name()+behind, dtype, dims)
 	if err != nil {
 		return err
 	}
-	cast := m.Graph.AddNode("Cast", []*onnxgraph.Value{taken}, onnxgraph.Int("to", int64(input.DType())))
-	if others := m.Graph.Nodes(); len(others) > 1 {
-		m.Graph.Insert(others[0], cast)
+	others := m.Graph.Nodes()
+	n := m.Graph.AddNode(opType, []*onnxgraph.Value{taken}, attrs...)
+	if len(others) > 0 {
+		m.Graph.Insert(others[0], n)
 	}
-	onnxgraph.ReplaceUses(input, cast.Output(0))
+	onnxgraph.ReplaceUses(input, n.Output(0))
 	m.Graph.RemoveInput(input)
 	return nil
 }

@@ -26,15 +26,6 @@ func MakeChannelsFirst(m *onnxgraph.Model) error {
 		return err
 	}
 	dims, _ := input.Shape()
-	first, err := m.Graph.AddInput(input.Name()+".channels_first", input.DType(), []onnxgraph.Dim{dims[0], dims[3], dims[1], dims[2]})
-	if err != nil {
-		return err
-	}
-	last := m.Graph.AddNode("Transpose", []*onnxgraph.Value{first}, onnxgraph.Ints("perm", 0, 2, 3, 1))
-	if others := m.Graph.Nodes(); len(others) > 1 {
-		m.Graph.Insert(others[0], last)
-	}
-	onnxgraph.ReplaceUses(input, last.Output(0))
-	m.Graph.RemoveInput(input)
-	return nil
+	first := []onnxgraph.Dim{dims[0], dims[3], dims[1], dims[2]}
+	return readThrough(m, input, ".channels_first", input.DType(), first, "Transpose", onnxgraph.Ints("perm", 0, 2, 3, 1))
 }

@@ -103,6 +103,58 @@ func TestWithoutImages(t *testing.T) {
 	}
 }
 
+// TestRefusedInputs has models whose input is an output, too, and models that have the name of a new input already: they are
+// refused, and stay as they are.
+func TestRefusedInputs(t *testing.T) {
+	for name, change := range map[string]func(*onnxgraph.Model) error{".channels_first": MakeChannelsFirst, ".float32": MakeFloat32} {
+		for _, isOutput := range []bool{true, false} {
+			m := onnxgraph.New("net", 8, 18)
+			x, err := m.Graph.AddInput("x", onnxgraph.Float16, onnxgraph.Static(1, 4, 4, 3))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Graph.AddOutput(m.Graph.AddNode("Relu", []*onnxgraph.Value{x}).Output(0), onnxgraph.Float16, onnxgraph.Static(1, 4, 4, 3))
+			complaint := `input "x" is an output, too`
+			if isOutput {
+				m.Graph.AddOutput(x, onnxgraph.Float16, onnxgraph.Static(1, 4, 4, 3))
+			} else {
+				m.Graph.AddConstant("x"+name, onnxgraph.NewScalar[float32](1))
+				complaint = "x" + name
+			}
+			if err := change(m); err == nil || !strings.Contains(err.Error(), complaint) {
+				t.Errorf("%s: got error %v, want one with %s", name, err, complaint)
+			}
+			if len(m.Graph.Nodes()) != 1 || len(m.Graph.Inputs()) != 1 || m.Graph.Nodes()[0].Input(0) != x {
+				t.Errorf("%s: the model has changed", name)
+			}
+		}
+	}
+}
+
+// TestUnreadInput changes models of which nothing reads the input.
+func TestUnreadInput(t *testing.T) {
+	for name, change := range map[string]func(*onnxgraph.Model) error{".channels_first": MakeChannelsFirst, ".float32": MakeFloat32} {
+		m := onnxgraph.New("net", 8, 18)
+		if _, err := m.Graph.AddInput("x", onnxgraph.Float16, onnxgraph.Static(1, 4, 4, 3)); err != nil {
+			t.Fatal(err)
+		}
+		if err := change(m); err != nil || len(m.Graph.Inputs()) != 1 || m.Graph.Inputs()[0].Name() != "x"+name {
+			t.Errorf("%s: %v; the model takes %v", name, err, m.Graph.Inputs())
+		}
+	}
+}
+
+// TestInputShapeOfUnknownRank gives a shape to an input of which none is declared.
+func TestInputShapeOfUnknownRank(t *testing.T) {
+	m := unranked(t, onnxgraph.Float32)
+	if err := SetInputShape(m, []int64{2, 3, 4, 5}); err != nil {
+		t.Fatal(err)
+	}
+	if shape, ok := m.Graph.Inputs()[0].StaticShape(); !ok || !slices.Equal(shape, []int64{2, 3, 4, 5}) {
+		t.Errorf("the input has shape %v", shape)
+	}
+}
+
 // unranked returns a model whose input x, of which only the element type is declared, goes through Neg.
 func unranked(t *testing.T, dtype onnxgraph.DType) *onnxgraph.Model {
 	t.Helper()
