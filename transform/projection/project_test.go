@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/gonum/blas/blas64"
 )
 
 func TestProjectAgainstNaive(t *testing.T) {
@@ -91,6 +93,7 @@ func TestProjectWithoutFullRank(t *testing.T) {
 		"both":                           {zero, 0, 0, 1, zero},
 		"both, more filters than inputs": {0, 1, 2, 3, 0, 1, 2, 3, zero, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3},
 		"only zeros":                     {zero, zero},
+		"one filter":                     {0, zero, 0, 0},
 	} {
 		j := len(filters)
 		r, distinct := make([]float64, j*n), random(5*n, 9)
@@ -120,7 +123,7 @@ func TestProjectWithoutFullRank(t *testing.T) {
 		if length(r) == 0 {
 			continue
 		}
-		if c := found.Condition; !(c >= 1 && c < 100) {
+		if c := found.Condition; !(c >= 1-1e-12 && c < 100) || name == "one filter" && c > 1+1e-12 {
 			t.Errorf("%s: the condition number is given as %g", name, c)
 		}
 		checkOptimal(t, w, r, p, o, j, n, 1e-14)
@@ -128,6 +131,44 @@ func TestProjectWithoutFullRank(t *testing.T) {
 		if found, err := Project(inside, r, o, j, n); err != nil || found.Error > 1e-12 {
 			t.Errorf("%s: relative error %.3g for filters that the bank spans, %v", name, found.Error, err)
 		}
+	}
+}
+
+// TestFactorGram compares the factor with the Gram matrix itself, of banks that are wide and high, small and larger than a strip.
+// Banks that are too close to singular are refused, and as many corrections are due as bring the error below 1e-13.
+func TestFactorGram(t *testing.T) {
+	for _, c := range []struct{ j, n int }{{3, 7}, {7, 3}, {130, 140}, {140, 130}, {4, 4}} {
+		data := random(c.j*c.n, 21)
+		r := blas64.General{Rows: c.j, Cols: c.n, Stride: c.n, Data: data}
+		g, ok := factorGram(r)
+		size, gram := c.j, product(data, flip(data, c.j, c.n), c.j, c.n, c.j)
+		if c.j > c.n {
+			size, gram = c.n, product(flip(data, c.j, c.n), data, c.n, c.j, c.n)
+		}
+		u := make([]float64, size*size)
+		for i := range size {
+			copy(u[i*size+i:(i+1)*size], g.factor.Data[i*g.factor.Stride+i:])
+		}
+		if d := difference(product(flip(u, size, size), u, size, size, size), gram); !ok || d > 1e-13 {
+			t.Errorf("%+v: UᵀU differs from the Gram matrix by %.3g, %v", c, d, ok)
+		}
+	}
+	for condition, sound := range map[float64]bool{1e2: true, 1e4: true, 1e6: false, 1e8: false} { // squared in the Gram matrix
+		bank := stretched(12, 20, condition)
+		g, ok := factorGram(blas64.General{Rows: 12, Cols: 20, Stride: 20, Data: bank})
+		if ok != sound {
+			t.Errorf("a bank of condition %g counts as sound: %v", condition, ok)
+		}
+		due := 0
+		for left := epsilon * g.condition; ok && left > 1e-13; left *= epsilon * g.condition {
+			due++
+		}
+		if ok && g.refinements() != due {
+			t.Errorf("condition %g: %d corrections, want %d", condition, g.refinements(), due)
+		}
+	}
+	if _, ok := factorGram(blas64.General{Rows: 2, Cols: 2, Stride: 2, Data: []float64{1, 2, 2, 4}}); ok {
+		t.Error("a singular bank counts as sound")
 	}
 }
 
