@@ -100,13 +100,12 @@ func (c *converter) mayChange(v *onnxgraph.Value) bool {
 // dropCast removes a Cast between two types that are one now.
 func (c *converter) dropCast(n *onnxgraph.Node) {
 	x, y := n.Input(0), n.Output(0)
-	if !n.Is("Cast") || c.added[n] || x == nil || y == nil || onnxgraph.DType(n.Int("to", 0)) != c.to || !c.dtypeOf(x).IsFloat() || c.kept[x] {
+	if !n.Is("Cast") || c.added[n] || x == nil || y == nil || onnxgraph.DType(n.Int("to", 0)) != c.to || !c.dtypeOf(x).IsFloat() {
 		return
 	}
 	c.report.Casts++
 	if !y.IsOutput() {
 		onnxgraph.ReplaceUses(y, x)
-		n.SetInput(0, nil)
 		n.Graph().Remove(n)
 		onnxgraph.RemoveUnused(x)
 		return
@@ -118,7 +117,6 @@ func (c *converter) dropCast(n *onnxgraph.Node) {
 		return
 	}
 	onnxgraph.ReplaceUses(x, y)
-	n.SetInput(0, nil)
 	producer.SwapOutput(slices.Index(producer.Outputs(), x), n, 0) // the output keeps its name
 	n.Graph().Remove(n)
 }

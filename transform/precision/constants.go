@@ -32,7 +32,7 @@ func (c *converter) convertConstants(g *onnxgraph.Graph) {
 // convertConstant converts what a Constant node holds.
 func (c *converter) convertConstant(n *onnxgraph.Node) {
 	v := n.Output(0)
-	if v == nil || c.kept[v] {
+	if v == nil {
 		return
 	}
 	if t, _ := denseOf(v); t != nil && c.changes(t.DType()) {

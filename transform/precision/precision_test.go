@@ -136,6 +136,11 @@ func newModel(t *testing.T, dtype, input onnxgraph.DType, build func(g *network,
 // run runs a model, and returns its outputs as float64.
 func run(t *testing.T, m *onnxgraph.Model, x *onnxgraph.Tensor) map[string]convcases.Array {
 	t.Helper()
+	return runOn(t, m, map[string]*onnxgraph.Tensor{convcases.X: x})
+}
+
+func runOn(t *testing.T, m *onnxgraph.Model, inputs map[string]*onnxgraph.Tensor) map[string]convcases.Array {
+	t.Helper()
 	m = m.Clone()
 	outputs := m.Graph.Outputs()
 	m.Graph.RemoveOutputs()
@@ -145,7 +150,7 @@ func run(t *testing.T, m *onnxgraph.Model, x *onnxgraph.Tensor) map[string]convc
 		m.Graph.AddOutput(wide, onnxgraph.Undefined, nil)
 	}
 	arrays := map[string]convcases.Array{}
-	for name, v := range orttest.Run(t, m, map[string]*onnxgraph.Tensor{convcases.X: x}) {
+	for name, v := range orttest.Run(t, m, inputs) {
 		arrays[strings.TrimSuffix(name, ".wide")] = convcases.ArrayOf(v)
 	}
 	return arrays
