@@ -31,6 +31,7 @@ graph {name: "g" doc_string: "graph" metadata_props {key: "of" value: "graph"}
 			node {op_type: "Neg" input: "innerw" output: "innery"} output {name: "innery" doc_string: "inner output"}}}
 		attribute {name: "types" type: TYPE_PROTO tp {denotation: "IMAGE" tensor_type {elem_type: 1}}}}
 	initializer {name: "w" data_type: 1 dims: 2000 doc_string: "weights" metadata_props {key: "of" value: "weights"}}
+	initializer {name: "typed" data_type: 7 dims: 200 doc_string: "typed"}
 	initializer {name: "small" data_type: 1 dims: 2 doc_string: "few" metadata_props {key: "of" value: "few"} float_data: [1, 2]}
 	sparse_initializer {dims: 9 values {name: "sparse" data_type: 1 dims: 1 doc_string: "sparse" float_data: 3} indices {data_type: 7 dims: 1 int64_data: 4}}
 	input {name: "x" doc_string: "input" metadata_props {key: "of" value: "input"} type {denotation: "IMAGE" tensor_type {elem_type: 1 shape {dim {dim_param: "n" denotation: "DATA_BATCH"}}}}}
@@ -48,6 +49,8 @@ func annotatedModel(t *testing.T) *onnxpb.ModelProto {
 	eachMessage(m.ProtoReflect(), func(m protoreflect.Message) {
 		if p, ok := m.Interface().(*onnxpb.TensorProto); ok && len(p.Dims) == 1 && p.Dims[0] == 2000 {
 			p.RawData = pattern(8000, len(p.GetName()))
+		} else if ok && p.GetName() == "typed" {
+			p.Int64Data = make([]int64, 200)
 		}
 		m.SetUnknown(protowire.AppendString(protowire.AppendTag(nil, 9999, protowire.BytesType), string(m.Descriptor().Name())))
 	})
@@ -77,7 +80,7 @@ func withoutData(m *onnxpb.ModelProto) *onnxpb.ModelProto {
 	m = proto.CloneOf(m)
 	eachMessage(m.ProtoReflect(), func(m protoreflect.Message) {
 		if p, ok := m.Interface().(*onnxpb.TensorProto); ok {
-			p.RawData, p.FloatData, p.ExternalData, p.DataLocation = nil, nil, nil, nil
+			p.RawData, p.FloatData, p.Int64Data, p.ExternalData, p.DataLocation = nil, nil, nil, nil, nil
 		}
 	})
 	return m
@@ -124,6 +127,13 @@ func TestSavingKeepsAll(t *testing.T) {
 			if err := proto.Unmarshal(data, got); err != nil {
 				t.Fatal(err)
 			}
+			eachMessage(got.ProtoReflect(), func(message protoreflect.Message) {
+				p, ok := message.Interface().(*onnxpb.TensorProto)
+				places := min(1, len(p.GetRawData())) + min(1, len(p.GetFloatData())) + min(1, len(p.GetInt64Data())) + min(1, len(p.GetExternalData()))
+				if ok && places != 1 {
+					t.Errorf("%s, mode %d: the elements of %q are in %d places", name, mode, p.GetName(), places)
+				}
+			})
 			if got := withoutData(got); !proto.Equal(got, want) {
 				t.Errorf("%s, mode %d: lost: %q, new: %q", name, mode, linesOnlyIn(want, got), linesOnlyIn(got, want))
 			}

@@ -142,6 +142,29 @@ func TestExternalEntries(t *testing.T) {
 	}
 }
 
+// TestEmptyExternalTensor loads a tensor without elements whose data is said to be in a file, which may be empty, too.
+func TestEmptyExternalTensor(t *testing.T) {
+	for _, size := range []int{0, 16} {
+		folder := t.TempDir()
+		if err := os.WriteFile(filepath.Join(folder, "d"), make([]byte, size), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m := &onnxpb.ModelProto{}
+		if err := prototext.Unmarshal([]byte(`ir_version: 8 graph {initializer {name: "w" data_type: 1 dims: 0 dims: 3
+			data_location: EXTERNAL external_data {key: "location" value: "d"}}}`), m); err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := Parse(marshal(t, m), folder)
+		if err != nil {
+			t.Errorf("in %d bytes: %v", size, err)
+			continue
+		}
+		if raw := weights(t, loaded); len(raw) != 0 {
+			t.Errorf("in %d bytes: it has %d", size, len(raw))
+		}
+	}
+}
+
 // TestEveryChangeIsSeen changes the file that a loaded model's weights are in, in one respect each: reading them says so.
 func TestEveryChangeIsSeen(t *testing.T) {
 	for _, mode := range []ExternalMode{ExternalNone, ExternalAll} {

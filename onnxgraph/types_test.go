@@ -22,6 +22,7 @@ node {op_type: "Relu" input: "x" output: "a"}
 node {op_type: "Neg" input: "a" output: "b"}
 node {op_type: "Optional" input: "x" output: "o" attribute {name: "type" type: TYPE_PROTO tp {tensor_type {elem_type: 1}}}}
 value_info {name: "a" type {tensor_type {elem_type: 1 shape {dim {dim_value: 5}}}}}
+value_info {name: "b" type {tensor_type {elem_type: 1 shape {dim {dim_value: 5} dim {dim_value: 6}}}}}
 value_info {name: "elsewhere" type {tensor_type {elem_type: 1}}}
 output {name: "b" type {tensor_type {elem_type: 1 shape {dim {dim_value: 5} dim {dim_value: 6}}}}}
 output {name: "x" type {tensor_type {elem_type: 1 shape {dim {dim_value: 7}}}}}
@@ -73,6 +74,9 @@ func TestForgetShapes(t *testing.T) {
 				t.Errorf("%s is %s, want %s", name, got, want)
 			}
 		}
+		if kind := m.Graph.outputs[1].info.Type.GetTensorType(); len(kind.GetShape().GetDim()) != 1 {
+			t.Errorf("an output that is an input is of type %v", kind)
+		}
 		if kind := m.Graph.outputs[2].info.Type; kind.GetSequenceType() == nil {
 			t.Errorf("an output that is a list is of type %v", kind)
 		}
@@ -112,7 +116,7 @@ func TestMapTypes(t *testing.T) {
 		"maybe":     m.Graph.inputs[6].info.Type.GetOptionalType().GetElemType().GetTensorType().GetElemType(),
 		"map":       m.Graph.inputs[7].info.Type.GetMapType().GetValueType().GetTensorType().GetElemType(),
 		"attribute": m.Graph.Nodes()[2].Attributes()[0].proto.GetTp().GetTensorType().GetElemType(),
-		"elsewhere": m.Graph.typed[1].info.Type.GetTensorType().GetElemType(),
+		"elsewhere": m.Graph.typed[2].info.Type.GetTensorType().GetElemType(),
 	} {
 		if DType(got) != Float16 {
 			t.Errorf("%s has elements of %v", name, DType(got))
