@@ -25,6 +25,12 @@ func TestDensified(t *testing.T) {
 		{"of too few axes", NewTensor([]int64{3, 1}, []int64{0, 1, 2}), []int64{2, 3}, nil},
 		{"without axes", NewTensor(nil, []int64{0}), []int64{2, 3}, nil},
 		{"negative dims", NewTensor([]int64{3}, []int64{0, 4, 5}), []int64{-2, 3}, nil},
+		{"no elements", NewTensor([]int64{3}, []int64{0, 4, 5}), []int64{0, 3}, nil},
+		{"fewer indices than values, one of which has two", NewTensor([]int64{1, 3}, []int64{0, 1, 2}), []int64{2, 2, 2}, nil},
+		{"another number of indices, of as many numbers", NewTensor([]int64{2, 3}, []int64{0, 0, 0, 1, 1, 1}), []int64{3, 3}, nil},
+		{"of three axes", NewTensor([]int64{3, 1, 1}, []int64{0, 1, 2}), []int64{6}, nil},
+		{"numbers that are no integers", NewTensor([]int64{3}, []float32{0, 1, 2}), []int64{6}, nil},
+		{"just too large", NewTensor([]int64{3}, []int64{0, 4, 5}), []int64{1<<23 + 1}, nil},
 		{"far too large", NewTensor([]int64{3}, []int64{0, 4, 5}), []int64{1 << 30, 1 << 30}, nil},
 	} {
 		sparse := &onnxpb.SparseTensorProto{Values: proto.CloneOf(values.proto), Indices: c.indices.proto, Dims: c.dims}
@@ -50,6 +56,22 @@ func TestDensified(t *testing.T) {
 				t.Errorf("%s, %s: got %v, %v", name, c.name, data, err)
 			}
 		}
+	}
+	for _, values := range []*Tensor{NewTensor([]int64{2}, []float64{1, 2}), NewTensor([]int64{2}, []int64{1, 2}), NewTensor([]int64{2}, []int8{1, 2}), NewTensor([]int64{2}, []int16{1, 2})} {
+		dense, err := densify(&onnxpb.SparseTensorProto{Values: values.proto, Indices: NewTensor([]int64{2}, []int64{3, 1}).proto, Dims: []int64{4}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, err := dense.Float64s(); err != nil || !slices.Equal(data, []float64{0, 2, 0, 1}) || dense.DType() != values.DType() {
+			t.Errorf("%v: got %v of type %v, %v", values.DType(), data, dense.DType(), err)
+		}
+	}
+	packed := &onnxpb.SparseTensorProto{Values: NewRawTensor(22, []int64{2}, []byte{0x21}).proto, Indices: NewTensor([]int64{2}, []int64{3, 1}).proto, Dims: []int64{4}}
+	if dense, err := densify(packed); err == nil {
+		t.Errorf("elements of less than a byte were spread to %v", dense.Dims())
+	}
+	if dense, err := densify(&onnxpb.SparseTensorProto{Values: NewTensor([]int64{1}, []float32{1}).proto, Indices: NewTensor([]int64{1}, []int64{8}).proto, Dims: []int64{1 << 23}}); err != nil || dense.Len() != 1<<23 {
+		t.Errorf("the largest that is spread: %v", err)
 	}
 	if dense, err := New("g", 8, 18).Graph.AddConstant("dense", values).Densified(); dense != nil || err != nil {
 		t.Errorf("a dense constant: %v, %v", dense, err)
