@@ -246,3 +246,34 @@ func TestAboveLimit(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 }
+
+// fullDisk is a file that has room for so many bytes.
+type fullDisk int64
+
+func (room fullDisk) WriteAt(p []byte, offset int64) (int, error) {
+	if offset+int64(len(p)) > int64(room) {
+		return 0, errors.New("no room")
+	}
+	return len(p), nil
+}
+
+// TestFullDisk writes a model where there is room for all of it, and for less: an error says so even if it is the last byte that
+// does not fit.
+func TestFullDisk(t *testing.T) {
+	m := lazyModel(t, 3, 1<<19)
+	m.Graph.AddConstant("w", NewRawTensor(Float32, []int64{1 << 17}, pattern(1<<19, 7)))
+	e, err := m.encode(ExternalNone, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := totalSize(e.model)
+	for _, room := range []int64{0, 1, 1 << 16, 1 << 19, 1 << 20, size - 1<<16, size - 1, size} {
+		_, err := writeParts(fullDisk(room), e.model)
+		_, _, summing := writeSummed(fullDisk(room), e.model)
+		for _, err := range []error{err, summing} {
+			if room < size && (err == nil || !strings.Contains(err.Error(), "no room")) || room == size && err != nil {
+				t.Errorf("%d bytes where there is room for %d: got error %v", size, room, err)
+			}
+		}
+	}
+}
