@@ -85,7 +85,7 @@ func TestCannotBeRead(t *testing.T) {
 		want []string
 	}{
 		"a missing file": {func() error { _, err := Load(path + ".none"); return err }, []string{"loading " + path + ".none", "no such file"}},
-		"a folder":       {func() error { _, err := Load(filepath.Dir(path)); return err }, []string{"loading " + filepath.Dir(path), "directory"}},
+		"a folder":       {func() error { _, err := Load(filepath.Dir(path)); return err }, []string{"loading " + filepath.Dir(path), "is a folder"}},
 		"a broken stream": {func() error { _, err := Read(iotest.ErrReader(errors.New("no luck")), "stdin"); return err },
 			[]string{"loading stdin", "no luck"}},
 		"a broken pipe, after some": {func() error {
