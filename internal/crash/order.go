@@ -13,17 +13,17 @@ import (
 // try that.
 //
 //   - A file's data is synced before the file gets its lasting name, and not changed after.
-//   - The folder is synced after each lasting name that is given or taken, before the next one, and before anything is
+//   - The folder is synced after each lasting name that is given, before the next one is given or taken, and before anything is
 //     printed to standard output.
 //
-// Names that are neither there before the command nor after it do not last, and may be lost. So may a lock, a file that
-// flock is called on: what it says is of no use to a later process.
+// A name that is taken may come back: then there is a file too many, not one too few, and the next command takes it again. Names that
+// are neither there before the command nor after it do not last, and may be lost. So may a lock, a file that flock is called on: what
+// it says is of no use to a later process.
 type order struct {
 	lasts   func(path string) bool // has a lasting name
 	stdout  string
 	dirty   map[string]string // files with data that is not synced, and by which call
-	waiting map[string]string // folders with names that are not synced, and by which call
-	removed bool              // all that waits are names that were taken
+	waiting map[string]string // folders with names that are given and not synced, and by which call
 	locks   map[string]bool
 	broken  []string
 }
@@ -62,12 +62,9 @@ func (o *order) settled(before string) {
 	clear(o.waiting)
 }
 
-// named notes that a call gave or took a lasting name.
-func (o *order) named(c trace.Call, file string, removed bool) {
-	if !(removed && o.removed) { // names that are taken may wait for each other
-		o.settled(c.String())
-	}
-	o.removed = removed
+// given notes that a call gave a lasting name.
+func (o *order) given(c trace.Call, file string) {
+	o.settled(c.String())
 	o.waiting[path.Dir(file)] = c.String()
 }
 
@@ -95,16 +92,16 @@ func (o *order) add(c trace.Call) {
 		}
 		o.moved(c.Path, c.To)
 		if o.lasts(c.To) {
-			o.named(c, c.To, false)
+			o.given(c, c.To)
 		}
 	case "mkdir", "symlink":
 		if o.lasts(c.Path) {
-			o.named(c, c.Path, false)
+			o.given(c, c.Path)
 		}
 	case "unlink", "rmdir":
 		delete(o.dirty, c.Path)
 		if o.lasts(c.Path) {
-			o.named(c, c.Path, true)
+			o.settled(c.String())
 		}
 	}
 }
