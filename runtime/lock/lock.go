@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/gofrs/flock"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 )
 
 // Name is that of the file in a locked folder. It says who is at work there; what counts is the lock that the system holds on it,
@@ -34,8 +35,8 @@ func Folder(path string) (*Lock, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		l.made = path
 	}
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return nil, fmt.Errorf("making the folder %s: %w", path, err)
+	if err := atomicfile.MakeFolder(path); err != nil {
+		return nil, err
 	}
 	for {
 		l.file = flock.New(filepath.Join(path, Name), flock.SetPermissions(0o644))
