@@ -134,7 +134,7 @@ func (s scenario) commandName() string {
 // undisturbed runs a scenario as it is, and once more: that must change nothing. How the order of its calls breaks the rules of a power loss is
 // a failure, too.
 func (c *campaign) undisturbed(ctx context.Context, st *stage) (*undisturbed, error) {
-	u := &undisturbed{given: map[string]int{}}
+	u := &undisturbed{given: map[string]int{}, moved: map[string]string{}}
 	at, err := st.site.copied(c.folder)
 	if err != nil {
 		return nil, err
@@ -164,8 +164,13 @@ func (c *campaign) undisturbed(ctx context.Context, st *stage) (*undisturbed, er
 	}
 	u.stdout, u.calls = string(text), o.Calls
 	for _, call := range u.calls {
-		if call.Name == "rename" && !call.Failed() {
-			u.given[at.relative(call.To)]++
+		if call.Name != "rename" || call.Failed() {
+			continue
+		}
+		from, to := at.relative(call.Path), at.relative(call.To)
+		u.given[to]++
+		if u.lasts(from) {
+			u.moved[from] = to
 		}
 	}
 	if !st.script {

@@ -14,7 +14,8 @@ type undisturbed struct {
 	before, after tree
 	calls         []trace.Call
 	stdout        string
-	given         map[string]int // how often each file got its name
+	given         map[string]int    // how often each file got its name
+	moved         map[string]string // files that made room for a new one: the other name that they got
 }
 
 // lasts reports whether a name in a tree is there before or after the command.
@@ -35,6 +36,12 @@ func (u *undisturbed) judge(now tree) []string {
 		}
 		found, ok := now[name]
 		switch {
+		case !ok && u.moved[name] != "": // it made room, and the new one did not come
+			if e, ok := now[u.moved[name]]; !ok {
+				wrong = append(wrong, fmt.Sprintf("%s is gone, and so is %s", name, u.moved[name]))
+			} else if err := complete(name, e.raw); err != nil {
+				wrong = append(wrong, fmt.Sprintf("%s is gone, and %s is not complete: %v", name, u.moved[name], err))
+			}
 		case !ok:
 			wrong = append(wrong, name+" is gone")
 		case u.given[name] < 2:

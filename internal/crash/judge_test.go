@@ -48,6 +48,15 @@ func TestOldOrNew(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.now, got, c.want)
 		}
 	}
+	turned := undisturbed{before: files("a.json={}"), after: files("a.json=[] old.json={}"), given: map[string]int{"a.json": 2, "old.json": 2}, moved: map[string]string{"a.json": "old.json"}}
+	for now, want := range map[string]string{
+		"old.json={}": "", "a.json={} old.json=[1]": "",
+		"old.json={": "is not complete", "x=": "a.json is gone, and so is old.json",
+	} {
+		if got := turned.judge(files(now)); want == "" && len(got) > 0 || !strings.Contains(strings.Join(got, "\n"), want) {
+			t.Errorf("%s: %q, want %q", now, got, want)
+		}
+	}
 	external := undisturbed{before: files("m.onnx=old m.onnx.data=OLD"), after: files("m.onnx=new m.onnx.data=NEW")}
 	for _, now := range []string{"m.onnx=old m.onnx.data=NEW", "m.onnx=new m.onnx.data=OLD"} {
 		if len(external.judge(files(now))) == 0 {

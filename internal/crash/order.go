@@ -16,21 +16,22 @@ import (
 //   - The folder is synced after each lasting name that is given, before the next one is given or taken, and before anything is
 //     printed to standard output.
 //
-// A name that is taken may come back: then there is a file too many, not one too few, and the next command takes it again. Names that
+// A file may move to another lasting name, and a new one take its place at once: whichever of the two changes is on disk, the older
+// file has one of the names, and the kills try that it is found there. A name that is taken may come back: then there is a file too many, not one too few, and the next command takes it again. Names that
 // are neither there before the command nor after it do not last, and may be lost. So may a lock, a file that flock is called on: what
 // it says is of no use to a later process.
 type order struct {
 	lasts   func(path string) bool // has a lasting name
 	stdout  string
-	dirty   map[string]string // files with data that is not synced, and by which call
-	waiting map[string]string // folders with names that are given and not synced, and by which call
+	dirty   map[string]string     // files with data that is not synced, and by which call
+	waiting map[string]trace.Call // folders with names that are given and not synced, and by which call
 	locks   map[string]bool
 	broken  []string
 }
 
 // checkOrder returns how the calls of a command break the rules.
 func checkOrder(calls []trace.Call, lasts func(path string) bool, stdout string) []string {
-	o := order{lasts: lasts, stdout: stdout, dirty: map[string]string{}, waiting: map[string]string{}, locks: map[string]bool{}}
+	o := order{lasts: lasts, stdout: stdout, dirty: map[string]string{}, waiting: map[string]trace.Call{}, locks: map[string]bool{}}
 	for _, c := range calls {
 		if c.Name == "flock" {
 			o.locks[c.Path] = true
@@ -64,8 +65,11 @@ func (o *order) settled(before string) {
 
 // given notes that a call gave a lasting name.
 func (o *order) given(c trace.Call, file string) {
+	if before, ok := o.waiting[path.Dir(file)]; ok && before.Name == "rename" && before.Path == file {
+		delete(o.waiting, path.Dir(file))
+	}
 	o.settled(c.String())
-	o.waiting[path.Dir(file)] = c.String()
+	o.waiting[path.Dir(file)] = c
 }
 
 func (o *order) add(c trace.Call) {

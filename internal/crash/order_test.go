@@ -43,6 +43,8 @@ func TestOrder(t *testing.T) {
 		"data, then model":       {"rename /w/.d /w/out.data\nfsync /w\nrename /w/.t /w/out\nfsync /w", ""},
 		"model at once":          {"rename /w/.d /w/out.data\nrename /w/.t /w/out\nfsync /w", "rename #1 /w/.t to /w/out comes before the folder /w is synced"},
 		"taken too early":        {"rename /w/.t /w/out\nunlink /w/old\nfsync /w", "unlink #1 /w/old comes before the folder /w is synced"},
+		"a turn":                 {"rename /w/out /w/old\nrename /w/.t /w/out\nfsync /w", ""},
+		"half a turn":            {"rename /w/out /w/old\nrename /w/.t /w/out.data\nfsync /w", "comes before the folder /w is synced"},
 		"several taken":          {"rename /w/.t /w/out\nfsync /w\nunlink /w/old\nunlink /w/out.data\nwrite stdout", ""},
 		"a new folder":           {"mkdir /w/run\nfsync /w\nrename /w/run/.t /w/run/a\nfsync /w/run", ""},
 		"a folder not synced":    {"mkdir /w/run\nrename /w/run/.t /w/run/a\nfsync /w/run", "comes before the folder /w is synced"},

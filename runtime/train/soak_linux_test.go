@@ -2,6 +2,7 @@ package train_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
@@ -9,7 +10,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// TestSoak trains for 100,000 steps, with an evaluation and checkpoints after every 1,000: what the process holds must not
+// TestSoak trains for 100,000 steps, with an evaluation and checkpoints after every 1,000, and after every second: what the process holds must not
 // grow. A leak of 100 bytes per step would be seen.
 func TestSoak(t *testing.T) {
 	orttest.Soak(t)
@@ -21,7 +22,7 @@ func TestSoak(t *testing.T) {
 	r := newRun(t, m, transform.Frozen)
 	r.Train, r.Test = datasettest.OpenCorners(t, steps*batch, 100)
 	r.Recipe.Epochs, r.Recipe.BatchSize, r.Recipe.LearningRate = epochs, batch, 1e-3
-	r.Keep = train.KeepBest
+	r.Keep, r.SaveEvery = train.KeepBest, time.Second
 	var samples []orttest.Held
 	r.Measured = func(row train.Row) {
 		samples = append(samples, orttest.Hold(t))
