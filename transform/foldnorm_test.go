@@ -157,6 +157,29 @@ func TestFoldRefuses(t *testing.T) {
 	}
 }
 
+// TestFoldRefusesGemm leaves alone a Gemm whose bias has other numbers for each image, and one whose bias fits by its count alone.
+func TestFoldRefusesGemm(t *testing.T) {
+	for _, c := range []struct {
+		dims  []int64 // of the bias
+		folds bool
+	}{{[]int64{4}, true}, {[]int64{1, 4}, true}, {[]int64{1}, true}, {[]int64{2, 4}, false}, {[]int64{4, 1}, false}, {[]int64{2}, false}} {
+		m := onnxgraph.New("net", 8, 18)
+		x, err := m.Graph.AddInput(convcases.X, onnxgraph.Float32, onnxgraph.Static(2, 3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, b := m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 3, 4)), m.Graph.AddConstant("b", convcases.Draw(onnxgraph.Float32, 2, c.dims...))
+		y := m.Graph.AddNode("Gemm", []*onnxgraph.Value{x, w, b}).Output(0)
+		m.Graph.Rename(y, convcases.Y)
+		m.Graph.AddOutput(y, onnxgraph.Float32, onnxgraph.Static(2, 4))
+		addNorm(m, 4)
+		outcomes, err := transform.FoldBatchNorm(m)
+		if err != nil || len(outcomes) != 1 || (outcomes[0].Status == transform.Folded) != c.folds {
+			t.Errorf("a bias of dims %v: %+v, %v", c.dims, outcomes, err)
+		}
+	}
+}
+
 // TestFoldSharedWeight folds two normalisations behind convolutions that share a weight: each takes a copy.
 func TestFoldSharedWeight(t *testing.T) {
 	c := cases("bias")

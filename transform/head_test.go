@@ -344,6 +344,9 @@ func TestReplaceHeadRefuses(t *testing.T) {
 		{"two branches", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
 			return b.op("Concat", linear(b, x), linear(b, x), onnxgraph.Int("axis", 1))
 		}, 2, 2*oldClasses), newClasses, "Concat"},
+		{"many matrices", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Flatten", b.op("MatMul", b.op("Flatten", b.op("GlobalAveragePool", x)), b.constant("w", 1, 6, 10)))
+		}, 1, 2*oldClasses), newClasses, "which are no matrix"},
 		{"no weights", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
 			return b.op("Flatten", b.op("GlobalAveragePool", x))
 		}, 2, 6), newClasses, "no layer with a weight"},

@@ -68,6 +68,40 @@ func TestTouchedFile(t *testing.T) {
 	}
 }
 
+// TestDamagedSizes has records and nodes whose sizes would make a division by zero, or are too few.
+func TestDamagedSizes(t *testing.T) {
+	record := func(old, changed string) func(t *testing.T, m *onnxgraph.Model) {
+		return func(t *testing.T, m *onnxgraph.Model) {
+			const key = "rcfreeze.block.conv"
+			text := m.Metadata(key)
+			if !strings.Contains(text, old) {
+				t.Fatalf("the record has no %s: %s", old, text)
+			}
+			m.SetMetadata(key, strings.Replace(text, old, changed, 1))
+		}
+	}
+	group := func(node int, v int64) func(t *testing.T, m *onnxgraph.Model) {
+		return func(_ *testing.T, m *onnxgraph.Model) { m.Graph.Nodes()[node].SetAttr(onnxgraph.Int("group", v)) }
+	}
+	for name, touch := range map[string]func(t *testing.T, m *onnxgraph.Model){
+		"an expansion of 0":          record(`"expansion":2`, `"expansion":0`),
+		"an expansion below 0":       record(`"expansion":2`, `"expansion":-2`),
+		"another expansion":          record(`"expansion":2`, `"expansion":3`),
+		"another layout":             record(`"depthwise"`, `"dense"`),
+		"no layout":                  record(`"depthwise"`, `"other"`),
+		"no groups":                  group(1, 0),
+		"groups below 0":             group(1, -1),
+		"groups that do not divide":  group(1, 3),
+		"other groups of the bank's": group(0, 1),
+	} {
+		m := converted(t, convcases.Cases[0], transform.Options{Layout: transform.Depthwise, Expansion: 2})
+		touch(t, m)
+		if _, err := transform.Blocks(m); err == nil || !strings.Contains(err.Error(), "make no block of layout") {
+			t.Errorf("%s: got error %v", name, err)
+		}
+	}
+}
+
 // TestRecordTraining trains a bank and records it.
 func TestRecordTraining(t *testing.T) {
 	m := converted(t, convcases.Cases[0], transform.Options{})
