@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 )
 
-// Validate checks what every valid ONNX file has, and lists all faults: operator sets, cycles, tensors
+// Validate checks what every valid ONNX file has, and lists all faults: operator sets, cycles of nodes and of functions, tensors
 // whose data does not fit their dims, attributes given twice, and what ONNX Runtime would crash on. Names were checked when the model was read,
 // and its own methods cannot break them.
 func (m *Model) Validate() error {
@@ -26,7 +26,7 @@ func (m *Model) Validate() error {
 	for _, g := range m.Graphs() {
 		faults = append(faults, g.validate()...)
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, m.callFaults()...)...)
 }
 
 func usesOwnDomain(g *Graph) bool {
