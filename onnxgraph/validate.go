@@ -26,7 +26,7 @@ func (m *Model) Validate() error {
 	for _, g := range m.Graphs() {
 		faults = append(faults, g.validate()...)
 	}
-	return errors.Join(append(faults, m.callFaults()...)...)
+	return errors.Join(append(faults, m.nestingFaults()...)...)
 }
 
 func usesOwnDomain(g *Graph) bool {

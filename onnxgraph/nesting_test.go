@@ -43,6 +43,13 @@ func inBodies(levels int, name string) *onnxpb.NodeProto {
 	return n
 }
 
+// nest is a function whose only node is a nest of Ifs.
+func nest(name string, levels int, called string) *onnxpb.FunctionProto {
+	f := fn(name)
+	f.Input, f.Output, f.Node = []string{"x"}, []string{"y0"}, []*onnxpb.NodeProto{inBodies(levels, called)}
+	return f
+}
+
 // tower is so many functions, of which each calls the next a number of times, and the last one an operator.
 func tower(levels, calls int) []*onnxpb.FunctionProto {
 	var list []*onnxpb.FunctionProto
@@ -76,18 +83,21 @@ func TestFunctionsWithoutEnd(t *testing.T) {
 		{"itself", plain, []*onnxpb.FunctionProto{fn("F0", "Relu", "F0")}, `functions that call themselves, directly or by way of others: "F0"`},
 		{"each other", plain, []*onnxpb.FunctionProto{fn("F0", "F1"), fn("F1", "Relu", "F2"), fn("F2", "F1")}, `others: "F1", "F2"`},
 		{"not called", plain, []*onnxpb.FunctionProto{fn("F0", "Relu"), fn("F1", "F1")}, `others: "F1"`},
-		{"in a body", plain, []*onnxpb.FunctionProto{{Name: proto.String("F0"), Domain: proto.String(local), Input: []string{"x"}, Output: []string{"y0"},
-			OpsetImport: fn("").OpsetImport, Node: []*onnxpb.NodeProto{inBodies(3, "F0")}}}, `others: "F0"`},
+		{"in a body", plain, []*onnxpb.FunctionProto{nest("F0", 3, "F0")}, `others: "F0"`},
 		{"another overload", plain, []*onnxpb.FunctionProto{overloaded(fn("F0", "F0"), "", "a"), overloaded(fn("F0", "Relu"), "a", "")}, ""},
 		{"its overload", plain, []*onnxpb.FunctionProto{overloaded(fn("F0", "F0"), "a", "a")}, `others: "F0"`},
-		{"defined twice", plain, []*onnxpb.FunctionProto{fn("F0", "F0"), fn("F0", "Relu")}, `others: "F0"`},
+		{"defined twice", plain, []*onnxpb.FunctionProto{fn("F0", "Abs"), fn("F0", "Relu")}, `function "F0" of domain "local" is defined twice`},
 		{"many nodes", plain, tower(15, 2), ""},
 		{"too many nodes", plain, tower(16, 2), "are 131070, must be at most 100000"},
 		{"too many nodes in bodies", inBodies(2, "F0"), tower(5, 10), "are 111110"},
 		{"nodes without end", plain, tower(150, 10), "over 10^18"},
-		{"a nest", plain, tower(mostLevels, 1), ""},
-		{"a deep nest", plain, tower(mostLevels+1, 1), "201 levels"},
-		{"a deep nest with bodies", inBodies(10, "F0"), tower(mostLevels-9, 1), "201 levels"},
+		{"a chain", plain, tower(mostCalls, 1), ""},
+		{"a long chain", plain, tower(mostCalls+1, 1), "201 call each other"},
+		{"a long chain from a body", inBodies(2, "F0"), tower(mostCalls+1, 1), "201 call each other"},
+		{"bodies in bodies", inBodies(mostBodies, "Relu"), nil, ""},
+		{"a deep nest of bodies", inBodies(mostBodies+1, "Relu"), nil, "13 levels"},
+		{"a deep nest by functions", inBodies(7, "F0"), []*onnxpb.FunctionProto{nest("F0", 3, "F1"), nest("F1", 3, "Relu")}, "13 levels"},
+		{"a nest by functions", inBodies(6, "F0"), []*onnxpb.FunctionProto{nest("F0", 3, "F1"), nest("F1", 3, "Relu")}, ""},
 	} {
 		x := []*onnxpb.ValueInfoProto{{Name: proto.String("x")}}
 		m := &onnxpb.ModelProto{IrVersion: proto.Int64(10), OpsetImport: fn("").OpsetImport, Functions: c.functions,

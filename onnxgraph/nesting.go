@@ -1,0 +1,123 @@
+package onnxgraph
+
+import (
+	"fmt"
+	"math"
+)
+
+// ONNX Runtime puts the nodes of a function in the place of each call of it, and so on in these. It does not notice that there is no
+// end to it: functions that call themselves end the process, and so do functions that call each other in a long chain. A small file may
+// unfold to any number of nodes. And with each level of bodies (of If, Loop and Scan) that a body is in, ONNX Runtime takes twice as long.
+
+// The limits to what a model unfolds to, far above what exporters write.
+const (
+	mostNodes  = 100_000 // from functions
+	mostCalls  = 200     // of functions that call the next
+	mostBodies = 12      // in each other
+)
+
+// operator is what a node calls and a function defines.
+type operator struct{ domain, name, overload string }
+
+// nestingFaults says which functions call themselves, and if the model unfolds to too many nodes or levels.
+func (m *Model) nestingFaults() []error {
+	var faults []error
+	u := unfolding{model: m, defined: map[operator]int{}, unfolded: make([]unfolded, len(m.Functions))}
+	for i, f := range m.Functions {
+		key := operator{f.Domain(), f.Name(), f.proto.GetOverload()}
+		if _, twice := u.defined[key]; twice {
+			faults = append(faults, fmt.Errorf("function %q of domain %q is defined twice", key.name, key.domain))
+		}
+		u.defined[key] = i
+	}
+	next := make([][]int, len(m.Functions))
+	for i, f := range m.Functions {
+		for _, n := range f.Body.AllNodes() {
+			if called, ok := u.called(n); ok {
+				next[i] = append(next[i], called)
+			}
+		}
+	}
+	for _, circle := range circles(next) {
+		names := mapSlice(circle, func(i int) string { return fmt.Sprintf("%q", m.Functions[i].Name()) })
+		faults = append(faults, fmt.Errorf("functions that call themselves, directly or by way of others: %s", Listed(names)))
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	main := u.graph(m.Graph)
+	if main.nodes > mostNodes {
+		faults = append(faults, fmt.Errorf("functions: their nodes, put in the place of each call, are %s, must be at most %d: "+
+			"export the model without functions, or with fewer calls", manyNodes(main.nodes), mostNodes))
+	}
+	if main.calls > mostCalls {
+		faults = append(faults, fmt.Errorf("functions: %d call each other in a chain, must be at most %d: export the model without functions", main.calls, mostCalls))
+	}
+	if main.bodies > mostBodies {
+		faults = append(faults, fmt.Errorf("bodies of operators such as If and Loop are in each other %d levels deep, must be at most %d", main.bodies, mostBodies))
+	}
+	return faults
+}
+
+func manyNodes(n int64) string {
+	if n == math.MaxInt64 {
+		return "over 10^18"
+	}
+	return fmt.Sprint(n)
+}
+
+// unfolding finds out what functions unfold to without unfolding them.
+type unfolding struct {
+	model    *Model
+	defined  map[operator]int // the number of the function that defines an operator
+	unfolded []unfolded       // what the functions unfold to, zero if that is not known yet
+}
+
+// unfolded is how many nodes the calls in a graph bring, and how many levels of calls and of bodies are below it at most.
+type unfolded struct {
+	nodes         int64 // the largest number stands for all above
+	calls, bodies int
+}
+
+// called returns the number of the function that a node calls, if it calls one.
+func (u *unfolding) called(n *Node) (i int, ok bool) {
+	i, ok = u.defined[operator{n.Domain(), n.OpType(), n.proto.GetOverload()}]
+	return i, ok
+}
+
+func (u *unfolding) function(i int) unfolded {
+	if u.unfolded[i] == (unfolded{}) {
+		body := u.model.Functions[i].Body
+		r := u.graph(body)
+		r.nodes = addNodes(r.nodes, int64(len(body.AllNodes())))
+		r.calls++
+		u.unfolded[i] = r
+	}
+	return u.unfolded[i]
+}
+
+// graph counts what a graph unfolds to.
+func (u *unfolding) graph(g *Graph) (r unfolded) {
+	add := func(part unfolded) {
+		r = unfolded{addNodes(r.nodes, part.nodes), max(r.calls, part.calls), max(r.bodies, part.bodies)}
+	}
+	for _, n := range g.nodes {
+		if i, ok := u.called(n); ok {
+			add(u.function(i))
+		}
+		for _, body := range n.bodies() {
+			part := u.graph(body)
+			part.bodies++
+			add(part)
+		}
+	}
+	return r
+}
+
+// addNodes adds counts, and stays at the largest number.
+func addNodes(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
