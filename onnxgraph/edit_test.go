@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"google.golang.org/protobuf/proto"
 )
 
 // chain returns a graph x → Relu → a → Neg → y and its nodes.
@@ -235,5 +236,28 @@ func TestNoEmptyNames(t *testing.T) {
 	}
 	if _, err := m.Graph.AddInput("", Float32, nil); err == nil {
 		t.Error("an input without a name was added")
+	}
+}
+
+// TestMetadata checks that entries are found, changed and removed as in a list, also where a file has a key twice.
+func TestMetadata(t *testing.T) {
+	m := New("g", 8, 18)
+	twice := func(key, value string) {
+		m.proto.MetadataProps = append(m.proto.MetadataProps, &onnxpb.StringStringEntryProto{Key: proto.String(key), Value: proto.String(value)})
+	}
+	twice("a", "1")
+	twice("a", "2")
+	m.SetMetadata("b", "3")
+	m.SetMetadata("a", "4")
+	if a, b, none := m.Metadata("a"), m.Metadata("b"), m.Metadata("c"); a != "4" || b != "3" || none != "" {
+		t.Errorf("got %q, %q, %q", a, b, none)
+	}
+	if keys := m.MetadataKeys(); !slices.Equal(keys, []string{"a", "a", "b"}) {
+		t.Errorf("keys %q", keys)
+	}
+	m.RemoveMetadata("a", "c")
+	m.SetMetadata("a", "5")
+	if keys, a, copied := m.MetadataKeys(), m.Metadata("a"), m.Clone().Metadata("a"); !slices.Equal(keys, []string{"b", "a"}) || a != "5" || copied != "5" {
+		t.Errorf("after removal: keys %q, a is %q, %q in a copy", keys, a, copied)
 	}
 }

@@ -284,9 +284,13 @@ func (g *Graph) forget(v *Value) {
 	g.model.names.release(v.name)
 	delete(g.values, v.name)
 	v.graph = nil
+	if i := slices.Index(g.initializers, v); i >= 0 {
+		g.initializers = slices.Delete(g.initializers, i, i+1)
+	}
 	g.inputs = slices.DeleteFunc(g.inputs, func(t typed) bool { return t.value == v })
-	g.initializers = slices.DeleteFunc(g.initializers, func(o *Value) bool { return o == v })
-	g.typed = slices.DeleteFunc(g.typed, func(t typed) bool { return t.value == v })
+	if len(v.infos) > 0 {
+		g.typed = slices.DeleteFunc(g.typed, func(t typed) bool { return t.value == v })
+	}
 }
 
 func (g *Graph) newValue(hint string) *Value {

@@ -15,7 +15,8 @@ type Model struct {
 	proto *onnxpb.ModelProto // all that the package does not interpret
 	path  string             // the file or stream it was read from, "" if none
 
-	names *names
+	names    *names
+	metadata map[string]*onnxpb.StringStringEntryProto // the first entry of each key, nil until it is asked for
 }
 
 // Function is an operator that the model defines itself.
@@ -86,8 +87,19 @@ func (m *Model) SetOpset(domain string, version int64) {
 		&onnxpb.OperatorSetIdProto{Domain: proto.String(domain), Version: proto.Int64(version)})
 }
 
+// entries returns the entries of the model's metadata by their keys.
+func (m *Model) entries() map[string]*onnxpb.StringStringEntryProto {
+	if m.metadata == nil {
+		m.metadata = make(map[string]*onnxpb.StringStringEntryProto, len(m.proto.MetadataProps))
+		for _, e := range slices.Backward(m.proto.MetadataProps) {
+			m.metadata[e.GetKey()] = e
+		}
+	}
+	return m.metadata
+}
+
 // Metadata returns what the model's metadata holds under key, "" if nothing.
-func (m *Model) Metadata(key string) string { return lookup(m.proto.MetadataProps, key) }
+func (m *Model) Metadata(key string) string { return m.entries()[key].GetValue() }
 
 // MetadataKeys returns the keys of the model's metadata in file order.
 func (m *Model) MetadataKeys() []string {
@@ -100,20 +112,24 @@ func (m *Model) MetadataKeys() []string {
 
 // SetMetadata sets an entry of the model's metadata.
 func (m *Model) SetMetadata(key, value string) {
-	for _, e := range m.proto.MetadataProps {
-		if e.GetKey() == key {
-			e.Value = proto.String(value)
-			return
-		}
+	if e := m.entries()[key]; e != nil {
+		e.Value = proto.String(value)
+		return
 	}
-	m.proto.MetadataProps = append(m.proto.MetadataProps,
-		&onnxpb.StringStringEntryProto{Key: proto.String(key), Value: proto.String(value)})
+	e := &onnxpb.StringStringEntryProto{Key: proto.String(key), Value: proto.String(value)}
+	m.proto.MetadataProps = append(m.proto.MetadataProps, e)
+	m.metadata[key] = e
 }
 
-// RemoveMetadata removes an entry of the model's metadata, if there.
-func (m *Model) RemoveMetadata(key string) {
+// RemoveMetadata removes entries of the model's metadata, as far as they are there.
+func (m *Model) RemoveMetadata(keys ...string) {
+	gone := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		gone[key] = true
+	}
 	m.proto.MetadataProps = slices.DeleteFunc(m.proto.MetadataProps,
-		func(e *onnxpb.StringStringEntryProto) bool { return e.GetKey() == key })
+		func(e *onnxpb.StringStringEntryProto) bool { return gone[e.GetKey()] })
+	m.metadata = nil
 }
 
 // Graphs returns every graph of the model: the main graph, the bodies of operators, and the functions.

@@ -56,12 +56,13 @@ func Blocks(m *onnxgraph.Model) ([]Block, error) {
 	var blocks []Block
 	var faults []error // of each block, nil for none
 	owner := map[*onnxgraph.Node]string{}
+	constants := constantsByName(m)
 	for _, key := range m.MetadataKeys() {
 		name, ok := strings.CutPrefix(key, blockPrefix)
 		if !ok {
 			continue
 		}
-		b, err := findBlock(m, name, m.Metadata(key))
+		b, err := findBlock(constants, name, m.Metadata(key))
 		for _, n := range b.nodes() {
 			if other, taken := owner[n]; taken {
 				err = fmt.Errorf("%s is part of block %q already", n, other)
@@ -96,13 +97,13 @@ func checkHashes(blocks []Block, faults []error) {
 	})
 }
 
-// findBlock finds what a record speaks of.
-func findBlock(m *onnxgraph.Model, name, text string) (Block, error) {
+// findBlock finds what a record speaks of among the constants of the model.
+func findBlock(constants map[string]*onnxgraph.Value, name, text string) (Block, error) {
 	b := Block{Name: name}
 	if err := json.Unmarshal([]byte(text), &b.Record); err != nil {
 		return b, fmt.Errorf("its record is no record: %w", err)
 	}
-	b.Bank, b.Pointwise = findConstant(m, b.Record.BankTensor), findConstant(m, b.Record.PointwiseTensor)
+	b.Bank, b.Pointwise = constants[b.Record.BankTensor], constants[b.Record.PointwiseTensor]
 	var missing []error
 	if b.Bank == nil {
 		missing = append(missing, fmt.Errorf("there is no constant %q, its bank", b.Record.BankTensor))
@@ -119,13 +120,17 @@ func findBlock(m *onnxgraph.Model, name, text string) (Block, error) {
 	return b, b.findShape()
 }
 
-func findConstant(m *onnxgraph.Model, name string) *onnxgraph.Value {
-	for _, g := range m.Graphs() {
-		if v := g.Value(name); v != nil && v.Constant() != nil {
-			return v
+// constantsByName returns the constants of all graphs; of several of one name, that of the first graph.
+func constantsByName(m *onnxgraph.Model) map[string]*onnxgraph.Value {
+	byName := map[string]*onnxgraph.Value{}
+	for _, g := range slices.Backward(m.Graphs()) {
+		for _, v := range constants(g) {
+			if v.Constant() != nil {
+				byName[v.Name()] = v
+			}
 		}
 	}
-	return nil
+	return byName
 }
 
 // findNodes walks from the bank to the 1×1 convolution.

@@ -86,16 +86,25 @@ func references(n *onnxgraph.Node) []string {
 // reasonComputed says how v is computed, and what to do about it.
 func reasonComputed(v *onnxgraph.Value) string {
 	n := v.Producer()
+	seen := map[*onnxgraph.Value]bool{}
 	switch {
 	case n.Is("DequantizeLinear"):
 		return fmt.Sprintf("%q is quantized (%s): %s", v.Name(), n, bringFloats)
-	case followsFromConstants(v, map[*onnxgraph.Value]bool{}):
+	case followsFromConstants(v, seen):
 		return fmt.Sprintf("%q is computed by %s from constants: export the model with constant folding, if the computation need not train", v.Name(), n)
+	}
+	if len(seen) > mostFollowed {
+		return fmt.Sprintf("%q is computed by %s from the model's inputs, or by more than %d nodes: only fixed filters can be rewritten", v.Name(), n, mostFollowed)
 	}
 	return fmt.Sprintf("%q is computed by %s from the model's inputs: only fixed filters can be rewritten", v.Name(), n)
 }
 
-// followsFromConstants reports whether v depends on constants only; seen holds what was asked before.
+// mostFollowed is how many values are looked at to tell where one comes from. Without a limit, this would go up to the model's
+// inputs from each node.
+const mostFollowed = 100
+
+// followsFromConstants reports whether v depends on constants only; seen holds what was asked before. It gives up, and reports
+// false, once that is more than mostFollowed.
 func followsFromConstants(v *onnxgraph.Value, seen map[*onnxgraph.Value]bool) bool {
 	if v == nil || v.Constant() != nil {
 		return true
@@ -104,7 +113,8 @@ func followsFromConstants(v *onnxgraph.Value, seen map[*onnxgraph.Value]bool) bo
 		return known
 	}
 	n := v.Producer()
-	follows := n != nil && len(n.Inputs()) > 0 && !n.HasBody()
+	seen[v] = false
+	follows := n != nil && len(n.Inputs()) > 0 && !n.HasBody() && len(seen) <= mostFollowed
 	for i := 0; follows && i < len(n.Inputs()); i++ {
 		follows = followsFromConstants(n.Input(i), seen)
 	}

@@ -33,17 +33,22 @@ func Merge(m *onnxgraph.Model) ([]Outcome, error) {
 		return nil, fmt.Errorf("merging frozen blocks: %w", errors.Join(faults...))
 	}
 	var outcomes []Outcome
+	var done []string
+	byBank := map[*onnxgraph.Value][]*merger{}
 	for i := range merged {
 		b := &merged[i]
 		if b.outcome.Status == Merged {
-			like := slices.IndexFunc(merged[:i], b.hasWeightOf)
-			if like < 0 {
-				like = i
+			like := b
+			if k := slices.IndexFunc(byBank[b.Bank], b.hasWeightOf); k >= 0 {
+				like = byBank[b.Bank][k]
 			}
-			b.apply(m, &merged[like])
+			b.apply(m, like)
+			byBank[b.Bank] = append(byBank[b.Bank], b)
+			done = append(done, b.Name)
 		}
 		outcomes = append(outcomes, b.outcome)
 	}
+	forget(m, done)
 	return outcomes, nil
 }
 
@@ -57,9 +62,9 @@ type merger struct {
 	bias    *onnxgraph.Tensor // nil if the bias stays as it is
 }
 
-// hasWeightOf reports whether the convolution that b becomes has the weight of the other.
-func (b *merger) hasWeightOf(other merger) bool {
-	return other.outcome.Status == Merged && b.Bank == other.Bank && b.Pointwise == other.Pointwise && b.shape.groups == other.shape.groups &&
+// hasWeightOf reports whether the convolution that b becomes has the weight of the other, which has the same bank.
+func (b *merger) hasWeightOf(other *merger) bool {
+	return b.Pointwise == other.Pointwise && b.shape.groups == other.shape.groups &&
 		slices.EqualFunc(b.norms, other.norms, func(x, y affine) bool { return slices.Equal(x.scale, y.scale) })
 }
 
@@ -189,5 +194,4 @@ func (b *merger) apply(m *onnxgraph.Model, like *merger) {
 	} else if b.bias != nil {
 		setInput(n, 2, b.bias, b.Name+".bias")
 	}
-	forget(m, b.Name)
 }

@@ -48,9 +48,12 @@ func (r Record) save(m *onnxgraph.Model, name string) error {
 	return nil
 }
 
-// forget removes the record of a block, and the version if it was the last record.
-func forget(m *onnxgraph.Model, name string) {
-	m.RemoveMetadata(blockPrefix + name)
+// forget removes the records of blocks, and the version if these were the last records.
+func forget(m *onnxgraph.Model, names []string) {
+	for i, name := range names {
+		names[i] = blockPrefix + name
+	}
+	m.RemoveMetadata(names...)
 	if !slices.ContainsFunc(m.MetadataKeys(), func(key string) bool { return strings.HasPrefix(key, blockPrefix) }) {
 		m.RemoveMetadata(versionKey)
 	}
