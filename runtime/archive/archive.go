@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
 )
@@ -84,22 +85,27 @@ func claimsMany(data []byte) bool {
 // leastEntry is how many bytes a directory takes for a file at least.
 const leastEntry = 46
 
-// ReadAll reads a file of the archive that must have the given size.
-func ReadAll(f *zip.File, size int64) ([]byte, error) {
-	if f.UncompressedSize64 != uint64(size) {
-		return nil, fmt.Errorf("%s has %d bytes, needs %d", f.Name, f.UncompressedSize64, size)
+// ReadFile reads the file of an archive with that name, which must have at most so many bytes.
+func ReadFile(z *zip.Reader, name string, most int64) ([]byte, error) {
+	i := slices.IndexFunc(z.File, func(f *zip.File) bool { return f.Name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("it has no file %s", name)
+	}
+	f := z.File[i]
+	if f.UncompressedSize64 > uint64(most) {
+		return nil, fmt.Errorf("%s has %d bytes, needs at most %d", name, f.UncompressedSize64, most)
 	}
 	if err := CheckSize(f); err != nil {
 		return nil, err
 	}
 	r, err := f.Open()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	defer r.Close()
-	data, err := ReadExactly(r, size)
+	data, err := ReadExactly(r, int64(f.UncompressedSize64))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return data, nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
@@ -77,8 +78,8 @@ func (p *Plan) finished(is experiment) (map[run]Row, error) {
 		return nil, errors.Join(fmt.Errorf("the runs in %s are of another experiment; repeat it with the same settings, or choose another folder:", p.Folder), err)
 	}
 	for _, file := range files {
-		var row Row
-		if err := readJSON(file, &row); err != nil {
+		row, err := readRow(file)
+		if err != nil {
 			p.warn(fmt.Sprintf("reading a finished run: %v; it is measured again if it is asked for, from its last checkpoint", err))
 			continue
 		}
@@ -119,8 +120,21 @@ func (p *Plan) note(e experiment) error { return writeJSON(filepath.Join(p.Folde
 // writeRow marks a run as finished.
 func writeRow(folder string, row Row) error { return writeJSON(filepath.Join(folder, resultFile), row) }
 
+// readRow reads the result of a finished run, which must be of the run that the folder is named after.
+func readRow(file string) (row Row, err error) {
+	if err := readJSON(file, &row); err != nil {
+		return row, err
+	}
+	named := filepath.Base(filepath.Dir(file))
+	if name := (run{row.Variant, row.Expansion, row.Seed}).name(); name != named {
+		return row, fmt.Errorf("%s: it is the result of %q, in the folder of %s", file, name, named)
+	}
+	return row, nil
+}
+
 func readJSON(path string, to any) error {
-	data, err := os.ReadFile(path)
+	const most = 1 << 26 // bytes
+	data, err := plainfile.Read(path, most)
 	if err != nil {
 		return err
 	}

@@ -3,14 +3,14 @@ package train
 import (
 	"archive/zip"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"github.com/rcfreeze/rcfreeze/runtime/archive"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 
@@ -106,55 +106,70 @@ func describeCheckpoint(path string) (*checkpoint, error) {
 }
 
 // open reads the description of a checkpoint, and has the rest read.
-func open(path string, rest func(*checkpoint, *zip.Reader) error) (c *checkpoint, err error) {
-	defer func() {
-		if err != nil {
-			c, err = nil, fmt.Errorf("reading checkpoint %s: %w", path, err)
-		}
-	}()
-	info, err := os.Stat(path)
+func open(path string, rest func(*checkpoint, *zip.Reader) error) (*checkpoint, error) {
+	f, info, err := plainfile.Open(path)
 	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading checkpoint %s: %w", path, err)
 	}
 	defer f.Close()
-	if err := checkSeal(f, info.Size()); err != nil {
+	c, err := parse(f, info.Size(), rest)
+	if err != nil {
+		return nil, fmt.Errorf("reading checkpoint %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// parse is open of a file of that many bytes.
+func parse(file io.ReaderAt, size int64, rest func(*checkpoint, *zip.Reader) error) (*checkpoint, error) {
+	if err := checkSeal(file, size); err != nil {
 		return nil, err
 	}
-	z, err := zip.NewReader(f, info.Size())
+	z, err := archive.New(file, size)
 	if err != nil {
 		return nil, err
 	}
-	c = &checkpoint{states: map[string]*onnxgraph.Tensor{}}
-	text, err := z.Open(descriptionFile)
+	text, err := archive.ReadFile(z, descriptionFile, mostDescription)
 	if err != nil {
 		return nil, err
 	}
-	defer text.Close()
-	if err := json.NewDecoder(text).Decode(c); err != nil {
+	c := &checkpoint{states: map[string]*onnxgraph.Tensor{}}
+	if err := json.Unmarshal(text, c); err != nil {
+		return nil, fmt.Errorf("%s: %w", descriptionFile, err)
+	}
+	if err := c.checkClaims(size); err != nil {
 		return nil, fmt.Errorf("%s: %w", descriptionFile, err)
 	}
 	return c, rest(c, z)
 }
 
+// mostDescription bounds the description of a run, in bytes.
+const mostDescription = 1 << 26
+
+// checkClaims returns an error for a description that is none of a run in a file of that many bytes.
+func (c *checkpoint) checkClaims(size int64) error {
+	at := c.Position
+	if at.Epoch < 0 || at.Step < 0 || at.Samples < 0 {
+		return fmt.Errorf("a run cannot be at epoch %d, step %d, with %d samples", at.Epoch, at.Step, at.Samples)
+	}
+	left := size / 4 // elements, which are stored as they are
+	for name, length := range c.Lengths {
+		if length < 0 || int64(length) > left {
+			return fmt.Errorf("state %s with %d elements, and all others, cannot be in a file of %d bytes", name, length, size)
+		}
+		left -= int64(length)
+	}
+	return nil
+}
+
 func (c *checkpoint) readStates(z *zip.Reader) error {
 	for name, length := range c.Lengths {
-		f, err := z.Open(name + ".f32")
+		size := 4 * int64(length)
+		raw, err := archive.ReadFile(z, name+".f32", size)
 		if err != nil {
-			return err
-		}
-		raw, err := io.ReadAll(f)
-		if err := errors.Join(err, f.Close()); err != nil {
 			return fmt.Errorf("state %s: %w", name, err)
 		}
-		if len(raw) != 4*length {
-			return fmt.Errorf("state %s has %d bytes, needs %d", name, len(raw), 4*length)
+		if int64(len(raw)) != size {
+			return fmt.Errorf("state %s has %d bytes, needs %d", name, len(raw), size)
 		}
 		c.states[name] = onnxgraph.NewRawTensor(onnxgraph.Float32, []int64{int64(length)}, raw)
 	}
