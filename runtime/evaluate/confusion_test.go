@@ -1,8 +1,11 @@
 package evaluate
 
 import (
+	"math"
 	"slices"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 )
 
 // TestConfusion compares what the model takes images for with a naive count.
@@ -60,6 +63,21 @@ func TestPlanMemory(t *testing.T) {
 			}
 			if scores := 4 * int64(batch) * classes; epsilon == 0 && got.Values > 2*scores || epsilon > 0 && got.Values < scores {
 				t.Errorf("%d images, ε = %g: %d bytes for values; the scores take %d", batch, epsilon, got.Values, scores)
+			}
+			want := int64(0) // what the model computes counts once, and what the gradient does twice
+			for i, attacks := range []bool{false, true}[:1+int(math.Ceil(epsilon))] {
+				graph, err := lowered(fitted, "input", Options{}, attacks)
+				if err != nil {
+					t.Fatal(err)
+				}
+				peak, err := specialize.Peak(graph)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want += int64(1+i) * peak
+			}
+			if got.Values != want {
+				t.Errorf("%d images, ε = %g: %d bytes for values, want %d", batch, epsilon, got.Values, want)
 			}
 			if n := got.Fitting(got.Needed()); n != batch {
 				t.Errorf("%d images fit into what %d need", n, batch)

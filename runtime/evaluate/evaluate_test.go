@@ -321,6 +321,14 @@ func TestNotMeasured(t *testing.T) {
 	underivable, _ := linear(t, 0.1)
 	matrix := underivable.Graph.Outputs()[0].Producer()
 	matrix.SetInput(0, underivable.Graph.AddNode("Atan", []*onnxgraph.Value{matrix.Input(0)}).Output(0))
+	failing, _ := linear(t, 0.1) // it looks up what is beyond the end of a table
+	brightest := failing.Graph.AddNode("ReduceMax", []*onnxgraph.Value{failing.Graph.Inputs()[0]}, onnxgraph.Int("keepdims", 0)).Output(0)
+	far := failing.Graph.AddNode("Mul", []*onnxgraph.Value{brightest, failing.Graph.AddConstant("far", onnxgraph.NewScalar[float32](1000))}).Output(0)
+	index := failing.Graph.AddNode("Cast", []*onnxgraph.Value{far}, onnxgraph.Int("to", int64(onnxgraph.Int64))).Output(0)
+	entry := failing.Graph.AddNode("Gather", []*onnxgraph.Value{failing.Graph.AddConstant("table", onnxgraph.NewTensor([]int64{3}, []float32{1, 2, 3})), index}).Output(0)
+	scores := failing.Graph.Outputs()[0]
+	failing.Graph.RemoveOutputs()
+	failing.Graph.AddOutput(failing.Graph.AddNode("Add", []*onnxgraph.Value{scores, entry}).Output(0), onnxgraph.Float32, nil)
 	folder := t.TempDir()
 	datasettest.WriteIDX(t, folder, "t10k", side, []byte{0, 1, 2, 3}, func(i, x, y int) byte { return byte(1 + x) })
 	dark, err := dataset.Open(folder, dataset.Options{Split: dataset.Test, Classes: classes})
@@ -338,6 +346,7 @@ func TestNotMeasured(t *testing.T) {
 		{"an image that cannot be read", colored, damaged, Options{BatchSize: 8}, damaged.Name(20), false},
 		{"normalization of another number of channels", plain, gray, Options{BatchSize: 8, Normalize: dataset.Normalization{Mean: []float64{0, 0}, Std: []float64{1, 1}}},
 			"measuring on " + gray.Path + ": normalization has 2 means", false},
+		{"a model that fails as it runs", failing, gray, Options{BatchSize: 8}, "Gather", false},
 		{"an operator without a gradient", underivable, gray, Options{BatchSize: 8, Epsilon: 0.1}, "Atan", true},
 		{"not finite under attack", logarithm, dark, Options{BatchSize: 4, Epsilon: 0.1}, "not finite numbers", true},
 	} {
@@ -359,6 +368,27 @@ func TestNotMeasured(t *testing.T) {
 			}
 		})
 	}
+	t.Run("several outputs", func(t *testing.T) {
+		m, _ := linear(t, 0.1)
+		m.Graph.AddOutput(m.Graph.AddNode("Neg", []*onnxgraph.Value{m.Graph.Outputs()[0]}).Output(0), onnxgraph.Float32, nil)
+		fitted := fit(t, m, 8, gray.Shape)
+		err := Predict(t.Context(), fitted, "input", gray, Options{BatchSize: 8}, func(int, []float64) {})
+		if err == nil || !strings.Contains(err.Error(), "--logits") {
+			t.Errorf("predicted: error %v", err)
+		}
+		if _, err := Measure(t.Context(), fitted, "input", gray, Options{BatchSize: 8}); err == nil || !strings.Contains(err.Error(), "--logits") {
+			t.Errorf("measured: error %v", err)
+		}
+	})
+	t.Run("memory of an attack", func(t *testing.T) {
+		fitted := fit(t, underivable, 8, gray.Shape)
+		if _, err := PlanMemory(fitted, "input", Options{BatchSize: 8}); err != nil {
+			t.Error(err)
+		}
+		if _, err := PlanMemory(fitted, "input", Options{BatchSize: 8, Epsilon: 0.1}); err == nil || !strings.Contains(err.Error(), "Atan") {
+			t.Errorf("error %v", err)
+		}
+	})
 	t.Run("batches of no images", func(t *testing.T) {
 		if _, err := Measure(t.Context(), fit(t, plain, 1, gray.Shape), "input", gray, Options{}); err == nil || !strings.Contains(err.Error(), "batch size 0") {
 			t.Errorf("error %v", err)
