@@ -9,6 +9,7 @@ import (
 // TestAdopt starts one of two normalisations by data: it gets the statistics of what it reads in inference, with the
 // other as it was, and then changes nothing.
 func TestAdopt(t *testing.T) {
+	t.Parallel()
 	set, o := newOptions(t)
 	o.Means = []string{"4.running_mean"}
 	m := newModel(t)

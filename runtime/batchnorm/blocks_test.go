@@ -12,6 +12,7 @@ import (
 // TestBlocks measures what the norms of frozen blocks read, inside and behind them, and checks that no bank runs where nothing
 // that is measured is inside.
 func TestBlocks(t *testing.T) {
+	t.Parallel()
 	set, o := newOptions(t)
 	images := batches(t, set, o)
 	behind := []string{"1.running_mean", "4.running_mean"}

@@ -18,6 +18,7 @@ import (
 // TestNotMeasured has models, images and settings with which nothing can be measured: the error says why, and the model stays as
 // it was.
 func TestNotMeasured(t *testing.T) {
+	t.Parallel()
 	set, plain := newOptions(t)
 	several := newModel(t)
 	if _, err := several.Graph.AddInput("mask", onnxgraph.Float32, onnxgraph.Static(1)); err != nil {
@@ -70,6 +71,7 @@ func TestNotMeasured(t *testing.T) {
 
 // TestUnfolded measures blocks of which another tool has changed a bank: as they are, and it says so.
 func TestUnfolded(t *testing.T) {
+	t.Parallel()
 	set, o := newOptions(t)
 	m := newModel(t)
 	if _, err := transform.Convert(m, transform.Options{Expansion: 2, Pointwise: transform.Random}); err != nil {

@@ -32,6 +32,7 @@ func newHalfModel(t *testing.T, castsInput bool) *onnxgraph.Model {
 
 // TestHalf measures models that compute in float16, and stores the statistics in their type.
 func TestHalf(t *testing.T) {
+	t.Parallel()
 	set, o := newOptions(t)
 	for name, castsInput := range map[string]bool{"half images": false, "half inside": true} {
 		m := newHalfModel(t, castsInput)

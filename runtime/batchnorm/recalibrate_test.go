@@ -176,6 +176,7 @@ func near(t *testing.T, name string, got, want []float64) {
 }
 
 func TestRecalibrate(t *testing.T) {
+	t.Parallel()
 	set, o := newOptions(t)
 	training := func(opset int64, outputs int) *onnxgraph.Model { // as exported in training mode
 		m := newModel(t)
@@ -228,6 +229,7 @@ func TestRecalibrate(t *testing.T) {
 // TestBodies has normalisations in bodies of other nodes and in functions, which are not measured: that is an error that names
 // them all, and the model stays as it was.
 func TestBodies(t *testing.T) {
+	t.Parallel()
 	set, o := newOptions(t)
 	flat := newModel(t)
 	g := flat.Graph
@@ -258,6 +260,7 @@ func TestBodies(t *testing.T) {
 
 // TestRecalibrateSharedLayer checks that a layer that is used at two places gets the averages over both.
 func TestRecalibrateSharedLayer(t *testing.T) {
+	t.Parallel()
 	set, o := newOptions(t)
 	m := onnxgraph.New("net", 8, 18)
 	x, err := m.Graph.AddInput("input", onnxgraph.Float32, append([]onnxgraph.Dim{{Size: -1}}, onnxgraph.Static(1, side, side)...))
@@ -296,6 +299,7 @@ func TestRecalibrateSharedLayer(t *testing.T) {
 
 // TestSample checks how many images are run, and that no more are taken than asked for.
 func TestSample(t *testing.T) {
+	t.Parallel()
 	set, o := newOptions(t)
 	for _, c := range []struct{ batch, images, want int }{{8, 0, 48}, {8, 17, 16}, {8, 5, 5}, {64, 0, 50}, {8, 1000, 48}} {
 		o.BatchSize, o.Images = c.batch, c.images

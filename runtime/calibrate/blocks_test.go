@@ -13,6 +13,7 @@ import (
 // TestBlocksAreFolded converts all convolutions of a network but one, and then the last on images: neither run of the network
 // may compute the blocks that are there as two convolutions.
 func TestBlocksAreFolded(t *testing.T) {
+	t.Parallel()
 	orttest.Init(t)
 	m, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Width: 4, ImageHeight: 8, ImageWidth: 8})
 	if err != nil {

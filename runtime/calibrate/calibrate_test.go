@@ -69,6 +69,7 @@ func forward(t *testing.T, m *onnxgraph.Model, x convcases.Array) convcases.Arra
 // TestCalibrateMinimizesTheOutputError compares the error, for convolutions of every kind, with what is reported and with the
 // least that is possible.
 func TestCalibrateMinimizesTheOutputError(t *testing.T) {
+	t.Parallel()
 	orttest.Init(t)
 	for _, c := range convcases.Cases {
 		if !c.Runs() {
@@ -83,6 +84,7 @@ func TestCalibrateMinimizesTheOutputError(t *testing.T) {
 // TestCalibrateOnUnevenChannels has channels that are constant, or nearly, far from zero: what float32 rounds of them must not
 // hide the little that they say.
 func TestCalibrateOnUnevenChannels(t *testing.T) {
+	t.Parallel()
 	orttest.Init(t)
 	for _, c := range convcases.Cases {
 		if !c.Runs() || c.DType == onnxgraph.Float16 || !c.Bias || c.Groups > 1 {
@@ -117,6 +119,7 @@ func TestCalibrateOnUnevenChannels(t *testing.T) {
 // counts: weights are found all the same, and none so large that other images, where the channels differ, come out worse by far
 // than with weights that know of no images.
 func TestCalibrateOnEqualChannels(t *testing.T) {
+	t.Parallel()
 	orttest.Init(t)
 	const channels, side, expansion = 2, 8, 4
 	source := onnxgraph.New("chain", 8, 18)

@@ -84,6 +84,7 @@ func observe(t *testing.T, m *onnxgraph.Model, images *calibrate.Images, names [
 // TestCalibrateNetwork compares the errors that are reported with what the finished network puts out at each convolution, and
 // checks that the means behind the batch normalisations are the source's.
 func TestCalibrateNetwork(t *testing.T) {
+	t.Parallel()
 	source, images := network(t)
 	var convs, norms []string
 	for _, n := range source.Graph.Nodes() {
@@ -138,6 +139,7 @@ func total(v []float64) float64 {
 
 // TestCalibrateSpanningBanks has banks that lose nothing: nothing may change.
 func TestCalibrateSpanningBanks(t *testing.T) {
+	t.Parallel()
 	source, images := network(t)
 	for layout, expansion := range map[transform.Layout]int{transform.Dense: 11, transform.Depthwise: 11} {
 		m := source.Clone()
@@ -157,6 +159,7 @@ func TestCalibrateSpanningBanks(t *testing.T) {
 
 // TestKeepVariance compares the variance of each convolution's outputs with the source's.
 func TestKeepVariance(t *testing.T) {
+	t.Parallel()
 	source, images := network(t)
 	var convs []string
 	for _, n := range source.Graph.Nodes() {
@@ -187,6 +190,7 @@ func TestKeepVariance(t *testing.T) {
 
 // TestCalibrateByError chooses expansions by the error of outputs.
 func TestCalibrateByError(t *testing.T) {
+	t.Parallel()
 	source, images := network(t)
 	const bound = 0.4
 	convert := func(o transform.Options) []transform.Conversion {
@@ -208,6 +212,7 @@ func TestCalibrateByError(t *testing.T) {
 
 // TestCalibrateStops cancels in the middle: the model must be as it was.
 func TestCalibrateStops(t *testing.T) {
+	t.Parallel()
 	m, images := network(t)
 	before, err := m.Bytes()
 	if err != nil {

@@ -51,6 +51,7 @@ func (m *tied) output(v *onnxgraph.Value) {
 // TestSharedWeight fits one 1×1 convolution for all places of a weight: the error of all outputs together is the least that is
 // possible, about one mean where the places share a bias, about their own where they do not.
 func TestSharedWeight(t *testing.T) {
+	t.Parallel()
 	orttest.Init(t)
 	images := imagesFor(convcases.Case{Input: []int64{1, 3, 12, 10}}, 24)
 	for name, row := range map[string]struct {
@@ -125,6 +126,7 @@ func TestSharedWeight(t *testing.T) {
 // TestWeightUsedAgain calibrates a weight that the network uses one time after the other, in a file whose nodes are in
 // disorder: what comes between and after sees the finished blocks.
 func TestWeightUsedAgain(t *testing.T) {
+	t.Parallel()
 	orttest.Init(t)
 	images := imagesFor(convcases.Case{Input: []int64{1, 3, 12, 10}}, 24)
 	m := newTied(t)

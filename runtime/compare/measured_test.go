@@ -15,6 +15,7 @@ import (
 // TestRowsAreOfTheModels measures the models that a comparison has written: each row says what its model does, also under attack,
 // and not what it did in an earlier epoch or before it was trained.
 func TestRowsAreOfTheModels(t *testing.T) {
+	t.Parallel()
 	p := newPlan(t)
 	p.Variants, p.Expansions, p.Seeds = []transform.Variant{transform.Baseline, transform.Frozen}, []int{2}, []uint64{3}
 	p.Recipe.Epochs, p.Recipe.LearningRate, p.Epsilon = 6, 0.05, 0.2

@@ -44,6 +44,7 @@ func attacked(images []float32, labels []int64, w []float32, shape dataset.Shape
 // TestRobust compares attacked images, and the accuracy on them, with those of a naive attack: at several strengths, which are
 // in units of pixels whatever the channel's normalization.
 func TestRobust(t *testing.T) {
+	t.Parallel()
 	gray, colors := newSet(t), newColorSet(t)
 	for _, c := range []struct {
 		name      string
@@ -98,6 +99,7 @@ func TestRobust(t *testing.T) {
 // TestAttack looks at the attack on a LeNet itself: the gradient of the images against a finite difference
 // along the attack's direction, the size of each step, and the loss, which must rise for nearly every image.
 func TestAttack(t *testing.T) {
+	t.Parallel()
 	const batch, epsilon = samples, 2.0 / 255
 	set := newSet(t)
 	m := leNet(t)

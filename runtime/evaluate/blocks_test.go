@@ -43,6 +43,7 @@ func blocks(t *testing.T, o transform.Options) *onnxgraph.Model {
 // under attack, and the images' gradient must be the same but for rounding, and only blocks that are not linear may run as two
 // convolutions.
 func TestBlocks(t *testing.T) {
+	t.Parallel()
 	set := newSet(t)
 	images, labels := all(t, set, normalization)
 	for name, c := range map[string]struct {
@@ -150,6 +151,7 @@ func operatorsRun(t *testing.T, m *onnxgraph.Model, set *dataset.Dataset, o Opti
 
 // TestOtherTool measures a model of which another tool has changed a bank: as it is, under attack, too, and it says so.
 func TestOtherTool(t *testing.T) {
+	t.Parallel()
 	set := newSet(t)
 	m := blocks(t, transform.Options{Expansion: 2})
 	found, err := transform.Blocks(m)

@@ -229,6 +229,7 @@ func naive(logits []float32, labels []int64) Result {
 func near(a, b, tolerance float64) bool { return math.Abs(a-b) <= tolerance }
 
 func TestMeasure(t *testing.T) {
+	t.Parallel()
 	set := newSet(t)
 	m := leNet(t)
 	softmax := leNet(t)
@@ -305,6 +306,7 @@ func TestFaults(t *testing.T) {
 
 // TestNotMeasured has what cannot be measured, by Measure and by Predict: the error says why, wherever it comes up.
 func TestNotMeasured(t *testing.T) {
+	t.Parallel()
 	gray, colors := newSet(t), newColorSet(t)
 	damaged := newColorSet(t)
 	if err := os.Truncate(damaged.Name(20), 30); err != nil {

@@ -11,6 +11,7 @@ import (
 
 // TestPredict compares probabilities with what models that end in different ways give themselves.
 func TestPredict(t *testing.T) {
+	t.Parallel()
 	set := newSet(t)
 	images, _ := all(t, set, normalization)
 	one := func(m *onnxgraph.Model, v *onnxgraph.Value) *onnxgraph.Value { // the first column

@@ -13,6 +13,7 @@ import (
 // TestAccumulatedBatches trains with the gradients of several batches, and with batches as large as these together: all
 // rates are the same, and the weights but for rounding. 64 of the 70 images of an epoch are in whole batches in either case.
 func TestAccumulatedBatches(t *testing.T) {
+	t.Parallel()
 	m := leNet(t)
 	var results []*train.Result
 	var rates [2][]float64
@@ -49,6 +50,7 @@ func TestAccumulatedBatches(t *testing.T) {
 // TestLastUpdateOfAnEpoch counts the updates of epochs of 4 steps, by 3 at a time: two, and nothing is left for the next
 // epoch.
 func TestLastUpdateOfAnEpoch(t *testing.T) {
+	t.Parallel()
 	r := newRun(t, leNet(t), transform.Baseline)
 	r.Recipe.Optimizer, r.Recipe.GradAccumSteps = "adamw", 3
 	do(t, r)

@@ -25,6 +25,7 @@ func as(t *testing.T, dtype onnxgraph.DType, tensor *onnxgraph.Tensor) *onnxgrap
 // TestOtherTypes trains a network whose weights the file has in other types, with casts to float32 behind them: as float32 with
 // the same numbers, and it comes out rounded to the types of the file.
 func TestOtherTypes(t *testing.T) {
+	t.Parallel()
 	for _, dtype := range []onnxgraph.DType{onnxgraph.Float16, onnxgraph.BFloat16, onnxgraph.Float64} {
 		t.Run(dtype.String(), func(t *testing.T) {
 			plain := leNet(t)

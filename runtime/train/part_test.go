@@ -42,6 +42,7 @@ func changed(t *testing.T, a, b *onnxgraph.Model) []string {
 // TestTrainFrom trains what comes after a node: nothing else changes, running statistics neither, and all that comes
 // after does.
 func TestTrainFrom(t *testing.T) {
+	t.Parallel()
 	for _, mode := range train.BatchNorms() {
 		t.Run(string(mode), func(t *testing.T) {
 			m := resNet(t)
@@ -71,6 +72,7 @@ func TestTrainFrom(t *testing.T) {
 // TestTrainFromDropout has Dropouts before the node after which training starts, and behind it: those before do nothing, as what
 // is there does not train, and those behind drop.
 func TestTrainFromDropout(t *testing.T) {
+	t.Parallel()
 	dropped := func(names ...string) *onnxgraph.Model { // in front of the named nodes
 		m := leNet(t)
 		for _, n := range m.Graph.Nodes() {
@@ -112,6 +114,7 @@ func TestTrainFromDropout(t *testing.T) {
 
 // TestTrainFromOperatorWithoutGradient trains a net that cannot be trained as a whole.
 func TestTrainFromOperatorWithoutGradient(t *testing.T) {
+	t.Parallel()
 	m := withAtan(t)
 	r := newRun(t, m, transform.Baseline)
 	r.Recipe.Epochs = 2
@@ -131,6 +134,7 @@ func TestTrainFromOperatorWithoutGradient(t *testing.T) {
 // TestUnreached has parameters that the loss does not depend on, in a second output and behind nothing at all. They
 // stay, weight decay or not.
 func TestUnreached(t *testing.T) {
+	t.Parallel()
 	m := leNet(t)
 	flat := m.Graph.Nodes()[slices.IndexFunc(m.Graph.Nodes(), func(n *onnxgraph.Node) bool { return n.Is("Flatten") })].Output(0)
 	features, _ := m.Graph.Value("fc1.weight").StaticShape()
@@ -163,6 +167,7 @@ func TestUnreached(t *testing.T) {
 // TestRecalibrate checks that --batchnorm recalibrate trains the same weights as train, and has the statistics that
 // batchnorm.Recalibrate gives them.
 func TestRecalibrate(t *testing.T) {
+	t.Parallel()
 	var results []*train.Result
 	first := newRun(t, resNet(t), transform.Baseline)
 	told := 0

@@ -272,6 +272,7 @@ func untied(t *testing.T, m *onnxgraph.Model) (*onnxgraph.Model, map[string][]st
 // TestTiedGradients compares the gradients of layers that are used at several places, plain and in blocks of every form, with the
 // sums of those of layers that are used once each.
 func TestTiedGradients(t *testing.T) {
+	t.Parallel()
 	orttest.Init(t)
 	for name, build := range tiedNetworks {
 		for _, expansion := range []int{0, 2} { // 0 for no blocks

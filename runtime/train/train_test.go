@@ -19,6 +19,7 @@ import (
 
 // TestLearns trains nets on images that are easy to tell apart.
 func TestLearns(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		model func(*testing.T) *onnxgraph.Model
@@ -73,6 +74,7 @@ func checkMetrics(t *testing.T, r *train.Run, start evaluate.Result, history []t
 
 // TestKeepBest checks which epoch's weights a run returns.
 func TestKeepBest(t *testing.T) {
+	t.Parallel()
 	r := newRun(t, leNet(t), transform.Baseline)
 	r.Keep = train.KeepBest
 	r.Recipe.Schedule, r.Recipe.StepEpochs, r.Recipe.StepFactor = "step", 2, 30 // the third epoch spoils it
@@ -110,6 +112,7 @@ func TestKeepBest(t *testing.T) {
 // TestKeepStart spoils a model that was good: what is kept is the model as it was, and what was measured before the first step
 // is what it measures.
 func TestKeepStart(t *testing.T) {
+	t.Parallel()
 	good := newRun(t, resNet(t), transform.Baseline)
 	good.Recipe.Epochs = 8
 	trained := do(t, good)
@@ -151,6 +154,7 @@ func TestDamagedStart(t *testing.T) {
 
 // TestDivergence lets the second epoch diverge: the run names the step, and keeps the checkpoint of the first.
 func TestDivergence(t *testing.T) {
+	t.Parallel()
 	r := newRun(t, leNet(t), transform.Baseline)
 	r.Recipe.Schedule, r.Recipe.StepEpochs, r.Recipe.StepFactor = "step", 1, 1e30
 	var good []byte
@@ -171,6 +175,7 @@ func TestDivergence(t *testing.T) {
 
 // TestDivergedStateIsNotSaved stops a run right after the step that ruins its weights, whose own loss is fine.
 func TestDivergedStateIsNotSaved(t *testing.T) {
+	t.Parallel()
 	r := newRun(t, leNet(t), transform.Baseline)
 	r.Recipe.Schedule, r.Recipe.StepEpochs, r.Recipe.StepFactor = "step", 1, 1e45 // too large for float32
 	var good []byte

@@ -14,6 +14,7 @@ import (
 // TestTrainingMode trains models as PyTorch exports them in training mode: they learn the same as in the form for
 // inference, and come out in that form.
 func TestTrainingMode(t *testing.T) {
+	t.Parallel()
 	withNorms := func(opset int64, outputs int) *onnxgraph.Model {
 		m := resNet(t)
 		m.SetOpset("", opset)

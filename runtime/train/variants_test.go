@@ -52,6 +52,7 @@ func sums(t *testing.T, m *onnxgraph.Model) (sum map[string][32]byte, role map[s
 // TestVariants checks which constants training changes: in every variant all that train and all running
 // statistics, and nothing else, bit for bit.
 func TestVariants(t *testing.T) {
+	t.Parallel()
 	blocks := func(o transform.Options) func(*testing.T) *onnxgraph.Model {
 		return func(t *testing.T) *onnxgraph.Model { return converted(t, resNet(t), o) }
 	}
@@ -103,6 +104,7 @@ func TestVariants(t *testing.T) {
 // TestOldForms trains a file of IR version 3, whose initializers are inputs, and weights that Constant nodes hold:
 // what was trained is there again afterwards.
 func TestOldForms(t *testing.T) {
+	t.Parallel()
 	old := onnxgraph.New("old", 3, 9)
 	g := old.Graph
 	image, err := g.AddInput("images", onnxgraph.Float32, onnxgraph.Static(1, 1, side, side))
