@@ -236,6 +236,13 @@ func TestRefused(t *testing.T) {
 		at := bytes.Index(plain, []byte{0xff, marker})
 		return slices.Concat(plain[:at], plain[at+2+int(plain[at+2])<<8+int(plain[at+3]):])
 	}
+	tables := bytes.Index(plain, []byte{0xff, huffmanTables}) + 2
+	further := func(table ...byte) []byte { // before the others
+		return slices.Concat(plain[:tables-2], []byte{0xff, huffmanTables, byte((2 + len(table)) >> 8), byte(2 + len(table))}, table, plain[tables-2:])
+	}
+	code := func(kind byte, values int, counts ...byte) []byte {
+		return further(slices.Concat([]byte{kind}, counts, make([]byte, 16-len(counts)+values))...)
+	}
 	damaged := withRestarts()
 	damaged[bytes.LastIndex(damaged, []byte{0xff, restart0 + 1})+1] = restart0 + 3
 	two := slices.Concat(plain[:frame], []byte{0, 14, 8, 0, 9, 0, 9, 2, 1, 0x11, 0, 2, 0x11, 0}, plain[frame+17:])
@@ -267,6 +274,13 @@ func TestRefused(t *testing.T) {
 		{"component twice in scan", set(scan+5, 1), "component 1"},
 		{"no quantization", drop(quantization), "quantization table"},
 		{"no such code", set(scan+4, 0x22), "Huffman table"},
+		{"a code of a third kind", code(0x20, 1, 1), "Huffman table is damaged"},
+		{"code 4", code(0x04, 1, 1), "Huffman table is damaged"},
+		{"a table without its values", code(0x00, 1, 0, 1, 1), "Huffman table is damaged"},
+		{"half of a table", further(0, 0, 1), "Huffman table is damaged"},
+		{"half of a second table", further(slices.Concat([]byte{0, 1}, make([]byte, 16), []byte{0x11, 0})...), "Huffman table is damaged"},
+		{"more values than bytes have", code(0x00, 257, 0, 0, 0, 0, 0, 0, 0, 250, 7), "Huffman table is damaged"},
+		{"three codes of one bit", code(0x00, 3, 3), "Huffman"},
 		{"no scan", slices.Concat(plain[:scan-2], []byte{0xff, endOfImage}), "has no data"},
 		{"no frame", slices.Concat(plain[:frame-2], []byte{0xff, endOfImage}), "no frame"},
 		{"two frames", slices.Concat(plain[:frame+17], plain[frame-2:]), "two frames"},
