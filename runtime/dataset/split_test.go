@@ -120,6 +120,18 @@ func TestFolderSplitsRefused(t *testing.T) {
 	}
 }
 
+// TestOneClass opens image folders of one class: the folder in it is named as the data set where that can be one.
+func TestOneClass(t *testing.T) {
+	for folders, want := range map[string]bool{"images/cat images/dog": true, "images/cat": false, "images": false} {
+		dir := t.TempDir()
+		writeTree(t, dir, strings.Fields(folders)...)
+		_, err := Open(dir, Options{Shape: Shape{1, 2, 2}})
+		if err == nil || !strings.Contains(err.Error(), "the only class is images") || strings.Contains(err.Error(), "as the data set") != want {
+			t.Errorf("%s: error %v, want advice: %v", folders, err, want)
+		}
+	}
+}
+
 func TestNPZSplits(t *testing.T) {
 	images, labels := npy("|u1", "(2, 1, 1)", []byte{0, 9}), npy("|u1", "(2,)", []byte{0, 1})
 	tests := []struct {
