@@ -143,6 +143,7 @@ func TestBadInput(t *testing.T) {
 		{"npz not a number", oneNPZ(npy("<f4", "(2, 1, 1)", []byte{0, 0, 0xc0, 0x7f, 0, 0, 0, 0}), goodLabels), "set.npz", Options{}, []string{"sample 0 has the value NaN"}},
 		{"npz out of 255", oneNPZ(npy("<i2", "(2, 1, 1)", []byte{0, 1, 0, 0}), goodLabels), "set.npz", Options{}, []string{"the value 256", "0 to 255"}},
 		{"npz cut short", oneNPZ(npy("|u1", "(2, 2, 2)", make([]byte, 5)), goodLabels), "set.npz", Options{}, []string{"array images", "promises 8 bytes", "has 5"}},
+		{"npz labels cut short", oneNPZ(npy("|u1", "(2, 1, 1)", make([]byte, 2)), npy("|u1", "(2,)", []byte{1})), "set.npz", Options{}, []string{"array labels"}},
 		{"npz one-hot", oneNPZ(npy("|u1", "(2, 1, 1)", make([]byte, 2)), npy("|u1", "(2, 10)", make([]byte, 20))), "set.npz", Options{}, []string{"labels", "[2 10]", "argmax"}},
 		{"npz numbers differ", oneNPZ(npy("|u1", "(3, 1, 1)", make([]byte, 3)), goodLabels), "set.npz", Options{}, []string{"3 images", "2 labels"}},
 		{"npz real label", oneNPZ(npy("|u1", "(1, 1, 1)", make([]byte, 1)), npy("<f4", "(1,)", []byte{0, 0, 0x80, 0x3e})), "set.npz", Options{}, []string{"label 0 is 0.25"}},

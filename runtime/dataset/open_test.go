@@ -199,6 +199,13 @@ func TestNPZTypes(t *testing.T) {
 		if !slices.Equal(got, want) || !slices.Equal(d.labels, []int64{3, 0, 120}) || len(d.Notes) > 0 {
 			t.Errorf("%s: pixels %v, labels %v, notes %q; want %v, labels 3, 0, 120", dtype, got, d.labels, d.Notes, want)
 		}
+		arrays, err := Arrays(path, Limits{})
+		if err != nil || len(arrays) != 2 {
+			t.Fatalf("%s: %d arrays, %v", dtype, len(arrays), err)
+		}
+		if numbers, err := arrays["labels"].Float64s(); err != nil || !slices.Equal(numbers, []float64{3, 0, 120}) {
+			t.Errorf("%s: as an array the labels are %v, %v", dtype, numbers, err)
+		}
 	}
 }
 

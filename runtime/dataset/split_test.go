@@ -151,8 +151,12 @@ func TestNPZSplits(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "set.npz")
 		npz(t, path, arrays)
 		for asked, want := range test.opens {
-			if d := mustOpen(t, path, Options{Split: asked}); d.Split != want {
+			d := mustOpen(t, path, Options{Split: asked})
+			if d.Split != want {
 				t.Errorf("%s: %s opened %s, want %s", test.arrays, asked, d.Split, want)
+			}
+			if isSaid := len(d.Notes) > 0; isSaid != (asked == Test && want == Val) {
+				t.Errorf("%s: %s opened %s with the notes %q", test.arrays, asked, d.Split, d.Notes)
 			}
 		}
 	}

@@ -187,7 +187,25 @@ func TestHarmless(t *testing.T) {
 	frame := bytes.Index(plain, []byte{0xff, startOfFrame1})
 	end := len(plain) - 2
 	exif := []byte("\xff\xe1\x00\x22Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00") // orientation 6
+	var wide []byte                                                                                                                               // the quantization tables with two bytes for each number
+	for rest := plain; ; {
+		at := bytes.Index(rest, []byte{0xff, quantization})
+		if at < 0 {
+			wide = append(wide, rest...)
+			break
+		}
+		wide = append(wide, rest[:at]...)
+		length := int(rest[at+2])<<8 + int(rest[at+3])
+		for tables := rest[at+4 : at+2+length]; len(tables) > 0; tables = tables[65:] {
+			wide = append(wide, 0xff, quantization, 0, 2+1+128, 0x10|tables[0])
+			for _, v := range tables[1:65] {
+				wide = append(wide, 0, v)
+			}
+		}
+		rest = rest[at+2+length:]
+	}
 	for name, data := range map[string][]byte{
+		"wide quantization tables":       wide,
 		"garbage after the end":          append(slices.Clone(plain), "\xff\xd8 garbage"...),
 		"an orientation":                 after(2, exif...),
 		"a comment":                      after(frame, 0xff, 0xfe, 0, 4, 1, 2),
@@ -243,6 +261,10 @@ func TestRefused(t *testing.T) {
 	code := func(kind byte, values int, counts ...byte) []byte {
 		return further(slices.Concat([]byte{kind}, counts, make([]byte, 16-len(counts)+values))...)
 	}
+	band := func(first, last, bits byte) []byte { // the first scan is of all three components, and of what low frequencies have
+		at := bytes.Index(progressive, []byte{0xff, startOfScan}) + 5 + 2*3
+		return slices.Concat(progressive[:at], []byte{first, last, bits}, progressive[at+3:])
+	}
 	damaged := withRestarts()
 	damaged[bytes.LastIndex(damaged, []byte{0xff, restart0 + 1})+1] = restart0 + 3
 	two := slices.Concat(plain[:frame], []byte{0, 14, 8, 0, 9, 0, 9, 2, 1, 0x11, 0, 2, 0x11, 0}, plain[frame+17:])
@@ -269,6 +291,18 @@ func TestRefused(t *testing.T) {
 		{"two components", two, "2 components"},
 		{"no whole ratio", set(frame+9, 0x31, 1, 2, 0x21), "no whole ratio"},
 		{"factor 5", set(frame+9, 0x51), "sampling factors 5×1"},
+		{"vertical factor 5", set(frame+9, 0x15), "sampling factors 1×5"},
+		{"no vertical factor", set(frame+9, 0x10), "sampling factors 1×0"},
+		{"quantization table 4", set(frame+10, 4), "quantization table 4"},
+		{"quantization table 3, which there is not", set(frame+10, 3), "does not hold"},
+		{"a frame's head that is too short", set(frame+1, 16), "frame's head has a wrong length"},
+		{"a restart interval of three bytes", slices.Concat(plain[:2], []byte{0xff, 0xdd, 0, 5, 0, 0, 0}, plain[2:]), "restart interval has a wrong length"},
+		{"a band from the mean on", band(0, 5, 0), "band of coefficients"},
+		{"a band of several components", band(1, 5, 0), "band of coefficients"},
+		{"a band that ends before it begins", band(1, 0, 0), "band of coefficients"},
+		{"a band beyond the end", band(0, 64, 0), "band of coefficients"},
+		{"bits beyond 13", band(0, 0, 0x0e), "band of coefficients"},
+		{"bits that are not the next", band(0, 0, 0x31), "band of coefficients"},
 		{"no factor", set(frame+9, 0x01), "sampling factors 0×1"},
 		{"other component in scan", set(scan+3, 77), "component 77"},
 		{"component twice in scan", set(scan+5, 1), "component 1"},
@@ -281,6 +315,8 @@ func TestRefused(t *testing.T) {
 		{"half of a second table", further(slices.Concat([]byte{0, 1}, make([]byte, 16), []byte{0x11, 0})...), "Huffman table is damaged"},
 		{"more values than bytes have", code(0x00, 257, 0, 0, 0, 0, 0, 0, 0, 250, 7), "Huffman table is damaged"},
 		{"three codes of one bit", code(0x00, 3, 3), "Huffman"},
+		{"a segment of one byte", slices.Concat(plain[:2], []byte{0xff, 0xe0, 0, 1}, plain[2:]), "shorter than its head"},
+		{"a segment of no bytes", slices.Concat(plain[:2], []byte{0xff, 0xe0, 0, 0}, plain[2:]), "shorter than its head"},
 		{"no scan", slices.Concat(plain[:scan-2], []byte{0xff, endOfImage}), "has no data"},
 		{"no frame", slices.Concat(plain[:frame-2], []byte{0xff, endOfImage}), "no frame"},
 		{"two frames", slices.Concat(plain[:frame+17], plain[frame-2:]), "two frames"},
