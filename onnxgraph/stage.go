@@ -73,6 +73,9 @@ func (s *Staged) NotFinite() []NotFinite { return s.notFinite }
 // Path returns where the complete model is until Commit.
 func (s *Staged) Path() string { return s.stage.Path() }
 
+// Data returns the name of the data file that the model needs beside it, "" if it needs none.
+func (s *Staged) Data() string { return s.data }
+
 // Commit gives the files their places.
 func (s *Staged) Commit() error {
 	if err := s.stage.Commit(s.obsoleteData); err != nil {

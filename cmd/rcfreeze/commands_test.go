@@ -58,14 +58,17 @@ func TestConvertSelectsAndRedraws(t *testing.T) {
 		t.Errorf("converted %d, want the one that was not skipped", r.Converted)
 	}
 	succeed(t, "convert", "model.onnx", "-o", "kept.onnx")
-	succeed(t, "convert", "model.onnx", "-o", "anew.onnx", "--reinit", "--external-data", "all")
+	_, talk, code := call("convert", "model.onnx", "-o", "anew.onnx", "--reinit", "--external-data", "all")
+	if code != exitDone {
+		t.Fatal(talk)
+	}
 	for name, same := range map[string]bool{"conv1.bank": true, "conv1.pointwise": false} {
 		if got := string(tensor(t, "kept.onnx", name)) == string(tensor(t, "anew.onnx", name)); got != same {
 			t.Errorf("%s is the same with --reinit: %v, want %v", name, got, same)
 		}
 	}
-	if data, err := filepath.Glob("anew.onnx.*.data"); err != nil || len(data) != 1 {
-		t.Errorf("data files: %v, %v", data, err)
+	if data, err := filepath.Glob("anew.onnx.*.data"); err != nil || len(data) != 1 || !strings.Contains(talk, "in "+data[0]) {
+		t.Errorf("data files: %v, %v; it says %s", data, err, talk)
 	}
 }
 

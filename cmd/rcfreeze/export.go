@@ -140,7 +140,7 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 	if err := c.execute(ctx, &r, m, deployed, models); err != nil {
 		return err
 	}
-	if err := staged.commit(); err != nil {
+	if err := staged.commit(c.printer); err != nil {
 		return err
 	}
 	c.warnOfBlocks(m.Path(), r.Merged)

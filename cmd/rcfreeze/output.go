@@ -70,12 +70,13 @@ func (f *outputFlags) save(p *printer, m *onnxgraph.Model) error {
 		return err
 	}
 	defer s.Abandon()
-	return s.commit()
+	return s.commit(p)
 }
 
 // stagedModel is a model that is complete in a temporary file, to be tried before it is written.
 type stagedModel struct {
 	*onnxgraph.Staged
+	name   string    // what messages call it
 	stdout io.Writer // where it goes if that is no file
 }
 
@@ -89,7 +90,7 @@ func (f *outputFlags) stage(p *printer, m *onnxgraph.Model) (*stagedModel, error
 		s.Abandon()
 		return nil, fmt.Errorf("saving %s: %w", f.name(), err)
 	}
-	return &stagedModel{s, f.stdout}, nil
+	return &stagedModel{s, f.name(), f.stdout}, nil
 }
 
 // write writes the model to a temporary file.
@@ -133,9 +134,13 @@ func listNotFinite(list []onnxgraph.NotFinite) string {
 }
 
 // commit gives the model its place.
-func (s *stagedModel) commit() error {
+func (s *stagedModel) commit(p *printer) error {
 	if s.stdout == nil {
-		return s.Commit()
+		err := s.Commit()
+		if err == nil && s.Data() != "" {
+			p.say("%s has its large tensors in %s: keep both in one folder", s.name, s.Data())
+		}
+		return err
 	}
 	file, err := os.Open(s.Path())
 	if err == nil {

@@ -22,16 +22,16 @@ type Step struct {
 type Operation string
 
 const (
-	MakingFolder Operation = "making a temporary folder in"
-	Locking      Operation = "locking a temporary folder in"
-	Creating     Operation = "creating"
-	SettingMode  Operation = "setting the mode of"
-	Writing      Operation = "writing"
-	Syncing      Operation = "syncing"
-	Closing      Operation = "closing"
-	Moving       Operation = "renaming a temporary file to"
-	SyncFolder   Operation = "syncing the folder"
-	Removing     Operation = "removing"
+	MakingTemporary Operation = "making a temporary folder in"
+	Locking         Operation = "locking a temporary folder in"
+	Creating        Operation = "creating"
+	SettingMode     Operation = "setting the mode of"
+	Writing         Operation = "writing"
+	Syncing         Operation = "syncing"
+	Closing         Operation = "closing"
+	Moving          Operation = "renaming a temporary file to"
+	SyncFolder      Operation = "syncing the folder"
+	Removing        Operation = "removing"
 )
 
 var intercept atomic.Pointer[func(Step) error]

@@ -44,7 +44,7 @@ func NewTemporary(folder string) (*Temporary, error) {
 
 func makeTemporary(folder string) (*Temporary, error) {
 	t := &Temporary{Path: filepath.Join(folder, fmt.Sprintf(".rcfreeze-%016x", rand.Uint64()))}
-	if err := do(Step{Doing: MakingFolder, Path: t.Path, Name: folder}, func() error { return os.Mkdir(t.Path, 0o700) }); err != nil {
+	if err := do(Step{Doing: MakingTemporary, Path: t.Path, Name: folder}, func() error { return os.Mkdir(t.Path, 0o700) }); err != nil {
 		return nil, err
 	}
 	t.lock = flock.New(filepath.Join(t.Path, lockFile))
