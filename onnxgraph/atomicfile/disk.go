@@ -104,6 +104,19 @@ func syncFolder(f *os.File, path string) error {
 	return err
 }
 
+// syncFolderAt is syncFolder of one that is not open.
+func syncFolderAt(path string) error {
+	f, err := openFolder(path)
+	if err != nil {
+		return err
+	}
+	err = syncFolder(f, path)
+	if f != nil {
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}
+
 // syncFile makes the content of a file durable.
 func syncFile(path string) error {
 	if runtime.GOOS == "windows" {

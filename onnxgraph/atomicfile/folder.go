@@ -24,19 +24,11 @@ func makeFolder(path string) error {
 		}
 		within = append(within, filepath.Dir(missing))
 	}
-	if err := os.MkdirAll(path, 0o755); err != nil {
+	if err := os.MkdirAll(path, 0o777); err != nil {
 		return err
 	}
 	for _, folder := range within {
-		f, err := openFolder(folder)
-		if err != nil {
-			return err
-		}
-		err = syncFolder(f, folder)
-		if f != nil {
-			err = errors.Join(err, f.Close())
-		}
-		if err != nil {
+		if err := syncFolderAt(folder); err != nil {
 			return err
 		}
 	}

@@ -40,11 +40,14 @@ func (s *Stage) leave(n note) error {
 }
 
 // finish ends a commit that was done, failed, or was cut off, in the folder of the place. A file that the one at the place mentions
-// stays in any case.
+// stays in any case. The note may go only when it is sure that they do not come back.
 func (n note) finish(temporary, folder string) error {
 	needless := n.Obsolete
 	if isThere(filepath.Join(temporary, stagedFile)) { // it did not get its place
 		needless = n.Added
+	}
+	if len(needless) == 0 {
+		return nil
 	}
 	var problems []error
 	for _, name := range needless {
@@ -55,7 +58,7 @@ func (n note) finish(temporary, folder string) error {
 		}
 		problems = append(problems, err)
 	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, syncFolderAt(folder))...)
 }
 
 // isSound reports whether the note is about files in the folder of the place that come with the file there, and no others.
