@@ -50,3 +50,13 @@ func TestMode(t *testing.T) {
 		}
 	}
 }
+
+func TestIsOf(t *testing.T) {
+	info, err := os.Stat(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if me := os.Geteuid(); !isOf(me, info) || isOf(me+1, info) {
+		t.Errorf("a folder of user %d is mine: %v, another one's: %v", me, isOf(me, info), isOf(me+1, info))
+	}
+}

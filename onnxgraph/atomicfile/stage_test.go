@@ -141,6 +141,26 @@ func TestWithIsNeverReplaced(t *testing.T) {
 	}
 }
 
+// TestPlacesThatCannotBeSeen asks for what is below a file: the error is told.
+func TestPlacesThatCannotBeSeen(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range map[string]func(path string) error{
+		"Begin":           func(path string) error { _, err := Begin(path); return err },
+		"Check":           Check,
+		"Write":           func(path string) error { return Write(path, text("x")) },
+		"mayBe":           func(path string) error { _, err := mayBe(path, file); return err },
+		"haveSameContent": func(path string) error { _, err := haveSameContent(file, path); return err },
+		"mentions":        func(path string) error { _, err := mentions(path, "x"); return err },
+	} {
+		if err := f(filepath.Join(file, "below")); !errors.Is(err, syscall.ENOTDIR) {
+			t.Errorf("%s: got error %v", name, err)
+		}
+	}
+}
+
 // TestHaveSameContent compares files that differ in one byte at every place where a piece begins or ends.
 func TestHaveSameContent(t *testing.T) {
 	folder := t.TempDir()

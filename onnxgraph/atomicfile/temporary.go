@@ -144,7 +144,7 @@ func removeStale(folder string) {
 
 func removeIfStale(path string) {
 	info, err := os.Lstat(path)
-	if err != nil || !info.IsDir() || !isOurs(info) {
+	if err != nil || !info.IsDir() || !isOf(os.Geteuid(), info) {
 		return
 	}
 	l := flock.New(filepath.Join(path, lockFile), flock.SetFlag(os.O_RDONLY))
