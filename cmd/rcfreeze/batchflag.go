@@ -24,10 +24,10 @@ func (f *batchFlag) add(flags *pflag.FlagSet) {
 }
 
 func (f *batchFlag) check() error {
-	if n, err := strconv.ParseInt(f.value, 10, 64); f.value == "" || f.value == dynamicSize || err == nil && n > 0 {
-		return nil
+	if _, err := strconv.ParseInt(f.value, 10, 64); err != nil && f.value != "" && f.value != dynamicSize {
+		return fmt.Errorf("--batch %q: needs a whole number, or %s", f.value, dynamicSize)
 	}
-	return fmt.Errorf("--batch %q: needs a number from 1, or %s", f.value, dynamicSize)
+	return nil
 }
 
 // apply gives the model the batch size, and makes sure that a batch gives what single images do. ONNX Runtime

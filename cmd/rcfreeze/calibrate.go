@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -63,13 +62,6 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed of the order of images")
 }
 
-func (f *sampleFlags) check() error {
-	if f.images < 0 || f.batchSize < 2 {
-		return fmt.Errorf("--images %d, --batch-size %d: need 0 or more, and 2 or more", f.images, f.batchSize)
-	}
-	return nil
-}
-
 // options returns how a model is run over the sample.
 func (f *sampleFlags) options(bar *progress) batchnorm.Options {
 	return batchnorm.Options{BatchSize: f.batchSize, Images: f.images, Seed: f.seed, Progress: func(done, total int) {
@@ -78,7 +70,7 @@ func (f *sampleFlags) options(bar *progress) batchnorm.Options {
 }
 
 func (c *calibrateCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.output.check(c.printer), usage(c.data.check(), c.sample.check())); err != nil {
+	if err := errors.Join(c.output.check(c.printer), usage(c.data.check())); err != nil {
 		return err
 	}
 	m, err := c.load(path)

@@ -119,7 +119,7 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 
 // check says what is wrong with the flags that only compare has.
 func (c *compareCommand) check() error {
-	faults := []error{checkExpansions(c.expansions...), checkSaveEvery(c.saving)}
+	faults := []error{checkSaveEvery(c.saving)}
 	for _, v := range c.variants {
 		faults = append(faults, transform.Variant(v).Validate())
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -43,14 +42,10 @@ func (f *conversionFlags) settle() error {
 	if o.MaxError != 0 {
 		return fmt.Errorf("--max-error %v: chooses expansions, which --expansion %s fixes: give --expansion auto", o.MaxError, f.expansion)
 	}
-	e, err := strconv.Atoi(f.expansion)
-	if err != nil {
+	var err error
+	if o.Expansion, err = strconv.Atoi(f.expansion); err != nil {
 		return fmt.Errorf("--expansion %q: give a number, or auto", f.expansion)
 	}
-	if err := checkExpansions(e); err != nil {
-		return err
-	}
-	o.Expansion = e
 	return o.Validate()
 }
 
@@ -72,15 +67,4 @@ func (f *conversionFlags) addKind(flags *pflag.FlagSet) {
 	flags.IntVar(&o.MinKernel, "min-kernel", 0, "leave out convolutions with a smaller kernel")
 	flags.IntVar(&o.MaxKernel, "max-kernel", 0, "leave out convolutions with a larger kernel (0: no limit)")
 	flags.IntVar(&o.MinInChannels, "min-in-channels", 0, "leave out convolutions with fewer input channels, such as a fixed Fourier transform of a signal")
-}
-
-// checkExpansions says which of the expansions is none: the packages below take 0 for the default.
-func checkExpansions(list ...int) error {
-	var faults []error
-	for _, e := range list {
-		if e < 1 {
-			faults = append(faults, fmt.Errorf("expansion %d: needs at least 1", e))
-		}
-	}
-	return errors.Join(faults...)
 }

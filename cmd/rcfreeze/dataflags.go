@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,11 +57,7 @@ func (f *dataFlags) addReading(flags *pflag.FlagSet) {
 
 // check lists what is wrong with the flags, before any data is read.
 func (f *dataFlags) check() error {
-	faults := []error{f.normalize.check(), f.limits.check()}
-	if f.workers < 0 || f.shortSide < 0 {
-		faults = append(faults, fmt.Errorf("--workers %d, --short-side %d: need 0 or more", f.workers, f.shortSide))
-	}
-	return errors.Join(faults...)
+	return f.normalize.check()
 }
 
 // open opens a split of the data set for a classifier, and tells what was noteworthy.

@@ -79,7 +79,7 @@ inference.`,
 }
 
 func (c *exportCommand) run(ctx context.Context, path string) error {
-	if err := errors.Join(c.output.check(c.printer), usage(c.size.check(), c.check())); err != nil {
+	if err := errors.Join(c.output.check(c.printer), usage(c.size.check())); err != nil {
 		return err
 	}
 	if c.inputs != "" {
@@ -168,21 +168,6 @@ func (c *exportCommand) resize(m *onnxgraph.Model) error {
 		return fmt.Errorf("setting the batch size of %s, which needs a run to check it: %w", m.Path(), err)
 	}
 	return c.size.apply(m)
-}
-
-// check lists what is wrong with the numbers among the flags.
-func (c *exportCommand) check() error {
-	var faults []error
-	if c.on.Batch < 0 {
-		faults = append(faults, fmt.Errorf("--verify-batch %d: needs at least 1, or 0 to choose by memory", c.on.Batch))
-	}
-	if c.runs < 1 {
-		faults = append(faults, fmt.Errorf("--time-runs %d: needs at least 1", c.runs))
-	}
-	if !(c.tolerance >= 0) {
-		faults = append(faults, fmt.Errorf("--tolerance %g: needs 0 or more", c.tolerance))
-	}
-	return errors.Join(faults...)
 }
 
 // execute does all that needs ONNX Runtime. An error means that the model is not to be written.

@@ -27,14 +27,6 @@ func (f *limitFlags) addArrays(flags *pflag.FlagSet) {
 	flags.Var(&f.arrays, "max-array-size", "refuse arrays (IDX, CIFAR, npz) that take more memory than this, such as 16GB (0: no limit)")
 }
 
-// check says what is wrong with the flags.
-func (f *limitFlags) check() error {
-	if f.pixels < 0 {
-		return fmt.Errorf("--max-image-pixels %d: needs 0 or more", f.pixels)
-	}
-	return nil
-}
-
 // limits returns what the flags stand for.
 func (f *limitFlags) limits() dataset.Limits {
 	limit := func(n int64) int64 {

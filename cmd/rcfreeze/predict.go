@@ -60,16 +60,8 @@ or those of --classes; without either, classes are numbers.`,
 	return cmd
 }
 
-// check says what is wrong with the flags that only predict has.
-func (c *predictCommand) check() error {
-	if c.top < 1 {
-		return fmt.Errorf("--top %d: needs at least 1", c.top)
-	}
-	return nil
-}
-
 func (c *predictCommand) run(ctx context.Context, path string, images []string) error {
-	if err := usage(c.data.check(), c.check()); err != nil {
+	if err := usage(c.data.check()); err != nil {
 		return err
 	}
 	m, err := c.load(path)

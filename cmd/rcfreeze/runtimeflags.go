@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/spf13/pflag"
 )
@@ -30,9 +28,6 @@ func (f *runtimeFlags) addLibrary(flags *pflag.FlagSet) {
 
 // start initialises ONNX Runtime and returns how sessions are to run.
 func (f *runtimeFlags) start(p *printer) (ort.Options, error) {
-	if f.options.IntraOpThreads < 0 || f.options.DeviceID < 0 {
-		return ort.Options{}, usage(fmt.Errorf("--threads %d, --device %d: need 0 or more", f.options.IntraOpThreads, f.options.DeviceID))
-	}
 	choice, err := ort.ParseProvider(f.provider)
 	if err != nil {
 		return ort.Options{}, usage(err)

@@ -29,6 +29,9 @@ func (e workError) Unwrap() error { return e.error }
 func tellWorkApart(cmd *cobra.Command) {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := checkNumbers(cmd); err != nil {
+			return err
+		}
 		if err := run(cmd, args); err != nil {
 			return workError{err}
 		}

@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -99,30 +100,33 @@ func names[T any](table map[string]T) []string {
 	return list
 }
 
-// Validate lists all settings that are out of range.
+// Validate lists all settings that are out of range, by their flags.
 func (r Recipe) Validate() error {
 	var faults []error
-	need := func(ok bool, name string, value any, what string) {
+	need := func(ok bool, flag string, value any, what string) {
 		if !ok {
-			faults = append(faults, fmt.Errorf("%s is %v: needs %s", name, value, what))
+			faults = append(faults, fmt.Errorf("%s %v: needs %s", flag, value, what))
 		}
 	}
-	need(r.Epochs > 0, "epochs", r.Epochs, "at least 1")
-	need(r.BatchSize > 0, "batch size", r.BatchSize, "at least 1")
-	need(r.GradAccumSteps > 0, "steps whose gradients are accumulated", r.GradAccumSteps, "at least 1")
-	need(optimizers[r.Optimizer] != nil, "optimizer", r.Optimizer, strings.Join(Optimizers(), ", "))
-	need(schedules[r.Schedule] != nil, "schedule", r.Schedule, strings.Join(Schedules(), ", "))
-	need(r.LearningRate > 0, "learning rate", r.LearningRate, "more than 0")
-	need(r.WarmupEpochs >= 0, "warm-up", r.WarmupEpochs, "0 or more epochs")
-	need(r.Schedule != "step" || r.StepEpochs > 0, "epochs between drops of the learning rate", r.StepEpochs, "at least 1")
-	need(r.Momentum >= 0 && r.Momentum < 1, "momentum", r.Momentum, "0 up to 1")
-	need(!r.Nesterov || r.Momentum > 0, "momentum", r.Momentum, "more than 0 with Nesterov")
-	need(r.WeightDecay >= 0, "weight decay", r.WeightDecay, "0 or more")
-	need(r.LabelSmoothing >= 0 && r.LabelSmoothing < 1, "label smoothing", r.LabelSmoothing, "0 up to 1")
-	need(slices.Contains(BatchNorms(), r.BatchNorm), "batch normalisation", r.BatchNorm, fmt.Sprintf("one of %v", BatchNorms()))
-	need(r.ClipNorm >= 0, "gradient norm bound", r.ClipNorm, "0 (none) or more")
+	need(r.Epochs > 0, "--epochs", r.Epochs, "at least 1")
+	need(r.BatchSize > 0, "--batch-size", r.BatchSize, "at least 1")
+	need(r.GradAccumSteps > 0, "--grad-accum-steps", r.GradAccumSteps, "at least 1")
+	need(optimizers[r.Optimizer] != nil, "--optimizer", r.Optimizer, strings.Join(Optimizers(), ", "))
+	need(schedules[r.Schedule] != nil, "--scheduler", r.Schedule, strings.Join(Schedules(), ", "))
+	need(r.LearningRate > 0 && isFinite(r.LearningRate), "--lr", r.LearningRate, "more than 0")
+	need(r.WarmupEpochs >= 0 && isFinite(r.WarmupEpochs), "--warmup-epochs", r.WarmupEpochs, "0 or more")
+	need(r.Schedule != "step" || r.StepEpochs > 0, "--step-epochs", r.StepEpochs, "at least 1")
+	need(r.StepFactor >= 0 && isFinite(r.StepFactor), "--step-factor", r.StepFactor, "0 or more")
+	need(r.Momentum >= 0 && r.Momentum < 1, "--momentum", r.Momentum, "0 up to 1")
+	need(!r.Nesterov || r.Momentum > 0, "--momentum", r.Momentum, "more than 0 with Nesterov")
+	need(r.WeightDecay >= 0 && isFinite(r.WeightDecay), "--weight-decay", r.WeightDecay, "0 or more")
+	need(r.LabelSmoothing >= 0 && r.LabelSmoothing < 1, "--label-smoothing", r.LabelSmoothing, "0 up to 1")
+	need(slices.Contains(BatchNorms(), r.BatchNorm), "--batchnorm", r.BatchNorm, fmt.Sprintf("one of %v", BatchNorms()))
+	need(r.ClipNorm >= 0 && isFinite(r.ClipNorm), "--clip-grad", r.ClipNorm, "0 (none) or more")
 	return errors.Join(faults...)
 }
+
+func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 func (r Recipe) StepOptions() trainstep.Options {
 	return trainstep.Options{

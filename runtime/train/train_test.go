@@ -201,7 +201,12 @@ func TestFaults(t *testing.T) {
 		{"settings", func(r *train.Run) {
 			r.Recipe.Epochs, r.Recipe.Optimizer, r.Recipe.Schedule, r.Recipe.LabelSmoothing = 0, "lion", "triangle", 1
 			r.Recipe.GradAccumSteps = -1
-		}, []string{"epochs is 0", "optimizer is lion: needs adamw, sgd", "schedule is triangle: needs constant, cosine", "label smoothing is 1", "steps whose gradients are accumulated is -1"}},
+		}, []string{"--epochs 0", "--optimizer lion: needs adamw, sgd", "--scheduler triangle: needs constant, cosine", "--label-smoothing 1", "--grad-accum-steps -1"}},
+		{"numbers that are none", func(r *train.Run) {
+			x := &r.Recipe
+			x.LearningRate, x.Momentum, x.WarmupEpochs, x.StepFactor = math.NaN(), math.NaN(), math.Inf(1), math.NaN()
+			x.WeightDecay, x.LabelSmoothing, x.ClipNorm = math.Inf(1), math.NaN(), math.Inf(1)
+		}, []string{"--lr NaN", "--momentum NaN", "--warmup-epochs +Inf", "--step-factor NaN", "--weight-decay +Inf", "--label-smoothing NaN", "--clip-grad +Inf"}},
 		{"batch larger than the data set", func(r *train.Run) { r.Recipe.BatchSize = 71 }, []string{"70 samples", "batch of 71", "smaller batch size"}},
 		{"unknown parameter", func(r *train.Run) { r.Recipe.Trained = []string{"nowhere"} }, []string{`"nowhere"`}},
 		{"images of another size", func(r *train.Run) {
