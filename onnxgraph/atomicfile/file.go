@@ -28,6 +28,13 @@ func Check(path string) error {
 	return errors.Join(err, s.Abandon())
 }
 
+// Move gives a file another place on the same disk, and replaces what is there. It stays there at the latest when the next file of
+// its new folder does.
+func Move(from, to string) error { return move(from, to, to) }
+
+// Remove removes a file, if it is there.
+func Remove(path string) error { return remove(path, path) }
+
 // File is what a staged file is written to.
 type File struct {
 	file *os.File

@@ -20,7 +20,9 @@ import (
 // batches, and within 5e-2 on each: where an activation is 0 but for rounding, two forms take it for one side or the other.
 func TestLoweredSteps(t *testing.T) {
 	orttest.Init(t)
-	if specialize.BlockSize() == 0 {
+	if b, err := specialize.BlockSize(); err != nil {
+		t.Fatal(err)
+	} else if b == 0 {
 		t.Skip("this processor has no blocked operators")
 	}
 	const size, images = 32, 3

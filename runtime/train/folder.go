@@ -73,7 +73,7 @@ func (f Folder) take(resume bool) (*lock.Lock, error) {
 // clear removes the checkpoints of a run that did no work, of which others might otherwise take one for their own.
 func (f Folder) clear() error {
 	for _, path := range f.checkpoints() {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := atomicfile.Remove(path); err != nil {
 			return fmt.Errorf("making room for a new run: %w", err)
 		}
 	}
@@ -107,7 +107,7 @@ func (f Folder) saveLast(c *checkpoint, whole bool) error {
 	}
 	err = next.Write(func(file *atomicfile.File) error { return c.write(file) })
 	if err == nil && whole {
-		err = os.Rename(f.last(), f.previous())
+		err = atomicfile.Move(f.last(), f.previous())
 	}
 	if err != nil {
 		err = errors.Join(err, next.Abandon())

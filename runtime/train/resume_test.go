@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
@@ -437,6 +438,62 @@ func positionOf(t *testing.T, path string) (p struct{ Epoch, Step int }) {
 		t.Fatal(err)
 	}
 	return c.Position
+}
+
+// TestDiskFaults lets steps of writing files fail, one of each kind for each file, once or from then on: the run fails, and says what did; what it
+// leaves goes on, as soon as the disk is well again, to what a run gives on a good one.
+func TestDiskFaults(t *testing.T) {
+	broken := errors.New("the disk is on fire")
+	small := func() *train.Run {
+		r := newRun(t, leNet(t), transform.Baseline)
+		r.Recipe.Epochs, r.Recipe.BatchSize, r.SaveEvery, r.Keep = 1, 35, 1, train.KeepBest
+		return r
+	}
+	whole := small()
+	steps := 0
+	kinds := map[string]int{} // the first step of each kind for each file
+	end := atomicfile.Intercept(func(s atomicfile.Step) error {
+		kind := fmt.Sprint(s.Doing, filepath.Base(s.Name))
+		if _, ok := kinds[kind]; !ok {
+			kinds[kind] = steps
+		}
+		steps++
+		return nil
+	})
+	want := do(t, whole)
+	end()
+	if len(kinds) < 20 {
+		t.Fatalf("%d kinds of steps: this tests too little", len(kinds))
+	}
+	for kind, i := range kinds {
+		for _, forever := range []bool{false, true} {
+			if forever && !strings.HasPrefix(kind, string(atomicfile.Moving)) {
+				continue
+			}
+			r := small()
+			r.Train, r.Test = whole.Train, whole.Test
+			n := -1
+			var failed atomicfile.Step
+			end := atomicfile.Intercept(func(s atomicfile.Step) error {
+				if n++; n == i || n > i && forever {
+					failed = s
+					return broken
+				}
+				return nil
+			})
+			_, err := r.Do(context.Background())
+			end()
+			if !errors.Is(err, broken) {
+				t.Errorf("step %d fails, %s %s: the run gives error %v", i, failed.Doing, failed.Path, err)
+			}
+			r.Resume = true
+			sameResult(t, do(t, r), want)
+			sameStates(t, r, whole)
+			if t.Failed() {
+				t.Fatalf("%s failed, forever: %v", kind, forever)
+			}
+		}
+	}
 }
 
 // TestOneAtATime starts a run in the folder of one that is at work: it is refused, and names the process.

@@ -16,7 +16,10 @@ import (
 // a filter's gradient has, and every way in which an input's gradient falls into phases.
 func TestConvolutionGradients(t *testing.T) {
 	orttest.Init(t)
-	b := specialize.BlockSize()
+	b, err := specialize.BlockSize()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if b == 0 {
 		t.Skip("this processor has no blocked operators")
 	}
@@ -90,7 +93,10 @@ func TestConvolutionGradients(t *testing.T) {
 // TestGradientsOfShortcuts compares the gradient by what two convolutions of a stride read, which is put together once.
 func TestGradientsOfShortcuts(t *testing.T) {
 	orttest.Init(t)
-	b := specialize.BlockSize()
+	b, err := specialize.BlockSize()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if b == 0 {
 		t.Skip("this processor has no blocked operators")
 	}

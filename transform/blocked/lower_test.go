@@ -73,7 +73,10 @@ func run(t *testing.T, m *onnxgraph.Model, inputs map[string]*onnxgraph.Tensor) 
 // TestSameNumbers runs portable graphs and their blocked forms.
 func TestSameNumbers(t *testing.T) {
 	orttest.Init(t)
-	b := specialize.BlockSize()
+	b, err := specialize.BlockSize()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if b == 0 {
 		t.Skip("this processor has no blocked operators")
 	}
