@@ -82,7 +82,7 @@ func (c *calibrateCommand) run(ctx context.Context, path string) error {
 	bar := c.progress()
 	defer bar.clear()
 	o := c.sample.options(bar)
-	o.Workers, o.Unfolded = c.data.workers, c.unfolded
+	o.Workers, o.Unfolded = c.asMany("--workers", c.data.workers), c.unfolded
 	if o.Session, err = c.runtime.start(c.printer); err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func (f *calibrationFlags) open(ctx context.Context, p *printer, m *onnxgraph.Mo
 	if f.data.path == "" {
 		return nil, nil
 	}
-	d := &calibrationData{images: f.images, workers: f.data.workers}
+	d := &calibrationData{images: f.images, workers: p.asMany("--workers", f.data.workers)}
 	var err error
 	if d.session, err = f.runtime.start(p); err != nil {
 		return nil, err

@@ -129,7 +129,7 @@ func (c *compareCommand) check() error {
 // plan gathers all that a comparison needs.
 func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare.Plan, error) {
 	plan := &compare.Plan{
-		Model: m, Expansions: c.expansions, Convert: c.conversion.options, Reinit: c.reinit, Workers: c.data.workers,
+		Model: m, Expansions: c.expansions, Convert: c.conversion.options, Reinit: c.reinit, Workers: c.asMany("--workers", c.data.workers),
 		Epsilon: float64(c.epsilon), Folder: c.folder, Resume: c.resume, Classes: c.head.classes,
 		SaveEvery: c.saving, Warned: func(line string) { c.say("%s", line) },
 	}

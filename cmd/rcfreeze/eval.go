@@ -73,7 +73,7 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 	if err := c.useFloat32(m); err != nil {
 		return err
 	}
-	o := evaluate.Options{BatchSize: c.batchSize, Workers: c.data.workers, Epsilon: float64(c.epsilon)}
+	o := evaluate.Options{BatchSize: c.batchSize, Workers: c.asMany("--workers", c.data.workers), Epsilon: float64(c.epsilon)}
 	if o.Session, err = c.runtime.start(c.printer); err != nil {
 		return err
 	}

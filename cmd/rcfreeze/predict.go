@@ -72,7 +72,7 @@ func (c *predictCommand) run(ctx context.Context, path string, images []string) 
 		return err
 	}
 	var o evaluate.Options
-	o.Workers = c.data.workers
+	o.Workers = c.asMany("--workers", c.data.workers)
 	if o.Session, err = c.runtime.start(c.printer); err != nil {
 		return err
 	}

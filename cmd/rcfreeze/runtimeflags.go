@@ -19,7 +19,7 @@ func (f *runtimeFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.options.DeviceID, "device", 0, "number of the GPU, for cuda")
 	flags.BoolVar(&f.options.TF32, "tf32", false, "let cuda round the inputs of products to 10 bits of mantissa: faster")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what runs the model: which ONNX Runtime, where, on which of its operators")
-	flags.IntVar(&f.options.IntraOpThreads, "threads", 0, "threads of an operator (0: one per core that the process may use)")
+	flags.IntVar(&f.options.IntraOpThreads, "threads", 0, "threads of an operator, at most one per core that the process may use, which 0 takes")
 }
 
 func (f *runtimeFlags) addLibrary(flags *pflag.FlagSet) {
@@ -40,6 +40,7 @@ func (f *runtimeFlags) start(p *printer) (ort.Options, error) {
 		p.say("%s: %s", library.Path, library.Warning)
 	}
 	o := f.options
+	o.IntraOpThreads = p.asMany("--threads", o.IntraOpThreads)
 	var reason string
 	if o.Provider, reason, err = ort.Select(choice); err != nil {
 		return ort.Options{}, err

@@ -196,7 +196,7 @@ func (c *trainCommand) runFolder() train.Folder {
 // prepare gathers all that a run needs.
 func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant transform.Variant) (*train.Run, error) {
 	run := &train.Run{
-		Model: m, Workers: c.data.workers, Resume: c.resume, Keep: train.Keep(c.keep), Folder: c.runFolder(), SaveEvery: c.saving,
+		Model: m, Workers: c.asMany("--workers", c.data.workers), Resume: c.resume, Keep: train.Keep(c.keep), Folder: c.runFolder(), SaveEvery: c.saving,
 		Warned: func(line string) { c.say("%s", line) },
 	}
 	if c.resume && !run.Folder.HasRun() {
