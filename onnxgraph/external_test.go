@@ -5,9 +5,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -78,6 +80,53 @@ func TestSaveOverItsOwnData(t *testing.T) {
 		}
 		if !bytes.Equal(weights(t, m), want) {
 			t.Fatal("the weights changed")
+		}
+	}
+}
+
+// TestEmptyExternalData loads tensors that have no elements and claim to be in a data file, which may be missing: they are ordinary
+// empty tensors, and stay so.
+func TestEmptyExternalData(t *testing.T) {
+	for _, c := range []struct {
+		dims    []int64
+		dtype   DType
+		entries map[string]string
+	}{
+		{[]int64{0}, Float32, map[string]string{"location": "missing.data"}},
+		{[]int64{3, 0, 5}, Int64, map[string]string{"location": "../outside", "offset": "7", "length": "0"}},
+		{[]int64{0, 1 << 40}, Float16, nil},
+	} {
+		m := small(t, 0)
+		v := m.Graph.Value("w")
+		p := v.constant.proto
+		p.Dims, p.DataType, p.RawData = c.dims, proto.Int32(int32(c.dtype)), nil
+		p.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
+		for key, value := range c.entries {
+			p.ExternalData = append(p.ExternalData, &onnxpb.StringStringEntryProto{Key: proto.String(key), Value: proto.String(value)})
+		}
+		message := m.assemble(func(t *Tensor, name *string) *onnxpb.TensorProto {
+			p := proto.CloneOf(t.proto)
+			p.Name = name
+			return p
+		})
+		path := filepath.Join(t.TempDir(), "model.onnx")
+		if err := os.WriteFile(path, marshal(t, message), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			read, err := Load(path)
+			if err != nil {
+				t.Fatalf("%v: %v", c.dims, err)
+			}
+			if got := read.Graph.Value("w").Constant(); got.IsExternal() || !slices.Equal(got.Dims(), c.dims) || got.DType() != c.dtype || got.Len() != 0 {
+				t.Errorf("%v: external is %v, %v of dims %v", c.dims, got.IsExternal(), got.DType(), got.Dims())
+			}
+			if err := read.Save(path, ExternalAll); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(path + ".data"); err == nil {
+				t.Errorf("%v: a data file was written", c.dims)
+			}
 		}
 	}
 }

@@ -162,7 +162,10 @@ func (f *modelFile) tensor(p *onnxpb.TensorProto) *Tensor {
 			t.source = raw.source
 		}
 	}
-	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
+	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL && t.Len() == 0 {
+		// It has nothing in another file, and is an ordinary empty tensor: ONNX Runtime ends the process where it maps no bytes.
+		p.DataLocation, p.ExternalData = nil, nil
+	} else if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
 		t.source = &externalData{folders: f.folders, entries: p.ExternalData, needed: t.rawBytes()}
 	}
 	return t
