@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"syscall"
 
 	"github.com/rcfreeze/rcfreeze/internal/crash/trace"
 )
@@ -25,7 +26,7 @@ func main() {
 	flag.IntVar(&c.jobs, "jobs", runtime.NumCPU(), "how many to try at once")
 	flag.BoolVar(&c.keep, "keep", false, "keep the folders of injections that found something, and print their calls")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	found, err := c.run(ctx)
 	switch {

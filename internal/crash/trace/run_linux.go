@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -20,7 +21,17 @@ import (
 )
 
 // Supported is nil where programs can be watched.
-func Supported() error { return nil }
+func Supported() error {
+	idle, err := exec.LookPath("true")
+	if err != nil {
+		return err
+	}
+	p := Program{Args: []string{idle}}
+	if _, err := p.Run(nil); err != nil {
+		return fmt.Errorf("trying whether this system lets a process watch others (in a container, ptrace and seccomp must be permitted): %w", err)
+	}
+	return nil
+}
 
 // tracer watches one program. It lives on one thread of the system, as ptrace wants it.
 type tracer struct {
