@@ -313,7 +313,7 @@ func (c *campaign) try(ctx context.Context, t trial) error {
 	} else if now, err = at.tree(); err != nil {
 		return err
 	} else {
-		for _, difference := range now.differences(t.after) {
+		for _, difference := range now.differences(t.wanted(now)) {
 			wrong = append(wrong, "once more: "+difference)
 		}
 	}

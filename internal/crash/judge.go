@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,6 +61,18 @@ func (u *undisturbed) judge(now tree) []string {
 	return wrong
 }
 
+// wanted returns what is to be there in the end. Which version a file has that made room for a newer one depends on when the
+// newer one came, so any will do that is complete.
+func (u *undisturbed) wanted(now tree) tree {
+	want := maps.Clone(u.after)
+	for _, name := range u.moved {
+		if found, ok := now[name]; ok && complete(name, found.raw) == nil && found.mode == want[name].mode {
+			want[name] = found
+		}
+	}
+	return want
+}
+
 // judgeData returns what is wrong with the data files of a model, those with its name and more behind: they must be as old or
 // as new as the model is.
 func (u *undisturbed) judgeData(name string, now tree) []string {
@@ -96,8 +109,9 @@ func (u *undisturbed) judgeExit(i trace.Injection, o *trace.Outcome, now tree, s
 	case o.Code == -1:
 		wrong = append(wrong, "it is ended by the signal "+o.Signal.String())
 	case o.Code == 0:
-		for _, name := range u.after.names() {
-			if !now.same(name, u.after) {
+		want := u.wanted(now)
+		for _, name := range want.names() {
+			if !now.same(name, want) {
 				wrong = append(wrong, "the exit code is 0, but "+name+" is not new")
 			}
 		}

@@ -57,6 +57,14 @@ func TestOldOrNew(t *testing.T) {
 			t.Errorf("%s: %q, want %q", now, got, want)
 		}
 	}
+	for now, want := range map[string]int{
+		"a.json=[] old.json=[2]": 0, "a.json=[] old.json=[": 1, "a.json=[]": 1, "a.json={} old.json={}": 1,
+	} {
+		now := files(now)
+		if got := now.differences(turned.wanted(now)); len(got) != want {
+			t.Errorf("in the end: %q, want %d", got, want)
+		}
+	}
 	external := undisturbed{before: files("m.onnx=old m.onnx.data=OLD"), after: files("m.onnx=new m.onnx.data=NEW")}
 	for _, now := range []string{"m.onnx=old m.onnx.data=NEW", "m.onnx=new m.onnx.data=OLD"} {
 		if len(external.judge(files(now))) == 0 {
