@@ -308,7 +308,9 @@ func (c *campaign) try(ctx context.Context, t trial) error {
 		return err
 	}
 	wrong := append(t.judgeExit(t.inject, o, now, string(stdout), talk), t.judge(now)...)
-	if _, err := t.run(ctx, at, t.args(true)); err != nil {
+	if _, err := t.run(ctx, at, t.args(true)); ctx.Err() != nil {
+		return context.Cause(ctx)
+	} else if err != nil {
 		wrong = append(wrong, fmt.Sprintf("once more: %v", err))
 	} else if now, err = at.tree(); err != nil {
 		return err
