@@ -202,7 +202,7 @@ const (
 )
 
 // try runs the tests that reach a mutant, the quickest first, until one fails.
-func (l *lab) try(ctx context.Context, m mutant) (outcome, error) {
+func (l *lab) try(ctx context.Context, m mutant) (became outcome, err error) {
 	var reaching []*test
 	for _, t := range l.tests {
 		if t.reached[m.place] != 0 {
@@ -212,7 +212,11 @@ func (l *lab) try(ctx context.Context, m mutant) (outcome, error) {
 	if len(reaching) == 0 {
 		return unreached, nil
 	}
-	defer l.tree.restore()
+	defer func() {
+		if undone := l.tree.restore(); err == nil {
+			err = undone
+		}
+	}()
 	for _, batch := range batches(reaching) {
 		var cpu, elapsed time.Duration
 		for _, t := range batch {

@@ -3,6 +3,7 @@ package budget
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -38,5 +39,22 @@ func TestEach(t *testing.T) {
 	}
 	if err := Each(0, nil, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDearestFirst runs tasks on one core: those that cost most begin first, as a long one that begins last would keep the
+// other cores waiting; those that cost the same are in order.
+func TestDearestFirst(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	costs := []int64{2, 1, 5 * memory, 2, 0, 7}
+	var order []int
+	if err := Each(len(costs), func(i int) int64 { return costs[i] }, func(i int) error {
+		order = append(order, i)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int{2, 5, 0, 3, 1, 4}; !slices.Equal(order, want) {
+		t.Errorf("tasks of costs %v ran in order %v, want %v", costs, order, want)
 	}
 }
