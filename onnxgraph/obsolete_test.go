@@ -156,4 +156,8 @@ func TestStageTemporarily(t *testing.T) {
 			t.Errorf("mode %d: left are %v, %v", mode, left, err)
 		}
 	}
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
+	if _, err := small(t, 3).StageTemporarily(ExternalNone); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("without a folder for temporary files: got error %v", err)
+	}
 }

@@ -31,6 +31,7 @@ func TestDensified(t *testing.T) {
 		{"of three axes", NewTensor([]int64{3, 1, 1}, []int64{0, 1, 2}), []int64{6}, nil},
 		{"numbers that are no integers", NewTensor([]int64{3}, []float32{0, 1, 2}), []int64{6}, nil},
 		{"just too large", NewTensor([]int64{3}, []int64{0, 4, 5}), []int64{1<<23 + 1}, nil},
+		{"far too large, by axes", NewTensor([]int64{3, 2}, []int64{0, 1, 1, 0, 1, 2}), []int64{1 << 32, 1 << 32}, nil},
 		{"far too large", NewTensor([]int64{3}, []int64{0, 4, 5}), []int64{1 << 30, 1 << 30}, nil},
 	} {
 		sparse := &onnxpb.SparseTensorProto{Values: proto.CloneOf(values.proto), Indices: c.indices.proto, Dims: c.dims}
