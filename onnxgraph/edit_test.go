@@ -91,6 +91,12 @@ func TestBuilderShares(t *testing.T) {
 	if a, b := b.Op("Elu", []*Value{x}, TensorAttr("a", tensor)), b.Op("Elu", []*Value{x}, TensorAttr("b", tensor)); a == b {
 		t.Error("calls that differ in the name of an attribute share a value")
 	}
+	if elsewhere := b.OpOf("d", "Elu", []*Value{x}); elsewhere.Producer().Domain() != "d" || b.OpOf("d", "Elu", []*Value{x}) != elsewhere || b.Op("Elu", []*Value{x}) == elsewhere {
+		t.Error("operators of two domains share a value, or those of one do not")
+	}
+	if parts := b.Ops("Split", 3, []*Value{x}); len(parts) != 3 || b.Ops("Split", 3, []*Value{x})[2] != parts[2] || len(b.Ops("Split", 2, []*Value{x})) != 2 {
+		t.Errorf("a Split in three has outputs %s", valueList(parts))
+	}
 	constant := b.Op("Constant", nil, TensorAttr("value", tensor))
 	RemoveUnused(constant)
 	if again := b.Op("Constant", nil, TensorAttr("value", tensor)); again == constant || again.Graph() == nil {
@@ -179,17 +185,18 @@ func TestHalfFloats(t *testing.T) {
 		v     float64
 		f, bf uint16
 	}{
-		{1 + 1.0/2048, 0x3c00, 0x3f80},         // half-way in float16: to even
-		{1 + 3.0/2048, 0x3c02, 0x3f80},         // likewise, upwards
-		{1 + 1.0/256, 0x3c04, 0x3f80},          // half-way in bfloat16
-		{1 + 3.0/256, 0x3c0c, 0x3f82},          // likewise, upwards
-		{1 + 3.0/256 - 1e-12, 0x3c0c, 0x3f81},  // below half-way by less than float32 sees
-		{-1 - 1.0/256 - 1e-12, 0xbc04, 0xbf81}, // above it, with a sign
-		{1 + 1.0/256 + 1e-12, 0x3c04, 0x3f81},  // above half-way by less than float32 sees
-		{65519.99, 0x7bff, 0x4780},             // rounds down to the largest float16
-		{65520, 0x7c00, 0x4780},                // half-way to infinity
-		{-math.Ldexp(1, -25), 0x8000, 0xb300},  // half the smallest float16: to even, zero
-		{math.Ldexp(1.5, -25), 0x0001, 0x3340}, // above it
+		{1 + 1.0/2048, 0x3c00, 0x3f80},                // half-way in float16: to even
+		{1 + 3.0/2048, 0x3c02, 0x3f80},                // likewise, upwards
+		{1 + 1.0/256, 0x3c04, 0x3f80},                 // half-way in bfloat16
+		{1 + 3.0/256, 0x3c0c, 0x3f82},                 // likewise, upwards
+		{1 + 3.0/256 - 1e-12, 0x3c0c, 0x3f81},         // below half-way by less than float32 sees
+		{-1 - 1.0/256 - 1e-12, 0xbc04, 0xbf81},        // above it, with a sign
+		{1 + 1.0/256 + 1e-12, 0x3c04, 0x3f81},         // above half-way by less than float32 sees
+		{1 + 32769.0/(1<<23) - 1e-12, 0x3c04, 0x3f81}, // above half-way, between two numbers that float32 sees
+		{65519.99, 0x7bff, 0x4780},                    // rounds down to the largest float16
+		{65520, 0x7c00, 0x4780},                       // half-way to infinity
+		{-math.Ldexp(1, -25), 0x8000, 0xb300},         // half the smallest float16: to even, zero
+		{math.Ldexp(1.5, -25), 0x0001, 0x3340},        // above it
 		{math.Inf(-1), 0xfc00, 0xff80},
 	} {
 		if f, bf := float16FromFloat64(c.v), bfloat16FromFloat64(c.v); f != c.f || bf != c.bf {

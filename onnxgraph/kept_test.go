@@ -29,6 +29,9 @@ graph {name: "g" doc_string: "graph" metadata_props {key: "of" value: "graph"}
 		attribute {name: "body" type: GRAPH g {name: "inner" doc_string: "inner graph"
 			initializer {name: "innerw" data_type: 1 dims: 2000 doc_string: "inner tensor" metadata_props {key: "of" value: "inner tensor"}}
 			node {op_type: "Neg" input: "innerw" output: "innery"} output {name: "innery" doc_string: "inner output"}}}
+		attribute {name: "bodies" type: GRAPHS
+			graphs {name: "one" initializer {name: "onew" data_type: 1 dims: 2000 doc_string: "in a list"} node {op_type: "Neg" input: "onew" output: "oney"} output {name: "oney"}}
+			graphs {name: "two" doc_string: "second of a list" node {op_type: "Neg" input: "a" output: "twoy"} output {name: "twoy"}}}
 		attribute {name: "types" type: TYPE_PROTO tp {denotation: "IMAGE" tensor_type {elem_type: 1}}}}
 	initializer {name: "w" data_type: 1 dims: 2000 doc_string: "weights" metadata_props {key: "of" value: "weights"}}
 	initializer {name: "typed" data_type: 7 dims: 200 doc_string: "typed"}
@@ -142,7 +145,8 @@ func TestSavingKeepsAll(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, tensor := range []*Tensor{saved.Graph.Value("w").Constant(), saved.Graph.Nodes()[1].Tensor("large"),
-				saved.Graph.Nodes()[1].Attributes()[2].Graphs()[0].Value("innerw").Constant()} {
+				saved.Graph.Nodes()[1].Attributes()[2].Graphs()[0].Value("innerw").Constant(),
+				saved.Graph.Nodes()[1].Attributes()[3].Graphs()[0].Value("onew").Constant()} {
 				raw, err := tensor.Raw()
 				if err != nil || string(raw) != string(pattern(8000, len(tensor.proto.GetName()))) {
 					t.Errorf("%s, mode %d: the elements of %q changed, or %v", name, mode, tensor.proto.GetName(), err)
