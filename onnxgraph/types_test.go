@@ -11,6 +11,7 @@ import (
 const typedGraph = `name: "g"
 input {name: "x" type {tensor_type {elem_type: 1 shape {dim {dim_param: "n"} dim {dim_value: 3} dim {} dim {dim_value: 0}}}}}
 input {name: "scalar" type {tensor_type {elem_type: 7 shape {}}}}
+input {name: "none" type {tensor_type {elem_type: 1 shape {dim {dim_value: 0} dim {dim_value: 2}}}}}
 input {name: "ranks" type {tensor_type {elem_type: 10}}}
 input {name: "list" type {sequence_type {elem_type {tensor_type {elem_type: 1 shape {dim {dim_value: 2}}}}}}}
 input {name: "untyped"}
@@ -45,7 +46,7 @@ func typeOf(v *Value) string {
 func TestDeclaredTypes(t *testing.T) {
 	m := fromText(t, typedGraph)
 	for name, want := range map[string]string{
-		"x": "float32 [n 3 ? 0]", "scalar": "int64 [] static []", "ranks": "float16 ?", "list": "undefined ?", "untyped": "undefined ?",
+		"x": "float32 [n 3 ? 0]", "scalar": "int64 [] static []", "none": "float32 [0 2] static [0 2]", "ranks": "float16 ?", "list": "undefined ?", "untyped": "undefined ?",
 		"w": "float64 [2 1] static [2 1]", "a": "float32 [5] static [5]", "b": "float32 [5 6] static [5 6]", "o": "undefined ?",
 	} {
 		if got := typeOf(m.Graph.Value(name)); got != want {
@@ -111,10 +112,10 @@ func TestMapTypes(t *testing.T) {
 		}
 	}
 	for name, got := range map[string]int32{
-		"list":      m.Graph.inputs[3].info.Type.GetSequenceType().GetElemType().GetTensorType().GetElemType(),
-		"sparse":    m.Graph.inputs[5].info.Type.GetSparseTensorType().GetElemType(),
-		"maybe":     m.Graph.inputs[6].info.Type.GetOptionalType().GetElemType().GetTensorType().GetElemType(),
-		"map":       m.Graph.inputs[7].info.Type.GetMapType().GetValueType().GetTensorType().GetElemType(),
+		"list":      m.Graph.inputs[4].info.Type.GetSequenceType().GetElemType().GetTensorType().GetElemType(),
+		"sparse":    m.Graph.inputs[6].info.Type.GetSparseTensorType().GetElemType(),
+		"maybe":     m.Graph.inputs[7].info.Type.GetOptionalType().GetElemType().GetTensorType().GetElemType(),
+		"map":       m.Graph.inputs[8].info.Type.GetMapType().GetValueType().GetTensorType().GetElemType(),
 		"attribute": m.Graph.Nodes()[2].Attributes()[0].proto.GetTp().GetTensorType().GetElemType(),
 		"elsewhere": m.Graph.typed[2].info.Type.GetTensorType().GetElemType(),
 	} {
@@ -122,7 +123,7 @@ func TestMapTypes(t *testing.T) {
 			t.Errorf("%s has elements of %v", name, DType(got))
 		}
 	}
-	if key := m.Graph.inputs[7].info.Type.GetMapType().GetKeyType(); key != 7 {
+	if key := m.Graph.inputs[8].info.Type.GetMapType().GetKeyType(); key != 7 {
 		t.Errorf("the keys of a map became %v", DType(key))
 	}
 	if attribute.GetTp().GetTensorType().GetElemType() != 1 {
@@ -153,7 +154,7 @@ func TestSetType(t *testing.T) {
 				t.Errorf("%s is %s", name, got)
 			}
 		}
-		if got := m.Graph.outputs[1].info.Type.GetTensorType(); got.GetElemType() != int32(Int8) || len(got.GetShape().GetDim()) != 4 {
+		if got := m.Graph.outputs[1].info.Type.GetTensorType(); got.GetElemType() != int32(Int8) || len(got.GetShape().GetDim()) != 4 || got.GetShape().GetDim()[2].Value != nil {
 			t.Errorf("as an output, x is %v", got)
 		}
 		if got := typeOf(m.Graph.Value("b")); got != "float32 [5 6] static [5 6]" {
