@@ -243,6 +243,16 @@ func TestStandardCodes(t *testing.T) {
 	}
 }
 
+// TestEachRestarts decodes a file that starts anew after each unit: its pixels are those of the same picture without restarts.
+func TestEachRestarts(t *testing.T) {
+	picture := newPicture(37, 23, [][2]int{{2, 2}, {1, 1}, {1, 1}}, 1)
+	want, _ := decode(t, picture.encode())
+	picture.interval = 1
+	if got, _ := decode(t, picture.encode()); !slices.Equal(got, want) {
+		t.Error("the pixels differ")
+	}
+}
+
 // TestRefused checks what errors say.
 func TestRefused(t *testing.T) {
 	plain := readFile(t, "420.jpg")
