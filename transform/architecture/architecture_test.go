@@ -53,6 +53,13 @@ func TestParameterCounts(t *testing.T) {
 			18 + 36 + 2*4 + 2 + 4 +
 			72 + 144 + 2*8 + 8 + 8 +
 			10},
+		{"cifar-resnet", architecture.Options{Depth: 32, Width: 1, Classes: 2, Channels: 1}, 9 + 2 +
+			5*(2*9+2*2) +
+			18 + 36 + 2*4 + 2 + 4 + 4*(2*36+2*4) +
+			72 + 144 + 2*8 + 8 + 8 + 4*(2*144+2*8) +
+			10},
+		{"vgg", architecture.Options{Depth: 13, Width: 1}, 9*(3+1+2+4+8+16+32+3*64) + 2*(2*1+2*2+2*4+4*8) + 90},
+		{"vgg", architecture.Options{Depth: 19, Width: 1}, 9*(3+1+2+4+8+3*16+32+7*64) + 2*(2*1+2*2+4*4+8*8) + 90},
 		{"lenet", architecture.Options{Width: 3, ImageHeight: 12, ImageWidth: 40}, 75 + 3 + 600 + 8 + 8*1*8*60 + 60 + 60*42 + 42 + 420 + 10},
 		{"lenet", architecture.Options{ImageHeight: 32, ImageWidth: 32}, 61706},
 	} {
@@ -199,6 +206,9 @@ func TestNames(t *testing.T) {
 			}
 			if out := n.Output(0).Name(); out != n.Name()+".output" && out != "logits" {
 				t.Errorf("%s: %s makes %q", c.name, n, out)
+			}
+			if n.Is("MaxPool") && (!slices.Equal(n.Ints("kernel_shape"), []int64{2, 2}) || !slices.Equal(n.Ints("strides"), []int64{2, 2}) || slices.Max(n.Ints("pads")) > 0) {
+				t.Errorf("%s: %s looks at %v every %v pixels, with padding %v", c.name, n, n.Ints("kernel_shape"), n.Ints("strides"), n.Ints("pads"))
 			}
 			if n.Is("BatchNormalization") && (n.Float("epsilon", 0) != 1e-5 || n.Float("momentum", 0) != 0.9) {
 				t.Errorf("%s: %s has epsilon %v and momentum %v, unlike PyTorch's", c.name, n, n.Float("epsilon", 0), n.Float("momentum", 0))

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 	"github.com/rcfreeze/rcfreeze/transform/precision"
@@ -130,9 +131,22 @@ func TestOperators(t *testing.T) {
 					for name, got := range runOn(t, m, halves) {
 						near(t, name, got, want[name], 2e-3)
 					}
+					for _, y := range outputsOf(t, m) {
+						if y.DType == single {
+							t.Errorf("output %q still is float32", y.Name)
+						}
+					}
 				}
 				if _, err := precision.Convert(m, single); err != nil {
 					t.Fatal(err)
+				}
+				for _, n := range m.Graph.Nodes() {
+					if n.Is("Cast") {
+						casts--
+					}
+				}
+				if casts < 0 {
+					t.Errorf("there are %d Casts more in float32", -casts)
 				}
 				for name, got := range runOn(t, m, feeds) {
 					near(t, name, got, want[name], 2e-3)
@@ -140,6 +154,21 @@ func TestOperators(t *testing.T) {
 			})
 		}
 	}
+}
+
+// outputsOf returns what ONNX Runtime takes the outputs of a model to be.
+func outputsOf(t *testing.T, m *onnxgraph.Model) []ort.Port {
+	t.Helper()
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ort.OpenBytes(data, ort.Options{IntraOpThreads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	return s.Outputs()
 }
 
 func numbersOf(t *testing.T, x *onnxgraph.Tensor) []float32 {
