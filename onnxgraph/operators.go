@@ -30,6 +30,10 @@ var limits = map[string]func(n *Node) []error{
 	"SpaceToDepth":       func(n *Node) []error { return n.intFaults("blocksize", 1, maxSize) },
 	"Split":              splitFaults,
 	"LRN":                lrnFaults,
+	"RandomNormal":       normalFaults,
+	"RandomNormalLike":   normalFaults,
+	"RandomUniform":      uniformFaults,
+	"RandomUniformLike":  uniformFaults,
 }
 
 // maxSize is above all sizes that occur, and its square is no overflow.
@@ -130,6 +134,30 @@ func splitFaults(n *Node) []error {
 func lrnFaults(n *Node) []error {
 	if shape, _ := n.inputShape(); len(shape) > 1 && shape[1].Size == 0 {
 		return []error{fmt.Errorf("its input %q has no channels", n.Input(0).name)}
+	}
+	return nil
+}
+
+// normalFaults checks that a normal distribution has a width.
+func normalFaults(n *Node) []error {
+	if p := n.literal("scale"); p != nil && !(p.GetF() > 0) {
+		return []error{fmt.Errorf("scale is %v, must be above 0", p.GetF())}
+	}
+	return nil
+}
+
+// uniformFaults checks that a uniform distribution does not end before it begins.
+func uniformFaults(n *Node) []error {
+	low, high := float32(0), float32(1)
+	for name, bound := range map[string]*float32{"low": &low, "high": &high} {
+		if p := n.literal(name); p != nil {
+			*bound = p.GetF()
+		} else if n.Has(name) {
+			return nil // a parameter of a function: not known
+		}
+	}
+	if !(low <= high) {
+		return []error{fmt.Errorf("low is %v and high is %v, must not be less", low, high)}
 	}
 	return nil
 }

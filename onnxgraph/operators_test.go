@@ -1,6 +1,7 @@
 package onnxgraph
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -104,6 +105,35 @@ func TestWhatCrashesIsRefused(t *testing.T) {
 		{call{op: "Relu", x: []int64{0, 4, 6, 6}}, ""},
 		{call{op: "Relu", x: []int64{1<<63 - 1, 4, 6, 6}}, `input "x": its shape [9223372036854775807 4 6 6]`},
 		{call{op: "Relu", x: []int64{1 << 40, 1 << 40}}, `input "x"`},
+	}
+	unknown := Attribute{proto: &onnxpb.AttributeProto{Name: proto.String("high"), RefAttrName: proto.String("g"), Type: onnxpb.AttributeProto_FLOAT.Enum()}}
+	infinite, none := float32(math.Inf(1)), float32(math.NaN())
+	for _, c := range []struct {
+		kind  string
+		attrs []Attribute
+		want  string
+	}{
+		{"Normal", nil, ""},
+		{"Normal", []Attribute{Float("mean", none), Float("scale", 1e-45)}, ""},
+		{"Normal", []Attribute{Float("scale", infinite)}, ""},
+		{"Normal", []Attribute{Float("scale", 0)}, "scale is 0"},
+		{"Normal", []Attribute{Float("scale", -1)}, "scale is -1"},
+		{"Normal", []Attribute{Float("scale", none)}, "scale is NaN"},
+		{"Uniform", nil, ""},
+		{"Uniform", []Attribute{Float("low", 1)}, ""},
+		{"Uniform", []Attribute{Float("low", -infinite), Float("high", infinite)}, ""},
+		{"Uniform", []Attribute{Float("low", 2), unknown}, ""},
+		{"Uniform", []Attribute{Float("low", 2)}, "low is 2 and high is 1"},
+		{"Uniform", []Attribute{Float("high", -1)}, "low is 0 and high is -1"},
+		{"Uniform", []Attribute{Float("low", none)}, "low is NaN"},
+		{"Uniform", []Attribute{Float("high", none)}, "high is NaN"},
+	} {
+		for _, suffix := range []string{"", "Like"} {
+			cases = append(cases, struct {
+				call
+				want string
+			}{call{op: "Random" + c.kind + suffix, x: image, attrs: c.attrs}, c.want})
+		}
 	}
 	for _, op := range []string{"Conv", "ConvTranspose", "ConvInteger", "com.microsoft:FusedConv", "MaxPool", "AveragePool", "LpPool", "MaxUnpool"} {
 		for _, attr := range []Attribute{
