@@ -67,7 +67,7 @@ func (l *lowering) rowProduct(x, dy operand, width, kernelRows int64, g geometry
 	return l.plainFilters(product, out[1], in[1], kernelRows, x.count*dy.count)
 }
 
-// plainFilters brings filters from the layout [M/B, 1, kh, kw, C, B of M], or [M/B, kw, kh, 1, C, B], into that of [M, C, kh, kw];
+// plainFilters brings filters from the layout [M/B, 1, kh, kw, C, B of M], or [M/B, kw, kh, 1, C, B], into that of [M, C, 1, kh·kw];
 // there may be more rows than kh. A Transpose goes by single numbers; ReorderInput and ReorderOutput have the speed of memory.
 func (l *lowering) plainFilters(v value, m, c, kh, kw int64) value {
 	s := shapeOf(v)
@@ -87,5 +87,5 @@ func (l *lowering) plainFilters(v value, m, c, kh, kw int64) value {
 	}
 	v = l.plainLayout(l.reshape(v, 1, m, kh*kw, c))
 	v = l.nchwc("ReorderInput", []value{l.reshape(v, m, 1, kh*kw, c)}, onnxgraph.Int("channels_last", 1))
-	return l.plainLayout(l.typed(v, m, c, kh, kw))
+	return l.plainLayout(l.typed(v, m, c, 1, kh*kw))
 }
