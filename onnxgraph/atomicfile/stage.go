@@ -140,7 +140,13 @@ func (s *Stage) setMode(f *File) error {
 // files beside the place whose names the function returns, and which the file at the place does not name any more. The function may be nil.
 // If there is an error, or the process is killed, the file at the place is the old one or the new one, with all that comes with it.
 func (s *Stage) Commit(obsolete func() ([]string, error)) error {
-	return errors.Join(s.commit(obsolete), s.Abandon())
+	err := s.commit(obsolete)
+	isThere := s.isCommitted()
+	err = errors.Join(err, s.Abandon())
+	if err != nil && isThere {
+		return fmt.Errorf("%s is written, but what comes after that failed: %w", s.path, err)
+	}
+	return err
 }
 
 func (s *Stage) commit(obsolete func() ([]string, error)) error {

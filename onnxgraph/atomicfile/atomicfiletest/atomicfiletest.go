@@ -27,7 +27,7 @@ const incomplete = "what is not complete: "
 var errFault = errors.New("the disk is on fire")
 
 // Check lets every step fail, lets the process be killed before it, and lets the power go before it. Each time, what was there
-// before must still be there, or all that is new; an error must tell the step; and the next attempt must leave what the first one
+// before must still be there, or all that is new; an error must tell the step, and whether the file is written nevertheless; and the next attempt must leave what the first one
 // would have left, and nothing else. Other tests of the same package must not run at the same time.
 func Check(t *testing.T, c Case) {
 	t.Helper()
@@ -53,8 +53,12 @@ func Check(t *testing.T, c Case) {
 			if want := fmt.Sprintf("%s %s: %v", failed.Doing, failed.Name, errFault); !isKilled && (err == nil || !strings.Contains(err.Error(), want)) {
 				t.Errorf("%s: got error %v, want one with %q", what, err, want)
 			}
-			if state := c.state(t, folder); state != before && state != after {
+			state := c.state(t, folder)
+			if state != before && state != after {
 				t.Errorf("%s: there is %q, want %q or %q", what, state, before, after)
+			}
+			if told := err != nil && strings.Contains(err.Error(), "is written, but"); !isKilled && told != (state == after) {
+				t.Errorf("%s: got error %v, but there is %q", what, err, state)
 			}
 			if _, err := c.writeWithFault(folder, -1, false); err != nil {
 				t.Errorf("%s: the next attempt: %v", what, err)
