@@ -441,10 +441,25 @@ func (f *finder) returned(n *ast.ReturnStmt) {
 				zero = `""`
 			}
 		}
-		if zero != "" {
-			f.wrapped(e, "mutate_zero["+oneLine(f.text(results[i]))+"]", zero)
+		if zero == "" {
+			continue
 		}
+		after := zero
+		if f.isRun(e) {
+			after = "runs, but gives " + zero
+		}
+		f.wrapped(e, "mutate_zero["+oneLine(f.text(results[i]))+"]", after)
 	}
+}
+
+// isRun reports whether an expression is a call of a function that may do more than give a value, which a mutant does not leave out.
+func (f *finder) isRun(e ast.Expr) bool {
+	call, ok := ast.Unparen(e).(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	callee := f.p.info.Types[call.Fun]
+	return !callee.IsBuiltin() && !callee.IsType() && !f.calls(call, "fmt.Errorf", "errors.New")
 }
 
 // fixedKeys skips the keys of arrays and slices, which must be constants.

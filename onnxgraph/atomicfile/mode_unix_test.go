@@ -60,3 +60,21 @@ func TestIsOf(t *testing.T) {
 		t.Errorf("a folder of user %d is mine: %v, another one's: %v", me, isOf(me, info), isOf(me+1, info))
 	}
 }
+
+// TestStaleOfOthers leaves alone what another user's process may have left, as whoever makes such a folder says what goes with it.
+func TestStaleOfOthers(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, ".rcfreeze-0123456789abcdef")
+	if err := os.Mkdir(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(path, lockFile), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, os.Geteuid()+1, -1); err != nil {
+		t.Skip("only root can do that: ", err)
+	}
+	if err := Write(filepath.Join(folder, "file"), text("x")); err != nil || !isThere(path) {
+		t.Errorf("it is there: %v; error %v", isThere(path), err)
+	}
+}

@@ -64,6 +64,25 @@ func newModel(t *testing.T, name string, depth, width int) *onnxgraph.Model {
 func resNet(t *testing.T) *onnxgraph.Model { return newModel(t, "cifar-resnet", 8, 4) }
 func leNet(t *testing.T) *onnxgraph.Model  { return newModel(t, "lenet", 5, 3) }
 
+// linear is the smallest model: a layer that reads the pixels.
+func linear(t *testing.T) *onnxgraph.Model {
+	t.Helper()
+	m := onnxgraph.New("linear", 8, 18)
+	image, err := m.Graph.AddInput("image", onnxgraph.Float32, append([]onnxgraph.Dim{{Size: -1, Param: "N"}}, onnxgraph.Static(1, side, side)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := make([]float32, side*side*classes)
+	for i := range data {
+		data[i] = float32(i%7-3) / side
+	}
+	weight := m.Graph.AddConstant("weight", onnxgraph.NewTensor([]int64{side * side, classes}, data))
+	bias := m.Graph.AddConstant("bias", onnxgraph.NewTensor([]int64{classes}, make([]float32, classes)))
+	flat := m.Graph.AddNode("Flatten", []*onnxgraph.Value{image}).Output(0)
+	m.Graph.AddOutput(m.Graph.AddNode("Gemm", []*onnxgraph.Value{flat, weight, bias}).Output(0), onnxgraph.Float32, nil)
+	return m
+}
+
 // withDropout puts Dropouts before and after the ReLU that leads to the last layer of a LeNet.
 func withDropout(t *testing.T, m *onnxgraph.Model) *onnxgraph.Model {
 	t.Helper()
