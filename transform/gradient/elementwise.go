@@ -82,7 +82,7 @@ func castRule(c *Call) value {
 
 func dropoutOnly(c *Call) string {
 	if v := c.in(2); v != nil && v.Constant() != nil {
-		if flag, err := v.Constant().Int64s(); err == nil && len(flag) == 1 && flag[0] == 0 {
+		if flag, _ := v.Constant().Int64s(); len(flag) == 1 && flag[0] == 0 {
 			return ""
 		}
 	} else if v == nil {

@@ -55,6 +55,10 @@ func TestFaults(t *testing.T) {
 		{"GatherND", nil, attrs(integer("batch_dims", 1)), "batch_dims=1"},
 		{"ScatterND", nil, attrs(str("reduction", "mul")), "reduction=mul"},
 		{"Clip", func(_ *onnxgraph.Graph, x *onnxgraph.Value) values { return values{x} }, nil, "no gradient by input 1"},
+		{"Clip", func(g *onnxgraph.Graph, _ *onnxgraph.Value) values {
+			bound := g.AddNode("Size", values{g.AddConstant("c", onnxgraph.NewScalar(true))}).Output(0)
+			return values{nil, bound} // after an absent input, one whose type is not known
+		}, nil, "has no static shape and element type"},
 		{"Tile", func(g *onnxgraph.Graph, x *onnxgraph.Value) values {
 			repeats := g.AddNode("Shape", values{x}).Output(0)
 			repeats.SetType(onnxgraph.Int64, onnxgraph.Static(4))
@@ -138,6 +142,49 @@ func TestLossOfOneElement(t *testing.T) {
 		_, err = gradient.Of(onnxgraph.NewBuilder(m.Graph), y, x)
 		if c.ok && err != nil || !c.ok && (err == nil || !strings.Contains(err.Error(), "must have exactly one element") || len(m.Graph.Nodes()) != 1) {
 			t.Errorf("a loss of shape %v: %v, %d nodes", c.shape, err, len(m.Graph.Nodes()))
+		}
+	}
+}
+
+// TestIntegersLetNothingPass: what goes through integers has no gradient, which is no error, and adds no nodes that stay.
+func TestIntegersLetNothingPass(t *testing.T) {
+	type value = *onnxgraph.Value
+	op := func(g *onnxgraph.Graph, dtype onnxgraph.DType, op string, inputs []value, attrs ...onnxgraph.Attribute) value {
+		y := g.AddNode(op, inputs, attrs...).Output(0)
+		y.SetType(dtype, onnxgraph.Static(1))
+		return y
+	}
+	round := func(g *onnxgraph.Graph, x value) value {
+		return op(g, onnxgraph.Int64, "Cast", []value{x}, integer("to", int64(onnxgraph.Int64)))
+	}
+	back := func(g *onnxgraph.Graph, x value) value {
+		return op(g, onnxgraph.Float32, "Cast", []value{x}, integer("to", int64(onnxgraph.Float32)))
+	}
+	for name, build := range map[string]func(g *onnxgraph.Graph, x value) value{
+		"there and back": func(g *onnxgraph.Graph, x value) value { return back(g, round(g, x)) },
+		"to an operator": func(g *onnxgraph.Graph, x value) value {
+			zero := g.AddConstant("zero", onnxgraph.NewTensor([]int64{1}, []int64{0}))
+			return back(g, op(g, onnxgraph.Int64, "Gather", []value{round(g, x), zero}))
+		},
+		"to an exponent": func(g *onnxgraph.Graph, x value) value {
+			two := g.AddConstant("two", onnxgraph.NewTensor([]int64{1}, []float32{2}))
+			return op(g, onnxgraph.Float32, "Pow", []value{two, round(g, x)})
+		},
+	} {
+		m := onnxgraph.New("case", 8, 18)
+		x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		loss := build(m.Graph, x)
+		m.Graph.AddOutput(loss, onnxgraph.Float32, onnxgraph.Static(1))
+		before := len(m.Graph.Nodes())
+		gradients, err := gradient.Of(onnxgraph.NewBuilder(m.Graph), loss, x)
+		if err != nil || gradients.Of[x] != nil {
+			t.Errorf("%s: gradient %v, error %v, want none", name, gradients, err)
+		}
+		if m.Graph.Prune(); len(m.Graph.Nodes()) != before {
+			t.Errorf("%s: %d nodes, want %d", name, len(m.Graph.Nodes()), before)
 		}
 	}
 }

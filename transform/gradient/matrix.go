@@ -1,5 +1,7 @@
 package gradient
 
+import "slices"
+
 // matrix is a linear map along one axis: each of its rows gives an output element as a sum of input elements.
 type matrix struct {
 	rows, columns int64
@@ -13,15 +15,11 @@ func newMatrix(rows, columns int64) matrix {
 func (m matrix) add(row, column int64, v float64) { m.data[row*m.columns+column] += v }
 
 func (m matrix) isIdentity() bool {
-	if m.rows != m.columns {
-		return false
+	identity := newMatrix(m.columns, m.columns)
+	for i := range m.columns {
+		identity.add(i, i, 1)
 	}
-	for i, v := range m.data {
-		if (v == 1) != (i%int(m.columns+1) == 0) || v != 0 && v != 1 {
-			return false
-		}
-	}
-	return true
+	return slices.Equal(m.data, identity.data)
 }
 
 // along applies the transpose of m, which turns gradients of outputs into those of inputs, along an axis of d.

@@ -6,8 +6,12 @@ import (
 	"slices"
 )
 
-// resizeRule: Resize is linear, axis by axis: out = M·in, so din = Mᵀ·dout.
+// resizeRule: Resize is linear, axis by axis: out = M·in, so din = Mᵀ·dout. ONNX Runtime copies what keeps its shape, even by
+// scales that are not 1, such as 1.1 for 4 elements.
 func resizeRule(c *Call) value {
+	if slices.Equal(c.shape(c.x()), c.shape(c.y())) {
+		return c.dy()
+	}
 	d, shape := c.dy(), slices.Clone(c.shape(c.y()))
 	for axis, scale := range c.resizeScales() {
 		in := c.shape(c.x())[axis]

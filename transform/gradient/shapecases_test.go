@@ -47,6 +47,11 @@ func resizeCases() []gradientCase {
 		resize("nearest channels too", x(2, 3, 5), []float32{1, 2, 3}, nil),
 		resize("axes", x(2, 3, 4, 5), []float32{3, 2}, nil, list("axes", 2, 3)),
 		resize("axes, sizes", x(2, 3, 4, 5), nil, ints(7, 6), list("axes", 3, 2)),
+		resize("axes in another order, scales that are rounded", x(2, 3, 4, 5), []float32{1.7, 0.7}, nil, list("axes", 3, 2)),
+		resize("nearest, as many", x(1, 2, 4, 5), []float32{1, 1, 1.1, 1.1}, nil, mode("nearest", "asymmetric", "floor")...),
+		resize("nearest, as many on one axis", x(1, 2, 4, 5), []float32{1, 1, 1.1, 1.7}, nil, mode("nearest", "asymmetric", "floor")...),
+		resize("linear, as many on one axis", x(1, 2, 4, 5), []float32{1, 1, 1.1, 1.7}, nil, mode("linear", "asymmetric", "")...),
+		resize("linear, as many", x(1, 2, 4, 5), []float32{1, 1, 1.1, 1.1}, nil, mode("linear", "asymmetric", "")...),
 		resize("linear rank 2", x(4, 5), []float32{2, 3}, nil, str("mode", "linear")))
 }
 
