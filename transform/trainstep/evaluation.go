@@ -43,15 +43,14 @@ func (b *builder) evaluation(o EvaluationOptions) error {
 	}
 	shape, _ := logits.StaticShape()
 	b.Graph.RemoveOutputs()
-	copied := b.Op("Identity", []*onnxgraph.Value{logits})
-	if !b.Graph.Rename(copied, LogitsOutput) {
-		return fmt.Errorf("naming output %q: the model has a value of that name", LogitsOutput)
+	if err := b.output(b.Op("Identity", []*onnxgraph.Value{logits}), LogitsOutput, shape...); err != nil {
+		return err
 	}
-	b.Graph.AddOutput(copied, onnxgraph.Float32, onnxgraph.Static(shape...))
 	if imageGradient != nil {
 		shape, _ := imageGradient.StaticShape()
-		b.Graph.Rename(imageGradient, ImageGradientOutput)
-		b.Graph.AddOutput(imageGradient, onnxgraph.Float32, onnxgraph.Static(shape...))
+		if err := b.output(imageGradient, ImageGradientOutput, shape...); err != nil {
+			return err
+		}
 	}
 	b.Graph.Prune()
 	return nil

@@ -96,10 +96,7 @@ func (b *builder) cast(v *onnxgraph.Value, to onnxgraph.DType) *onnxgraph.Value 
 		return v
 	}
 	c := b.Op("Cast", []*onnxgraph.Value{v}, onnxgraph.Int("to", int64(to)))
-	shape, known := v.Shape()
-	if !known {
-		shape = nil
-	}
+	shape, _ := v.Shape()
 	c.SetType(to, shape)
 	return c
 }

@@ -149,6 +149,18 @@ func TestFoldBlocksLeaves(t *testing.T) {
 			near(t, name, got, want, 1e-5)
 		}
 	})
+	t.Run("the type of float64", func(t *testing.T) { // which ONNX Runtime has no convolution for
+		c := convcases.Case{Input: []int64{1, 3, 6, 5}, Filters: 4, Kernel: []int64{3, 3}, Bias: true, DType: onnxgraph.Float64}
+		m := blockOf(t, c.Model(), transform.Options{Expansion: 2, Between: transform.BatchNorm})
+		if _, folded, err := trainstep.FoldBlocks(m, nil); folded != 1 || err != nil {
+			t.Fatalf("%d blocks are folded, error %v", folded, err)
+		}
+		for _, n := range m.Graph.Nodes() {
+			if n.Is("Cast") {
+				t.Errorf("%s rounds numbers of float64", n)
+			}
+		}
+	})
 	t.Run("a model that another tool changed", func(t *testing.T) {
 		m := blockOf(t, c.Model(), transform.Options{Expansion: 2})
 		blocks, err := transform.Blocks(m)

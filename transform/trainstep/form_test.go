@@ -2,6 +2,7 @@ package trainstep_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -162,5 +163,15 @@ func TestAutoForm(t *testing.T) {
 				t.Errorf("the forms have %v convolutions, want auto to be %s", convs, want)
 			}
 		})
+	}
+}
+
+// TestUnknownForm refuses a form that does not exist, and names those that do.
+func TestUnknownForm(t *testing.T) {
+	n := newNet(t, 2, 3)
+	n.output(n.op("Mul", []*onnxgraph.Value{n.image, n.parameter("w", 1, 0.1, 3)}))
+	_, err := trainstep.Build(fit(t, n.model, n.shape), "image", trainstep.Options{Trained: []string{"w"}, Optimizer: trainstep.SGD{}, BlockForm: "fast"})
+	if err == nil || !strings.Contains(err.Error(), "two-conv") {
+		t.Errorf("got error %v, want it to name the forms", err)
 	}
 }

@@ -64,10 +64,7 @@ func (w work) shortens() bool { return w.filters <= w.bank+w.pointwise }
 // gradient of spatial filters.
 func foldedIsCheaper(block transform.Block, trains map[*onnxgraph.Value]bool) bool {
 	w := workOf(block)
-	shape, ok := block.PointwiseConv.Output(0).StaticShape()
-	if !ok || len(shape) < 3 {
-		return w.between > float64(shape[1])
-	}
+	shape, _ := block.PointwiseConv.Output(0).StaticShape()
 	places := float64(Segment{Shape: shape}.Len() / shape[1])
 	inputTrains, bankTrains := trains[block.BankConv.Input(0)], trains[block.Bank]
 	twoConv, moved := w.bank+2*w.pointwise, w.mapCost*w.between

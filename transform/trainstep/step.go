@@ -287,12 +287,12 @@ func (b *builder) checkScores(v *onnxgraph.Value) error {
 	return nil
 }
 
-// output makes v an output of n float32 elements under the given name.
-func (b *builder) output(v *onnxgraph.Value, name string, n int64) error {
+// output makes v a float32 output under the given name.
+func (b *builder) output(v *onnxgraph.Value, name string, shape ...int64) error {
 	if !b.Graph.Rename(v, name) {
 		return fmt.Errorf("naming output %q: the model has a value of that name", name)
 	}
-	b.Graph.AddOutput(v, onnxgraph.Float32, onnxgraph.Static(n))
+	b.Graph.AddOutput(v, onnxgraph.Float32, onnxgraph.Static(shape...))
 	return nil
 }
 
