@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -243,6 +244,35 @@ func TestTargetKeepsNames(t *testing.T) {
 		path := filepath.Join(folder, "link", name)
 		if got, err := Target(path); err != nil || got != path {
 			t.Errorf("%s: got %s, %v", path, got, err)
+		}
+	}
+}
+
+// TestTargetOfLinks follows links, by names from where each is, also to files that are still to be made.
+func TestTargetOfLinks(t *testing.T) {
+	folder := t.TempDir()
+	if err := errors.Join(os.MkdirAll(filepath.Join(folder, "a", "b"), 0o755), os.WriteFile(filepath.Join(folder, "a", "file"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct{ link, want string }{
+		{"file", "a/file"},
+		{"new", "a/new"},
+		{"b/new", "a/b/new"},
+		{"../new", "new"},
+		{filepath.Join(folder, "new"), "new"},
+		{filepath.Join(folder, "a", "file"), "a/file"},
+	} {
+		link := filepath.Join(folder, "a", fmt.Sprint("link", i))
+		if err := os.Symlink(c.link, link); err != nil {
+			t.Skip(err)
+		}
+		real, err := filepath.EvalSymlinks(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Target(link)
+		if got = filepath.Clean(got); err != nil || got != filepath.Join(real, c.want) && got != filepath.Join(folder, c.want) {
+			t.Errorf("a link to %s: got %s, %v, want %s", c.link, got, err, c.want)
 		}
 	}
 }

@@ -209,6 +209,7 @@ func TestFaults(t *testing.T) {
 		}, []string{"--lr NaN", "--momentum NaN", "--warmup-epochs +Inf", "--step-factor NaN", "--weight-decay +Inf", "--label-smoothing NaN", "--clip-grad +Inf"}},
 		{"batch larger than the data set", func(r *train.Run) { r.Recipe.BatchSize = 71 }, []string{"70 samples", "batch of 71", "smaller batch size"}},
 		{"unknown parameter", func(r *train.Run) { r.Recipe.Trained = []string{"nowhere"} }, []string{`"nowhere"`}},
+		{"no such node to train from", func(r *train.Run) { r.Recipe.TrainFrom = "nowhere" }, []string{`"nowhere"`}},
 		{"images of another size", func(r *train.Run) {
 			var err error
 			if r.Model, err = newOther(); err != nil {
