@@ -146,7 +146,7 @@ func setInput(n *onnxgraph.Node, i int, t *onnxgraph.Tensor, hint string) {
 	owner := n.Graph()
 	if root, _, reason := resolve(old); reason == "" {
 		owner, hint, t = root.Graph(), root.Name(), t.DescribedAs(root.Constant())
-	} else if root, _, reason := resolve(n.Input(1)); old == nil && reason == "" {
+	} else if root, _, reason := resolve(n.Input(1)); reason == "" {
 		owner = root.Graph()
 	}
 	n.SetInput(i, owner.AddConstant(hint, t))

@@ -180,6 +180,57 @@ func TestFoldRefusesGemm(t *testing.T) {
 	}
 }
 
+// TestFoldGemmOfSquareWeight folds equal normalisations behind two Gemms that read one square weight, one of them transposed:
+// they cannot share what comes of it. Two that read it alike do, whether they say so or leave it to the default.
+func TestFoldGemmOfSquareWeight(t *testing.T) {
+	orttest.Init(t)
+	transB := func(v int64) []onnxgraph.Attribute { return []onnxgraph.Attribute{onnxgraph.Int("transB", v)} }
+	for _, c := range []struct {
+		name          string
+		first, second []onnxgraph.Attribute
+		weights       int
+	}{
+		{"the second transposed", nil, transB(1), 2}, {"the first transposed", transB(1), nil, 2},
+		{"both transposed", transB(1), transB(1), 1}, {"neither, one says so", transB(0), nil, 1},
+	} {
+		m := onnxgraph.New("net", 8, 18)
+		x, err := m.Graph.AddInput(convcases.X, onnxgraph.Float32, onnxgraph.Static(2, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 4, 4))
+		var gemms []*onnxgraph.Node
+		for _, attrs := range [][]onnxgraph.Attribute{c.first, c.second} {
+			n := m.Graph.AddNode("Gemm", []*onnxgraph.Value{x, w}, attrs...)
+			inputs := []*onnxgraph.Value{n.Output(0)}
+			for _, data := range [][]float32{{1, 2, 3, 4}, {5, 6, 7, 8}, {4, 3, 2, 1}, {1, 2, 4, 8}} {
+				inputs = append(inputs, m.Graph.AddConstant("norm", onnxgraph.NewTensor([]int64{4}, data)))
+			}
+			m.Graph.AddOutput(m.Graph.AddNode("BatchNormalization", inputs).Output(0), onnxgraph.Float32, onnxgraph.Static(2, 4))
+			gemms = append(gemms, n)
+		}
+		in := map[string]*onnxgraph.Tensor{convcases.X: convcases.Draw(onnxgraph.Float32, 2, 2, 4)}
+		want := outputs(t, m, in)
+		folded, err := transform.FoldBatchNorm(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := outputs(t, reloaded(t, m), in)
+		for name, v := range want {
+			compare(t, c.name+", output "+name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+		}
+		if weights := map[*onnxgraph.Value]bool{gemms[0].Input(1): true, gemms[1].Input(1): true}; len(weights) != c.weights {
+			t.Errorf("%s: %d weights, want %d", c.name, len(weights), c.weights)
+		}
+		for i, row := range folded { // each names the other, once
+			other := gemms[1-i].String()
+			if row.Status != transform.Folded || strings.Count(row.Reason, other) != c.weights-1 || strings.Contains(row.Reason, ", "+other) {
+				t.Errorf("%s: %+v", c.name, row)
+			}
+		}
+	}
+}
+
 // TestFoldSharedWeight folds two normalisations behind convolutions that share a weight: each takes a copy.
 func TestFoldSharedWeight(t *testing.T) {
 	c := cases("bias")

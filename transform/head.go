@@ -302,7 +302,7 @@ func (h *Head) declare(v *onnxgraph.Value, width int) {
 		return
 	}
 	for _, axis := range []int{1, len(shape) - 1} {
-		if 0 < axis && axis < len(shape) && shape[axis].Size == int64(h.width) {
+		if 1 <= axis && axis < len(shape) && shape[axis].Size == int64(h.width) {
 			shape[axis].Size = int64(width)
 			v.SetType(v.DType(), shape)
 			return

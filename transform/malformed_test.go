@@ -91,6 +91,17 @@ func TestMalformedModels(t *testing.T) {
 			withBody(t, m.Graph.Nodes()[0])
 			return m
 		}, fold, "holds a graph"},
+		{"a normalisation in a block, of fewer channels than the bank has filters", func() *onnxgraph.Model {
+			m := blockModel(t)
+			norm := m.Graph.Nodes()[1]
+			for i := range 4 {
+				norm.SetInput(i+1, m.Graph.AddConstant("n", onnxgraph.NewTensor([]int64{3}, []float32{1, 2, 3})))
+			}
+			return m
+		}, func(m *onnxgraph.Model) (transform.Outcome, error) {
+			rows, err := transform.Merge(m)
+			return rows[0], err
+		}, "it has 3 channels"},
 		{"a normalisation without an output, in whose place the convolution would be", func() *onnxgraph.Model {
 			m := convcases.Cases[0].Model()
 			conv := m.Graph.Nodes()[0]

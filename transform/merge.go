@@ -62,9 +62,10 @@ type merger struct {
 	bias    *onnxgraph.Tensor // nil if the bias stays as it is
 }
 
-// hasWeightOf reports whether the convolution that b becomes has the weight of the other, which has the same bank.
+// hasWeightOf reports whether the convolution that b becomes has the weight of the other, which has the same bank. With the same
+// 1×1 weight, too, it has as many groups.
 func (b *merger) hasWeightOf(other *merger) bool {
-	return b.Pointwise == other.Pointwise && b.shape.groups == other.shape.groups &&
+	return b.Pointwise == other.Pointwise &&
 		slices.EqualFunc(b.norms, other.norms, func(x, y affine) bool { return slices.Equal(x.scale, y.scale) })
 }
 

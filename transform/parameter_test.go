@@ -74,8 +74,12 @@ func wantSeparated(t *testing.T, m *onnxgraph.Model, want ...transform.Separated
 
 func TestParameters(t *testing.T) {
 	m := network()
+	reader := m.Graph.Value("filters").Uses()[0].Node // reads the filters through a Clip without a lower bound
+	most := m.Graph.AddConstant("most", onnxgraph.NewScalar(float32(2)))
+	clipped := m.Graph.AddNode("Clip", []*onnxgraph.Value{m.Graph.Value("filters"), nil, most}).Output(0)
+	reader.SetInput(0, clipped)
 	want := map[string]transform.Role{
-		"input scale": "constant", "filters": "weight", "gain": "weight", "ones": "norm-scale", "zeros": "norm-shift",
+		"input scale": "constant", "filters": "weight", "most": "constant", "gain": "weight", "ones": "norm-scale", "zeros": "norm-shift",
 		"channel bias": "bias", "slope": "weight", "head": "weight", "head bias": "bias", "half": "constant",
 	}
 	if got := rolesOf(t, m); !maps.Equal(got, want) {

@@ -109,7 +109,7 @@ func reshape(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, erro
 		switch {
 		case d == 0 && n.Int("allowzero", 0) == 0 && i < in[0].Rank():
 			dims[i] = in[0].Dims()[i]
-		case d == -1 && open < 0:
+		case d == -1: // a second one stays, and fits no tensor
 			open = i
 			continue
 		}

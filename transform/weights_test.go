@@ -103,6 +103,9 @@ var weights = []struct {
 	{"computed from constants", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Tanh", nil, nil})
 	}, `is computed by Tanh "Tanh" from constants: export the model with constant folding`},
+	{"computed from constants, an input absent", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return g.AddNode("Clip", []*onnxgraph.Value{drawnWeight(g, 4, 3, 3, 3), nil, g.AddConstant("most", onnxgraph.NewScalar(float32(1)))}).Output(0)
+	}, `is computed by Clip "Clip" from constants`},
 	{"computed behind a Reshape", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, drawnWeight(g, 4, 27), step{"Tanh", nil, nil}, step{"Reshape", []int64{4, 3, 3, 3}, nil})
 	}, `is computed by Tanh "Tanh" from constants`},
@@ -135,6 +138,18 @@ var weights = []struct {
 	{"axes that are not there", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Unsqueeze", []int64{7}, nil})
 	}, "axes [7] of 5"},
+	{"axes before the first", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Unsqueeze", []int64{-6}, nil})
+	}, "axes [-6] of 5"},
+	{"flattened beyond the axes", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Flatten", nil, []onnxgraph.Attribute{onnxgraph.Int("axis", 5)}})
+	}, "axis 5 of 4"},
+	{"flattened before the axes", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Flatten", nil, []onnxgraph.Attribute{onnxgraph.Int("axis", -5)}})
+	}, "axis -1 of 4"},
+	{"two sizes left open", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 27), step{"Reshape", []int64{-1, -1, 3, 3}, nil})
+	}, "cannot be computed"},
 	{"an axis twice", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, drawnWeight(g, 4, 27), step{"Unsqueeze", []int64{0, 0}, nil})
 	}, "axes [0 0] repeat"},

@@ -38,7 +38,7 @@ func (c *Call) positive(v value) value {
 // above is v - bound, v itself if the bound is known to be 0.
 func (c *Call) above(v, bound value) value {
 	if t := bound.Constant(); t != nil {
-		if numbers, err := t.Float64s(); err == nil && len(numbers) == 1 && numbers[0] == 0 {
+		if numbers, _ := t.Float64s(); len(numbers) == 1 && numbers[0] == 0 {
 			return v
 		}
 	}

@@ -45,6 +45,8 @@ func TestFaults(t *testing.T) {
 			return values{nil, mode}
 		}, nil, "must be lowered first"},
 		{"MaxPool", nil, attrs(list("kernel_shape", 1, 1), integer("storage_order", 1)), "export it with storage_order=0"},
+		{"MaxPool", nil, attrs(list("kernel_shape", 1, 2), list("dilations", 1, 2), str("auto_pad", "SAME_UPPER")), "export it with pads in numbers"},
+		{"AveragePool", nil, attrs(list("kernel_shape", 2, 1), list("dilations", 2, 1), str("auto_pad", "SAME_LOWER")), "export it with pads in numbers"},
 		{"Resize", nil, attrs(str("mode", "cubic")), "mode=cubic has no rule"},
 		{"Resize", nil, attrs(str("coordinate_transformation_mode", "tf_crop_and_resize")), "resize by half_pixel"},
 		{"Resize", nil, attrs(integer("antialias", 1)), "antialias=1"},
@@ -122,6 +124,26 @@ func TestWholeError(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s: got\n  %s\nwant\n  %s", c.nodes, got, c.want)
+		}
+	}
+}
+
+// TestHalfPrecision: what computes in a type of 16 bits is told to be brought to float32 first; a Cast from it is differentiated.
+func TestHalfPrecision(t *testing.T) {
+	for _, dtype := range []onnxgraph.DType{onnxgraph.Float16, onnxgraph.BFloat16, onnxgraph.Float32, onnxgraph.Float64} {
+		for _, op := range []string{"Relu", "Cast"} {
+			m := onnxgraph.New("case", 8, 18)
+			x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2))
+			if err != nil {
+				t.Fatal(err)
+			}
+			y := m.Graph.AddNode(op, []*onnxgraph.Value{x}).Output(0)
+			y.SetType(dtype, onnxgraph.Static(2))
+			refused := op == "Relu" && (dtype == onnxgraph.Float16 || dtype == onnxgraph.BFloat16)
+			err = gradient.Check(y, x)
+			if refused && (err == nil || !strings.Contains(err.Error(), "computes in "+dtype.String())) || !refused && err != nil {
+				t.Errorf("%s in %v: error %v", op, dtype, err)
+			}
 		}
 	}
 }
