@@ -178,6 +178,8 @@ func TestLeftOut(t *testing.T) {
 	}
 	type values = []*onnxgraph.Value
 	y := op("Div", values{op("Sub", values{x, drawn("mean", 4, 1, 1)}), drawn("std", 4, 1, 1)})
+	bytes := g.AddConstant("bytes", onnxgraph.NewTensor([]int64{4, 1, 1}, []int8{1, 2, 3, 4}))
+	y = op("Sub", values{y, op("DequantizeLinear", values{bytes, drawn("steps", 4)}, onnxgraph.Int("axis", 0))})
 	y = op("Conv", values{y, drawn("weight", 4, 4, 1, 1)})
 	integers := g.AddConstant("integers", onnxgraph.NewTensor([]int64{4, 4, 1, 1}, make([]int8, 16)))
 	y = op("Conv", values{y, op("DequantizeLinear", values{integers, g.AddConstant("step", onnxgraph.NewScalar(float32(0.0123457)))})})

@@ -317,6 +317,34 @@ func TestSharedNorms(t *testing.T) {
 	}
 }
 
+// TestMergeSharedShift merges blocks of one weight whose normalisations shift: one bias takes the shift for both.
+func TestMergeSharedShift(t *testing.T) {
+	orttest.Init(t)
+	m, _ := sharedModel(t, sharings()[0])
+	_, source, _ := census(m)
+	if _, err := transform.Convert(m, spanning(cases("bias"), transform.Dense, transform.BatchNorm)); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range m.Graph.Nodes() {
+		if n.Is("BatchNormalization") {
+			shift := n.Input(2)
+			shift.SetConstant(convcases.Draw(onnxgraph.Float32, 3, shift.Constant().Dims()...))
+		}
+	}
+	in := map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()}
+	want := outputs(t, m, in)
+	if _, err := transform.Merge(m); err != nil {
+		t.Fatal(err)
+	}
+	got := outputs(t, reloaded(t, m), in)
+	for name, v := range want {
+		compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+	}
+	if _, merged, _ := census(m); merged != source {
+		t.Errorf("%d parameters, the source has %d", merged, source)
+	}
+}
+
 // TestSharedAddedNorms adds one normalisation for all places of a block: folded, they still have one weight.
 func TestSharedAddedNorms(t *testing.T) {
 	orttest.Init(t)
