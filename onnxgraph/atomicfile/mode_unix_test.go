@@ -51,6 +51,22 @@ func TestMode(t *testing.T) {
 	}
 }
 
+// TestModeOfFolders makes folders under several masks.
+func TestModeOfFolders(t *testing.T) {
+	for _, mask := range []int{0, 0o022, 0o077} {
+		path := filepath.Join(t.TempDir(), "a")
+		old := syscall.Umask(mask)
+		err := MakeFolder(path)
+		syscall.Umask(old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o777&^fs.FileMode(mask) {
+			t.Errorf("mask %03o: the folder has mode %v, %v", mask, info.Mode(), err)
+		}
+	}
+}
+
 func TestIsOf(t *testing.T) {
 	info, err := os.Stat(t.TempDir())
 	if err != nil {

@@ -74,11 +74,11 @@ func TestCommitFails(t *testing.T) {
 		return // folders have no locks
 	}
 	defer func(longest time.Duration) { longestCommit = longest }(longestCommit)
-	longestCommit = time.Millisecond
 	unlock, err := lockFolder(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
+	longestCommit = time.Millisecond
 	_, err = writeBoth(path, "new", nil)
 	if err == nil || !strings.Contains(err.Error(), "another process has been putting files in their places in "+folder) {
 		t.Errorf("another process is at it: got error %v", err)
@@ -86,6 +86,40 @@ func TestCommitFails(t *testing.T) {
 	check("another process is at it", err, err)
 	if err := unlock(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestStaleWaits has a folder with a commit that was cut off, while another process puts files in their places: it is finished later.
+func TestStaleWaits(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("folders have no locks")
+	}
+	folder := t.TempDir()
+	left, obsolete := filepath.Join(folder, ".rcfreeze-0123456789abcdef"), filepath.Join(folder, "file.0123456789ab.data")
+	err := os.Mkdir(left, 0o700)
+	for path, content := range map[string]string{
+		filepath.Join(left, lockFile): "", filepath.Join(left, noteFile): `{"Place":"file","Obsolete":["file.0123456789ab.data"]}`, obsolete: "old",
+	} {
+		err = errors.Join(err, os.WriteFile(path, []byte(content), 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func(longest time.Duration) { longestCommit = longest }(longestCommit)
+	unlock, err := lockFolder(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	longestCommit = time.Millisecond
+	if err := Write(filepath.Join(folder, "next"), text("x")); err != nil || !isThere(left) || !isThere(obsolete) {
+		t.Errorf("while another process is at it: error %v, what is left is there: %v, what is obsolete: %v", err, isThere(left), isThere(obsolete))
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	longestCommit = time.Minute
+	if err := Write(filepath.Join(folder, "next"), text("x")); err != nil || isThere(left) || isThere(obsolete) {
+		t.Errorf("afterwards: error %v, what is left is there: %v, what is obsolete: %v", err, isThere(left), isThere(obsolete))
 	}
 }
 

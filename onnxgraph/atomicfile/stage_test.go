@@ -242,6 +242,9 @@ func TestStale(t *testing.T) {
 		{"killed before it wrote", ours, folderWith("lock"), true},
 		{"killed before it locked", ours, folderWith(), true},
 		{"with half a note", ours, folderWith("lock", "staged", "note"), true},
+		{"with a note that cannot be read", ours, func(path string) error {
+			return errors.Join(folderWith("lock")(path), os.Mkdir(filepath.Join(path, "note"), 0o700))
+		}, false},
 		{"without a lock", ours, folderWith("staged"), false},
 		{"a file", ours, func(path string) error { return os.WriteFile(path, nil, 0o600) }, false},
 		{"a link to a folder", ours, func(path string) error {

@@ -122,6 +122,34 @@ func TestDamagedCheckpoint(t *testing.T) {
 	try("no checksum", 0, old.Bytes())
 }
 
+// full is a disk with room for so many bytes.
+type full struct{ left int }
+
+var errFull = errors.New("the disk is full")
+
+func (f *full) Write(p []byte) (int, error) {
+	if len(p) > f.left {
+		return 0, errFull
+	}
+	f.left -= len(p)
+	return len(p), nil
+}
+
+// TestFullDisk writes a checkpoint to disks with too little room, by any number of bytes.
+func TestFullDisk(t *testing.T) {
+	c := newCheckpoint()
+	c.states = map[string]*onnxgraph.Tensor{"step.parameters": c.states["step.parameters"]} // one order of files
+	var whole bytes.Buffer
+	if err := c.write(&whole); err != nil {
+		t.Fatal(err)
+	}
+	for room := range whole.Len() + 1 {
+		if err := c.write(&full{room}); (err != nil) != (room < whole.Len()) || err != nil && !errors.Is(err, errFull) {
+			t.Fatalf("room for %d of %d bytes: got error %v", room, whole.Len(), err)
+		}
+	}
+}
+
 // TestSeal writes in pieces of all sizes: what comes out is what went in, but for the seal.
 func TestSeal(t *testing.T) {
 	data := make([]byte, 3*sealSize)

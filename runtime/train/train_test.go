@@ -7,6 +7,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -36,7 +37,15 @@ func TestLearns(t *testing.T) {
 			var measured []train.Row
 			steps := 0
 			r.Measured = func(row train.Row) { measured = append(measured, row) }
-			r.Progress = func(train.Progress) { steps++ }
+			loss, rate := make([]float64, 8), make([]float64, 8) // the mean, and that of the last step, by epoch
+			r.Progress = func(p train.Progress) {
+				if want := (train.Progress{Epoch: steps/4 + 1, Epochs: 8, Step: steps%4 + 1, Steps: 4, Loss: p.Loss, LearningRate: p.LearningRate}); p != want {
+					t.Errorf("step %d is told as %+v, want %+v", steps, p, want)
+				}
+				loss[steps/4] += p.Loss / 4
+				rate[steps/4] = p.LearningRate
+				steps++
+			}
 			result := do(t, r)
 			h := result.History
 			first, last := h[0], h[len(h)-1]
@@ -46,6 +55,14 @@ func TestLearns(t *testing.T) {
 			}
 			if !slices.Equal(measured, h) || len(h) != 8 || steps != 8*4 {
 				t.Errorf("%d epochs measured, %d in the history, %d steps: want 8, 8, 32", len(measured), len(h), steps)
+			}
+			for i, row := range h {
+				if row.Epoch != i+1 || row.LearningRate != rate[i] || math.Abs(row.TrainLoss-loss[i]) > 1e-9 || row.TrainTop1 < 0 || row.TrainTop1 > 1 || row.Seconds <= 0 {
+					t.Errorf("epoch %d has %+v; the steps had mean loss %v, and rate %v", i+1, row, loss[i], rate[i])
+				}
+			}
+			if last.TrainTop1 < 0.9 {
+				t.Errorf("in the end, %v of the training images were right", last.TrainTop1)
 			}
 			if !slices.Equal(before, modelBytes(t, r.Model)) {
 				t.Error("the source was changed")
@@ -63,12 +80,19 @@ func checkMetrics(t *testing.T, r *train.Run, start evaluate.Result, history []t
 	if err != nil || len(lines) != len(history)+2 {
 		t.Fatalf("metrics have %d lines (%v), want %d", len(lines), err, len(history)+2)
 	}
+	if got, want := strings.Join(lines[0], " "), "epoch lr train_loss train_top1 test_loss test_top1 test_top5 seconds"; got != want {
+		t.Errorf("the columns are %s, want %s", got, want)
+	}
 	if got, want := lines[1], []string{"0", "", "", "", fmt.Sprintf("%.6g", start.Loss), fmt.Sprintf("%.6g", start.Top1), "1", ""}; !slices.Equal(got, want) {
 		t.Errorf("the line of the start is %q, want %q", got, want)
 	}
-	last := history[len(history)-1]
-	if got, want := lines[len(history)+1][2], fmt.Sprintf("%.6g", last.TrainLoss); lines[0][2] != "train_loss" || got != want {
-		t.Errorf("the last %s is %s, want train_loss %s", lines[0][2], got, want)
+	for i, row := range history {
+		for j, want := range []float64{float64(row.Epoch), row.LearningRate, row.TrainLoss, row.TrainTop1, row.TestLoss, row.TestTop1, row.TestTop5, row.Seconds} {
+			got, err := strconv.ParseFloat(lines[i+2][j], 64)
+			if err != nil || math.Abs(got-want) > 1e-5*math.Abs(want) && lines[0][j] != "seconds" || math.Abs(got-want) > 0.06 {
+				t.Errorf("%s of epoch %d is %s, want %v", lines[0][j], i+1, lines[i+2][j], want)
+			}
+		}
 	}
 }
 
