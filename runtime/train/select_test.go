@@ -32,3 +32,33 @@ func TestSelectPatterns(t *testing.T) {
 		}
 	}
 }
+
+// TestCount counts parameters by hand: all that is learned, banks as well, and no running statistics.
+func TestCount(t *testing.T) {
+	m := linear(t)
+	norm := resNet(t)
+	all, among, err := train.Count(m, []string{"weight", "nowhere"})
+	if err != nil || all != (side*side+1)*classes || among != side*side*classes {
+		t.Errorf("got %d and %d, %v", all, among, err)
+	}
+	var want int64
+	parameters, err := transform.Parameters(norm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parameters {
+		if p.Role != transform.RoleRunningMean && p.Role != transform.RoleRunningVar {
+			want += p.Value.Constant().Len()
+		}
+	}
+	if all, among, err := train.Count(norm, nil); err != nil || all != want || among != 0 {
+		t.Errorf("with norms: got %d and %d, %v; want %d and 0", all, among, err, want)
+	}
+	before, _, err := train.Count(resNet(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, _, err := train.Count(converted(t, resNet(t), transform.Options{Expansion: 2}), nil); err != nil || all <= before {
+		t.Errorf("with frozen blocks of twice the width there are %d parameters, and %d without, %v", all, before, err)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
 )
 
 // TestLearns trains nets on images that are easy to tell apart.
@@ -233,6 +234,12 @@ func TestFaults(t *testing.T) {
 		}, []string{"--lr NaN", "--momentum NaN", "--warmup-epochs +Inf", "--step-factor NaN", "--weight-decay +Inf", "--label-smoothing NaN", "--clip-grad +Inf"}},
 		{"batch larger than the data set", func(r *train.Run) { r.Recipe.BatchSize = 71 }, []string{"70 samples", "batch of 71", "smaller batch size"}},
 		{"unknown parameter", func(r *train.Run) { r.Recipe.Trained = []string{"nowhere"} }, []string{`"nowhere"`}},
+		{"more classes than the model has", func(r *train.Run) {
+			var err error
+			if r.Model, err = architecture.New("lenet", architecture.Options{Classes: classes - 1, Channels: 1, ImageHeight: side, ImageWidth: side}); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{fmt.Sprintf("has %d classes", classes), fmt.Sprintf("tells %d apart", classes-1), fmt.Sprintf("--num-classes %d", classes)}},
 		{"no such node to train from", func(r *train.Run) { r.Recipe.TrainFrom = "nowhere" }, []string{`"nowhere"`}},
 		{"images of another size", func(r *train.Run) {
 			var err error
