@@ -1,6 +1,7 @@
 package onnxgraph
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -34,6 +35,7 @@ var limits = map[string]func(n *Node) []error{
 	"RandomNormalLike":   normalFaults,
 	"RandomUniform":      uniformFaults,
 	"RandomUniformLike":  uniformFaults,
+	"Loop":               loopFaults,
 }
 
 // maxSize is above all sizes that occur, and its square is no overflow.
@@ -160,6 +162,53 @@ func uniformFaults(n *Node) []error {
 		return []error{fmt.Errorf("low is %v and high is %v, must not be less", low, high)}
 	}
 	return nil
+}
+
+// mostTrips is how often a Loop may run its body if nothing can end it before: far above what models do, and minutes.
+const mostTrips = 1 << 24
+
+// loopFaults checks that a Loop ends: by a limit to its trips, or by a condition that the body may make false.
+func loopFaults(n *Node) []error {
+	trips, given := math.Inf(1), n.Input(0) != nil
+	if given {
+		t := n.Input(0).Constant()
+		if t == nil || t.Len() != 1 {
+			return nil
+		}
+		data, err := t.Float64s()
+		if err != nil {
+			return nil
+		}
+		trips = data[0]
+	}
+	bodies := n.bodies()
+	if trips <= mostTrips || len(bodies) != 1 || len(bodies[0].inputs) < 2 || len(bodies[0].outputs) < 1 || n.Input(1) != nil && !isTrue(n.Input(1)) {
+		return nil
+	}
+	next := bodies[0].outputs[0].value
+	for range bodies[0].nodes { // not without end, as nodes may form a cycle
+		if next != nil && next.producer != nil && next.producer.Is("Identity") {
+			next = next.producer.Input(0)
+		}
+	}
+	switch {
+	case next == nil, next != bodies[0].inputs[1].value && next != n.Input(1) && !isTrue(next):
+		return nil
+	case given:
+		return []error{fmt.Errorf("it runs its body %.0f times, as the condition to go on is always true, must be at most %d times: give a smaller trip count, "+
+			"or a condition that ends it", trips, mostTrips)}
+	}
+	return []error{errors.New("it never ends, as it has no trip count, and the condition to go on is always true: give a trip count, or a condition that ends it")}
+}
+
+// isTrue reports whether a value is the constant true.
+func isTrue(v *Value) bool {
+	t := v.Constant()
+	if t == nil || t.DType() != Bool || t.Len() != 1 {
+		return false
+	}
+	data, err := t.Int64s()
+	return err == nil && data[0] != 0
 }
 
 // inputShape returns the shape of the node's first input if that is one of the model's: what files declare of values in

@@ -161,3 +161,59 @@ func TestWhatCrashesIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestLoopsWithoutEnd loads Loops that nothing can end, or not before a number of trips.
+func TestLoopsWithoutEnd(t *testing.T) {
+	truth := func(v bool) *onnxpb.TensorProto { return NewScalar(v).proto }
+	constant := func(name string, p *onnxpb.TensorProto) *onnxpb.NodeProto {
+		n := node("Constant", nil, []string{name})
+		n.Attribute = []*onnxpb.AttributeProto{{Name: proto.String("value"), Type: onnxpb.AttributeProto_TENSOR.Enum(), T: p}}
+		return n
+	}
+	passed := []*onnxpb.NodeProto{node("Identity", []string{"go"}, []string{"passed"}), node("Identity", []string{"passed"}, []string{"next"})}
+	for _, c := range []struct {
+		name   string
+		trips  *onnxpb.TensorProto // nil for none
+		start  *onnxpb.TensorProto // nil for none
+		body   []*onnxpb.NodeProto // makes next of go
+		refuse bool
+	}{
+		{"many trips", NewScalar[int64](1 << 62).proto, truth(true), passed, true},
+		{"many trips, without a condition at the start", NewScalar[int64](1 << 62).proto, nil, passed, true},
+		{"many trips, with one number in a list", vector([]int64{1 << 62}).proto, nil, []*onnxpb.NodeProto{constant("next", truth(true))}, true},
+		{"just too many", NewScalar[int64](mostTrips + 1).proto, truth(true), passed, true},
+		{"just as many as may be", NewScalar[int64](mostTrips).proto, truth(true), passed, false},
+		{"no limit", nil, truth(true), passed, true},
+		{"ended at the start", NewScalar[int64](1 << 62).proto, truth(false), passed, false},
+		{"ended after the first trip", nil, truth(true), []*onnxpb.NodeProto{constant("next", truth(false))}, false},
+		{"ended by the body", NewScalar[int64](1<<63 - 1).proto, truth(true), []*onnxpb.NodeProto{node("Less", []string{"i", "i"}, []string{"next"})}, false},
+	} {
+		typed := func(name string, dtype DType) *onnxpb.ValueInfoProto {
+			return &onnxpb.ValueInfoProto{Name: proto.String(name), Type: tensorType(dtype, nil)}
+		}
+		loop := node("Loop", []string{"", "", "x"}, []string{"y"})
+		loop.Name = proto.String("node")
+		g := &onnxpb.GraphProto{Node: []*onnxpb.NodeProto{loop}, Input: []*onnxpb.ValueInfoProto{typed("x", Float32)}, Output: []*onnxpb.ValueInfoProto{typed("y", Float32)}}
+		for i, p := range []*onnxpb.TensorProto{c.trips, c.start} {
+			if p != nil {
+				p.Name = proto.String([]string{"trips", "start"}[i])
+				loop.Input[i] = p.GetName()
+				g.Initializer = append(g.Initializer, p)
+			}
+		}
+		body := &onnxpb.GraphProto{Node: append(slices.Clone(c.body), node("Relu", []string{"state"}, []string{"new"})),
+			Input:  []*onnxpb.ValueInfoProto{typed("i", Int64), typed("go", Bool), typed("state", Float32)},
+			Output: []*onnxpb.ValueInfoProto{typed("next", Bool), typed("new", Float32)}}
+		loop.Attribute = []*onnxpb.AttributeProto{{Name: proto.String("body"), Type: onnxpb.AttributeProto_GRAPH.Enum(), G: body}}
+		data, err := proto.Marshal(&onnxpb.ModelProto{IrVersion: proto.Int64(8), Graph: g, OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(18)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch _, err = Parse(data, ""); {
+		case !c.refuse && err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case c.refuse && (err == nil || !strings.Contains(err.Error(), `Loop "node"`)):
+			t.Errorf("%s: got error %v, want one that names the node", c.name, err)
+		}
+	}
+}

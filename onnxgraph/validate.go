@@ -3,6 +3,7 @@ package onnxgraph
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 )
@@ -26,7 +27,7 @@ func (m *Model) Validate() error {
 	for _, g := range m.Graphs() {
 		faults = append(faults, g.validate()...)
 	}
-	return errors.Join(append(faults, m.nestingFaults()...)...)
+	return errors.Join(slices.Concat(faults, m.nestingFaults(), m.expansionFaults())...)
 }
 
 func usesOwnDomain(g *Graph) bool {
