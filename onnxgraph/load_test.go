@@ -171,7 +171,8 @@ func TestDamagedFields(t *testing.T) {
 	}
 }
 
-// TestNesting loads messages as deep as any reader of ONNX files takes, and refuses deeper ones before their depth can do harm.
+// TestNesting reads messages as deep as any reader of ONNX files takes, of which bodies may not be too deep in each other, and
+// refuses deeper ones before their depth can do harm.
 func TestNesting(t *testing.T) {
 	nested := func(levels int) []byte { // bodies in bodies: each level is a graph, a node and an attribute
 		graph := []byte{}
@@ -182,8 +183,13 @@ func TestNesting(t *testing.T) {
 		}
 		return append([]byte("\x08\x08\x42\x02\x10\x12"), protowire.AppendBytes([]byte{0x3a}, graph)...)
 	}
-	if m, err := Parse(nested(32), ""); err != nil || len(m.Graph.AllNodes()) != 32 {
-		t.Errorf("32 bodies in each other: %v", err)
+	if m, err := Parse(nested(mostBodies), ""); err != nil || len(m.Graph.AllNodes()) != mostBodies {
+		t.Errorf("%d bodies in each other: %v", mostBodies, err)
+	}
+	for _, levels := range []int{mostBodies + 1, 32} {
+		if _, err := Parse(nested(levels), ""); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d levels deep", levels)) {
+			t.Errorf("%d bodies in each other: got error %v", levels, err)
+		}
 	}
 	for _, levels := range []int{34, 3000} {
 		if _, err := Parse(nested(levels), ""); err == nil || !strings.Contains(err.Error(), "nested deeper than 100") {
