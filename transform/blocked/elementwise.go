@@ -13,7 +13,7 @@ func (l *lowering) elementwise(n node) value {
 	if !l.isBlocked(x) {
 		return nil
 	}
-	if a := activation(n); a != nil && l.done[x.Producer()] && single(x) {
+	if a := activation(n); a != nil && single(x) {
 		if fused := l.sum(x.Producer(), a); fused != nil {
 			return fused
 		}

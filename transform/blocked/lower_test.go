@@ -214,6 +214,17 @@ func layerCases(b int64) []layerCase {
 		{"grouped conv", func(n *net) value {
 			return n.conv(n.image(b), n.input("v", 2*b, b, 3, 3), onnxgraph.Int("group", 2))
 		}, "1 Abs, 1 Conv, 1 Gather, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"mean of a sum", func(n *net) value {
+			return n.op("ReduceMean", keep(1), n.op("Add", nil, n.image(b), n.input("z", 2, 2*b, 6, 5)), n.Ints(0, 2, 3))
+		}, "1 Abs, 1 Add, 1 Gather, 1 ReduceMean, 1 blocked Conv, 1 blocked GlobalAveragePool, 3 blocked ReorderInput"},
+		{"image minus the mean of an input", func(n *net) value {
+			return n.op("Sub", nil, n.image(b), n.op("ReduceMean", keep(1), n.input("z", 2, 2*b, 6, 5), n.Ints(0, 2, 3)))
+		}, "1 Abs, 1 Gather, 1 Neg, 1 ReduceMean, 2 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"sum with a product that somebody else reads", func(n *net) value {
+			x := n.image(b)
+			p := n.op("Mul", nil, x, n.input("s", 1, 2*b, 1, 1))
+			return n.op("Concat", []onnxgraph.Attribute{onnxgraph.Int("axis", 1)}, n.op("Add", nil, x, p), p)
+		}, "1 Abs, 1 Add, 1 Concat, 1 Gather, 2 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
 		{"leaky relu", func(n *net) value { return n.op("LeakyRelu", nil, n.image(b)) }, "1 Abs, 1 Gather, 1 LeakyRelu, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
 	}
 }
