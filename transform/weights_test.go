@@ -1,6 +1,8 @@
 package transform_test
 
 import (
+	"bytes"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // chain adds nodes that each read what the one before computes, and returns what the last does. A step's further inputs are
@@ -240,4 +243,54 @@ func TestMalformed(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, report, err)
 		}
 	}
+}
+
+// TestSparseWeight converts a convolution whose weight is a sparse initializer: it computes what it did.
+func TestSparseWeight(t *testing.T) {
+	orttest.Init(t)
+	c := convcases.Cases[0]
+	m := c.Model()
+	weight := m.Graph.Value(convcases.Weight)
+	count := weight.Constant().Len()
+	dense := make([]float32, count)
+	dense[5], dense[count-1] = 2, -3
+	weight.SetConstant(onnxgraph.NewTensor(weight.Constant().Dims(), dense))
+	want := execute(t, m, c.Data())
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// the initializer takes another name, that of a graph's field 15 in its place; messages that are appended are merged
+	named := func(name string) []byte {
+		return protowire.AppendString(protowire.AppendTag(nil, 8, protowire.BytesType), name)
+	}
+	other := strings.Repeat("o", len(convcases.Weight))
+	data = bytes.Replace(data, named(convcases.Weight), named(other), 1)
+	message := func(number protowire.Number, parts ...[]byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), slices.Concat(parts...))
+	}
+	number := func(field protowire.Number, v uint64) []byte {
+		return protowire.AppendVarint(protowire.AppendTag(nil, field, protowire.VarintType), v)
+	}
+	float := func(v float32) []byte {
+		return protowire.AppendFixed32(protowire.AppendTag(nil, 4, protowire.Fixed32Type), math.Float32bits(v))
+	}
+	values := message(1, number(1, 2), number(2, 1), float(2), float(-3), named(convcases.Weight))
+	indices := message(2, number(1, 2), number(2, 7), number(7, 5), number(7, uint64(count-1)))
+	var dims []byte
+	for _, d := range weight.Constant().Dims() {
+		dims = append(dims, number(3, uint64(d))...)
+	}
+	m, err = onnxgraph.Parse(append(data, message(7, message(15, values, indices, dims))...), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Graph.Value(convcases.Weight).Constant() != nil {
+		t.Fatal("the weight is not sparse")
+	}
+	report, err := transform.Convert(m, spanning(c, transform.Depthwise, transform.None))
+	if err != nil || report[0].Status != transform.Converted {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	compare(t, "the block", execute(t, reloaded(t, m), c.Data()), want)
 }
