@@ -51,7 +51,7 @@ const (
 // what is a slip of the keyboard, or would neither fit into memory nor ever end.
 var ranges = map[string]numberRange{
 	"batch-size":           {0, many, neither}, // 0 where it is chosen
-	"batch":                {1, many, neither}, // or dynamic
+	"batch":                {1, many, neither},
 	"calibrate batch-size": {2, many, neither},
 	"calibration-images":   {1, maxCalibrationImages, neither},
 	"classes":              {0, 1e6, neither},
@@ -60,7 +60,7 @@ var ranges = map[string]numberRange{
 	"depth":                {0, 1e4, neither},
 	"device":               {0, 1023, neither},
 	"epochs":               {1, 1e6, neither},
-	"expansion":            {1, many, neither}, // or auto
+	"expansion":            {1, many, neither},
 	"expansions":           {1, many, neither},
 	"grad-accum-steps":     {1, many, neither},
 	"images":               {0, 1e9, neither},
@@ -96,6 +96,9 @@ func isNumber(text string) bool {
 	return err == nil
 }
 
+// words are what flags take beside a number.
+var words = map[string]string{"batch": "dynamic", "expansion": "auto"}
+
 // rangeOf returns the range of a command's flag.
 func rangeOf(cmd *cobra.Command, flag string) (numberRange, bool) {
 	if l, ok := ranges[cmd.Name()+" "+flag]; ok {
@@ -118,7 +121,11 @@ func checkNumbers(cmd *cobra.Command) error {
 				continue // which the command knows, or refuses
 			}
 			if v, err := strconv.ParseFloat(text, 64); err != nil || !l.has(v) {
-				faults = append(faults, fmt.Errorf("--%s %s: needs %v", f.Name, text, l))
+				needs := l.String()
+				if word := words[f.Name]; word != "" {
+					needs += ", or " + word
+				}
+				faults = append(faults, fmt.Errorf("--%s %s: needs %s", f.Name, text, needs))
 			}
 		}
 	})

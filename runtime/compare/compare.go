@@ -112,15 +112,11 @@ func (p *Plan) Do(ctx context.Context) (rows []Row, err error) {
 	if len(finished) > 0 && p.Kept != nil {
 		p.Kept(len(finished))
 	}
-	// Written first: whatever becomes of the runs, it is known what they are made of.
-	if err := p.note(experiment); err != nil {
-		return nil, fmt.Errorf("comparing: %w", err)
-	}
 	for i, r := range runs {
 		if p.Started != nil {
 			p.Started(r.name(), i+1, len(runs))
 		}
-		row, err := p.one(ctx, r)
+		row, err := p.one(ctx, r, experiment)
 		if err != nil {
 			return sorted(finished), fmt.Errorf("comparing: %s: %w", r.name(), err)
 		}
@@ -224,8 +220,9 @@ func (p *Plan) start(ctx context.Context, r run) (*onnxgraph.Model, error) {
 	return m, recipe.Select(m, r.variant)
 }
 
-// one trains and measures one run. Its result is written last: a run that has one is finished.
-func (p *Plan) one(ctx context.Context, r run) (Row, error) {
+// one trains and measures one run. Before its first step, the folder is told what the runs are made of; not earlier, as nothing is
+// written for a plan that cannot be trained. The result is written last: a run that has one is finished.
+func (p *Plan) one(ctx context.Context, r run, e experiment) (Row, error) {
 	folder := filepath.Join(p.Folder, r.name())
 	row := Row{Variant: r.variant, Expansion: r.expansion, Seed: r.seed}
 	m, err := p.start(ctx, r)
@@ -240,10 +237,30 @@ func (p *Plan) one(ctx context.Context, r run) (Row, error) {
 	training := train.Run{
 		Model: m, Recipe: recipe, Train: p.Train, Test: p.Choose, Augment: p.Augment, Normalize: p.Normalize,
 		Workers: p.Workers, Session: p.Session, Folder: train.Folder(folder), Resume: p.Resume, SaveEvery: p.SaveEvery, Keep: train.KeepLast,
-		Outlined: p.Outlined, Begun: p.Begun, Progress: p.Progress, Measuring: p.Measuring, Measured: p.Measured, Recalibrating: p.Recalibrating,
+		Outlined: p.Outlined, Progress: p.Progress, Measuring: p.Measuring, Measured: p.Measured, Recalibrating: p.Recalibrating,
 		Warned: p.Warned,
 	}
-	result, err := training.Do(ctx)
+	if training.Folder.HasRun() {
+		if err := p.note(e); err != nil {
+			return row, err
+		}
+	}
+	noted, stop := context.WithCancel(ctx)
+	defer stop()
+	var noting error
+	training.Begun = func(start evaluate.Result) {
+		if noting = p.note(e); noting != nil {
+			stop()
+			return
+		}
+		if p.Begun != nil {
+			p.Begun(start)
+		}
+	}
+	result, err := training.Do(noted)
+	if noting != nil {
+		return row, noting
+	}
 	if err != nil {
 		return row, err
 	}

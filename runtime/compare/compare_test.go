@@ -144,7 +144,7 @@ func TestOrderOfFiles(t *testing.T) {
 	before := 0
 	p.Started = func(string, int, int) {
 		first := before == 1
-		if !is("experiment.json") || is("frozen-x1-seed0/result.json") != first || is("frozen-x1-seed0/model.onnx") != first || is("comparison.csv") != first {
+		if is("experiment.json") != first || is("frozen-x1-seed0/result.json") != first || is("frozen-x1-seed0/model.onnx") != first || is("comparison.csv") != first {
 			t.Errorf("before run %d, the folder has %v", before, slices.Collect(maps.Keys(files(t, p.Folder))))
 		}
 		before++
@@ -153,6 +153,11 @@ func TestOrderOfFiles(t *testing.T) {
 			if want := fmt.Sprintf("process %d ", os.Getpid()); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("a second comparison in the folder: %v", err)
 			}
+		}
+	}
+	p.Progress = func(train.Progress) {
+		if !is("experiment.json") {
+			t.Error("a step is done, and nothing says what the runs are made of")
 		}
 	}
 	if _, err := p.Do(context.Background()); err != nil || before != 2 {

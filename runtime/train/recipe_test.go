@@ -52,7 +52,7 @@ func TestRanges(t *testing.T) {
 	}
 	r := PaperRecipe()
 	r.BatchNorm = "never"
-	if err := r.Validate(); err == nil || !strings.HasPrefix(err.Error(), "--batchnorm never: needs one of [train eval recalibrate]") {
+	if err := r.Validate(); err == nil || !strings.HasPrefix(err.Error(), "--batchnorm never: needs train, eval or recalibrate") {
 		t.Errorf("got error %v", err)
 	}
 }

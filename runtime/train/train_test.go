@@ -226,7 +226,7 @@ func TestFaults(t *testing.T) {
 		{"settings", func(r *train.Run) {
 			r.Recipe.Epochs, r.Recipe.Optimizer, r.Recipe.Schedule, r.Recipe.LabelSmoothing = 0, "lion", "triangle", 1
 			r.Recipe.GradAccumSteps = -1
-		}, []string{"--epochs 0", "--optimizer lion: needs adamw, sgd", "--scheduler triangle: needs constant, cosine", "--label-smoothing 1", "--grad-accum-steps -1"}},
+		}, []string{"--epochs 0", "--optimizer lion: needs one of adamw, sgd", "--scheduler triangle: needs one of constant, cosine", "--label-smoothing 1", "--grad-accum-steps -1"}},
 		{"numbers that are none", func(r *train.Run) {
 			x := &r.Recipe
 			x.LearningRate, x.Momentum, x.WarmupEpochs, x.StepFactor = math.NaN(), math.NaN(), math.Inf(1), math.NaN()
