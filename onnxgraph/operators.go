@@ -20,7 +20,7 @@ var limits = map[string]func(n *Node) []error{
 	"FusedConv":          convolutionFaults,
 	"ConvInteger":        func(n *Node) []error { return filterFaults(n, 1, none, 0) },
 	"QLinearConv":        func(n *Node) []error { return filterFaults(n, 3, 8, 0) },
-	"ConvTranspose":      func(n *Node) []error { return filterFaults(n, 1, 2, 1) },
+	"ConvTranspose":      func(n *Node) []error { return append(filterFaults(n, 1, 2, 1), paddingFaults(n)...) },
 	"DeformConv":         windowFaults,
 	"MaxPool":            windowFaults,
 	"AveragePool":        windowFaults,
@@ -36,6 +36,7 @@ var limits = map[string]func(n *Node) []error{
 	"RandomUniform":      uniformFaults,
 	"RandomUniformLike":  uniformFaults,
 	"Loop":               loopFaults,
+	"GatherND":           func(n *Node) []error { return n.intFaults("batch_dims", 0, maxSize) },
 }
 
 // maxSize is above all sizes that occur, and its square is no overflow.
@@ -122,6 +123,24 @@ func filterFaults(n *Node, weight, bias, outAxis int) []error {
 		faults = append(faults, fmt.Errorf("its bias %q has dims %d, must have one number for each of %d channels", b.name, b.Constant().Dims(), outputs))
 	}
 	return faults
+}
+
+// paddingFaults checks that what a transposed convolution adds at the end of its output is less than a stride or a dilation.
+func paddingFaults(n *Node) []error {
+	for i, p := range n.literal("output_padding").GetInts() {
+		most := int64(1)
+		for _, name := range []string{"strides", "dilations"} {
+			if list := n.Ints(name); i < len(list) {
+				most = max(most, list[i])
+			} else if n.Has(name) {
+				return nil // a parameter of a function, or another number of axes
+			}
+		}
+		if p >= most {
+			return []error{fmt.Errorf("output_padding is %d, must be less than the stride or the dilation of each axis", n.Ints("output_padding"))}
+		}
+	}
+	return nil
 }
 
 // splitFaults checks that a Split makes as many parts as it has outputs.
