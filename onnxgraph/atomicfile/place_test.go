@@ -310,3 +310,17 @@ func TestTargetOfLinks(t *testing.T) {
 		}
 	}
 }
+
+// TestMissingFolder names a folder that is not there, and what it must be.
+func TestMissingFolder(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "gone")
+	for name, f := range map[string]func(path string) error{
+		"Check": Check,
+		"Write": func(path string) error { return Write(path, text("x")) },
+	} {
+		err := f(filepath.Join(folder, "file"))
+		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "opening the folder "+folder+", which must exist") {
+			t.Errorf("%s: got error %v", name, err)
+		}
+	}
+}
