@@ -26,16 +26,36 @@ type stamp struct {
 	mode     fs.FileMode
 }
 
-// copyTree copies all files of a module that git tracks or does not ignore. What .cache holds is linked.
+// filesOf lists the files of a module: those that git tracks or does not ignore or, outside git, all that are in no hidden folder.
+func filesOf(root string) (names []string, err error) {
+	if exists(filepath.Join(root, ".git")) {
+		list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+		list.Dir = root
+		out, err := output(list)
+		return strings.Split(string(bytes.TrimRight(out, "\x00")), "\x00"), err
+	}
+	err = fs.WalkDir(os.DirFS(root), ".", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case !entry.IsDir():
+			names = append(names, filepath.FromSlash(path))
+		case path != "." && strings.HasPrefix(entry.Name(), "."):
+			return fs.SkipDir
+		}
+		return nil
+	})
+	return names, err
+}
+
+// copyTree copies all files of a module. What .cache holds is linked.
 func copyTree(from, to string) (*tree, error) {
-	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-	list.Dir = from
-	out, err := output(list)
+	names, err := filesOf(from)
 	if err != nil {
 		return nil, err
 	}
 	t := &tree{from: from, root: to, files: map[string]stamp{}}
-	for _, name := range strings.Split(string(bytes.TrimRight(out, "\x00")), "\x00") {
+	for _, name := range names {
 		if info, err := os.Stat(filepath.Join(from, name)); err != nil || !info.Mode().IsRegular() {
 			continue // deleted, but not yet in git
 		}
