@@ -62,7 +62,7 @@ func TestAllIsClosed(t *testing.T) {
 			left := filepath.Join(folder, ".rcfreeze-0123456789abcdef")
 			err := errors.Join(os.Mkdir(left, 0o700), os.WriteFile(filepath.Join(left, lockFile), nil, 0o600),
 				os.WriteFile(filepath.Join(left, noteFile), []byte(`{"Place":"m","Obsolete":["m.0123456789ab.data"]}`), 0o600))
-			removeStale(folder)
+			RemoveStale(folder)
 			if isThere(left) {
 				return errors.Join(err, errors.New("it is still there"))
 			}

@@ -33,7 +33,7 @@ var errGone = errors.New("the temporary folder is gone")
 
 // NewTemporary makes a temporary folder in the given one, and removes those that killed processes of the same user left there.
 func NewTemporary(folder string) (*Temporary, error) {
-	removeStale(folder)
+	RemoveStale(folder)
 	for {
 		t, err := makeTemporary(folder)
 		if !errors.Is(err, errGone) {
@@ -123,9 +123,9 @@ func (t *Temporary) giveUp() {
 	t.lock = nil
 }
 
-// removeStale removes the temporary folders that killed processes left. What cannot be removed is left to the next one: it
-// does not hinder the work at hand.
-func removeStale(folder string) {
+// RemoveStale removes the temporary folders that killed processes of the same user left in a folder, as NewTemporary does where
+// something is to be written. What cannot be removed is left to the next one: it does not hinder the work at hand.
+func RemoveStale(folder string) {
 	f, err := os.Open(folder)
 	if err != nil {
 		return // whoever writes there will be told

@@ -2,6 +2,7 @@ package compare_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -113,9 +114,16 @@ func TestResume(t *testing.T) {
 	if rows, err := p.Do(ctx); err == nil || len(rows) != 1 {
 		t.Fatalf("stopped after %d rows with error %v", len(rows), err)
 	}
+	left := filepath.Join(p.Folder, "baseline-seed0", ".rcfreeze-0123456789abcdef") // by a process that was killed
+	if err := errors.Join(os.Mkdir(left, 0o700), os.WriteFile(filepath.Join(left, "lock"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	p.Resume, p.Progress = true, nil
 	p.Measured = func(train.Row) { started++ }
 	got, err := p.Do(context.Background())
+	if _, err := os.Stat(left); err == nil {
+		t.Errorf("%s, which a killed process left beside a finished run, is still there", left)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

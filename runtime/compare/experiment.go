@@ -78,6 +78,7 @@ func (p *Plan) finished(is experiment) (map[run]Row, error) {
 		return nil, errors.Join(fmt.Errorf("the runs in %s are of another experiment; repeat it with the same settings, or choose another folder:", p.Folder), err)
 	}
 	for _, file := range files {
+		atomicfile.RemoveStale(filepath.Dir(file)) // nothing more is written there
 		row, err := readRow(file)
 		if err != nil {
 			p.warn(fmt.Sprintf("reading a finished run: %v; it is measured again if it is asked for, from its last checkpoint", err))
