@@ -443,6 +443,7 @@ func positionOf(t *testing.T, path string) (p struct{ Epoch, Step int }) {
 // TestDiskFaults lets steps of writing files fail, one of each kind for each file, once or from then on: the run fails, and says what did; what it
 // leaves goes on, as soon as the disk is well again, to what a run gives on a good one.
 func TestDiskFaults(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // where no other process leaves what a run would remove, as one step more
 	broken := errors.New("the disk is on fire")
 	small := func() *train.Run {
 		r := newRun(t, linear(t), transform.Baseline)
