@@ -36,7 +36,7 @@ func (m *Model) expansionFaults() []error {
 	var faults []error
 	add := func(what string, v *Value, x *outline) {
 		if total+x.bytes() > limit {
-			faults = append(faults, fmt.Errorf("%s: it makes %v of dims %.0f from constants only, %s, together with what comes before it %s, must be at most %s: "+
+			faults = append(faults, fmt.Errorf("%s: it makes %v of dims %.0f from constants only, %s; with all others made so these are %s, and at most %s are allowed: "+
 				"check the constants that give its shape, or store what it makes as an initializer",
 				what, x.dtype, x.dims, gigabytes(x.bytes()), gigabytes(total+x.bytes()), gigabytes(limit)))
 			return // what comes of it is not known

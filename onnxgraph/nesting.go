@@ -47,14 +47,14 @@ func (m *Model) nestingFaults() []error {
 	}
 	main := u.graph(m.Graph)
 	if main.nodes > mostNodes {
-		faults = append(faults, fmt.Errorf("functions: their nodes, put in the place of each call, are %s, must be at most %d: "+
+		faults = append(faults, fmt.Errorf("functions: with their nodes in the place of each call, the model has %s nodes more, and at most %d are allowed: "+
 			"export the model without functions, or with fewer calls", manyNodes(main.nodes), mostNodes))
 	}
 	if main.calls > mostCalls {
 		faults = append(faults, fmt.Errorf("functions: %d call each other in a chain, must be at most %d: export the model without functions", main.calls, mostCalls))
 	}
 	if main.bodies > mostBodies {
-		faults = append(faults, fmt.Errorf("bodies of operators such as If and Loop are in each other %d levels deep, must be at most %d", main.bodies, mostBodies))
+		faults = append(faults, fmt.Errorf("bodies of operators such as If and Loop are nested %d levels deep, must be at most %d", main.bodies, mostBodies))
 	}
 	return faults
 }

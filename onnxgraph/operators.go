@@ -178,7 +178,7 @@ func uniformFaults(n *Node) []error {
 		}
 	}
 	if !(low <= high) {
-		return []error{fmt.Errorf("low is %v and high is %v, must not be less", low, high)}
+		return []error{fmt.Errorf("low is %v and high is %v: high must not be less than low", low, high)}
 	}
 	return nil
 }
@@ -214,10 +214,10 @@ func loopFaults(n *Node) []error {
 	case next == nil, next != bodies[0].inputs[1].value && next != n.Input(1) && !isTrue(next):
 		return nil
 	case given:
-		return []error{fmt.Errorf("it runs its body %.0f times, as the condition to go on is always true, must be at most %d times: give a smaller trip count, "+
+		return []error{fmt.Errorf("its condition is always true, so it runs its body %.0f times, and at most %d are allowed: give a smaller trip count, "+
 			"or a condition that ends it", trips, mostTrips)}
 	}
-	return []error{errors.New("it never ends, as it has no trip count, and the condition to go on is always true: give a trip count, or a condition that ends it")}
+	return []error{errors.New("it never ends: it has no trip count, and its condition is always true: give a trip count, or a condition that ends it")}
 }
 
 // isTrue reports whether a value is the constant true.

@@ -48,7 +48,7 @@ func (f *calibrationFlags) checkUnused() error {
 	if len(unused) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: no images are read without --data: give it, or leave this out", strings.Join(unused, ", "))
+	return fmt.Errorf("%s: no images are read without --data: add --data, or leave these flags out", strings.Join(unused, ", "))
 }
 
 // check says what is wrong with the flags, before anything is read. norms says that --add-batchnorm is given.

@@ -52,7 +52,7 @@ func (f *dataFlags) addReading(flags *pflag.FlagSet) {
 	flags.StringVar(&f.classes, "classes", "", "file with the names of the model's classes in the order of its outputs: one per line, or a JSON list (default: those that the model records)")
 	f.limits.addPixels(flags)
 	f.normalize.add(flags)
-	flags.IntVarP(&f.workers, "workers", "j", 0, "goroutines that read images, at most one per core that the process may use, which 0 takes")
+	flags.IntVarP(&f.workers, "workers", "j", 0, "how many images are read at a time, at most one per core that the process may use (0: that many)")
 }
 
 // check lists what is wrong with the flags, before any data is read.

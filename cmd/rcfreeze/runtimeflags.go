@@ -19,7 +19,7 @@ func (f *runtimeFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.options.DeviceID, "device", 0, "number of the GPU, for cuda")
 	flags.BoolVar(&f.options.TF32, "tf32", false, "let cuda round the inputs of products to 10 bits of mantissa: faster")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what runs the model: which ONNX Runtime, where, on which of its operators")
-	flags.IntVar(&f.options.IntraOpThreads, "threads", 0, "threads of an operator, at most one per core that the process may use, which 0 takes")
+	flags.IntVar(&f.options.IntraOpThreads, "threads", 0, "threads per operator, at most one per core that the process may use (0: that many)")
 }
 
 func (f *runtimeFlags) addLibrary(flags *pflag.FlagSet) {

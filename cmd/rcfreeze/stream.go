@@ -39,7 +39,7 @@ func (s *stream) Write(p []byte) (int, error) {
 }
 
 // errUnread is the error of a command that did its work, but whose result nobody reads to its end.
-var errUnread = workError{errors.New("nobody reads the result")}
+var errUnread = workError{errors.New("the program that reads the result ended before it had all of it")}
 
 // explain returns the error of a command that has written its result to the stream: it did not succeed if that was lost.
 func (s *stream) explain(err error) error {

@@ -23,7 +23,7 @@ func main() {
 	flag.StringVar(&c.only, "only", "", "try only what this matches: SCENARIO, or SCENARIO KIND, or SCENARIO KIND CALL#NUMBER, as failures are printed; SCENARIO may be the first part of the name")
 	flag.IntVar(&c.random, "random", 200, "random injections per command, besides the first and last call of each name")
 	flag.Uint64Var(&c.seed, "seed", 1, "seed of the random injections")
-	flag.IntVar(&c.jobs, "jobs", runtime.NumCPU(), "how many to try at once")
+	flag.IntVar(&c.jobs, "jobs", runtime.NumCPU(), "how many injections to try at once")
 	flag.BoolVar(&c.keep, "keep", false, "keep the folders of injections that found something, and print their calls")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -100,7 +100,7 @@ func lockFolder(folder string) (unlock func() error, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), longestCommit)
 	defer cancel()
 	if _, err := l.TryLockContext(ctx, 5*time.Millisecond); errors.Is(err, context.DeadlineExceeded) {
-		return nil, errors.Join(fmt.Errorf("another process has been putting files in their places in %s for %v: look for one that hangs", folder, longestCommit), l.Close())
+		return nil, errors.Join(fmt.Errorf("another process has been saving files in %s for %v: look for one that hangs, and stop it", folder, longestCommit), l.Close())
 	}
 	return l.Close, nil
 }

@@ -80,7 +80,7 @@ func TestCommitFails(t *testing.T) {
 	}
 	longestCommit = time.Millisecond
 	_, err = writeBoth(path, "new", nil)
-	if err == nil || !strings.Contains(err.Error(), "another process has been putting files in their places in "+folder) {
+	if err == nil || !strings.Contains(err.Error(), "another process has been saving files in "+folder) {
 		t.Errorf("another process is at it: got error %v", err)
 	}
 	check("another process is at it", err, err)

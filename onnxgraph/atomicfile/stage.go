@@ -196,7 +196,7 @@ func (s *Stage) missing() (names []string, err error) {
 		case err != nil:
 			return nil, err
 		case !isSame:
-			return nil, fmt.Errorf("%s was put there at this moment by another process: try again", path)
+			return nil, fmt.Errorf("another process wrote %s at the same moment: try again", path)
 		}
 		if err := syncFile(path); err != nil {
 			return nil, err

@@ -113,7 +113,7 @@ func ReadFile(z *zip.Reader, name string, most int64) ([]byte, error) {
 // CheckSize returns an error if the file of an archive cannot have as many bytes as the directory says.
 func CheckSize(f *zip.File) error {
 	if f.Method == zip.Store && f.UncompressedSize64 != f.CompressedSize64 {
-		return fmt.Errorf("%s: %d bytes that are not compressed cannot have been %d", f.Name, f.CompressedSize64, f.UncompressedSize64)
+		return fmt.Errorf("%s: it has %d bytes, which are not compressed, but claims %d", f.Name, f.CompressedSize64, f.UncompressedSize64)
 	}
 	if err := CheckDeflated(f.UncompressedSize64, f.CompressedSize64); err != nil {
 		return fmt.Errorf("%s: %w", f.Name, err)

@@ -121,7 +121,7 @@ func TestReadFile(t *testing.T) {
 		want string
 	}{
 		{"stored", 15000, ""}, {"deflated", 15001, ""}, {"stored", 14999, "stored has 15000 bytes, needs at most 14999"}, {"deflated", 14999, "at most 14999"},
-		{"false", 15000, "10 bytes that are not compressed"}, {"impossible", 15000, "10 compressed bytes, which hold 10320 at most"}, {"unknown", 15000, "unsupported"}, {"missing", 15000, "no file missing"},
+		{"false", 15000, "it has 10 bytes, which are not compressed"}, {"impossible", 15000, "10 compressed bytes, which hold 10320 at most"}, {"unknown", 15000, "unsupported"}, {"missing", 15000, "no file missing"},
 	} {
 		data, err := ReadFile(a.Reader, c.name, c.size)
 		if c.want == "" && (err != nil || !bytes.Equal(data, content)) {

@@ -27,7 +27,7 @@ func alignSecond(n *onnxgraph.Node, t types) error {
 		return nil
 	}
 	if first < 0 || second < 0 {
-		return fmt.Errorf("attribute axis=%d needs the ranks of the inputs, which are not known: declare them by shape inference", axis)
+		return fmt.Errorf("attribute axis=%d needs the ranks of the inputs, which are not known: run shape inference on the model first", axis)
 	}
 	if axis < 0 {
 		axis += first
@@ -52,7 +52,7 @@ func channelSlope(n *onnxgraph.Node, t types) error {
 	}
 	input, rank := t.of(n.Input(0)).rank, t.of(slope).rank
 	if input < 0 || rank < 0 {
-		return errors.New("one slope for each channel needs the ranks of the inputs, which are not known: declare them by shape inference")
+		return errors.New("its slope for each channel needs the ranks of the inputs, which are not known: run shape inference on the model first")
 	}
 	if rank == 1 && input > 2 {
 		unsqueezeBehind(n, 1, rank, input-2)

@@ -324,5 +324,5 @@ func callOf(thread int) (number uint64, args []uint64, result int64, err error) 
 	case left:
 		return 0, nil, int64(word(0)), nil
 	}
-	return 0, nil, 0, fmt.Errorf("thread %d stopped where no system call is", thread)
+	return 0, nil, 0, fmt.Errorf("thread %d stopped, but not at a system call", thread)
 }
