@@ -15,7 +15,7 @@ import (
 // files would else run out of them.
 func TestAllIsClosed(t *testing.T) {
 	if _, err := os.ReadDir("/dev/fd"); err != nil {
-		t.Skip(err)
+		t.Skip("needs a list of the open files: ", err)
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes what nobody has any more
 	folder := t.TempDir()

@@ -92,7 +92,7 @@ func TestCommitFails(t *testing.T) {
 // TestStaleWaits has a folder with a commit that was cut off, while another process puts files in their places: it is finished later.
 func TestStaleWaits(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("folders have no locks")
+		t.Skip("Windows has no locks for folders")
 	}
 	folder := t.TempDir()
 	left, obsolete := filepath.Join(folder, ".rcfreeze-0123456789abcdef"), filepath.Join(folder, "file.0123456789ab.data")
@@ -272,7 +272,7 @@ func TestTargetKeepsNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Symlink("a", filepath.Join(folder, "link")); err != nil {
-		t.Skip(err)
+		t.Skip("needs links: ", err)
 	}
 	for _, name := range []string{"file", "new"} {
 		path := filepath.Join(folder, "link", name)
@@ -298,7 +298,7 @@ func TestTargetOfLinks(t *testing.T) {
 	} {
 		link := filepath.Join(folder, "a", fmt.Sprint("link", i))
 		if err := os.Symlink(c.link, link); err != nil {
-			t.Skip(err)
+			t.Skip("needs links: ", err)
 		}
 		real, err := filepath.EvalSymlinks(folder)
 		if err != nil {

@@ -49,7 +49,7 @@ func makeTemporary(folder string) (*Temporary, error) {
 	}
 	t.lock = flock.New(filepath.Join(t.Path, lockFile))
 	err := do(Step{Doing: Locking, Path: t.Path, Name: folder}, t.hold)
-	if err != nil && !hasNoLocks(err) {
+	if err != nil && !HasNoLocks(err) {
 		return nil, errors.Join(err, t.Remove())
 	}
 	return t, nil
@@ -66,8 +66,9 @@ func (t *Temporary) hold() error {
 	return err
 }
 
-// hasNoLocks reports whether a file system has no locks. There one does without: nobody else can find such a lock free.
-func hasNoLocks(err error) bool {
+// HasNoLocks reports whether an error of locking says that the file system has no locks. There one does without: nobody else can
+// find such a lock free.
+func HasNoLocks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK)
 }
 

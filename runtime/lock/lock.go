@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/gofrs/flock"
 	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
@@ -41,7 +40,7 @@ func Folder(path string) (*Lock, error) {
 	for {
 		l.file = flock.New(filepath.Join(path, Name), flock.SetPermissions(0o644))
 		switch isFree, err := try(l.file); {
-		case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK):
+		case err != nil && atomicfile.HasNoLocks(err):
 			l.Warning = fmt.Sprintf("%s cannot be locked on its file system: make sure that no other process works in it", path)
 			return l, l.remove()
 		case err != nil:
