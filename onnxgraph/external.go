@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -103,6 +104,9 @@ func (e *externalData) locate() (string, error) {
 		}
 	}
 	real, err := realPath(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("external data: %w: a model needs its data files beside it", err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("external data: %w", err)
 	}

@@ -3,6 +3,7 @@ package onnxgraph
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -167,6 +168,38 @@ func TestHostileExternalData(t *testing.T) {
 				t.Errorf("location %q of %v: got error %v, want one with %q and the model's path", location, dtype, err, want)
 			}
 		}
+	}
+}
+
+// TestMissingDataIsToldOnce loads a model of many tensors without their data file: the error names the file once, some of the
+// tensors, and what to do. Faults that differ are all listed.
+func TestMissingDataIsToldOnce(t *testing.T) {
+	t.Parallel()
+	m := New("many", 8, 18)
+	for i := range 20 {
+		m.Graph.AddOutput(m.Graph.AddConstant(fmt.Sprintf("w%d", i), NewTensor([]int64{1000}, make([]float32, 1000))), Float32, nil)
+	}
+	path := filepath.Join(t.TempDir(), "model.onnx")
+	if err := m.Save(path, ExternalAll); err != nil {
+		t.Fatal(err)
+	}
+	data, err := filepath.Glob(path + ".*.data")
+	if err != nil || len(data) != 1 {
+		t.Fatalf("data files %q, error %v", data, err)
+	}
+	if err := os.Remove(data[0]); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Load(path)
+	if err == nil || strings.Count(err.Error(), data[0]) != 1 || !strings.Contains(err.Error(), `"w0", "w1", "w2"`) ||
+		!strings.Contains(err.Error(), "more: external data") || !strings.Contains(err.Error(), "beside it") {
+		t.Errorf("without the data: %v", err)
+	}
+	if err := os.WriteFile(data[0], make([]byte, 5000), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = Load(path); err == nil || strings.Count(err.Error(), "needs 4000 bytes") != 19 {
+		t.Errorf("with too little data: %v", err)
 	}
 }
 

@@ -39,19 +39,35 @@ func usesOwnDomain(g *Graph) bool {
 	return false
 }
 
+// initializerFaults says what is wrong with initializers, once for those of which it is the same, such as a data file that is missing.
+func (g *Graph) initializerFaults() []error {
+	var different []error
+	names := map[string][]string{} // by the text of the fault
+	for _, v := range g.initializers {
+		if v.constant == nil {
+			continue
+		}
+		if err := v.constant.validate(); err != nil {
+			text := err.Error()
+			if names[text] == nil {
+				different = append(different, err)
+			}
+			names[text] = append(names[text], fmt.Sprintf("%q", v.name))
+		}
+	}
+	for i, err := range different {
+		different[i] = fmt.Errorf("initializer %s: %w", Listed(names[err.Error()]), err)
+	}
+	return different
+}
+
 func (g *Graph) validate() []error {
 	var faults []error
 	for _, cycle := range sortNodes(g.nodes).cycles {
 		faults = append(faults, fmt.Errorf("graph %q: nodes that depend on each other in a cycle: %s", g.Name(), Listed(mapSlice(cycle, (*Node).String))))
 	}
 	faults = append(faults, g.inputFaults()...)
-	for _, v := range g.initializers {
-		if v.constant != nil {
-			if err := v.constant.validate(); err != nil {
-				faults = append(faults, fmt.Errorf("initializer %q: %w", v.name, err))
-			}
-		}
-	}
+	faults = append(faults, g.initializerFaults()...)
 	for _, n := range g.nodes {
 		if n.OpType() == "" {
 			faults = append(faults, fmt.Errorf("node %s: no operator is named", n))
