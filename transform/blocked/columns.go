@@ -1,8 +1,6 @@
 package blocked
 
 import (
-	"fmt"
-
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
@@ -55,14 +53,12 @@ func (l *lowering) patches(x value, width int64, c columns) value {
 	s, b := shapeOf(x), l.block
 	patch := s[1] * c.count
 	maps := (patch + b - 1) / b * b
-	units := l.constant(fmt.Sprint("units", s[1], c.count), func() *onnxgraph.Tensor {
-		data := make([]float32, maps*patch) // [maps/B, patch, B]
-		for i := range patch {
-			data[(i/b*patch+i)*b+i%b] = 1
-		}
-		return onnxgraph.NewTensor([]int64{maps, s[1], 1, c.count}, data)
-	})
-	y := l.nchwc("Conv", []value{l.plain(x), units}, onnxgraph.Ints("kernel_shape", 1, c.count), onnxgraph.Ints("strides", 1, c.stride),
+	units := make([]float32, maps*patch) // [maps/B, patch, B]
+	for i := range patch {
+		units[(i/b*patch+i)*b+i%b] = 1
+	}
+	filters := l.constant(onnxgraph.NewTensor([]int64{maps, s[1], 1, c.count}, units))
+	y := l.nchwc("Conv", []value{l.plain(x), filters}, onnxgraph.Ints("kernel_shape", 1, c.count), onnxgraph.Ints("strides", 1, c.stride),
 		onnxgraph.Ints("dilations", 1, c.dilation), onnxgraph.Ints("pads", 0, c.before, 0, max(0, c.after(s[3], width))))
 	return l.typed(y, s[0], maps, s[2], width)
 }

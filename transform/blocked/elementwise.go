@@ -48,14 +48,12 @@ func numberOr(v value, otherwise float32) (x float32, ok bool) {
 	if v == nil {
 		return otherwise, true
 	}
-	if v.Constant() == nil {
-		return 0, false
+	if t := v.Constant(); t != nil {
+		if list, _ := t.Float32s(); len(list) == 1 {
+			return list[0], true
+		}
 	}
-	list, err := v.Constant().Float32s()
-	if err != nil || len(list) != 1 {
-		return 0, false
-	}
-	return list[0], true
+	return
 }
 
 // binary is an operator of two tensors of one shape, or of one tensor and one number per channel or a single one.

@@ -18,7 +18,7 @@ func (l *lowering) filters(w value) value {
 	if c < b {
 		return l.reshape(outer, s...)
 	}
-	return l.rows(outer, fmt.Sprint("filters", m, c, taps), func(yield func(row int64)) {
+	return l.rows(outer, func(yield func(row int64)) {
 		for mo := range m / b {
 			for co := range c / b {
 				for t := range taps {
@@ -37,7 +37,7 @@ func (l *lowering) turnedFilters(w value, taps []int64, height, width int64) val
 	s, b := shapeOf(w), l.block
 	m, c, all := s[0], s[1], s[2]*s[3]
 	inner := l.reorderInput(w, m, c, all) // rows M, C/B, kh·kw
-	return l.rows(inner, fmt.Sprint("turned", m, c, all, taps), func(yield func(row int64)) {
+	return l.rows(inner, func(yield func(row int64)) {
 		for co := range c / b {
 			for mo := range m / b {
 				for _, t := range taps {
@@ -53,7 +53,7 @@ func (l *lowering) turnedFilters(w value, taps []int64, height, width int64) val
 // depthwiseTaps takes of the taps of filters [C, 1, kh, kw] those that are named: the result is [C, 1, h, w] in blocked layout.
 func (l *lowering) depthwiseTaps(w value, taps []int64, height, width int64) value {
 	c, all := shapeOf(w)[0], shapeOf(w)[2]*shapeOf(w)[3]
-	return l.rows(l.depthwiseFilters(w), fmt.Sprint("depthwise", c, all, taps), func(yield func(row int64)) {
+	return l.rows(l.depthwiseFilters(w), func(yield func(row int64)) {
 		for co := range c / l.block {
 			for _, t := range taps {
 				yield(co*all + t)
@@ -62,13 +62,11 @@ func (l *lowering) depthwiseTaps(w value, taps []int64, height, width int64) val
 	}, c, 1, height, width)
 }
 
-// rows returns rows of B numbers of v, in the order of their places in v that each yields; sameOrder names that order.
-func (l *lowering) rows(v value, sameOrder string, each func(yield func(row int64)), shape ...int64) value {
-	order := l.constant(sameOrder, func() *onnxgraph.Tensor {
-		var places []int32
-		each(func(row int64) { places = append(places, int32(row)) })
-		return onnxgraph.NewTensor([]int64{int64(len(places))}, places)
-	})
+// rows returns rows of B numbers of v, in the order of their places in v that each yields.
+func (l *lowering) rows(v value, each func(yield func(row int64)), shape ...int64) value {
+	var places []int32
+	each(func(row int64) { places = append(places, int32(row)) })
+	order := l.constant(onnxgraph.NewTensor([]int64{int64(len(places))}, places))
 	return l.reshape(l.Op("Gather", []value{l.reshape(v, -1, l.block), order}), shape...)
 }
 
@@ -86,25 +84,25 @@ func (l *lowering) reorderInput(v value, n, c, space int64) value {
 	if err != nil {
 		return l.nchwc("ReorderInput", []value{v}) // its file is gone: ONNX Runtime tells
 	}
-	return l.constant("blocked "+v.Name(), func() *onnxgraph.Tensor {
-		to := make([]float32, 0, len(from))
-		for block := range n * c / l.block {
-			for p := range space {
-				for i := range l.block {
-					to = append(to, from[(block*l.block+i)*space+p])
-				}
+	to := make([]float32, 0, len(from))
+	for block := range n * c / l.block {
+		for p := range space {
+			for i := range l.block {
+				to = append(to, from[(block*l.block+i)*space+p])
 			}
 		}
-		return onnxgraph.NewTensor(shapeOf(v), to)
-	})
+	}
+	return l.constant(onnxgraph.NewTensor(shapeOf(v), to))
 }
 
-// constant returns the constant of a name among those of this lowering, which is made if it is not there.
-func (l *lowering) constant(name string, tensor func() *onnxgraph.Tensor) value {
-	if l.constants[name] == nil {
-		l.constants[name] = l.Graph.AddConstant("blocked", tensor())
+// constant returns a constant that holds t, one for all that are the same.
+func (l *lowering) constant(t *onnxgraph.Tensor) value {
+	sum, _ := t.SHA256() // t is in memory
+	key := fmt.Sprint(t.DType(), t.Dims(), sum)
+	if l.constants[key] == nil {
+		l.constants[key] = l.Graph.AddConstant("blocked", t)
 	}
-	return l.constants[name]
+	return l.constants[key]
 }
 
 // constantOf returns the constant that v is, perhaps in another shape, nil if it is none.

@@ -206,6 +206,7 @@ func takes(t *testing.T, build func(n *net) (y value, wanted []value), want stri
 	if got := work(m); got != want {
 		t.Errorf("takes %q, want %q", got, want)
 	}
+	eachOnce(t, m)
 }
 
 // differentiate makes outputs of the gradients of Σ y·z, for some z of y's shape, by the wanted values.

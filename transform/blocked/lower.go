@@ -54,7 +54,7 @@ type lowering struct {
 	done      map[node]bool   // nodes whose outputs all have twins
 	weights   map[value]gradient.Convolution
 	inputs    map[value]gradient.Convolution
-	constants map[string]value    // by what they are
+	constants map[string]value    // by what they hold
 	phases    map[value]phaseGrid // gradients of strided convolutions, before their parts are interleaved
 }
 

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -109,6 +111,10 @@ func layerCases(b int64) []layerCase {
 			y := n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1))
 			return n.op("Clip", nil, y, n.op("Squeeze", nil, n.input("low", 1)))
 		}, "1 Abs, 1 Clip, 1 Gather, 1 Squeeze, 2 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"affine and upper bound that is computed", func(n *net) value {
+			y := n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1))
+			return n.op("Clip", nil, y, n.Fill(onnxgraph.Float32, -0.5), n.op("Squeeze", nil, n.input("high", 1)))
+		}, "1 Abs, 1 Clip, 1 Gather, 1 Squeeze, 2 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
 		{"affine, sum and hard sigmoid", func(n *net) value {
 			y := n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1))
 			attrs := []onnxgraph.Attribute{onnxgraph.Float("alpha", 0.3), onnxgraph.Float("beta", 0.4)}
@@ -211,6 +217,9 @@ func layerCases(b int64) []layerCase {
 		{"conv of a blocked image, with bias", func(n *net) value {
 			return n.op("Conv", nil, n.image(b), n.input("v", b, 2*b, 1, 1), n.input("h", b))
 		}, "1 Abs, 2 Gather, 2 blocked Conv, 3 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"two convs of a size", func(n *net) value {
+			return n.conv(n.conv(n.image(b), n.input("v", 2*b, 2*b, 3, 3)), n.input("u", 2*b, 2*b, 3, 3))
+		}, "1 Abs, 3 Gather, 3 blocked Conv, 4 blocked ReorderInput, 1 blocked ReorderOutput"},
 		{"grouped conv", func(n *net) value {
 			return n.conv(n.image(b), n.input("v", 2*b, b, 3, 3), onnxgraph.Int("group", 2))
 		}, "1 Abs, 1 Conv, 1 Gather, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
@@ -241,7 +250,58 @@ func TestForms(t *testing.T) {
 			if got := work(m); got != c.takes {
 				t.Errorf("takes %q, want %q", got, c.takes)
 			}
+			eachOnce(t, m)
 		})
+	}
+}
+
+// eachOnce checks that what lowering adds as constants it adds once.
+func eachOnce(t *testing.T, m *onnxgraph.Model) {
+	t.Helper()
+	names := map[string]string{}
+	for _, v := range m.Graph.Initializers() {
+		if !strings.HasPrefix(v.Name(), "blocked") {
+			continue
+		}
+		numbers, err := v.Constant().Float64s()
+		if err != nil {
+			t.Fatal(err)
+		}
+		what := fmt.Sprint(v.DType(), v.Constant().Dims(), numbers)
+		if first, known := names[what]; known {
+			t.Errorf("constants %q and %q are the same", first, v.Name())
+		}
+		names[what] = v.Name()
+	}
+}
+
+// TestDataFileIsGone lowers a model whose data file is removed after it was loaded: ONNX Runtime must be the one to tell, when it
+// opens the model.
+func TestDataFileIsGone(t *testing.T) {
+	m, data, _ := readNet(func(n *net) value {
+		n.input("w", 8, 8, 3, 3)
+		return n.conv(n.input("x", 1, 8, 4, 4), n.Graph.AddConstant("bank", n.data["w"]))
+	})
+	orttest.Init(t)
+	declare(t, m, data)
+	folder := t.TempDir()
+	path := filepath.Join(folder, "model.onnx")
+	if err := m.Save(path, onnxgraph.ExternalAll); err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Graph.Value("bank").Constant().Raw(); err == nil {
+		t.Fatal("the data are there all the same")
+	}
+	blocked.Lower(m, nil, 8)
+	if got, want := work(m), "1 Abs, 1 Gather, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"; got != want {
+		t.Errorf("takes %q, want %q", got, want)
 	}
 }
 

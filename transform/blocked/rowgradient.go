@@ -1,8 +1,6 @@
 package blocked
 
 import (
-	"fmt"
-
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
@@ -73,7 +71,7 @@ func (l *lowering) plainFilters(v value, m, c, kh, kw int64) value {
 	s := shapeOf(v)
 	if blocks, copies, rows := s[0], s[1], s[2]; copies > 1 || rows > kh {
 		wide := s[3] / l.block
-		v = l.rows(v, fmt.Sprint("taps", s, kh), func(yield func(row int64)) {
+		v = l.rows(v, func(yield func(row int64)) {
 			for block := range blocks {
 				for row := range kh {
 					for column := range copies {

@@ -1,7 +1,6 @@
 package blocked
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -81,15 +80,13 @@ func (l *lowering) product(a, b value) value {
 
 // depthwise convolves every map of x with the same filter.
 func (l *lowering) depthwise(x value, channels int64, filter []float32, kernel []int64, g geometry) value {
-	filters := l.constant(fmt.Sprint("depthwise", channels, kernel, filter), func() *onnxgraph.Tensor {
-		var data []float32
-		for range channels / l.block {
-			for _, v := range filter {
-				data = append(data, slices.Repeat([]float32{v}, int(l.block))...)
-			}
+	var data []float32
+	for range channels / l.block {
+		for _, v := range filter {
+			data = append(data, slices.Repeat([]float32{v}, int(l.block))...)
 		}
-		return onnxgraph.NewTensor([]int64{channels, 1, kernel[0], kernel[1]}, data)
-	})
+	}
+	filters := l.constant(onnxgraph.NewTensor([]int64{channels, 1, kernel[0], kernel[1]}, data))
 	return l.nchwc("Conv", []value{x, filters},
 		onnxgraph.Int("group", channels), onnxgraph.Ints("kernel_shape", kernel...), onnxgraph.Ints("strides", g.strides...),
 		onnxgraph.Ints("dilations", g.dilations...), onnxgraph.Ints("pads", g.pads...))
