@@ -187,10 +187,20 @@ func (c gradientCase) check(dtype onnxgraph.DType, step, tolerance float64) erro
 	return nil
 }
 
-// models returns sessions on a provider: one that computes the operator, and one that computes the gradient of the loss, the
-// sum of its outputs, each times a fixed random number.
+// models returns sessions on a provider: one that computes the operator, and one that computes the gradient of the loss.
 func (c gradientCase) models(p ort.Provider, dtype onnxgraph.DType, feeds map[string]*onnxgraph.Tensor) (forward, differentiated *ort.Session, err error) {
-	m := onnxgraph.New("case", 8, max(c.opset, 18))
+	forward, m, _, err := c.differentiate(p, dtype, feeds)
+	if err != nil {
+		return nil, nil, err
+	}
+	differentiated, err = open(m, p)
+	return forward, differentiated, err
+}
+
+// differentiate returns a session that computes the operator, and a model that computes the gradient of the loss, the sum of its
+// outputs, each times a fixed random number, with the nodes that were there before the gradient.
+func (c gradientCase) differentiate(p ort.Provider, dtype onnxgraph.DType, feeds map[string]*onnxgraph.Tensor) (forward *ort.Session, m *onnxgraph.Model, before []*onnxgraph.Node, err error) {
+	m = onnxgraph.New("case", 8, max(c.opset, 18))
 	var inputs, wanted []*onnxgraph.Value
 	for i, in := range c.inputs {
 		name := fmt.Sprint("x", i)
@@ -202,7 +212,7 @@ func (c gradientCase) models(p ort.Provider, dtype onnxgraph.DType, feeds map[st
 		default:
 			v, err := m.Graph.AddInput(name, dtype, onnxgraph.Static(in.shape...))
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, nil, err
 			}
 			inputs = append(inputs, v)
 			if c.alone == "" || c.alone == name {
@@ -215,11 +225,11 @@ func (c gradientCase) models(p ort.Provider, dtype onnxgraph.DType, feeds map[st
 		m.Graph.AddOutput(y, onnxgraph.Undefined, nil)
 	}
 	if forward, err = open(m, p); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	results, err := forward.Run(feeds)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	b := onnxgraph.NewBuilder(m.Graph)
 	var loss *onnxgraph.Value
@@ -239,9 +249,10 @@ func (c gradientCase) models(p ort.Provider, dtype onnxgraph.DType, feeds map[st
 			loss = typedOp(b, dtype, nil, "Add", loss, part)
 		}
 	}
+	before = m.Graph.Nodes()
 	gradients, err := gradient.Of(b, loss, wanted...)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	m.Graph.RemoveOutputs()
 	for v, d := range gradients.Of {
@@ -250,8 +261,7 @@ func (c gradientCase) models(p ort.Provider, dtype onnxgraph.DType, feeds map[st
 		m.Graph.AddOutput(named, onnxgraph.Undefined, nil)
 	}
 	m.Graph.Prune()
-	differentiated, err = open(m, p)
-	return forward, differentiated, err
+	return forward, m, before, nil
 }
 
 func typedOp(b *onnxgraph.Builder, dtype onnxgraph.DType, shape []int64, op string, inputs ...*onnxgraph.Value) *onnxgraph.Value {

@@ -210,9 +210,6 @@ func (c *Call) columnShifts(w window, x value, rowsDone bool) []value {
 	}
 	x = c.padSpatial(x, before, after)
 	kernel := w.kernel[first:]
-	if count(kernel) == 1 && !slices.ContainsFunc(w.stride[first:], func(s int64) bool { return s != 1 }) {
-		return []value{x}
-	}
 	var shifts []value
 	tap := make([]int64, len(kernel))
 	for range count(kernel) {
@@ -223,18 +220,23 @@ func (c *Call) columnShifts(w window, x value, rowsDone bool) []value {
 }
 
 // columnShift returns what a tap reads of padded X at each output position: it takes every s-th row and column from the tap's
-// remainder on, which other taps share, and of these a piece in one stretch.
+// remainder on, which other taps share, and of these a piece in one stretch, unless it is all.
 func (c *Call) columnShift(w window, x value, first int, tap []int64) value {
 	rank := len(tap)
 	axes, stride := sequence(int64(2+first), rank), w.stride[first:]
 	remainder, begin, end := make([]int64, rank), make([]int64, rank), make([]int64, rank)
+	takesAll := true
 	for i, t := range tap {
 		at := t * w.dilation[first+i]
 		remainder[i], begin[i] = at%stride[i], at/stride[i]
 		end[i] = begin[i] + w.out[first+i]
+		takesAll = takesAll && at < stride[i] && w.extent(first+i)-1-at < stride[i]
 	}
 	if slices.ContainsFunc(stride, func(s int64) bool { return s != 1 }) {
 		x = c.slice(x, axes, remainder, repeat(math.MaxInt64, rank), stride)
+	}
+	if takesAll {
+		return x
 	}
 	return c.slice(x, axes, begin, end, repeat(1, rank))
 }

@@ -2,6 +2,7 @@ package trainstep_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -172,6 +173,25 @@ func TestFaults(t *testing.T) {
 				t.Errorf("got error %v, want an UnsupportedError of 3 nodes", err)
 			}
 		})
+	}
+}
+
+// TestAfterNothing refuses to start training after what is no value of the model, or the same for all images; beside such names
+// another one counts.
+func TestAfterNothing(t *testing.T) {
+	n := newNet(t, 3, 4)
+	n.output(n.op("Gemm", []*onnxgraph.Value{n.op("Relu", []*onnxgraph.Value{n.image}), n.parameter("w", 0, 1, 4, 6)}))
+	relu := n.first("Relu").Output(0).Name()
+	for _, c := range []struct {
+		after []string
+		works bool
+	}{
+		{[]string{"w"}, false}, {[]string{"nowhere"}, false}, {[]string{"nowhere", "w"}, false}, {[]string{"w", relu, "nowhere"}, true},
+	} {
+		_, err := trainstep.Build(fit(t, n.model, n.shape), "image", trainstep.Options{Trained: []string{"w"}, After: c.after, Optimizer: trainstep.SGD{}})
+		if (err == nil) != c.works || err != nil && !strings.Contains(err.Error(), fmt.Sprintf("%q, after which training starts", c.after)) {
+			t.Errorf("after %q: got error %v", c.after, err)
+		}
 	}
 }
 

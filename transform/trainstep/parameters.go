@@ -86,11 +86,7 @@ func (b *builder) flatten(parameters []parameter, gradients map[*onnxgraph.Value
 		onnxgraph.ReplaceUses(v, pieces[i])
 	}
 	onnxgraph.RemoveUnused(values...)
-	gradient = flat[0]
-	if len(flat) > 1 {
-		gradient = b.Op("Concat", flat, onnxgraph.Int("axis", 0))
-	}
-	return vector, gradient, nil
+	return vector, b.Op("Concat", flat, onnxgraph.Int("axis", 0)), nil
 }
 
 // describe notes the parameters, in the order of the segments of the state vector.
@@ -174,14 +170,11 @@ func pack(values []*onnxgraph.Value) ([]Segment, []float32, error) {
 
 // unpack emits the pieces of a vector, each in its shape.
 func (b *builder) unpack(vector *onnxgraph.Value, segments []Segment) []*onnxgraph.Value {
-	flat := []*onnxgraph.Value{vector}
-	if len(segments) > 1 {
-		var sizes []int64
-		for _, s := range segments {
-			sizes = append(sizes, s.Len())
-		}
-		flat = b.Ops("Split", len(segments), []*onnxgraph.Value{vector, b.Ints(sizes...)}, onnxgraph.Int("axis", 0))
+	var sizes []int64
+	for _, s := range segments {
+		sizes = append(sizes, s.Len())
 	}
+	flat := b.Ops("Split", len(segments), []*onnxgraph.Value{vector, b.Ints(sizes...)}, onnxgraph.Int("axis", 0))
 	pieces := make([]*onnxgraph.Value, len(segments))
 	for i, s := range segments {
 		flat[i].SetType(onnxgraph.Float32, onnxgraph.Static(s.Len()))

@@ -1,0 +1,81 @@
+package gradient_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+)
+
+// TestNothingIdle checks that no node of a gradient gives back what goes into it, such as a Transpose that keeps the order of the
+// axes, or a Pad by nothing: it would change no number, and take time in every step.
+func TestNothingIdle(t *testing.T) {
+	orttest.Init(t)
+	for _, c := range gradientCases() {
+		t.Run(strings.ReplaceAll(c.op+"/"+c.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			feeds, _ := c.draw(onnxgraph.Float32)
+			forward, m, before, err := c.differentiate(ort.CPU, onnxgraph.Float32, feeds)
+			if err != nil {
+				t.Fatal(err)
+			}
+			forward.Close()
+			all := m.Clone()
+			for _, n := range all.Graph.Nodes() {
+				for _, v := range n.Outputs() {
+					if v != nil && !v.IsOutput() {
+						all.Graph.AddOutput(v, onnxgraph.Undefined, nil)
+					}
+				}
+			}
+			session, err := open(all, ort.CPU)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer session.Close()
+			computed, err := session.Run(feeds)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data := func(v *onnxgraph.Value) *onnxgraph.Tensor {
+				switch {
+				case v.Constant() != nil:
+					return v.Constant()
+				case feeds[v.Name()] != nil:
+					return feeds[v.Name()]
+				}
+				return computed[v.Name()]
+			}
+			for _, n := range m.Graph.Nodes() {
+				if slices.Contains(before, n) || !slices.Contains([]string{"Transpose", "Pad", "Slice", "Concat", "ReduceSum", "MatMul"}, n.OpType()) {
+					continue // other operators give back some numbers, or cost nothing, as Reshape does
+				}
+				for _, v := range n.Inputs() {
+					if v != nil && same(t, data(v), data(n.Output(0))) {
+						t.Errorf("%s gives back its input %q, %v", n, v.Name(), data(v).Dims())
+					}
+				}
+			}
+		})
+	}
+}
+
+// same reports whether two tensors are the same in everything.
+func same(t *testing.T, a, b *onnxgraph.Tensor) bool {
+	t.Helper()
+	if a.DType() != b.DType() || !slices.Equal(a.Dims(), b.Dims()) {
+		return false
+	}
+	x, err := a.Float64s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := b.Float64s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Equal(x, y)
+}
