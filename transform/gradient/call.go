@@ -29,8 +29,8 @@ func (c *Call) y() value { return c.Node.Output(0) }
 // in returns input i, nil if it is absent.
 func (c *Call) in(i int) value { return c.Node.Input(i) }
 
-// needs reports whether the gradient of input i is needed. Rules ask only where a gradient is dear or
-// where it changes nodes of the forward graph: what nothing reads is removed in the end.
+// needs reports whether the gradient of input i is needed. Rules ask only where others are told, as of convolutions: what nothing
+// reads is removed in the end.
 func (c *Call) needs(i int) bool { return c.on[c.Node.Input(i)] }
 
 // shape returns the static shape of a value of the forward graph.
@@ -57,13 +57,29 @@ func (c *Call) neg(a value) value    { return c.op("Neg", []value{a}) }
 // num returns v as a constant that broadcasts with anything.
 func (c *Call) num(v float64) value { return c.b.Fill(c.dtype(), v) }
 
-// scale returns a times a number.
-func (c *Call) scale(a value, v float64) value { return c.mul(a, c.num(v)) }
-
-// where returns a times 1 where the boolean condition holds, and times 0 elsewhere.
-func (c *Call) where(condition, a value) value {
-	return c.mul(a, c.op("Cast", []value{condition}, onnxgraph.Int("to", int64(c.dtype()))))
+// scale returns a times a number, a itself if that is 1.
+func (c *Call) scale(a value, v float64) value {
+	if v == 1 {
+		return a
+	}
+	return c.mul(a, c.num(v))
 }
+
+// power returns a to the power of a number, a itself if that is 1.
+func (c *Call) power(a value, v float64) value {
+	if v == 1 {
+		return a
+	}
+	return c.op("Pow", []value{a, c.num(v)})
+}
+
+// isTrue is 1 where the boolean condition holds, and 0 elsewhere.
+func (c *Call) isTrue(condition value) value {
+	return c.op("Cast", []value{condition}, onnxgraph.Int("to", int64(c.dtype())))
+}
+
+// where returns a where the condition holds, and a times 0 elsewhere.
+func (c *Call) where(condition, a value) value { return c.mul(a, c.isTrue(condition)) }
 
 func (c *Call) compare(opType string, a, b value) value { return c.op(opType, []value{a, b}) }
 

@@ -205,6 +205,7 @@ func poolCases() []gradientCase {
 	}
 	return append(cases, newer,
 		pool("MaxPool", "dilation", x(1, 2, 7, 7), kernel(3, 3), list("dilations", 2, 2)),
+		pool("MaxPool", "SAME_UPPER, dilations that do nothing", x(1, 2, 5, 6), kernel(1, 3), list("dilations", 2, 1), str("auto_pad", "SAME_UPPER")),
 		pool("AveragePool", "padding counted", x(1, 2, 7, 8), kernel(3, 3), list("strides", 2, 2), list("pads", 1, 1, 1, 1), integer("count_include_pad", 1)),
 		pool("AveragePool", "padding counted, ceil", x(1, 2, 6, 6), kernel(3, 3), list("strides", 2, 2), list("pads", 1, 1, 1, 1), integer("count_include_pad", 1), integer("ceil_mode", 1)),
 	)

@@ -83,15 +83,12 @@ func (c *Call) windowOf(kernel []int64) window {
 func convRule(c *Call) []value {
 	w := c.windowOf(c.shape(c.in(1))[2:])
 	groups := c.Node.Int("group", 1)
-	d := make([]value, 3)
+	d := []value{nil, nil, c.channelTotal(c.dy())}
 	if c.needs(0) {
 		d[0] = c.convInput(w, groups)
 	}
 	if c.needs(1) {
 		d[1] = c.convWeight(w, groups, c.x(), c.dy())
-	}
-	if c.in(2) != nil {
-		d[2] = c.channelTotal(c.dy())
 	}
 	return d
 }

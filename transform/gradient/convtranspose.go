@@ -9,20 +9,11 @@ import (
 func convTransposeRule(c *Call) []value {
 	w := c.turnedWindow()
 	groups := c.Node.Int("group", 1)
-	d := make([]value, 3)
-	if c.needs(0) {
-		before, after := w.reach()
-		d[0] = c.op("Conv", []value{c.padSpatial(c.dy(), before, after), c.in(1)},
-			onnxgraph.Ints("kernel_shape", w.kernel...), onnxgraph.Ints("dilations", w.dilation...),
-			onnxgraph.Ints("strides", w.stride...), onnxgraph.Int("group", groups))
-	}
-	if c.needs(1) {
-		d[1] = c.convWeight(w, groups, c.dy(), c.x())
-	}
-	if c.in(2) != nil {
-		d[2] = c.channelTotal(c.dy())
-	}
-	return d
+	before, after := w.reach()
+	dx := c.op("Conv", []value{c.padSpatial(c.dy(), before, after), c.in(1)},
+		onnxgraph.Ints("kernel_shape", w.kernel...), onnxgraph.Ints("dilations", w.dilation...),
+		onnxgraph.Ints("strides", w.stride...), onnxgraph.Int("group", groups))
+	return []value{dx, c.convWeight(w, groups, c.dy(), c.x()), c.channelTotal(c.dy())}
 }
 
 // turnedWindow returns the geometry of the convolution that a ConvTranspose turns round. The padding follows from

@@ -13,9 +13,6 @@ func einsumRule(c *Call) []value {
 	terms, result := c.einsum()
 	d := make([]value, len(terms))
 	for i, term := range terms {
-		if !c.needs(i) {
-			continue
-		}
 		names, inputs := []string{result}, []value{c.dy()}
 		for k, other := range terms {
 			if k != i {

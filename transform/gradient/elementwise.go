@@ -24,9 +24,6 @@ func powRule(c *Call) []value {
 		b = c.op("Cast", []value{b}, onnxgraph.Int("to", int64(c.dtype())))
 	}
 	da := c.mul(c.dy(), c.mul(b, c.op("Pow", []value{a, c.sub(b, c.num(1))})))
-	if !c.needs(1) {
-		return []value{da}
-	}
 	positive := c.compare("Greater", a, c.num(0))
 	return []value{da, c.mul(c.dy(), c.mul(c.y(), c.unary("Log", c.pick(positive, a, c.num(1)))))}
 }
@@ -53,7 +50,7 @@ func meanRule(c *Call) []value {
 func extremumRule(c *Call) []value {
 	var hits []value
 	for _, x := range c.Node.Inputs() {
-		hits = append(hits, c.where(c.compare("Equal", x, c.y()), c.num(1)))
+		hits = append(hits, c.isTrue(c.compare("Equal", x, c.y())))
 	}
 	total := hits[0]
 	for _, h := range hits[1:] {

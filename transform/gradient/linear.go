@@ -28,10 +28,7 @@ func gemmRule(c *Call) []value {
 		d[1] = product(dy, 1, a, transA)
 	}
 	if c.in(2) != nil {
-		d[2] = c.sumTo(dy, c.shape(c.y()), c.shape(c.in(2)))
-		if beta != 1 {
-			d[2] = c.scale(d[2], float64(beta))
-		}
+		d[2] = c.scale(c.sumTo(dy, c.shape(c.y()), c.shape(c.in(2))), float64(beta))
 	}
 	return d
 }

@@ -91,7 +91,7 @@ func lrnRule(c *Call) value {
 	alpha := float64(c.Node.Float("alpha", 1e-4)) / float64(size)
 	beta := float64(c.Node.Float("beta", 0.75))
 	s := c.shift(c.scale(c.channelSum(c.square(c.x()), size), alpha), float64(c.Node.Float("bias", 1)))
-	direct := c.mul(c.dy(), c.op("Pow", []value{s, c.num(-beta)}))
+	direct := c.mul(c.dy(), c.power(s, -beta))
 	around := c.channelSum(c.div(c.mul(direct, c.x()), s), size)
 	return c.sub(direct, c.scale(c.mul(c.x(), around), 2*alpha*beta))
 }

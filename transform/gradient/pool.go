@@ -96,8 +96,8 @@ func globalMaxPoolRule(c *Call) value {
 func lpPoolRule(c *Call) value {
 	w := c.windowOf(c.Node.Ints("kernel_shape"))
 	p := float64(c.Node.Int("p", 2))
-	share := c.mul(c.dy(), c.op("Pow", []value{c.nonZero(c.y()), c.num(1 - p)}))
-	slope := c.mul(c.op("Pow", []value{c.unary("Abs", c.x()), c.num(p - 1)}), c.unary("Sign", c.x()))
+	share := c.mul(c.dy(), c.power(c.nonZero(c.y()), 1-p))
+	slope := c.mul(c.power(c.unary("Abs", c.x()), p-1), c.unary("Sign", c.x()))
 	return c.mul(c.spreadWindow(w, share), slope)
 }
 
@@ -110,7 +110,7 @@ func (c *Call) nonZero(v value) value {
 func poolOnly(c *Call) string {
 	kernel, dilated := c.Node.Ints("kernel_shape"), false
 	for i, d := range c.Node.Ints("dilations") {
-		dilated = dilated || d > 1 && i < len(kernel) && kernel[i] > 1
+		dilated = dilated || d > 1 && kernel[i] > 1
 	}
 	if mode := c.Node.Str("auto_pad", "NOTSET"); dilated && (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
 		return fmt.Sprintf("it has dilations, strides larger than its kernel, and auto_pad %s: export it with pads in numbers", mode)

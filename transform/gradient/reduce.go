@@ -39,7 +39,7 @@ func reduceMeanRule(c *Call, dy, _ value) value {
 
 // reduceExtremumRule serves ReduceMax and ReduceMin: equal elements get equal shares, as in PyTorch's amax.
 func reduceExtremumRule(c *Call, dy, y value) value {
-	hits := c.where(c.compare("Equal", c.x(), y), c.num(1))
+	hits := c.isTrue(c.compare("Equal", c.x(), y))
 	return c.mul(hits, c.div(dy, c.sum(hits, true, c.reducedAxes()...)))
 }
 
