@@ -20,7 +20,8 @@ var limits = map[string]func(n *Node) []error{
 	"FusedConv":          convolutionFaults,
 	"ConvInteger":        func(n *Node) []error { return filterFaults(n, 1, none, 0) },
 	"QLinearConv":        func(n *Node) []error { return filterFaults(n, 3, 8, 0) },
-	"ConvTranspose":      func(n *Node) []error { return append(filterFaults(n, 1, 2, 1), paddingFaults(n)...) },
+	"ConvTranspose":      transposedFaults,
+	"Pad":                reflectionFaults,
 	"DeformConv":         windowFaults,
 	"MaxPool":            windowFaults,
 	"AveragePool":        windowFaults,
@@ -30,6 +31,7 @@ var limits = map[string]func(n *Node) []error{
 	"DepthToSpace":       func(n *Node) []error { return n.intFaults("blocksize", 1, maxSize) },
 	"SpaceToDepth":       func(n *Node) []error { return n.intFaults("blocksize", 1, maxSize) },
 	"Split":              splitFaults,
+	"Trilu":              diagonalFaults,
 	"LRN":                lrnFaults,
 	"RandomNormal":       normalFaults,
 	"RandomNormalLike":   normalFaults,
@@ -125,28 +127,21 @@ func filterFaults(n *Node, weight, bias, outAxis int) []error {
 	return faults
 }
 
-// paddingFaults checks that what a transposed convolution adds at the end of its output is less than a stride or a dilation.
-func paddingFaults(n *Node) []error {
-	for i, p := range n.literal("output_padding").GetInts() {
-		most := int64(1)
-		for _, name := range []string{"strides", "dilations"} {
-			if list := n.Ints(name); i < len(list) {
-				most = max(most, list[i])
-			} else if n.Has(name) {
-				return nil // a parameter of a function, or another number of axes
-			}
-		}
-		if p >= most {
-			return []error{fmt.Errorf("output_padding is %d, must be less than the stride or the dilation of each axis", n.Ints("output_padding"))}
-		}
+// splitFaults checks that a Split makes as many parts as it has outputs, and none of a negative size.
+func splitFaults(n *Node) []error {
+	if sizes := n.list("split", 1); len(sizes) > 0 && slices.Min(sizes) < 0 {
+		return []error{fmt.Errorf("split is %d, must be 0 or more", sizes)}
+	}
+	if p := n.literal("num_outputs"); p != nil && p.GetI() != int64(len(n.outputs)) {
+		return []error{fmt.Errorf("num_outputs is %d, but it has %d outputs", p.GetI(), len(n.outputs))}
 	}
 	return nil
 }
 
-// splitFaults checks that a Split makes as many parts as it has outputs.
-func splitFaults(n *Node) []error {
-	if p := n.literal("num_outputs"); p != nil && p.GetI() != int64(len(n.outputs)) {
-		return []error{fmt.Errorf("num_outputs is %d, but it has %d outputs", p.GetI(), len(n.outputs))}
+// diagonalFaults checks that the diagonal at which a Trilu cuts is one that a matrix can have.
+func diagonalFaults(n *Node) []error {
+	if k := n.list("", 1); len(k) > 0 && (slices.Min(k) < -maxSize || slices.Max(k) > maxSize) {
+		return []error{fmt.Errorf("k is %d, must be from %d to %d", k, -maxSize, maxSize)}
 	}
 	return nil
 }
@@ -228,6 +223,22 @@ func isTrue(v *Value) bool {
 	}
 	data, err := t.Int64s()
 	return err == nil && data[0] != 0
+}
+
+// list returns the integers that an attribute gives or, as newer operator sets have it, a constant input; none if neither does.
+func (n *Node) list(attribute string, input int) []int64 {
+	if list := n.literal(attribute).GetInts(); list != nil {
+		return list
+	}
+	v := n.Input(input)
+	if v == nil || v.Constant() == nil || v.Constant().DType() != Int64 || v.Constant().Len() > mostNumbers {
+		return nil
+	}
+	list, err := v.Constant().Int64s()
+	if err != nil {
+		return nil // ONNX Runtime says what is wrong with it
+	}
+	return list
 }
 
 // inputShape returns the shape of the node's first input if that is one of the model's: what files declare of values in

@@ -15,6 +15,7 @@ type call struct {
 	op        string
 	x         []int64
 	constants [][]int64 // nil for an absent one
+	lists     [][]int64 // constants of integers, after those; nil for an absent one
 	outputs   int
 	attrs     []Attribute
 }
@@ -32,6 +33,13 @@ func (c call) reparsed(t *testing.T) error {
 		var v *Value
 		if dims != nil {
 			v = m.Graph.AddConstant("c", NewTensor(dims, make([]float32, elementCount(dims))))
+		}
+		inputs = append(inputs, v)
+	}
+	for _, list := range c.lists {
+		var v *Value
+		if list != nil {
+			v = m.Graph.AddConstant("list", NewTensor([]int64{int64(len(list))}, list))
 		}
 		inputs = append(inputs, v)
 	}
@@ -94,6 +102,30 @@ func TestWhatCrashesIsRefused(t *testing.T) {
 		{call{op: "MaxPool", x: []int64{2, 4, 6}, attrs: []Attribute{Ints("kernel_shape", 1), Ints("strides", 1), Ints("pads", 0, 0)}}, ""},
 		{call{op: "MaxPool", x: []int64{2, 4, 6}, attrs: []Attribute{Ints("strides", 0)}}, "strides are [0]"},
 		{call{op: "MaxPool", x: []int64{2, 4, 6}, attrs: []Attribute{Ints("pads", -1)}}, "pads are [-1]"},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{weight}, attrs: []Attribute{Ints("output_shape", 8, 8)}}, ""},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{weight}, attrs: []Attribute{Ints("output_shape", 2, 4, 8, 8)}}, ""},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{weight}, attrs: []Attribute{Ints("output_shape", 8, 9)}}, "output_shape is [8 9]"},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{weight}, attrs: []Attribute{Ints("output_shape", 2, 4, 1<<20, 8)}}, "output_shape is [1048576 8]"},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{weight}, attrs: []Attribute{Ints("output_shape", 15, 8), Ints("strides", 2, 1), Ints("dilations", 2, 1)}}, ""},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{weight}, attrs: []Attribute{Ints("output_shape", 16, 8), Ints("strides", 2, 1), Ints("dilations", 2, 1)}}, "output_shape is [16 8]"},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{weight}, attrs: []Attribute{Ints("output_shape", 14, 8), Ints("strides", 2, 1), Ints("output_padding", 1, 0)}}, ""},
+		{call{op: "ConvTranspose", x: image, constants: [][]int64{weight}, attrs: []Attribute{Ints("output_shape", 15, 8), Ints("strides", 2, 1), Ints("output_padding", 1, 0)}}, "output_shape is [15 8]"},
+		{call{op: "ConvTranspose", x: []int64{2, 4, 6}, constants: [][]int64{{4, 4, 3}}, attrs: []Attribute{Ints("output_shape", 9)}}, "output_shape is [9]"},
+		{call{op: "Pad", x: image, lists: [][]int64{{0, 0, 5, 5, 1, 3, 5, 5}}, attrs: []Attribute{Str("mode", "reflect")}}, ""},
+		{call{op: "Pad", x: image, lists: [][]int64{{0, 0, 6, 0, 0, 0, 0, 0}}, attrs: []Attribute{Str("mode", "reflect")}}, "axis 2 of its input \"x\" by reflection with 6 and 0"},
+		{call{op: "Pad", x: image, lists: [][]int64{{0, 0, 0, 0, 0, 4, 0, 0}}, attrs: []Attribute{Str("mode", "reflect")}}, "axis 1 of its input \"x\" by reflection with 0 and 4"},
+		{call{op: "Pad", x: image, lists: [][]int64{{0, 6}, nil, {-1}}, attrs: []Attribute{Str("mode", "reflect")}}, "axis 3 of its input \"x\" by reflection with 0 and 6"},
+		{call{op: "Pad", x: image, lists: [][]int64{{5, 5}, nil, {2}}, attrs: []Attribute{Str("mode", "reflect")}}, ""},
+		{call{op: "Pad", x: image, attrs: []Attribute{Str("mode", "reflect"), Ints("pads", 0, 0, 0, 6, 0, 0, 0, 0)}}, "axis 3"},
+		{call{op: "Pad", x: image, lists: [][]int64{{0, 0, 9, 9, 0, 0, 9, 9}}, attrs: []Attribute{Str("mode", "edge")}}, ""},
+		{call{op: "Pad", x: image, lists: [][]int64{{0, 0, 9, 9, 0, 0, 9, 9}}}, ""},
+		{call{op: "Pad", x: image, lists: [][]int64{{0, 0, 9}}, attrs: []Attribute{Str("mode", "reflect")}}, ""}, // ONNX Runtime refuses it
+		{call{op: "Trilu", x: image, lists: [][]int64{{-9}}}, ""},
+		{call{op: "Trilu", x: image, lists: [][]int64{{-1 << 63}}}, "k is [-9223372036854775808]"},
+		{call{op: "Trilu", x: image, lists: [][]int64{{1<<63 - 1}}}, "k is [9223372036854775807]"},
+		{call{op: "Split", x: image, outputs: 2, lists: [][]int64{{2, 0}}}, ""},
+		{call{op: "Split", x: image, outputs: 2, lists: [][]int64{{1 << 20, 2 - 1<<20}}}, "split is [1048576 -1048574]"},
+		{call{op: "Split", x: image, outputs: 2, attrs: []Attribute{Ints("split", -1, 3)}}, "split is [-1 3]"},
 		{call{op: "Split", x: image, outputs: 2, attrs: []Attribute{Int("num_outputs", 2)}}, ""},
 		{call{op: "Split", x: image, outputs: 2, attrs: []Attribute{Int("num_outputs", 1)}}, "num_outputs is 1"},
 		{call{op: "GroupNormalization", x: image, constants: [][]int64{{4}, {4}}, attrs: []Attribute{Int("num_groups", 2)}}, ""},

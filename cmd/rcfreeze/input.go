@@ -11,6 +11,8 @@ const standardStream = "-"
 
 // load reads a model from a file, or from standard input.
 func (p *printer) load(path string) (*onnxgraph.Model, error) {
+	p.loaded = append(p.loaded, plain(path))
+	blameForCrash(onnxgraph.Listed(p.loaded))
 	if path != standardStream {
 		return onnxgraph.Load(path)
 	}

@@ -24,6 +24,7 @@ const (
 
 func main() {
 	secondopinion.RunChildIfAsked()
+	tellCrashes()
 	ctx := untilSignal(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// Asked for, this signal does not end the program: the write that caused it fails, which a stream notices.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

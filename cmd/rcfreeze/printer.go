@@ -17,7 +17,8 @@ import (
 type printer struct {
 	json           bool
 	stdin          io.Reader
-	stdinTaken     bool // by the model that was read from it
+	stdinTaken     bool     // by the model that was read from it
+	loaded         []string // the paths of models
 	stdout, stderr io.Writer
 }
 

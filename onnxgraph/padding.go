@@ -1,0 +1,104 @@
+package onnxgraph
+
+import (
+	"fmt"
+	"slices"
+)
+
+// What follows depends on how large an image is. Where the model does not say that, it shows in a run alone: then ONNX Runtime may crash.
+
+// transposedFaults checks a transposed convolution.
+func transposedFaults(n *Node) []error {
+	return slices.Concat(filterFaults(n, 1, 2, 1), outputPaddingFaults(n), outputShapeFaults(n))
+}
+
+// outputPaddingFaults checks that what a transposed convolution adds at the end of its output is less than a stride or a dilation.
+func outputPaddingFaults(n *Node) []error {
+	for i, p := range n.literal("output_padding").GetInts() {
+		most := int64(1)
+		for _, name := range []string{"strides", "dilations"} {
+			if list := n.Ints(name); i < len(list) {
+				most = max(most, list[i])
+			} else if n.Has(name) {
+				return nil // a parameter of a function, or another number of axes
+			}
+		}
+		if p >= most {
+			return []error{fmt.Errorf("output_padding is %d, must be less than the stride or the dilation of each axis", n.Ints("output_padding"))}
+		}
+	}
+	return nil
+}
+
+// outputShapeFaults checks that a transposed convolution is asked for no more than it has: what its filters reach from an input of the
+// declared size. ONNX Runtime reads beyond the input for more.
+func outputShapeFaults(n *Node) []error {
+	shape, _ := n.Input(0).shape()
+	filters, _ := n.Input(1).shape()
+	asked := n.literal("output_shape").GetInts()
+	axes := len(shape) - 2
+	if axes < 1 || len(filters) != len(shape) || len(asked) < axes {
+		return nil
+	}
+	asked = asked[len(asked)-axes:] // some give those of images and channels, too
+	strides, dilations, paddings := n.perAxis("strides", axes, 1), n.perAxis("dilations", axes, 1), n.perAxis("output_padding", axes, 0)
+	for i, size := range asked {
+		from, kernel := shape[2+i].Size, filters[2+i].Size
+		if from < 1 || kernel < 1 || len(strides) != axes || len(dilations) != axes || len(paddings) != axes ||
+			max(from, kernel, strides[i], dilations[i], paddings[i]) > maxSize {
+			continue
+		}
+		if most := strides[i]*(from-1) + dilations[i]*(kernel-1) + 1 + paddings[i]; size > most {
+			return []error{fmt.Errorf("output_shape is %d, but of its input %q of shape %v its filters make at most %d along axis %d",
+				asked, n.Input(0).name, shape, most, 2+i)}
+		}
+	}
+	return nil
+}
+
+// perAxis returns the integers that an attribute has for each axis, or what they are without it; none if they are a function's parameter.
+func (n *Node) perAxis(name string, axes int, without int64) []int64 {
+	if n.Has(name) {
+		return n.literal(name).GetInts()
+	}
+	return slices.Repeat([]int64{without}, axes)
+}
+
+// reflectionFaults checks that a Pad that reflects has enough to reflect, in an input of the declared shape: ONNX asks for that, and ONNX
+// Runtime reads beyond the input for more.
+func reflectionFaults(n *Node) []error {
+	shape, known := n.Input(0).shape()
+	if string(n.literal("mode").GetS()) != "reflect" || !known {
+		return nil
+	}
+	axes := n.list("", 3)
+	if n.Input(3) == nil {
+		for i := range shape {
+			axes = append(axes, int64(i))
+		}
+	}
+	pads := n.list("pads", 1)
+	if len(pads) != 2*len(axes) {
+		return nil // not known, or ONNX Runtime says what is wrong
+	}
+	for i, axis := range axes {
+		at, ok := axisOf(float64(axis), len(shape))
+		begin, end := pads[i], pads[i+len(axes)]
+		if !ok || min(begin, end) < 0 {
+			continue
+		}
+		if size := shape[at].Size; size > 0 && max(begin, end) >= size {
+			return []error{fmt.Errorf("it pads axis %d of its input %q by reflection with %d and %d, but that has the shape %v: both must be less than %d",
+				at, n.Input(0).name, begin, end, shape, size)}
+		}
+	}
+	return nil
+}
+
+// shape returns the declared shape, as Shape does, also of no value.
+func (v *Value) shape() (shape []Dim, known bool) {
+	if v == nil {
+		return nil, false
+	}
+	return v.Shape()
+}
