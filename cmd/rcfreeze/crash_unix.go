@@ -21,9 +21,8 @@ static void tell_crash(int number) {
 		say(" on ");
 		say(models);
 	}
-	say(". Each file is as it was before, or complete. Most likely a node asks for what ONNX does not allow, such as more padding by "
-	    "reflection than its input has pixels: Python's onnx.checker.check_model(model, full_check=True) may tell which. "
-	    "If the model is sound, it is a bug of ONNX Runtime.\n");
+	say(". Each file is as it was before, or complete. Most likely a node asks for what ONNX does not allow, and ONNX Runtime does not "
+	    "check that, such as more padding by reflection than its input has pixels. Or it is a bug of ONNX Runtime: try another release (--ort-lib).\n");
 	signal(number, SIG_DFL);
 	raise(number);
 }
