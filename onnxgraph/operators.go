@@ -22,6 +22,12 @@ var limits = map[string]func(n *Node) []error{
 	"QLinearConv":        func(n *Node) []error { return filterFaults(n, 3, 8, 0) },
 	"ConvTranspose":      transposedFaults,
 	"Pad":                reflectionFaults,
+	"Col2Im":             columnFaults,
+	"Div":                divisorFaults,
+	"Mod":                divisorFaults,
+	"RNN":                hiddenFaults,
+	"GRU":                hiddenFaults,
+	"LSTM":               hiddenFaults,
 	"DeformConv":         windowFaults,
 	"MaxPool":            windowFaults,
 	"AveragePool":        windowFaults,
@@ -33,6 +39,8 @@ var limits = map[string]func(n *Node) []error{
 	"Split":              splitFaults,
 	"Trilu":              diagonalFaults,
 	"LRN":                lrnFaults,
+	"RoiAlign":           func(n *Node) []error { return n.intFaults("sampling_ratio", 0, maxSide) },
+	"STFT":               frameFaults,
 	"RandomNormal":       normalFaults,
 	"RandomNormalLike":   normalFaults,
 	"RandomUniform":      uniformFaults,
@@ -43,6 +51,9 @@ var limits = map[string]func(n *Node) []error{
 
 // maxSize is above all sizes that occur, and its square is no overflow.
 const maxSize = 1<<31 - 1
+
+// maxSide is above the width and the height of all images.
+const maxSide = 1 << 16
 
 // faults lists the limits that the node breaks.
 func (n *Node) faults() []error {
@@ -134,6 +145,37 @@ func splitFaults(n *Node) []error {
 	}
 	if p := n.literal("num_outputs"); p != nil && p.GetI() != int64(len(n.outputs)) {
 		return []error{fmt.Errorf("num_outputs is %d, but it has %d outputs", p.GetI(), len(n.outputs))}
+	}
+	return nil
+}
+
+// divisorFaults checks that no integer is divided by 0.
+func divisorFaults(n *Node) []error {
+	if d := n.list("", 1); slices.Contains(d, 0) {
+		return []error{fmt.Errorf("it divides integers by %q, which is %d, and must not be 0", n.Input(1).name, d)}
+	}
+	return nil
+}
+
+// hiddenFaults checks that a recurrent layer's weights are for as many hidden units as it says.
+func hiddenFaults(n *Node) []error {
+	r := n.Input(2)
+	p := n.literal("hidden_size")
+	if r == nil || r.Constant() == nil || p == nil {
+		return nil
+	}
+	if dims := r.Constant().Dims(); len(dims) != 3 || dims[2] != p.GetI() {
+		return []error{fmt.Errorf("hidden_size is %d, but its weights %q have dims %d, must have 3, of which the last is that", p.GetI(), r.name, dims)}
+	}
+	return nil
+}
+
+// frameFaults checks that a signal is cut into frames that have a length, each some steps after the other.
+func frameFaults(n *Node) []error {
+	for input, name := range map[int]string{1: "frame_step", 3: "frame_length"} {
+		if list := n.list("", input); len(list) > 0 && slices.Min(list) < 1 {
+			return []error{fmt.Errorf("%s is %d, must be 1 or more", name, list)}
+		}
 	}
 	return nil
 }
@@ -231,7 +273,7 @@ func (n *Node) list(attribute string, input int) []int64 {
 		return list
 	}
 	v := n.Input(input)
-	if v == nil || v.Constant() == nil || v.Constant().DType() != Int64 || v.Constant().Len() > mostNumbers {
+	if v == nil || v.Constant() == nil || !slices.Contains([]DType{Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64}, v.Constant().DType()) {
 		return nil
 	}
 	list, err := v.Constant().Int64s()

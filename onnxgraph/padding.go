@@ -64,6 +64,34 @@ func (n *Node) perAxis(name string, axes int, without int64) []int64 {
 	return slices.Repeat([]int64{without}, axes)
 }
 
+// columnFaults checks that a Col2Im has the columns for the image that it is to make. ONNX Runtime reads beyond them, or writes beyond the
+// image, if not.
+func columnFaults(n *Node) []error {
+	faults := windowFaults(n)
+	image, block := n.list("", 1), n.list("", 2)
+	if len(block) > 0 && slices.Min(block) < 1 {
+		faults = append(faults, fmt.Errorf("its blocks have the shape %d, must be 1 or more", block))
+	}
+	shape, _ := n.Input(0).shape()
+	axes := len(image)
+	strides, dilations, pads := n.perAxis("strides", axes, 1), n.perAxis("dilations", axes, 1), n.perAxis("pads", 2*axes, 0)
+	if len(faults) > 0 || len(shape) != 3 || axes == 0 || len(block) != axes || len(strides) != axes || len(dilations) != axes || len(pads) != 2*axes {
+		return faults
+	}
+	columns := int64(1)
+	for i, size := range image {
+		if max(size, block[i], strides[i], dilations[i], pads[i], pads[i+axes]) > maxSize {
+			return []error{fmt.Errorf("it makes an image of shape %d from blocks of shape %d, which is too large", image, block)}
+		}
+		columns *= min(max(0, (size+pads[i]+pads[i+axes]-dilations[i]*(block[i]-1)-1)/strides[i]+1), maxSize)
+		columns = min(columns, maxSize)
+	}
+	if found := shape[2].Size; found > 0 && found != columns {
+		return []error{fmt.Errorf("for an image of shape %d it needs %d columns, but its input %q has the shape %v", image, columns, n.Input(0).name, shape)}
+	}
+	return nil
+}
+
 // reflectionFaults checks that a Pad that reflects has enough to reflect, in an input of the declared shape: ONNX asks for that, and ONNX
 // Runtime reads beyond the input for more.
 func reflectionFaults(n *Node) []error {

@@ -82,6 +82,9 @@ func measure(ctx context.Context, m *onnxgraph.Model, shape []int64, values []*o
 	if err != nil {
 		return err
 	}
+	if err := probe.Validate(); err != nil { // now that sizes are known
+		return err
+	}
 	list := make([]wanted, len(values))
 	for i, v := range values {
 		list[i].value = probe.Graph.Value(v.Name())

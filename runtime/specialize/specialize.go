@@ -56,6 +56,9 @@ func fold(m *onnxgraph.Model, shape []int64) error {
 			return err
 		}
 	}
+	if err := m.Validate(); err != nil { // now that sizes are known
+		return err
+	}
 	static := dataIndependent(m.Graph)
 	foldShapes(m.Graph)
 	var open []wanted

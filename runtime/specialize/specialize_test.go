@@ -276,6 +276,25 @@ func TestOtherSizes(t *testing.T) {
 	}
 }
 
+// TestCrashesAreForeseen has a node that reaches beyond its input, which shows only when the size of images is known. ONNX Runtime would
+// read memory of others.
+func TestCrashesAreForeseen(t *testing.T) {
+	for size, crashes := range map[int64]bool{8: true, 9: false} {
+		n := newNet(t, 8, onnxgraph.Dim{Size: -1}, onnxgraph.Dim{Size: 3}, onnxgraph.Dim{Size: -1}, onnxgraph.Dim{Size: -1})
+		padded := n.op("Pad", values{n.op("Relu", values{n.image()}), n.ints(0, 0, 8, 8, 0, 0, 0, 0)}, onnxgraph.Str("mode", "reflect"))
+		n.output(padded)
+		shape := []int64{1, 3, size, size}
+		_, err := specialize.Model(n.model, shape)
+		if found := err != nil && strings.Contains(err.Error(), "by reflection with 8"); found != crashes || err != nil && !crashes {
+			t.Errorf("images of %d pixels: got error %v", size, err)
+		}
+		err = specialize.Measure(t.Context(), n.model, shape, values{padded})
+		if found := err != nil && strings.Contains(err.Error(), "by reflection with 8"); found != crashes || err != nil && !crashes {
+			t.Errorf("measuring on images of %d pixels: got error %v", size, err)
+		}
+	}
+}
+
 // TestOpenBatch opens the batch size of models that name it in constants; CheckBatch finds nothing against them.
 func TestOpenBatch(t *testing.T) {
 	grown := func(n *net) *onnxgraph.Value {

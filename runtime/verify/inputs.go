@@ -53,6 +53,9 @@ type sizes struct {
 func findCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, o Options, fill filling) ([]Case, error) {
 	if o.Inputs != nil {
 		inputs, err := given(s.Inputs(), o.Inputs)
+		if err == nil {
+			err = checkRun(m, shapesOf(inputs), false)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("running %s: %w", m.Path(), err)
 		}
@@ -72,8 +75,8 @@ func findCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, o Option
 				return nil, fmt.Errorf("drawing inputs for %s: %w", m.Path(), err)
 			}
 			err = checkSizes(shapes)
-			if err == nil && (o.Batch == 0 || open.usesOther) {
-				err = checkMemory(m, shapes)
+			if err == nil {
+				err = checkRun(m, shapes, o.Batch == 0 || open.usesOther)
 			}
 			if err != nil {
 				faults.add(shapes, err)
@@ -108,7 +111,7 @@ func (o *sizes) batches(m *onnxgraph.Model, ports []ort.Port, asked int64) ([]in
 		if checkSizes(shapes) != nil {
 			continue
 		}
-		if peak, known := planned(m, shapes); known && fitsWell(peak) && o.batch > 1 {
+		if peak, known, err := planned(m, shapes); err == nil && known && fitsWell(peak) && o.batch > 1 {
 			return []int64{o.batch, 1}, nil
 		}
 	}

@@ -92,3 +92,34 @@ func TestTooLargeInputs(t *testing.T) {
 		}
 	}
 }
+
+// TestCrashesAreForeseen has nodes that reach beyond their input, which shows only when the size of the model's input is known:
+// ONNX Runtime would read memory of others. An error names the node, and nothing is run.
+func TestCrashesAreForeseen(t *testing.T) {
+	orttest.Init(t)
+	m := onnxgraph.New("open", 8, 18)
+	g := m.Graph
+	x, err := g.AddInput("x", onnxgraph.Float32, unknown(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pads := g.AddConstant("pads", onnxgraph.NewTensor([]int64{4}, []int64{0, 40, 0, 0}))
+	y := g.AddNode("Pad", []*onnxgraph.Value{g.AddNode("Relu", []*onnxgraph.Value{x}).Output(0), pads}, onnxgraph.Str("mode", "reflect")).Output(0)
+	y.Producer().Rename("node")
+	g.Rename(y, "y")
+	g.AddOutput(y, onnxgraph.Float32, unknown(2))
+	narrow, wide := onnxgraph.NewTensor([]int64{1, 40}, make([]float32, 40)), onnxgraph.NewTensor([]int64{1, 41}, slices.Repeat([]float32{1}, 41))
+	given := func(x *onnxgraph.Tensor) verify.Options {
+		return verify.Options{Inputs: map[string]*onnxgraph.Tensor{"x": x}}
+	}
+	if _, err := verify.Outputs(t.Context(), m, m, given(narrow)); err == nil || !strings.Contains(err.Error(), `Pad "node"`) {
+		t.Errorf("given inputs that are too narrow: got error %v", err)
+	}
+	if _, err := verify.Outputs(t.Context(), m, m, given(wide)); err != nil {
+		t.Errorf("given inputs that are wide enough: %v", err)
+	}
+	x.SetType(onnxgraph.Float32, onnxgraph.Static(1, 40))
+	if _, err := verify.Outputs(t.Context(), m, m, verify.Options{Batch: 1}); err == nil || !strings.Contains(err.Error(), `Pad "node"`) {
+		t.Errorf("drawn inputs: got error %v", err)
+	}
+}

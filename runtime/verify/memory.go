@@ -8,12 +8,16 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 )
 
-// planned returns about how many bytes a run of m on inputs of the given shapes takes, and whether that is known.
-func planned(m *onnxgraph.Model, shapes map[string][]int64) (bytes int64, known bool) {
+// planned returns about how many bytes a run of m on inputs of the given shapes takes, and whether that is known. An error says that a node
+// asks for what would crash ONNX Runtime on inputs of these shapes.
+func planned(m *onnxgraph.Model, shapes map[string][]int64) (bytes int64, known bool, err error) {
 	fixed := m.Clone()
 	fixed.Graph.ForgetShapes()
 	for name, shape := range shapes {
 		v := fixed.Graph.Value(name)
+		if v == nil {
+			return 0, false, nil // the run says so
+		}
 		v.SetType(v.DType(), onnxgraph.Static(shape...))
 		n := int64(v.DType().Bits() / 8)
 		for _, d := range shape {
@@ -23,16 +27,19 @@ func planned(m *onnxgraph.Model, shapes map[string][]int64) (bytes int64, known 
 	}
 	peak, err := specialize.Peak(fixed)
 	if err != nil {
-		return 0, false
+		return 0, false, nil // the run says what is wrong
+	}
+	if err := fixed.Validate(); err != nil {
+		return 0, false, err
 	}
 	for _, n := range fixed.Graph.Nodes() {
 		if n.Is("Conv") && n.Output(0) != nil {
 			if _, known := n.Output(0).StaticShape(); !known {
-				return 0, false
+				return 0, false, nil
 			}
 		}
 	}
-	return bytes + peak, true
+	return bytes + peak, true, nil
 }
 
 // mostNumbers is how many numbers an input may have, far above what images have: they must fit in memory.
@@ -63,11 +70,22 @@ func fitsWell(bytes int64) bool {
 	return bytes <= mostPlanned && (free == 0 || bytes <= free/3)
 }
 
-// checkMemory returns an error if a run on inputs of these shapes is known not to fit at all.
-func checkMemory(m *onnxgraph.Model, shapes map[string][]int64) error {
-	free := ort.FreeMemory()
-	if bytes, known := planned(m, shapes); known && free > 0 && bytes > free {
+// checkRun returns an error if a run on inputs of these shapes is known to crash or, if that is asked, not to fit in memory at all.
+func checkRun(m *onnxgraph.Model, shapes map[string][]int64, memory bool) error {
+	bytes, known, err := planned(m, shapes)
+	if err != nil {
+		return err
+	}
+	if free := ort.FreeMemory(); memory && known && free > 0 && bytes > free {
 		return fmt.Errorf("would take about %d MiB of memory, and %d are free", bytes>>20, free>>20)
 	}
 	return nil
+}
+
+func shapesOf(inputs map[string]*onnxgraph.Tensor) map[string][]int64 {
+	shapes := map[string][]int64{}
+	for name, t := range inputs {
+		shapes[name] = t.Dims()
+	}
+	return shapes
 }
