@@ -17,8 +17,17 @@ func (c *candidate) source() ([]float64, error) {
 
 // build makes the block's tensors and completes the row. The moments are nil without data.
 func (c *candidate) build(o Options, moments *projection.Moments) error {
+	err := c.makeTensors(o, moments)
+	if err == nil {
+		c.bankHash, err = hash(c.bank)
+	}
+	return err
+}
+
+func (c *candidate) makeTensors(o Options, moments *projection.Moments) error {
 	if o.Pointwise == Random {
-		return c.makeRandom(o)
+		c.makeRandom(o)
+		return nil
 	}
 	if o.Pointwise == Identity {
 		return c.makeIdentity(o)
@@ -40,12 +49,10 @@ func (c *candidate) build(o Options, moments *projection.Moments) error {
 // The tensors of random and identity weights, and all banks, are computed again when the model is saved: those of a large
 // model together need not fit in memory.
 
-func (c *candidate) makeRandom(o Options) error {
+func (c *candidate) makeRandom(o Options) {
 	c.bank = c.drawBank(o)
 	c.pointwise = drawn(c.conv.filters.DType(), c.pointwiseDims(), filterbank.Default, filterbank.Spec{Seed: o.Seed,
 		Stream: c.row.Node + "/pointwise", Filters: c.pointwiseDims()[0], Shape: c.pointwiseDims()[1:], Groups: c.groups, Trains: true})
-	_, err := c.bank.SHA256() // which apply asks for
-	return err
 }
 
 func (c *candidate) makeIdentity(o Options) error {
@@ -74,7 +81,7 @@ func (c *candidate) makeBest(o Options, q leastSquares) error {
 	c.bank = c.drawBank(o)
 	bank, err := c.bank.Float64s() // as rounded to the model's type
 	if err == nil {
-		_, err = c.bank.SHA256() // which apply asks for, while its elements are at hand
+		_, err = c.bank.SHA256() // which build asks for, while its elements are at hand
 	}
 	if err != nil {
 		return err

@@ -82,6 +82,7 @@ type offset struct {
 	origin origin
 	input  int // of the keepers that reads the constant
 	values []float64
+	moved  *onnxgraph.Tensor // the constant with the values
 }
 
 // offsetsOf returns one offset for each constant that can take some for the convolutions of the block, and one for those
@@ -105,9 +106,9 @@ func (c *candidate) offsetsOf() []offset {
 }
 
 // add adds the offset to the outputs of its convolutions.
-func (f offset) add() error {
-	if f.values == nil {
-		return nil
+func (f offset) add() {
+	if f.moved == nil {
+		return
 	}
 	var shared *onnxgraph.Value
 	for _, place := range f.places {
@@ -117,34 +118,32 @@ func (f offset) add() error {
 			onnxgraph.RemoveUnused(old)
 			continue
 		}
-		moved, err := f.moved(n, n == place.conv.node)
-		if err != nil {
-			return err
-		}
-		setInput(n, input, moved, n.Input(input).Name())
+		setInput(n, input, f.moved, n.Input(input).Name())
 		shared = n.Input(input)
 	}
-	return nil
 }
 
-// moved returns the constant with the offset, for the node that reads it: a bias, or a mean, which is subtracted.
-func (f offset) moved(n *onnxgraph.Node, isBias bool) (*onnxgraph.Tensor, error) {
+// move puts the values into the constant: a bias, or a mean, which is subtracted.
+func (f *offset) move(values []float64) error {
 	t := f.origin.tensor
 	data, err := t.Float64s()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if len(data) != len(f.values) {
-		return nil, fmt.Errorf("%s has %d numbers as input %d, needs %d", n, len(data), f.input, len(f.values))
+	n, input := meanKeeper(f.places[0].conv.node)
+	if len(data) != len(values) {
+		return fmt.Errorf("%s has %d numbers as input %d, needs %d", n, len(data), input, len(values))
 	}
 	sign := 1.0
-	if !isBias {
+	if n != f.places[0].conv.node {
 		sign = -1
 	}
 	for i := range data {
-		data[i] += sign * f.values[i]
+		data[i] += sign * values[i]
 	}
-	return onnxgraph.FromFloat64s(t.DType(), t.Dims(), data)
+	f.values = values
+	f.moved, err = onnxgraph.FromFloat64s(t.DType(), t.Dims(), data)
+	return err
 }
 
 // calibrateAll makes the tensors of all blocks, one after the other.
@@ -200,7 +199,9 @@ func (c *candidate) calibrate(o Options, earliest *candidate) error {
 	for i := range c.offsets {
 		f := &c.offsets[i]
 		if f.origin.root != nil {
-			f.values = raw[i].Offset(w, c.combined)
+			if err := f.move(raw[i].Offset(w, c.combined)); err != nil {
+				return err
+			}
 		}
 		for _, place := range f.places {
 			if err := o.Calibration.Replace(place.layer(w), c.combined, f.values); err != nil {

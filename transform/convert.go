@@ -53,19 +53,13 @@ func buildAll(candidates []*candidate, o Options) error {
 
 // apply puts the block into the model, wherever its weight was.
 func (c *candidate) apply(m *onnxgraph.Model, o Options) error {
-	sum, err := hash(c.bank)
-	if err != nil {
-		return err
-	}
 	owner := c.conv.weight.Graph()
 	bank := owner.AddConstant(c.row.Node+".bank", c.bank)
 	pointwise := owner.AddConstant(c.row.Node+".pointwise", c.pointwise.DescribedAs(c.conv.weight.Constant())) // what is learned
 	record := Record{Bank: o.Bank, Layout: o.Layout, Expansion: c.expansion, Between: o.Between, Pointwise: o.Pointwise, Seed: o.Seed,
-		BankTensor: bank.Name(), PointwiseTensor: pointwise.Name(), SourceWeight: c.conv.weight.Name(), BankHash: sum}
+		BankTensor: bank.Name(), PointwiseTensor: pointwise.Name(), SourceWeight: c.conv.weight.Name(), BankHash: c.bankHash}
 	for _, f := range c.offsets {
-		if err := f.add(); err != nil {
-			return err
-		}
+		f.add()
 	}
 	var norm []*onnxgraph.Value // parameters of the normalisation between
 	if slices.Contains(betweenOperators[o.Between], "BatchNormalization") {

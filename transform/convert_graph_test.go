@@ -93,6 +93,15 @@ func TestSurroundings(t *testing.T) {
 				output(g, g.AddNode("BatchNormalization", []*onnxgraph.Value{conv.Output(0), ones, ones, ones, ones}))
 			}
 		}},
+		{"a normalisation behind a convolution whose constants come through nodes", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+			through := func(v *onnxgraph.Value) *onnxgraph.Value {
+				return g.AddNode("Identity", []*onnxgraph.Value{v}).Output(0)
+			}
+			w, b := g.AddConstant("w", convcases.Draw(onnxgraph.Float32, 8, 4, 3, 3, 3)), g.AddConstant("b", convcases.Draw(onnxgraph.Float32, 9, 4))
+			n := g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), through(w), through(b)})
+			ones := g.AddConstant("ones", onnxgraph.NewTensor([]int64{4}, []float32{1, 2, 3, 4}))
+			output(g, g.AddNode("BatchNormalization", []*onnxgraph.Value{n.Output(0), ones, ones, through(ones), ones}))
+		}},
 		{"normalisations that share a weight", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
 			ones := g.AddConstant("ones", onnxgraph.NewTensor([]int64{4}, []float32{1, 2, 3, 4}))
 			for range 2 {
@@ -177,7 +186,8 @@ func TestNames(t *testing.T) {
 		n.Rename("")
 		g.AddOutput(n.Output(0), onnxgraph.Float32, nil)
 	}
-	g.AddConstant("conv.bank", convcases.Draw(onnxgraph.Float32, 1, 1)) // a name that the block would have
+	taken := g.AddConstant("conv.bank", convcases.Draw(onnxgraph.Float32, 1, 1)) // a name that the block would have
+	g.AddOutput(taken, onnxgraph.Float32, nil)
 	if _, err := transform.Convert(m, transform.Options{Skip: []string{"none*"}}); err == nil {
 		t.Fatal("a pattern that matches nothing was accepted")
 	}

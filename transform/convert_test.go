@@ -177,7 +177,7 @@ func TestKernelSize(t *testing.T) {
 					t.Fatal(err)
 				}
 				if report[0].Status == transform.Skipped {
-					if c.AutoPad == "" && grows {
+					if (c.AutoPad == "" || c.Name == "same upper, stride" && k%2 == 1) && grows {
 						t.Errorf("skipped: %s", report[0].Reason)
 					}
 					return

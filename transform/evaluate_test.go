@@ -2,6 +2,7 @@ package transform_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -78,8 +79,28 @@ func difference(t *testing.T, got, want convcases.Array) float64 {
 	return most / largest
 }
 
-// reloaded returns the model as it is after saving and loading.
+// reloaded returns the model as it is after saving and loading, and checks that no pass has left a constant or a
+// node that nothing uses.
 func reloaded(t *testing.T, m *onnxgraph.Model) *onnxgraph.Model {
+	t.Helper()
+	loaded := parsed(t, m)
+	for _, g := range loaded.Graphs() {
+		for _, v := range g.Initializers() {
+			if !v.IsUsed() {
+				t.Errorf("nothing uses the initializer %q of %q", v.Name(), g.Name())
+			}
+		}
+		for _, n := range g.Nodes() {
+			if !slices.ContainsFunc(n.Outputs(), func(v *onnxgraph.Value) bool { return v != nil && v.IsUsed() }) {
+				t.Errorf("nothing uses what %s of %q computes", n, g.Name())
+			}
+		}
+	}
+	return loaded
+}
+
+// parsed returns the model as it is after saving and loading.
+func parsed(t *testing.T, m *onnxgraph.Model) *onnxgraph.Model {
 	t.Helper()
 	data, err := m.Bytes()
 	if err != nil {

@@ -144,6 +144,11 @@ func TestFoldRefuses(t *testing.T) {
 			norm.Input(4).SetConstant(onnxgraph.NewTensor([]int64{4}, []float32{float32(math.NaN()), 1, 1, 1}))
 		},
 		"nothing computes": func(m *onnxgraph.Model, norm *onnxgraph.Node) { norm.SetInput(0, m.Graph.Value(convcases.X)) },
+		"its bias \"b\" is a graph input": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			b := m.Graph.AddConstant("b", convcases.Draw(onnxgraph.Float32, 1, 4))
+			m.Graph.MakeInput(b)
+			conv(m).SetInput(2, b)
+		},
 		"one number for each": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
 			conv(m).SetInput(2, m.Graph.AddConstant("b", convcases.Draw(onnxgraph.Float32, 1, 3)))
 		},

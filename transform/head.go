@@ -294,13 +294,10 @@ func (h *Head) draw(u onnxgraph.Use, dims []int64, role Role, seed uint64) {
 
 // declare brings what a file says of the shape of a value behind the layer up to date.
 func (h *Head) declare(v *onnxgraph.Value, width int) {
-	if v == nil || v.DType() == onnxgraph.Undefined {
+	if v == nil {
 		return
 	}
-	shape, ok := v.Shape()
-	if !ok {
-		return
-	}
+	shape, _ := v.Shape()
 	for _, axis := range []int{1, len(shape) - 1} {
 		if 1 <= axis && axis < len(shape) && shape[axis].Size == int64(h.width) {
 			shape[axis].Size = int64(width)

@@ -338,6 +338,16 @@ func TestReplaceHeadRefuses(t *testing.T) {
 		{"groups", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
 			return b.op("GlobalAveragePool", b.op("Conv", x, b.constant("w", 10, 3, 3, 3), onnxgraph.Int("group", 2)))
 		}, 2, oldClasses, 1, 1), newClasses, "in groups"},
+		{"another operator of that name", func() *onnxgraph.Model {
+			m := headModel(t, linear, 2, oldClasses)
+			m.SetOpset("vendor", 1)
+			y := m.Graph.Outputs()[0]
+			n := m.Graph.AddNodeOf("vendor", "Gemm", y.Producer().Inputs(), 1)
+			m.Graph.RemoveOutputs()
+			m.Graph.AddOutput(n.Output(0), onnxgraph.Float32, onnxgraph.Static(2, oldClasses))
+			m.Graph.Prune()
+			return m
+		}(), newClasses, "stands between the output and the last Gemm"},
 		{"no classifier", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
 			return b.op("Conv", x, b.constant("w", 10, 6, 1, 1))
 		}, 2, oldClasses, 3, 3), newClasses, "no classifier"},

@@ -93,8 +93,8 @@ func TestLogits(t *testing.T) {
 			}
 		})
 	}
-	m := withOutputs(t, outputs{"features": row(8), "logits": row(4)})
-	if err := transform.ChooseLogits(m, "scores"); err == nil || !strings.Contains(err.Error(), "\n  features: float32 [N, 8]\n  logits: float32 [N, 4]") {
+	m := withOutputs(t, outputs{"features": {{Size: 0}, {Size: -1}}, "logits": row(4)})
+	if err := transform.ChooseLogits(m, "scores"); err == nil || !strings.Contains(err.Error(), "\n  features: float32 [0, ?]\n  logits: float32 [N, 4]") {
 		t.Errorf("an output that there is not: error %v", err)
 	}
 }

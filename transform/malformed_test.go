@@ -80,7 +80,7 @@ func TestMalformedModels(t *testing.T) {
 			withBody(t, n)
 			conv.SetInput(1, n.Output(0))
 			return m
-		}, convert, "is computed by Identity"},
+		}, convert, `is computed by Identity "Identity" from the model's inputs`}, // which any body can read
 		{"the graphs in a normalisation, which goes into the convolution before it", func() *onnxgraph.Model {
 			m := blockModel(t)
 			withBody(t, m.Graph.Nodes()[1])
@@ -111,6 +111,14 @@ func TestMalformedModels(t *testing.T) {
 				n.SetInput(i+1, m.Graph.AddConstant("n", convcases.Draw(onnxgraph.Float32, 1, 4)))
 			}
 			n.RemoveOutput(0)
+			return m
+		}, fold, "has no output"},
+		{"what has neither a name nor an output to be called by", func() *onnxgraph.Model {
+			m := convcases.Cases[0].Model()
+			m.Graph.RemoveOutputs()
+			n := m.Graph.AddNode("BatchNormalization", []*onnxgraph.Value{m.Graph.Nodes()[0].Output(0)})
+			n.RemoveOutput(0)
+			n.Rename("")
 			return m
 		}, fold, "has no output"},
 		{"a node that two records claim, which would be merged twice", func() *onnxgraph.Model {

@@ -1,6 +1,7 @@
 package transform_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -42,6 +43,35 @@ func TestOtherConvolutions(t *testing.T) {
 		}
 		if len(report) != 2 || report[1].Status != transform.Skipped || report[1].Operator != c.operator || !strings.Contains(report[1].Reason, c.reason) {
 			t.Errorf("%s: %+v", c.operator, report)
+		}
+	}
+}
+
+// TestFunctionsThatConvolve lists the convolutions in a model's own functions, and not what calls them; an operator that only
+// shares the name or the domain with a function is still one that nobody here knows.
+func TestFunctionsThatConvolve(t *testing.T) {
+	data, err := convcases.Nest(convcases.Cases[0].Model(), convcases.Places[6]).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = bytes.ReplaceAll(data, []byte("Layer"), []byte("ConvX")) // the function, and its call
+	for _, c := range []struct {
+		domain, operator string
+		listed           bool
+	}{{"local", "ConvX", false}, {"local", "ConvY", true}, {"vendor", "ConvX", true}} {
+		m, err := onnxgraph.Parse(data, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.SetOpset("vendor", 1)
+		n := m.Graph.AddNodeOf(c.domain, c.operator, []*onnxgraph.Value{m.Graph.Value(convcases.X)}, 1)
+		m.Graph.AddOutput(n.Output(0), onnxgraph.Float32, nil)
+		report, err := transform.Plan(m, transform.Options{})
+		if err != nil || len(report) == 0 || report[len(report)-1].Status != transform.Converted {
+			t.Fatalf("%s of %s: %+v, %v", c.operator, c.domain, report, err)
+		}
+		if others := report[:len(report)-1]; len(others) > 0 != c.listed || c.listed && others[0].Operator != c.operator {
+			t.Errorf("%s of %s: %+v, want it listed: %v", c.operator, c.domain, others, c.listed)
 		}
 	}
 }

@@ -52,6 +52,7 @@ type candidate struct {
 
 	// Once built, of the first:
 	bank, pointwise *onnxgraph.Tensor
+	bankHash        string
 	combined        []float64 // the filters that they make, unless P is drawn
 	offsets         []offset  // what is to be added to outputs
 }

@@ -57,10 +57,12 @@ func TestTouchedFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.touch(m)
-		m = reloaded(t, m)
+		m = parsed(t, m)
 		_, err := transform.Blocks(m)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "another tool") {
 			t.Errorf("%s: got the error %v, want it to say %q", c.name, err, c.want)
+		} else if isOfBlock := strings.Contains(err.Error(), `block "conv": `); isOfBlock != (c.name != "newer version") {
+			t.Errorf("%s: which block it is about is not told, or told of what is about all: %v", c.name, err)
 		}
 		if _, err := transform.Merge(m); err == nil {
 			t.Errorf("%s: merged all the same", c.name)

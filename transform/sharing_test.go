@@ -222,6 +222,38 @@ func TestSharedRandom(t *testing.T) {
 	}
 }
 
+// TestSharedCalibrated corrects the means of outputs: biases that were one stay one, where the block does.
+func TestSharedCalibrated(t *testing.T) {
+	orttest.Init(t)
+	for _, row := range sharings() {
+		m, _ := sharedModel(t, row)
+		o := transform.Options{Pointwise: transform.Calibrate, Calibration: oneAll{}}
+		if row.skip != "" {
+			o.Skip = []string{row.skip}
+		}
+		if _, err := transform.Convert(m, o); err != nil {
+			t.Fatal(err)
+		}
+		m = reloaded(t, m)
+		if _, err := transform.Blocks(m); err != nil {
+			t.Errorf("%s: %v", row.name, err)
+		}
+		biases := map[*onnxgraph.Value]bool{}
+		for _, n := range m.Graph.Nodes() {
+			if n.Is("Conv") && n.Input(2) != nil {
+				biases[n.Input(2)] = true
+			}
+		}
+		want := row.biases
+		if strings.Contains(row.untied, "other") {
+			want = 2 // each block corrects its own means
+		}
+		if len(biases) != want {
+			t.Errorf("%s: %d biases, want %d", row.name, len(biases), want)
+		}
+	}
+}
+
 // TestSharedAcrossGraphs shares a block between both branches of an If, and between calls of a weight from outside.
 func TestSharedAcrossGraphs(t *testing.T) {
 	orttest.Init(t)

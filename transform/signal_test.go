@@ -35,6 +35,15 @@ func TestNoteOfSinusoids(t *testing.T) {
 			}
 			return math.Cos(2 * math.Pi * float64(f*k) / float64(taps))
 		}, false},
+		{"three filters for each of four frequencies", 64, 12, func(f, k, taps int) float64 {
+			return math.Cos(2*math.Pi*float64((1+f%4)*7*k)/float64(taps) + float64(f))
+		}, true},
+		{"more than three", 64, 13, func(f, k, taps int) float64 {
+			return math.Cos(2*math.Pi*float64((1+f%4)*7*k)/float64(taps) + float64(f))
+		}, false},
+		{"of three frequencies", 64, 9, func(f, k, taps int) float64 {
+			return math.Cos(2*math.Pi*float64((1+f%3)*7*k)/float64(taps) + float64(f))
+		}, false},
 		{"zeros", 64, 8, func(int, int, int) float64 { return 0 }, false},
 	} {
 		var data []float64

@@ -62,6 +62,8 @@ func TestStart(t *testing.T) {
 		{transform.Baseline, false, map[string]bool{"conv.weight": false, "conv.bias": false}},
 		{transform.Baseline, true, map[string]bool{"conv.weight": true, "conv.bias": true}},
 		{transform.FrozenBaseline, false, map[string]bool{"conv.weight": true, "conv.bias": false}},
+		{transform.FrozenBaseline, false, map[string]bool{"transposed.weight": false, "pointwise.weight": false}}, // frozen blocks leave them, too
+		{transform.FrozenBaseline, true, map[string]bool{"transposed.weight": true, "pointwise.weight": true}},
 		{transform.FrozenBaseline, true, map[string]bool{"conv.weight": true, "conv.bias": true}},
 		{transform.Frozen, false, map[string]bool{"conv.bank": false, "conv.pointwise": false, "conv.bias": false}},
 		{transform.Frozen, true, map[string]bool{"conv.bank": false, "conv.pointwise": true, "conv.bias": true}},
@@ -71,6 +73,13 @@ func TestStart(t *testing.T) {
 		m := cases("bias").Model()
 		if c.variant.HasBlocks() {
 			m = converted(t, cases("bias"), transform.Options{})
+		}
+		for _, row := range []struct {
+			operator, weight string
+			dims             []int64
+		}{{"ConvTranspose", "transposed.weight", []int64{4, 2, 3, 3}}, {"Conv", "pointwise.weight", []int64{2, 4, 1, 1}}} {
+			w := m.Graph.AddConstant(row.weight, convcases.Draw(onnxgraph.Float32, 1, row.dims...))
+			m.Graph.AddOutput(m.Graph.AddNode(row.operator, []*onnxgraph.Value{m.Graph.Value(convcases.Y), w}).Output(0), onnxgraph.Float32, nil)
 		}
 		was := m.Clone()
 		if err := c.variant.Start(m, 5, c.scratch); err != nil {

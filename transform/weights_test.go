@@ -131,6 +131,9 @@ var weights = []struct {
 		return g.AddConstant("i", onnxgraph.NewTensor([]int64{4, 3, 3, 3}, make([]int32, 108)))
 	}, "not floating-point"},
 	{"of no elements", 18, func(g *onnxgraph.Graph) *onnxgraph.Value { return drawnWeight(g, 0, 3, 3, 3) }, "malformed"},
+	{"ConstantOfShape of no elements", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, nil, step{"ConstantOfShape", []int64{0, 3, 3, 3}, nil})
+	}, "malformed: its weight"},
 	{"1×1", 18, func(g *onnxgraph.Graph) *onnxgraph.Value { return drawnWeight(g, 4, 3, 1, 1) }, "not spatial"},
 	{"a perm that is none", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Transpose", nil, []onnxgraph.Attribute{onnxgraph.Ints("perm", 0, 0, 1, 9)}})
@@ -292,5 +295,5 @@ func TestSparseWeight(t *testing.T) {
 	if err != nil || report[0].Status != transform.Converted {
 		t.Fatalf("%+v, %v", report, err)
 	}
-	compare(t, "the block", execute(t, reloaded(t, m), c.Data()), want)
+	compare(t, "the block", execute(t, parsed(t, m), c.Data()), want)
 }

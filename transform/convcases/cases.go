@@ -41,6 +41,7 @@ var Cases = []Case{
 	{Name: "7×1", Input: []int64{1, 3, 9, 6}, Filters: 4, Kernel: []int64{7, 1}, Strides: []int64{2, 1}, Pads: []int64{3, 0, 3, 0}, Bias: true},
 	{Name: "1×2, pads missing", Input: []int64{1, 3, 4, 6}, Filters: 2, Kernel: []int64{1, 2}, Strides: []int64{1, 2}},
 	{Name: "same upper, even kernel, stride", Input: []int64{1, 3, 5, 7}, Filters: 4, Kernel: []int64{4, 4}, Strides: []int64{2, 2}, AutoPad: "SAME_UPPER", Bias: true},
+	{Name: "same upper, stride", Input: []int64{1, 3, 6, 7}, Filters: 4, Kernel: []int64{3, 3}, Strides: []int64{2, 2}, AutoPad: "SAME_UPPER"},
 	{Name: "same lower, even kernel, stride", Input: []int64{1, 3, 5, 7}, Filters: 4, Kernel: []int64{4, 4}, Strides: []int64{2, 2}, AutoPad: "SAME_LOWER"},
 	{Name: "same upper, stride above the kernel", Input: []int64{1, 2, 12}, Filters: 3, Kernel: []int64{2}, Strides: []int64{5}, AutoPad: "SAME_UPPER"},
 	{Name: "same upper, dilation", Input: []int64{1, 3, 9, 8}, Filters: 4, Kernel: []int64{3, 2}, Dilations: []int64{2, 3}, AutoPad: "SAME_UPPER", Bias: true},
