@@ -23,15 +23,15 @@ type calibrationFlags struct {
 	data    dataFlags
 	images  int
 	runtime runtimeFlags
-	onData  *pflag.FlagSet // the flags that say something of --data
+	onData  *pflag.FlagSet // the flags that need --data
 }
 
 func (f *calibrationFlags) add(flags *pflag.FlagSet) {
 	f.onData = pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.data.addOptional(f.onData)
 	f.onData.IntVar(&f.images, "calibration-images", calibrate.DefaultImages, fmt.Sprintf("training images for --pointwise calibrate and --add-batchnorm, at most %d", maxCalibrationImages))
+	f.runtime.add(f.onData)
 	flags.AddFlagSet(f.onData)
-	f.runtime.add(flags)
 }
 
 // checkUnused returns an error that lists the flags which have nothing to act on without --data. Those that say what the model

@@ -29,7 +29,7 @@ func (e workError) Unwrap() error { return e.error }
 func tellWorkApart(cmd *cobra.Command) {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := checkNumbers(cmd); err != nil {
+		if err := errors.Join(checkNumbers(cmd), checkIdle(cmd)); err != nil {
 			return err
 		}
 		if err := run(cmd, args); err != nil {

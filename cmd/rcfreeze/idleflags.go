@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// needs says that some flags do something only if one of others has such a value. Those that need --data are told by their command.
+type needs struct {
+	flags  []string
+	others []setting
+}
+
+// setting is a flag with a value.
+type setting struct{ flag, value string }
+
+func (s setting) String() string {
+	if s.value == "true" {
+		return "--" + s.flag
+	}
+	return fmt.Sprintf("--%s %s", s.flag, s.value)
+}
+
+// whenNeeded has all flags that some command lines leave without effect.
+var whenNeeded = []needs{
+	{[]string{"step-epochs", "step-factor"}, []setting{{"scheduler", "step"}}},
+	{[]string{"momentum", "nesterov"}, []setting{{"optimizer", "sgd"}}},
+	{[]string{"device", "tf32"}, []setting{{"provider", "cuda"}, {"provider", "auto"}}},
+	{[]string{"time-runs"}, []setting{{"time", "true"}}},
+	{[]string{"tolerance"}, []setting{{"no-verify", "false"}, {"second-opinion", "true"}}},
+	{[]string{"inputs", "verify-batch"}, []setting{{"no-verify", "false"}, {"second-opinion", "true"}, {"time", "true"}}},
+}
+
+// checkIdle lists the flags that were given, and do nothing beside the others.
+func checkIdle(cmd *cobra.Command) error {
+	var faults []error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		for _, n := range whenNeeded {
+			given := func(s setting) bool {
+				other := cmd.Flags().Lookup(s.flag)
+				return other != nil && other.Value.String() == s.value
+			}
+			if !slices.Contains(n.flags, f.Name) || slices.ContainsFunc(n.others, given) {
+				continue
+			}
+			var list []string
+			for _, s := range n.others {
+				list = append(list, s.String())
+			}
+			faults = append(faults, fmt.Errorf("--%s: does something only with %s: add that, or leave it out", f.Name, strings.Join(list, " or ")))
+		}
+	})
+	return usage(faults...)
+}
