@@ -22,6 +22,9 @@ func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 		err = fmt.Errorf("operator set %d is older than %d: %s", opset, oldestOpset, upgradeHint)
 	}
 	if err == nil {
+		err = o.checkMemory(firsts(candidates))
+	}
+	if err == nil {
 		err = buildAll(candidates, o)
 	}
 	if err != nil {
@@ -34,6 +37,28 @@ func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 		}
 	}
 	return list, nil
+}
+
+// checkMemory returns an error if solving for the 1×1 weights of these blocks takes more memory than may be taken: all weights are kept, and
+// at least one bank is there at a time.
+func (o Options) checkMemory(blocks []*candidate) error {
+	if o.Memory <= 0 || o.MaxError > 0 || o.Pointwise == Random || o.Pointwise == Identity {
+		return nil
+	}
+	var kept, most float64
+	var largest string
+	for _, c := range blocks {
+		kept += float64(product(c.pointwiseDims())) * float64(c.conv.filters.DType().Bits()) / 8
+		if work := float64(c.workspace()); work > most {
+			most, largest = work, c.row.Node
+		}
+	}
+	if kept+most <= float64(o.Memory) {
+		return nil
+	}
+	const gigabyte = 1e9
+	return fmt.Errorf("the blocks need about %.3g GB of memory, %.3g GB of them to solve for that of convolution %q, and %.3g GB are free: "+
+		"take a smaller expansion, or leave out the largest convolutions", (kept+most)/gigabyte, most/gigabyte, largest, float64(o.Memory)/gigabyte)
 }
 
 // buildAll makes the tensors of all blocks.

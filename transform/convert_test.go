@@ -1,6 +1,7 @@
 package transform_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"strings"
@@ -264,6 +265,41 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 // TestOldOpset refuses what this package would not write correctly.
+// TestConversionFitsMemory converts with little memory: what needs more is refused by an error that names the convolution, and the model
+// stays as it is. What draws its weights needs none.
+func TestConversionFitsMemory(t *testing.T) {
+	c := convcases.Cases[0]
+	for _, k := range []struct {
+		name    string
+		o       transform.Options
+		refused bool
+	}{
+		{"large", transform.Options{Expansion: 1 << 12, Memory: 1 << 20}, true},
+		{"without a bound", transform.Options{Expansion: 1 << 12}, false},
+		{"enough", transform.Options{Expansion: 1, Memory: 1 << 20}, false},
+		{"drawn", transform.Options{Expansion: 1 << 12, Memory: 1, Pointwise: transform.Random}, false},
+		{"the source's", transform.Options{Memory: 1, Pointwise: transform.Identity}, false},
+		{"chosen", transform.Options{MaxError: 0.1, Memory: 1}, false},
+	} {
+		m := c.Model()
+		before, err := m.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = transform.Convert(m, k.o)
+		if (err != nil) != k.refused || err != nil && !strings.Contains(err.Error(), convcases.Node) {
+			t.Errorf("%s: got error %v", k.name, err)
+		}
+		after, err2 := m.Bytes()
+		if err2 != nil {
+			t.Fatal(err2)
+		}
+		if err != nil && !bytes.Equal(before, after) {
+			t.Errorf("%s: the model changed", k.name)
+		}
+	}
+}
+
 func TestOldOpset(t *testing.T) {
 	c := convcases.Cases[0]
 	c.Opset = 6

@@ -76,6 +76,9 @@ type Options struct {
 	// the source's filters are centred in the new kernel.
 	KernelSize int `json:"kernel_size"`
 
+	// Memory, if above 0, is how many bytes the conversion may take. One that needs more is refused before it begins.
+	Memory int64 `json:"-"`
+
 	// Progress, if not nil, is told how many of the convolutions have been projected; calls do not overlap. An error ends the
 	// work, and is returned.
 	Progress func(done, total int) error `json:"-"`

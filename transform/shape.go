@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/transform/projection"
@@ -151,5 +152,5 @@ func (s shape) workspace() int64 {
 	}
 	numbers := 4*float64(product(s.sourceDims())) + 3*float64(product(s.bankDims())) + 3*float64(product(s.pointwiseDims())) +
 		3*min(j, n)*min(j, n)
-	return int64(8 * numbers)
+	return int64(min(8*numbers, math.MaxInt64/2))
 }

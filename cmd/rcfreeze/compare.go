@@ -12,6 +12,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/compare"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/spf13/cobra"
@@ -139,6 +140,7 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 	for _, s := range c.seeds {
 		plan.Seeds = append(plan.Seeds, uint64(s))
 	}
+	plan.Convert.Memory = ort.FreeMemory()
 	var err error
 	if plan.Session, err = c.runtime.start(c.printer); err != nil {
 		return nil, err

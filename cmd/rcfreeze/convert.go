@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
@@ -211,10 +212,11 @@ func reasons(list []transform.Conversion) error {
 }
 
 func (c *convertCommand) convert(ctx context.Context, m *onnxgraph.Model, data *calibrationData) ([]transform.Conversion, error) {
-	if c.conversion.options.Pointwise == transform.Calibrate {
-		return data.convert(ctx, c.printer, m, c.conversion.options)
-	}
 	o := c.conversion.options
+	o.Memory = ort.FreeMemory()
+	if o.Pointwise == transform.Calibrate {
+		return data.convert(ctx, c.printer, m, o)
+	}
 	if o.Pointwise == transform.Project {
 		o.Progress = c.progress().projecting(ctx)
 	}
