@@ -71,3 +71,46 @@ func TestConvolutions(t *testing.T) {
 		}
 	}
 }
+
+// TestSplitPartlyRead has a loss that depends on some parts of a Split: the gradient of the others is 0. Of a part whose size is not
+// known, the error says so.
+func TestSplitPartlyRead(t *testing.T) {
+	orttest.Init(t)
+	for _, c := range []struct {
+		reads []int
+		want  []float64
+	}{
+		{[]int{0}, []float64{1, 0, 0, 0, 0}}, {[]int{1}, []float64{0, 1, 1, 0, 0}}, {[]int{0, 2}, []float64{1, 0, 0, 1, 1}},
+	} {
+		m := onnxgraph.New("case", 8, 18)
+		x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(5))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := onnxgraph.NewBuilder(m.Graph)
+		parts := b.Ops("Split", 3, []*onnxgraph.Value{x, b.Ints(1, 2, 2)})
+		for i, v := range parts {
+			v.SetType(onnxgraph.Float32, onnxgraph.Static(int64(min(i+1, 2))))
+		}
+		var sums []*onnxgraph.Value
+		for _, i := range c.reads {
+			sums = append(sums, typedOp(b, onnxgraph.Float32, []int64{1}, "ReduceSum", parts[i]))
+		}
+		loss := typedOp(b, onnxgraph.Float32, []int64{1}, "Sum", sums...)
+		parts[1].SetType(onnxgraph.Float32, []onnxgraph.Dim{{Size: -1}})
+		if err := gradient.Check(loss, x); err == nil || !strings.Contains(err.Error(), "has no static shape") {
+			t.Errorf("parts %d: of a part of unknown size, got error %v", c.reads, err)
+		}
+		parts[1].SetType(onnxgraph.Float32, onnxgraph.Static(2))
+		gradients, err := gradient.Of(b, loss, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Graph.AddOutput(gradients.Of[x], onnxgraph.Float32, nil)
+		m.Graph.Prune()
+		result := orttest.Run(t, m, map[string]*onnxgraph.Tensor{"x": tensor(onnxgraph.Float32, []int64{5}, make([]float64, 5))})
+		if got, err := result[gradients.Of[x].Name()].Float64s(); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("parts %d: the gradient is %v (%v), want %v", c.reads, got, err, c.want)
+		}
+	}
+}

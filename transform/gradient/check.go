@@ -71,7 +71,7 @@ func (p path) check() error {
 			faults = append(faults, Fault{Node: n})
 			continue
 		}
-		reasons := untyped(n)
+		reasons := rule.untyped(n)
 		if t := n.Output(0).DType(); reasons == nil && !n.Is("Cast") && (t == onnxgraph.Float16 || t == onnxgraph.BFloat16) {
 			reasons = []string{fmt.Sprintf("computes in %v, and training needs a model that computes in float32: %s", t, transform.MakeFloat32)}
 		}
@@ -88,9 +88,14 @@ func (p path) check() error {
 	return &UnsupportedError{faults}
 }
 
-func untyped(n *onnxgraph.Node) []string {
+// untyped names the values of a node whose types the rule reads, and which have none.
+func (r Rule) untyped(n *onnxgraph.Node) []string {
 	var faults []string
-	for _, v := range append(slices.Clone(n.Inputs()), n.Output(0)) {
+	outputs := n.Outputs()
+	if !r.AllOutputs {
+		outputs = outputs[:1]
+	}
+	for _, v := range slices.Concat(n.Inputs(), outputs) {
 		if v == nil {
 			continue
 		}

@@ -29,6 +29,7 @@ func TestCheckBodies(t *testing.T) {
 // TestFaults has, for every reason not to differentiate a node, one that has it; the error must name node and reason.
 func TestFaults(t *testing.T) {
 	type values = []*onnxgraph.Value
+	one := func(g *onnxgraph.Graph) *onnxgraph.Value { return g.AddConstant("one", constant(1)) }
 	cases := []struct {
 		op     string
 		inputs func(g *onnxgraph.Graph, x *onnxgraph.Value) values // beside x
@@ -49,6 +50,7 @@ func TestFaults(t *testing.T) {
 		{"AveragePool", nil, attrs(list("kernel_shape", 2, 1), list("dilations", 2, 1), str("auto_pad", "SAME_LOWER")), "export it with pads in numbers"},
 		{"Resize", nil, attrs(str("mode", "cubic")), "mode=cubic has no rule"},
 		{"Resize", nil, attrs(str("coordinate_transformation_mode", "tf_crop_and_resize")), "resize by half_pixel"},
+		{"Resize", nil, attrs(str("nearest_mode", "up")), "nearest_mode=up is unknown"},
 		{"Resize", nil, attrs(integer("antialias", 1)), "antialias=1"},
 		{"Resize", nil, attrs(str("keep_aspect_ratio_policy", "not_larger")), "export it with fixed sizes"},
 		{"Einsum", nil, attrs(str("equation", "...i->...i")), "name all axes"},
@@ -66,7 +68,8 @@ func TestFaults(t *testing.T) {
 			repeats.SetType(onnxgraph.Int64, onnxgraph.Static(4))
 			return values{repeats}
 		}, nil, "export the model with a constant there"},
-		{"BatchNormalization", func(_ *onnxgraph.Graph, x *onnxgraph.Value) values { return values{x, x, x, x} }, nil, "statistics"},
+		{"BatchNormalization", func(g *onnxgraph.Graph, x *onnxgraph.Value) values { return values{x, x, x, one(g)} }, nil, `statistics "x"`},
+		{"BatchNormalization", func(g *onnxgraph.Graph, x *onnxgraph.Value) values { return values{x, x, one(g), x} }, nil, `statistics "x"`},
 	}
 	for _, c := range cases {
 		m := onnxgraph.New("case", 8, 18)
@@ -82,6 +85,40 @@ func TestFaults(t *testing.T) {
 		y.SetType(onnxgraph.Float32, onnxgraph.Static(1, 1, 1, 1))
 		if err := gradient.Check(y, x); err == nil || !strings.Contains(err.Error(), c.reason) || !strings.Contains(err.Error(), c.op+` "`) {
 			t.Errorf("%s: got error %v, want one that says %q", c.op, err, c.reason)
+		}
+	}
+}
+
+// TestFurtherOutputs has losses that depend on outputs beside the first: where these have no gradient, the error names them.
+func TestFurtherOutputs(t *testing.T) {
+	for _, c := range []struct {
+		op    string
+		reads [2]int          // which outputs the loss reads
+		dtype onnxgraph.DType // of those beside the first
+		want  string
+	}{
+		{"LayerNormalization", [2]int{0, 0}, onnxgraph.Float32, ""},
+		{"LayerNormalization", [2]int{1, 1}, onnxgraph.Float32, `output 1, "LayerNormalization_output_1", has no gradient`},
+		{"LayerNormalization", [2]int{0, 2}, onnxgraph.Float32, `output 2, "LayerNormalization_output_2", has no gradient`},
+		{"Split", [2]int{0, 2}, onnxgraph.Float32, ""},
+		{"TopK", [2]int{0, 1}, onnxgraph.Int64, ""},
+	} {
+		m := onnxgraph.New("case", 8, 18)
+		x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		outputs := m.Graph.AddNodeOf("", c.op, []*onnxgraph.Value{x, m.Graph.AddConstant("one", onnxgraph.NewTensor([]int64{1}, []float32{1}))}, 3).Outputs()
+		for i, v := range outputs {
+			v.SetType(onnxgraph.Float32, onnxgraph.Static(1))
+			if i > 0 {
+				v.SetType(c.dtype, onnxgraph.Static(1))
+			}
+		}
+		loss := m.Graph.AddNode("Where", []*onnxgraph.Value{m.Graph.AddConstant("yes", onnxgraph.NewScalar(true)), outputs[c.reads[0]], outputs[c.reads[1]]}).Output(0)
+		loss.SetType(onnxgraph.Float32, onnxgraph.Static(1))
+		if err := gradient.Check(loss, x); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got error %v, want one that says %q", c.op, err, c.want)
 		}
 	}
 }

@@ -41,11 +41,7 @@ func splitRule(c *Call) value {
 	for i, y := range c.Node.Outputs() {
 		d := c.incoming[i]
 		if d == nil {
-			shape, ok := y.StaticShape()
-			if !ok {
-				return nil
-			}
-			d = c.b.Fill(c.x().DType(), 0, shape...)
+			d = c.zeros(c.shape(y)...)
 		}
 		parts = append(parts, d)
 	}
