@@ -51,7 +51,7 @@ node {name: "split" op_type: "Split" input: "x" output: "splita" output: "splitb
 node {name: "add" op_type: "Add" input: "splita" input: "used" output: "adda"}
 node {name: "dead1" op_type: "Add" input: "splitb" input: "first" output: "dead1a"}
 node {name: "dead2" op_type: "Relu" input: "dead1a" output: "dead2a"}
-node {name: "pair" op_type: "Split" input: "x" output: "paira" output: "" output: "pairc"}
+node {name: "pair" op_type: "Unique" input: "x" output: "paira" output: "" output: "pairc"}
 node {name: "relu" op_type: "Relu" input: "pairc" output: "relua"}
 node {name: "if" op_type: "If" input: "adda" output: "ifa" attribute {name: "then_branch" type: GRAPH g {name: "then"
 	node {name: "inner" op_type: "Add" input: "relua" input: "inbody" output: "innera"} output {name: "innera"}}}}

@@ -33,10 +33,11 @@ var limits = map[string]func(n *Node) []error{
 	"AveragePool":        windowFaults,
 	"LpPool":             windowFaults,
 	"MaxUnpool":          windowFaults,
+	"BatchNormalization": leftOutFaults,
 	"GroupNormalization": func(n *Node) []error { return n.intFaults("num_groups", 1, maxSize) },
 	"DepthToSpace":       func(n *Node) []error { return n.intFaults("blocksize", 1, maxSize) },
 	"SpaceToDepth":       func(n *Node) []error { return n.intFaults("blocksize", 1, maxSize) },
-	"Split":              splitFaults,
+	"Split":              func(n *Node) []error { return append(splitFaults(n), leftOutFaults(n)...) },
 	"Trilu":              diagonalFaults,
 	"LRN":                lrnFaults,
 	"RoiAlign":           func(n *Node) []error { return n.intFaults("sampling_ratio", 0, maxSide) },
@@ -45,7 +46,7 @@ var limits = map[string]func(n *Node) []error{
 	"RandomNormalLike":   normalFaults,
 	"RandomUniform":      uniformFaults,
 	"RandomUniformLike":  uniformFaults,
-	"Loop":               loopFaults,
+	"Loop":               func(n *Node) []error { return append(loopFaults(n), leftOutFaults(n)...) },
 	"GatherND":           func(n *Node) []error { return n.intFaults("batch_dims", 0, maxSize) },
 }
 
@@ -184,6 +185,14 @@ func frameFaults(n *Node) []error {
 func diagonalFaults(n *Node) []error {
 	if k := n.list("", 1); len(k) > 0 && (slices.Min(k) < -maxSize || slices.Max(k) > maxSize) {
 		return []error{fmt.Errorf("k is %d, must be from %d to %d", k, -maxSize, maxSize)}
+	}
+	return nil
+}
+
+// leftOutFaults checks that no output among those that there are has an empty name.
+func leftOutFaults(n *Node) []error {
+	if i := slices.Index(n.outputs, nil); i >= 0 {
+		return []error{fmt.Errorf("its output %d has an empty name, must have one: name it, and let nothing read it", i)}
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ type call struct {
 	constants [][]int64 // nil for an absent one
 	lists     [][]int64 // constants of integers, after those; nil for an absent one
 	outputs   int
+	leftOut   []int // outputs with empty names
 	attrs     []Attribute
 }
 
@@ -49,7 +50,12 @@ func (c call) reparsed(t *testing.T) error {
 	} else {
 		m.SetOpset(domain, 1)
 	}
-	m.Graph.AddNodeOf(domain, op, inputs, max(c.outputs, 1), c.attrs...).Rename("node")
+	n := m.Graph.AddNodeOf(domain, op, inputs, max(c.outputs, 1), c.attrs...)
+	n.Rename("node")
+	for _, i := range c.leftOut {
+		m.Graph.forget(n.outputs[i])
+		n.outputs[i] = nil
+	}
 	data, err := m.Bytes()
 	if err != nil {
 		t.Fatal(err)
@@ -148,6 +154,15 @@ func TestWhatCrashesIsRefused(t *testing.T) {
 		{call{op: "Split", x: image, outputs: 2, attrs: []Attribute{Ints("split", -1, 3)}}, "split is [-1 3]"},
 		{call{op: "Split", x: image, outputs: 2, attrs: []Attribute{Int("num_outputs", 2)}}, ""},
 		{call{op: "Split", x: image, outputs: 2, attrs: []Attribute{Int("num_outputs", 1)}}, "num_outputs is 1"},
+		{call{op: "Split", x: image, outputs: 2, leftOut: []int{0}}, "its output 0 has an empty name"},
+		{call{op: "Split", x: image, outputs: 2, leftOut: []int{1}}, "its output 1 has an empty name"},
+		{call{op: "Split", x: image, outputs: 2, leftOut: []int{0, 1}}, "its output 0 has an empty name"},
+		{call{op: "Loop", x: []int64{1}, outputs: 2, leftOut: []int{0}}, "its output 0 has an empty name"},
+		{call{op: "BatchNormalization", x: image, constants: [][]int64{{4}, {4}, {4}, {4}}, outputs: 3, attrs: []Attribute{Int("training_mode", 1)}}, ""},
+		{call{op: "BatchNormalization", x: image, constants: [][]int64{{4}, {4}, {4}, {4}}, outputs: 3, leftOut: []int{1}, attrs: []Attribute{Int("training_mode", 1)}}, "its output 1 has"},
+		{call{op: "BatchNormalization", x: image, constants: [][]int64{{4}, {4}, {4}, {4}}, outputs: 5, leftOut: []int{4}}, "its output 4 has"},
+		{call{op: "LayerNormalization", x: image, constants: [][]int64{{6}}, outputs: 3, leftOut: []int{1}}, ""},
+		{call{op: "LSTM", x: []int64{1, 2, 3}, constants: [][]int64{{1, 4, 3}, {1, 4, 1}}, outputs: 2, leftOut: []int{0}}, ""},
 		{call{op: "GroupNormalization", x: image, constants: [][]int64{{4}, {4}}, attrs: []Attribute{Int("num_groups", 2)}}, ""},
 		{call{op: "GroupNormalization", x: image, constants: [][]int64{{4}, {4}}, attrs: []Attribute{Int("num_groups", 0)}}, "num_groups is 0"},
 		{call{op: "DepthToSpace", x: image, attrs: []Attribute{Int("blocksize", 2)}}, ""},
