@@ -111,7 +111,12 @@ func (n *Node) constant() *Tensor {
 	if len(n.attrs) != 1 || n.attrs[0].IsReference() {
 		return nil
 	}
-	switch a := n.attrs[0]; a.Name() {
+	return n.attrs[0].constant(n.attrs[0].Name())
+}
+
+// constant returns what a Constant node holds by an attribute of that name with this one's value.
+func (a Attribute) constant(name string) *Tensor {
+	switch name {
 	case "value":
 		return a.tensor
 	case "value_float":

@@ -19,12 +19,11 @@ const (
 )
 
 // expansionFaults says which nodes and sparse constants make tensors from constants only that are too large, alone or with
-// those before them.
+// those before them. No function may call itself.
 func (m *Model) expansionFaults() []error {
-	e := expansion{known: map[*Value]*outline{}}
-	var stored, total float64
-	graphs := m.Graphs() // each after the one that it is in
-	for _, g := range graphs {
+	e := expansion{known: map[*Value]*outline{}, defined: m.defined()}
+	var stored float64
+	for _, g := range m.Graphs() {
 		for _, v := range g.values {
 			if t := v.Constant(); t != nil && t.Len() >= 0 {
 				e.known[v] = &outline{t.DType(), convert[float64](t.Dims()), t}
@@ -32,31 +31,93 @@ func (m *Model) expansionFaults() []error {
 			}
 		}
 	}
-	limit := mostExpanded + timesStored*stored
-	var faults []error
-	add := func(what string, v *Value, x *outline) {
-		if total+x.bytes() > limit {
-			faults = append(faults, fmt.Errorf("%s: it makes %v of dims %.0f from constants only, %s; with all others made so these are %s, and at most %s are allowed: "+
-				"check the constants that give its shape, or store what it makes as an initializer",
-				what, x.dtype, x.dims, gigabytes(x.bytes()), gigabytes(total+x.bytes()), gigabytes(limit)))
-			return // what comes of it is not known
+	e.limit = mostExpanded + timesStored*stored
+	e.follow(m.Graph)
+	return e.faults
+}
+
+// expansion follows what a model computes from constants, as ONNX Runtime does it when it opens the model.
+type expansion struct {
+	defined      map[operator]*Function
+	known        map[*Value]*outline // all values that are known to depend on constants only
+	calls        []*Node             // of functions, by which what is followed now was reached
+	limit, total float64             // bytes
+	faults       []error
+}
+
+// follow follows the nodes of a graph, and of those in their bodies.
+func (e *expansion) follow(g *Graph) {
+	for _, v := range g.initializers {
+		if v.sparse != nil {
+			e.add(fmt.Sprintf("sparse initializer %q", v.name), v, sparseOutline(v.sparse))
 		}
-		total += x.bytes()
-		e.known[v] = x
 	}
-	for _, g := range graphs {
-		for _, v := range g.initializers {
-			if v.sparse != nil {
-				add(fmt.Sprintf("sparse initializer %q", v.name), v, sparseOutline(v.sparse))
-			}
+	for _, n := range sortNodes(g.nodes).order {
+		if f := e.defined[n.operator()]; f != nil {
+			e.call(n, f)
+			continue
 		}
-		for _, n := range sortNodes(g.nodes).order {
+		for _, body := range n.bodies() {
+			e.follow(body)
+		}
+		if y := n.Output(0); y != nil && y.Constant() == nil {
+			delete(e.known, y) // of another call of the function
 			if x := e.output(n); x != nil {
-				add("node "+n.String(), n.outputs[0], x)
+				e.add("node "+n.String(), y, x)
 			}
 		}
 	}
-	return faults
+}
+
+// call follows a function with what a node calls it with.
+func (e *expansion) call(n *Node, f *Function) {
+	pass := func(to, from *Value) {
+		if to == nil {
+			return
+		}
+		if delete(e.known, to); e.known[from] != nil {
+			e.known[to] = e.known[from]
+		}
+	}
+	for i, in := range f.Body.inputs {
+		pass(in.value, n.Input(i))
+	}
+	e.calls = append(e.calls, n)
+	e.follow(f.Body)
+	e.calls = e.calls[:len(e.calls)-1]
+	for i, out := range f.Body.outputs {
+		pass(n.Output(i), out.value)
+	}
+}
+
+// add notes what a value holds, or that it is too large: then what comes of it is not known.
+func (e *expansion) add(what string, v *Value, x *outline) {
+	if e.total+x.bytes() <= e.limit {
+		e.total += x.bytes()
+		e.known[v] = x
+		return
+	}
+	for _, n := range slices.Backward(e.calls) {
+		what += ", called by node " + n.String()
+	}
+	e.faults = append(e.faults, fmt.Errorf("%s: it makes %v of dims %.0f from constants only, %s; with all others made so these are %s, and at most %s are allowed: "+
+		"check the constants that give its shape, or store what it makes as an initializer",
+		what, x.dtype, x.dims, gigabytes(x.bytes()), gigabytes(e.total+x.bytes()), gigabytes(e.limit)))
+}
+
+// parameter returns what the calls give for an attribute that stands for a parameter of a function, nil if that is not known.
+func (e *expansion) parameter(a *Attribute) *Attribute {
+	for _, n := range slices.Backward(e.calls) {
+		if a == nil || !a.IsReference() {
+			return a
+		}
+		name := a.proto.GetRefAttrName()
+		f := e.defined[n.operator()]
+		if a = n.find(name); a == nil {
+			a = f.without(name)
+		}
+	}
+	return a
 }
 
 func gigabytes(bytes float64) string { return fmt.Sprintf("%.3g GB", bytes/1e9) }
@@ -102,19 +163,15 @@ func withNumbers(dtype DType, data []float64) *outline {
 	return &outline{dtype, []float64{float64(len(data))}, vector(data)}
 }
 
-// expansion has the outlines of all values that are known to depend on constants only.
-type expansion struct{ known map[*Value]*outline }
-
 // output returns the outline of what a node computes, nil if that is not known.
-func (e expansion) output(n *Node) *outline {
-	if n.Domain() != "" && n.Domain() != "com.microsoft" || n.Output(0) == nil || n.HasBody() ||
-		slices.ContainsFunc(n.attrs, Attribute.IsReference) {
+func (e *expansion) output(n *Node) *outline {
+	if n.Domain() != "" && n.Domain() != "com.microsoft" || n.HasBody() {
 		return nil
 	}
 	if n.Is("Constant") {
-		if p := n.attr("sparse_value"); p != nil {
-			return sparseOutline(p.GetSparseTensor())
-		}
+		return e.constant(n)
+	}
+	if slices.ContainsFunc(n.attrs, Attribute.IsReference) {
 		return nil
 	}
 	in := make([]*outline, max(len(n.inputs), 6)) // no rule looks at more
@@ -132,4 +189,22 @@ func (e expansion) output(n *Node) *outline {
 		return nil // ONNX Runtime says what is wrong with it
 	}
 	return x
+}
+
+// constant returns the outline of a Constant that holds no dense tensor itself.
+func (e *expansion) constant(n *Node) *outline {
+	if len(n.attrs) != 1 {
+		return nil
+	}
+	a := e.parameter(&n.attrs[0])
+	if a == nil || a.IsReference() {
+		return nil
+	}
+	if name := n.attrs[0].Name(); name != "sparse_value" {
+		if t := a.constant(name); t != nil && t.Len() >= 0 {
+			return &outline{t.DType(), convert[float64](t.Dims()), t}
+		}
+		return nil
+	}
+	return sparseOutline(a.proto.GetSparseTensor())
 }

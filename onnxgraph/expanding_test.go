@@ -223,6 +223,81 @@ func TestExpansionsCountTogether(t *testing.T) {
 	}
 }
 
+// TestExpansionByFunctions calls functions with constants: what they make of them counts for each call.
+func TestExpansionByFunctions(t *testing.T) {
+	constant := func(attr *onnxpb.AttributeProto, output string) *onnxpb.NodeProto {
+		n := node("Constant", nil, []string{output})
+		n.Attribute = []*onnxpb.AttributeProto{attr}
+		return n
+	}
+	sizes := func(name, parameter string, numbers ...int64) *onnxpb.AttributeProto {
+		a := &onnxpb.AttributeProto{Name: proto.String(name), Type: onnxpb.AttributeProto_INTS.Enum(), Ints: numbers}
+		if parameter != "" {
+			a.RefAttrName = proto.String(parameter)
+		}
+		return a
+	}
+	double := func() *onnxpb.FunctionProto {
+		f := fn("F0", "Relu")
+		f.Node[0] = node("Concat", []string{"v0", "v0"}, []string{"v1"})
+		f.Node[0].Attribute = []*onnxpb.AttributeProto{Int("axis", 0).proto}
+		return f
+	}
+	filled := func(without *onnxpb.AttributeProto) *onnxpb.FunctionProto { // makes a tensor of the dims that a parameter gives
+		f := fn("F0", "Relu")
+		f.Node = []*onnxpb.NodeProto{constant(sizes("value_ints", "dims"), "s"), node("ConstantOfShape", []string{"s"}, []string{"v1"})}
+		if f.Attribute = []string{"dims"}; without != nil {
+			f.Attribute, f.AttributeProto = nil, []*onnxpb.AttributeProto{without}
+		}
+		return f
+	}
+	passing := func() *onnxpb.FunctionProto { // passes its own parameter on to F0
+		f := fn("F1", "F0")
+		f.Attribute = []string{"sizes"}
+		f.Node[0].Attribute = []*onnxpb.AttributeProto{sizes("dims", "sizes")}
+		return f
+	}
+	inIf := func() *onnxpb.FunctionProto { return nest("F1", 1, "F0") }
+	times := func(n int, op string) (nodes []*onnxpb.NodeProto) {
+		for i := range n {
+			nodes = append(nodes, calling(op, fmt.Sprint("y", i), fmt.Sprint("y", i+1)))
+		}
+		return nodes
+	}
+	with := func(n *onnxpb.NodeProto, a *onnxpb.AttributeProto) []*onnxpb.NodeProto {
+		n.Attribute = []*onnxpb.AttributeProto{a}
+		return []*onnxpb.NodeProto{n}
+	}
+	const huge = 1 << 40
+	for _, c := range []struct {
+		name      string
+		nodes     []*onnxpb.NodeProto
+		functions []*onnxpb.FunctionProto
+		want      string // "" if it is loaded
+	}{
+		{"doubled 20 times", times(20, "F0"), []*onnxpb.FunctionProto{double()}, ""},
+		{"doubled 40 times", times(40, "F0"), []*onnxpb.FunctionProto{double()}, `node Concat "Concat", called by node F0 "F0": it makes float32 of dims [536870912]`},
+		{"doubled by functions that call it", times(10, "F1"), []*onnxpb.FunctionProto{double(), fn("F1", "F0", "F0", "F0", "F0")}, `called by node F0 "F0", called by node F1 "F1": it makes float32 of dims [536870912]`},
+		{"a parameter", with(calling("F0", "y0", "y"), sizes("dims", "", 4, 4)), []*onnxpb.FunctionProto{filled(nil)}, ""},
+		{"a huge parameter", with(calling("F0", "y0", "y"), sizes("dims", "", 4, huge)), []*onnxpb.FunctionProto{filled(nil)}, "[4 1099511627776]"},
+		{"without a parameter", times(1, "F0"), []*onnxpb.FunctionProto{filled(sizes("dims", "", huge))}, "[1099511627776]"},
+		{"another than without", with(calling("F0", "y0", "y"), sizes("dims", "", 4)), []*onnxpb.FunctionProto{filled(sizes("dims", "", huge))}, ""},
+		{"a parameter that is passed on", with(calling("F1", "y0", "y"), sizes("sizes", "", huge)), []*onnxpb.FunctionProto{filled(nil), passing()}, "[1099511627776]"},
+		{"a parameter that is missing", times(1, "F1"), []*onnxpb.FunctionProto{filled(nil), passing()}, ""},
+		{"in a body", with(calling("F1", "y0", "y"), sizes("unused", "")), []*onnxpb.FunctionProto{filled(sizes("dims", "", huge)), inIf()}, "[1099511627776]"},
+		{"not called", times(1, "Relu"), []*onnxpb.FunctionProto{filled(sizes("dims", "", huge))}, ""},
+	} {
+		one := proto.CloneOf(zeros(1).proto)
+		one.Name = proto.String("y0")
+		m := &onnxpb.ModelProto{IrVersion: proto.Int64(10), OpsetImport: fn("").OpsetImport, Functions: c.functions,
+			Graph: &onnxpb.GraphProto{Node: c.nodes, Initializer: []*onnxpb.TensorProto{one}}}
+		_, err := Parse(marshal(t, m), "")
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: got error %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
 // TestSparseExpansion loads sparse constants, which ONNX Runtime makes dense.
 func TestSparseExpansion(t *testing.T) {
 	for _, c := range []struct {

@@ -19,12 +19,41 @@ const (
 // operator is what a node calls and a function defines.
 type operator struct{ domain, name, overload string }
 
+// operator returns what the node calls.
+func (n *Node) operator() operator { return operator{n.Domain(), n.OpType(), n.proto.GetOverload()} }
+
+// operator returns what the function defines.
+func (f *Function) operator() operator { return operator{f.Domain(), f.Name(), f.proto.GetOverload()} }
+
+// without returns what a parameter of the function is in calls that do not give it, nil if they must.
+func (f *Function) without(parameter string) *Attribute {
+	for _, p := range f.proto.GetAttributeProto() {
+		if p.GetName() == parameter {
+			a := &Attribute{proto: p}
+			if p.T != nil {
+				a.tensor = &Tensor{proto: p.T}
+			}
+			return a
+		}
+	}
+	return nil
+}
+
+// defined returns the functions by what they define.
+func (m *Model) defined() map[operator]*Function {
+	functions := map[operator]*Function{}
+	for _, f := range m.Functions {
+		functions[f.operator()] = f
+	}
+	return functions
+}
+
 // nestingFaults says which functions call themselves, and if the model unfolds to too many nodes or levels.
 func (m *Model) nestingFaults() []error {
 	var faults []error
 	u := unfolding{model: m, defined: map[operator]int{}, unfolded: make([]unfolded, len(m.Functions))}
 	for i, f := range m.Functions {
-		key := operator{f.Domain(), f.Name(), f.proto.GetOverload()}
+		key := f.operator()
 		if _, twice := u.defined[key]; twice {
 			faults = append(faults, fmt.Errorf("function %q of domain %q is defined twice", key.name, key.domain))
 		}
@@ -81,7 +110,7 @@ type unfolded struct {
 
 // called returns the number of the function that a node calls, if it calls one.
 func (u *unfolding) called(n *Node) (i int, ok bool) {
-	i, ok = u.defined[operator{n.Domain(), n.OpType(), n.proto.GetOverload()}]
+	i, ok = u.defined[n.operator()]
 	return i, ok
 }
 

@@ -3,7 +3,6 @@ package onnxgraph
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 )
@@ -27,7 +26,11 @@ func (m *Model) Validate() error {
 	for _, g := range m.Graphs() {
 		faults = append(faults, g.validate()...)
 	}
-	return errors.Join(slices.Concat(faults, m.nestingFaults(), m.expansionFaults())...)
+	nesting := m.nestingFaults()
+	if len(nesting) == 0 {
+		faults = append(faults, m.expansionFaults()...)
+	}
+	return errors.Join(append(faults, nesting...)...)
 }
 
 func usesOwnDomain(g *Graph) bool {
