@@ -10,16 +10,15 @@ import (
 // fast kernels for axes that lie together at either end; others go through cuDNN's general reduction, three times slower.
 func (a *adaptation) reduce(n node) {
 	x, y := n.Input(0), n.Output(0)
-	axes, ok := axesOf(n)
-	shape, known := x.StaticShape()
-	if !ok || !known || len(shape) < 3 {
+	shape, _ := x.StaticShape()
+	if len(shape) < 3 {
 		return
 	}
 	space := []int64{}
 	for i := 2; i < len(shape); i++ {
 		space = append(space, int64(i))
 	}
-	if !slices.Equal(axes, append([]int64{0}, space...)) {
+	if !slices.Equal(axesOf(n), append([]int64{0}, space...)) {
 		return
 	}
 	keep := onnxgraph.Int("keepdims", n.Int("keepdims", 1))
@@ -35,12 +34,13 @@ func (a *adaptation) reduce(n node) {
 	onnxgraph.ReplaceUses(y, a.typed(a.Op(n.OpType(), []value{perImage, a.Ints(0)}, keep), y, total...))
 }
 
-// axesOf returns the axes of a reduction from opset 13 (ReduceSum) or 18 on: those of its second input, if they are constant.
-func axesOf(n node) ([]int64, bool) {
+// axesOf returns the axes of a reduction from opset 13 (ReduceSum) or 18 on: those of its second input, nil
+// unless they are constant.
+func axesOf(n node) []int64 {
 	v := n.Input(1)
 	if v == nil || v.Constant() == nil {
-		return nil, false
+		return nil
 	}
-	axes, err := v.Constant().Int64s()
-	return axes, err == nil
+	axes, _ := v.Constant().Int64s()
+	return axes
 }

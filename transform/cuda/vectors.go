@@ -24,8 +24,8 @@ type table struct {
 func tableOf(parts []value) (t table, ok bool) {
 	var sizes []int64
 	for _, v := range parts {
-		shape, known := v.StaticShape()
-		if !known || len(shape) != 1 || shape[0] == 0 || v.DType() != onnxgraph.Float32 {
+		shape, _ := v.StaticShape()
+		if len(shape) != 1 || shape[0] == 0 || v.DType() != onnxgraph.Float32 {
 			return t, false
 		}
 		sizes = append(sizes, shape[0])
@@ -94,7 +94,7 @@ func (a *adaptation) split(n node) {
 // reshapeUses makes what reshapes a vector reshape rows instead. Its own target may hold a 0, which stands for a dim of the vector.
 func (a *adaptation) reshapeUses(vector, rows value) {
 	for _, u := range vector.Uses() {
-		if !u.Node.Is("Reshape") || u.Index != 0 {
+		if !u.Node.Is("Reshape") {
 			continue
 		}
 		if shape, known := u.Node.Output(0).StaticShape(); known {
