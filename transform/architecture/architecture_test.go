@@ -58,6 +58,11 @@ func TestParameterCounts(t *testing.T) {
 			18 + 36 + 2*4 + 2 + 4 + 4*(2*36+2*4) +
 			72 + 144 + 2*8 + 8 + 8 + 4*(2*144+2*8) +
 			10},
+		{"cifar-resnet", architecture.Options{Depth: 1202, Width: 1, Classes: 2, Channels: 1, ImageHeight: 1 << 16, ImageWidth: 4}, 9 + 2 + // the largest
+			200*(2*9+2*2) +
+			18 + 36 + 2*4 + 2 + 4 + 199*(2*36+2*4) +
+			72 + 144 + 2*8 + 8 + 8 + 199*(2*144+2*8) +
+			10},
 		{"vgg", architecture.Options{Depth: 13, Width: 1}, 9*(3+1+2+4+8+16+32+3*64) + 2*(2*1+2*2+2*4+4*8) + 90},
 		{"vgg", architecture.Options{Depth: 19, Width: 1}, 9*(3+1+2+4+8+3*16+32+7*64) + 2*(2*1+2*2+4*4+8*8) + 90},
 		{"lenet", architecture.Options{Width: 3, ImageHeight: 12, ImageWidth: 40}, 75 + 3 + 600 + 8 + 8*1*8*60 + 60 + 60*42 + 42 + 420 + 10},
@@ -262,7 +267,11 @@ func TestInvalidOptions(t *testing.T) {
 		{"resnet", architecture.Options{}, []string{`"resnet"; choose one of cifar-resnet, vgg, lenet`}},
 		{"cifar-resnet", architecture.Options{Depth: 18}, []string{"depth is 18, needs 6n+2"}},
 		{"cifar-resnet", architecture.Options{Depth: 2, Width: -1, Classes: -2, Channels: -3, ImageHeight: 3, ImageWidth: 1 << 40},
-			[]string{"depth is 2,", "width is -1,", "classes is -2,", "channels is -3,", "height is 3, needs 4 to", "image width is 1099511627776,"}},
+			[]string{"depth is 2,", "width is -1, needs 1 or more", "classes is -2, needs 1 or more", "channels is -3, needs 1 or more", "height is 3, needs 4 to 65536",
+				"image width is 1099511627776, needs 4 to 65536"}},
+		{"cifar-resnet", architecture.Options{Depth: 1208, ImageHeight: 1<<16 + 1}, []string{"depth is 1208,", "height is 65537,"}},
+		{"vgg", architecture.Options{Width: -1}, []string{"width is -1, needs 1 or more"}},
+		{"lenet", architecture.Options{Width: -3}, []string{"width is -3, needs a multiple of 3"}},
 		{"cifar-resnet", architecture.Options{Depth: 6*1e8 + 2}, []string{"up to 1202"}},
 		{"cifar-resnet", architecture.Options{Width: 1 << 40}, []string{"conv1.weight"}},
 		{"vgg", architecture.Options{Depth: 12, ImageHeight: 28, ImageWidth: 28}, []string{"11 or 13 or 16 or 19", "height is 28", "width is 28"}},
