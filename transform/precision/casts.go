@@ -52,7 +52,7 @@ func (c *converter) keepFloat32(n *onnxgraph.Node) {
 	p := portsOf(n)
 	for _, i := range p.inputs {
 		v := n.Input(i)
-		if v == nil || !c.mayChange(v) {
+		if v == nil {
 			continue
 		}
 		if t := v.Constant(); t != nil {
@@ -62,22 +62,16 @@ func (c *converter) keepFloat32(n *onnxgraph.Node) {
 			onnxgraph.RemoveUnused(v)
 			continue
 		}
-		cast := c.addCast(n.Graph(), v, onnxgraph.Float32)
-		n.Graph().Insert(n, cast)
-		n.SetInput(i, cast.Output(0))
+		n.SetInput(i, c.addCast(n.Graph(), v, onnxgraph.Float32).Output(0))
 	}
 	for _, i := range p.outputs {
 		v := n.Output(i)
 		if v == nil {
 			continue
 		}
-		nodes := n.Graph().Nodes()
 		cast := c.addCast(n.Graph(), v, c.to)
 		n.SwapOutput(i, cast, 0) // readers go on to read what they did
 		cast.SetInput(0, n.Output(i))
-		if after := slices.Index(nodes, n) + 1; after < len(nodes) {
-			n.Graph().Insert(nodes[after], cast)
-		}
 	}
 }
 

@@ -42,6 +42,7 @@ func TestOperators(t *testing.T) {
 		{op: "Upsample", opset: 9, inputs: []*onnxgraph.Tensor{floats(dims(1, 1, 1, 2), 1, 2), floats(dims(4), 1, 1, 2, 1)}},
 		{op: "Resize", opset: 10, inputs: []*onnxgraph.Tensor{floats(dims(1, 1, 1, 2), 1, 2), floats(dims(4), 1, 1, 2, 1)}},
 		{op: "Resize", opset: 11, inputs: []*onnxgraph.Tensor{floats(dims(1, 1, 1, 2), 1, 2), floats(dims(0)), floats(dims(4), 1, 1, 2, 1)}},
+		{op: "Resize", opset: 13, inputs: []*onnxgraph.Tensor{floats(dims(1, 1, 1, 2), 1, 2), nil, nil, whole(1, 1, 2, 2)}, asIs: true},
 		{op: "NonMaxSuppression", opset: 11, inputs: []*onnxgraph.Tensor{floats(dims(1, 2, 4), 0, 0, 1, 1, 0, 0, 1, 0.5), floats(dims(1, 1, 2), 0.5, 0.75),
 			whole(2), floats(dims(1), 0.75), floats(dims(1), 0.25)}},
 		{op: "DynamicQuantizeLinear", opset: 11, inputs: []*onnxgraph.Tensor{x}, outputs: 3},
@@ -70,6 +71,10 @@ func TestOperators(t *testing.T) {
 				feeds, halves := map[string]*onnxgraph.Tensor{}, map[string]*onnxgraph.Tensor{}
 				var inputs []*onnxgraph.Value
 				for i, x := range c.inputs {
+					if x == nil {
+						inputs = append(inputs, nil)
+						continue
+					}
 					if fromConstants && i > 0 {
 						inputs = append(inputs, m.Graph.AddConstant("c", x))
 						continue

@@ -178,16 +178,15 @@ func (c *converter) checkNode(n *onnxgraph.Node) []error {
 			}
 		}
 	}
+	if n.Is("Constant") && n.Output(0) != nil {
+		if err := c.checkTensor(denseOf(n.Output(0))); err != nil {
+			faults = append(faults, fmt.Errorf("node %s: %w", n, err))
+		}
+		return faults
+	}
 	for _, a := range n.Attributes() {
 		if err := c.checkTensor(n.Tensor(a.Name()), nil); err != nil {
 			faults = append(faults, fmt.Errorf("node %s, attribute %q: %w", n, a.Name(), err))
-		}
-	}
-	if n.Is("Constant") && n.Output(0) != nil {
-		if t, err := n.Output(0).Densified(); err != nil || t != nil {
-			if err := c.checkTensor(t, err); err != nil {
-				faults = append(faults, fmt.Errorf("node %s: %w", n, err))
-			}
 		}
 	}
 	return faults

@@ -57,6 +57,7 @@ var networks = []struct {
 	build func(g *network, x *onnxgraph.Value) *onnxgraph.Value
 	casts int             // that are gone in float32
 	left  int             // Casts that stay
+	kept  int             // Identity nodes in the place of a Cast, for an output that is another's value
 	lacks onnxgraph.DType // for which ONNX Runtime has no kernel
 }{
 	{name: "convolution", lacks: double, build: func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
@@ -68,7 +69,7 @@ var networks = []struct {
 	{name: "a Cast at the end", casts: 1, build: func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
 		return g.cast(g.op("Relu", x), single)
 	}},
-	{name: "a Cast of what is an output, too", casts: 1, build: func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
+	{name: "a Cast of what is an output, too", casts: 1, kept: 1, build: func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
 		v := g.op("Relu", x)
 		g.AddOutput(v, g.dtype, nil)
 		return g.cast(v, single)
@@ -92,6 +93,14 @@ var networks = []struct {
 		v := g.AddNode("Constant", nil, onnxgraph.TensorAttr("value", t)).Output(0)
 		filled := g.AddNode("ConstantOfShape", []*onnxgraph.Value{g.op("Shape", x)}, onnxgraph.TensorAttr("value", t)).Output(0)
 		return g.op("Sum", x, v, filled)
+	}},
+	{name: "constants of nodes, in words of their own", casts: 2, build: func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
+		one := g.AddNode("Constant", nil, onnxgraph.Float("value_float", 0.25)).Output(0)
+		list := g.AddNode("Constant", nil, onnxgraph.Floats("value_floats", 1, 2, 3, 4, 5, 6)).Output(0)
+		sizes := g.AddNode("Constant", nil, onnxgraph.TensorAttr("value", onnxgraph.NewTensor([]int64{2}, []int64{1, -1}))).Output(0)
+		row := g.op("Reshape", g.cast(list, g.dtype), sizes)
+		g.AddNode("Constant", nil, onnxgraph.Str("value_string", "no number"))
+		return g.op("Add", g.op("Mul", x, g.cast(one, g.dtype)), row)
 	}},
 	{name: "a type as attribute", lacks: half, build: func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
 		six := g.AddConstant("six", onnxgraph.NewTensor([]int64{6, 6}, make([]int32, 36)))
@@ -244,14 +253,17 @@ func TestConvert(t *testing.T) {
 					if from.input != from.dtype {
 						casts++
 					}
-					left := 0
+					left, kept := 0, 0
 					for _, n := range m.Graph.Nodes() {
 						if n.Is("Cast") {
 							left++
 						}
+						if n.Is("Identity") {
+							kept++
+						}
 					}
-					if r.Casts != casts || left != c.left {
-						t.Errorf("%d Casts went and %d are left, want %d and %d", r.Casts, left, casts, c.left)
+					if r.Casts != casts || left != c.left || kept != c.kept {
+						t.Errorf("%d Casts went, %d are left and %d are an Identity, want %d, %d and %d", r.Casts, left, kept, casts, c.left, c.kept)
 					}
 				})
 			}
@@ -334,11 +346,19 @@ func TestConvertBlocks(t *testing.T) {
 	if _, err := transform.Convert(m, transform.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := precision.Convert(m, single); err != nil {
+	damaged := m.Clone()
+	damaged.SetMetadata("rcfreeze.block.conv", "{")
+	if _, err := precision.Convert(damaged, single); err == nil || !strings.Contains(err.Error(), "is no record") {
+		t.Errorf("with a damaged record: %v", err)
+	}
+	r, err := precision.Convert(m, single)
+	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := parsed(m)
-	if err != nil {
+	if r.Constants != 3 || !r.Changed() {
+		t.Errorf("changed %+v, want the bank, the 1×1 weight and the bias", r)
+	}
+	if m, err = parsed(m); err != nil {
 		t.Fatal(err)
 	}
 	if blocks, err := transform.Blocks(m); err != nil || len(blocks) != 1 || blocks[0].Bank.DType() != single {
@@ -360,6 +380,12 @@ func TestConvertRefuses(t *testing.T) {
 			v := g.AddNode("Constant", nil, onnxgraph.TensorAttr("value", t)).Output(0)
 			return g.op("Sum", x, g.numbers(7e4), v, g.numbers(math.Inf(1)))
 		}, []string{`"numbers"`, "70000", "65504", "1e+06"}},
+		{"constants beyond float16, in words of their own", half, single, func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
+			one := g.AddNode("Constant", nil, onnxgraph.Float("value_float", 7e4)).Output(0)
+			list := g.AddNode("Constant", nil, onnxgraph.Floats("value_floats", 1, -8e4)).Output(0)
+			shape := g.AddNode("ConstantOfShape", []*onnxgraph.Value{g.ints(1)}, onnxgraph.TensorAttr("value", onnxgraph.NewTensor([]int64{1}, []float32{9e4}))).Output(0)
+			return g.op("Sum", x, one, g.op("ReduceMean", list), shape)
+		}, []string{"70000", "80000", `attribute "value": it holds 90000`}},
 		{"weights beyond float32", single, double, func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
 			return g.op("Sum", x, g.numbers(1e300))
 		}, []string{"1e+300"}},
@@ -400,8 +426,12 @@ func TestConvertOldFormat(t *testing.T) {
 	data := in(t, half, convcases.Draw(single, 9, 1, 2, 6, 6))
 	want := run(t, m, in(t, single, data))
 	for _, to := range []onnxgraph.DType{half, single} { // there, and back
-		if _, err := precision.Convert(m, to); err != nil {
+		r, err := precision.Convert(m, to)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if !slices.Equal(r.Inputs, []string{convcases.X}) || !slices.Equal(r.Outputs, []string{convcases.Y}) {
+			t.Errorf("to %v: changed inputs %v and outputs %v, want x and y", to, r.Inputs, r.Outputs)
 		}
 		if m, err = parsed(m); err != nil {
 			t.Fatal(err)
@@ -410,5 +440,132 @@ func TestConvertOldFormat(t *testing.T) {
 	}
 	if found := typesIn(m); !slices.Equal(found, []onnxgraph.DType{single}) {
 		t.Errorf("there still are %v", found)
+	}
+}
+
+// TestConvertFunctionParameters names what callers of a function give of a type, which is then unknown, and takes no offence at
+// what else they give.
+func TestConvertFunctionParameters(t *testing.T) {
+	const (
+		toDouble, toGiven   = "\n\x02to\x18\x0b\xa0\x01\x02", "\n\x02to\xaa\x01\x02gg" // an attribute's message, and that of a parameter
+		twoGroups, anyGroup = "\n\x05group\x18\x02\xa0\x01\x02", "\n\x05group\xaa\x01\x02gg"
+	)
+	for _, c := range []struct {
+		name, domain, operator, plain, given string
+		refused                              bool
+	}{
+		{"the type of a Cast", "", "Cast", toDouble, toGiven, true},
+		{"what another operator calls so", "vendor", "Cast", toDouble, toGiven, false},
+		{"groups", "", "Cast", twoGroups, anyGroup, false},
+	} {
+		flat := convcases.Case{Input: []int64{1, 4, 6, 5}, Filters: 4, Kernel: []int64{3, 3}, Groups: 2, DType: half}.Model()
+		y := flat.Graph.Outputs()[0]
+		flat.Graph.RemoveOutputs()
+		flat.Graph.Rename(y, "inside")
+		out := flat.Graph.AddNodeOf(c.domain, c.operator, []*onnxgraph.Value{y}, 1, onnxgraph.Int("to", int64(double))).Output(0)
+		flat.Graph.Rename(out, convcases.Y)
+		flat.Graph.AddOutput(out, double, nil)
+		nested := convcases.Nest(flat, placeNamed(t, "function"))
+		nested.SetOpset("vendor", 1)
+		data, err := nested.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(data), c.plain); n != 1 {
+			t.Fatalf("%s: the attribute is there %d times", c.name, n)
+		}
+		m, err := onnxgraph.Parse([]byte(strings.Replace(string(data), c.plain, c.given, 1)), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = precision.Convert(m, single)
+		if refused := err != nil && strings.Contains(err.Error(), `callers of function "Layer" give its attribute "to"`); refused != c.refused || !refused && err != nil {
+			t.Errorf("%s: error %v, want it refused: %v", c.name, err, c.refused)
+		}
+	}
+}
+
+func placeNamed(t *testing.T, name string) convcases.Place {
+	t.Helper()
+	for _, p := range convcases.Places {
+		if p.Name == name {
+			return p
+		}
+	}
+	t.Fatalf("no place is called %q", name)
+	return convcases.Place{}
+}
+
+// TestConvertCalls converts calls of the model's own functions to float16, but no operators that it does not know, though their
+// name or their domain is that of a function.
+func TestConvertCalls(t *testing.T) {
+	data, err := convcases.Nest(convcases.Cases[0].Model(), placeNamed(t, "function")).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ domain, operator, want string }{
+		{"", "Relu", ""}, {"local", "Layer", ""}, {"local", "Other", "Other"}, {"vendor", "Layer", "vendor"},
+	} {
+		m, err := onnxgraph.Parse(data, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.SetOpset("vendor", 1)
+		y := m.Graph.AddNodeOf(c.domain, c.operator, []*onnxgraph.Value{m.Graph.Value(convcases.X)}, 1).Output(0)
+		m.Graph.AddOutput(y, onnxgraph.Undefined, nil)
+		_, err = precision.Convert(m, half)
+		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s of domain %q: error %v, want one with %q", c.operator, c.domain, err, c.want)
+		}
+	}
+}
+
+// TestConvertLeavesOtherDomains leaves alone what only looks like a type: attributes of operators that it does not know.
+func TestConvertLeavesOtherDomains(t *testing.T) {
+	m := newModel(t, half, half, func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
+		return g.AddNodeOf("com.microsoft", "Gelu", []*onnxgraph.Value{x}, 1, onnxgraph.Int("to", int64(half))).Output(0)
+	})
+	if _, err := precision.Convert(m, single); err != nil {
+		t.Fatal(err)
+	}
+	if to := m.Graph.Nodes()[0].Int("to", 0); to != int64(half) {
+		t.Errorf("the attribute is %d, was %d", to, half)
+	}
+	if !precision.IsAll(m, single) {
+		t.Error("not all is float32")
+	}
+}
+
+// TestConvertOuterValue has a Cast in the bodies of an If, of a value from outside of them.
+func TestConvertOuterValue(t *testing.T) {
+	orttest.Init(t)
+	flat := newModel(t, half, half, func(g *network, x *onnxgraph.Value) *onnxgraph.Value { return g.cast(x, single) })
+	m := convcases.Nest(flat, placeNamed(t, "branches"))
+	outer := m.Graph.AddNode("Relu", []*onnxgraph.Value{m.Graph.Value(convcases.X)}).Output(0)
+	for _, g := range m.Graphs()[1:] {
+		for _, n := range g.Nodes() {
+			n.SetInput(0, outer)
+		}
+	}
+	x := in(t, half, convcases.Draw(single, 9, 1, 2, 6, 6))
+	want := run(t, m, x)
+	if _, err := precision.Convert(m, single); err != nil {
+		t.Fatal(err)
+	}
+	m, err := parsed(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "y", run(t, m, in(t, single, x))[convcases.Y], want[convcases.Y], 1e-6)
+}
+
+// TestConvertUnreadCast leaves a Cast that gives nothing, as no exporter writes it.
+func TestConvertUnreadCast(t *testing.T) {
+	m := newModel(t, half, half, func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
+		g.cast(x, single).Producer().RemoveOutput(0)
+		return g.op("Relu", x)
+	})
+	if _, err := precision.Convert(m, single); err != nil {
+		t.Error(err)
 	}
 }
