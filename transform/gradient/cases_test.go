@@ -160,6 +160,7 @@ func convCases() []gradientCase {
 		conv("depthwise", x(2, 4, 5, 5), x(4, 1, 3, 3), list("pads", 1, 1, 1, 1), integer("group", 4)),
 		conv("depthwise multiplier, stride", x(2, 3, 6, 5), x(6, 1, 3, 3), list("pads", 1, 1, 1, 1), integer("group", 3), list("strides", 2, 2)),
 		conv("1x7", x(1, 2, 4, 8), x(3, 2, 1, 7), list("pads", 0, 3, 0, 3)),
+		conv("1x3, rows padded", x(1, 2, 4, 8), x(3, 2, 1, 3), list("pads", 1, 1, 2, 1)),
 		conv("7x1", x(1, 2, 8, 4), x(3, 2, 7, 1), list("pads", 3, 0, 3, 0)),
 		conv("even kernel SAME_UPPER", x(1, 2, 5, 7), x(3, 2, 4, 2), str("auto_pad", "SAME_UPPER"), list("strides", 2, 1)),
 		conv("even kernel SAME_LOWER", x(1, 2, 5, 7), x(3, 2, 4, 2), str("auto_pad", "SAME_LOWER"), list("strides", 2, 1)),

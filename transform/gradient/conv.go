@@ -9,13 +9,11 @@ import (
 
 // window is the geometry of a convolution or pooling over the spatial dimensions, all sizes in elements.
 type window struct {
-	in, out             []int64 // spatial size of input and output
-	kernel              []int64
-	stride, dilation    []int64
-	padBegin, padEnd    []int64
-	batch, channels     int64 // of the input
-	ceil                bool
-	countIncludePadding bool
+	in, out          []int64 // spatial size of input and output
+	kernel           []int64
+	stride, dilation []int64
+	padBegin         []int64
+	batch, channels  int64 // of the input
 }
 
 // extent returns the input elements that a kernel of dilation d spans along dimension i.
@@ -50,11 +48,10 @@ func (c *Call) windowOf(kernel []int64) window {
 	w := window{
 		in: in[2:], out: out[2:], kernel: kernel, batch: in[0], channels: in[1],
 		stride: orOnes(n.Ints("strides")), dilation: orOnes(n.Ints("dilations")),
-		padBegin: repeat(0, rank), padEnd: repeat(0, rank),
-		ceil: n.Int("ceil_mode", 0) != 0, countIncludePadding: n.Int("count_include_pad", 0) != 0,
+		padBegin: repeat(0, rank),
 	}
 	if pads := n.Ints("pads"); pads != nil {
-		w.padBegin, w.padEnd = pads[:rank], pads[rank:]
+		w.padBegin = pads[:rank]
 	}
 	mode := n.Str("auto_pad", "NOTSET")
 	if mode == "SAME_UPPER" || mode == "SAME_LOWER" {
@@ -67,7 +64,6 @@ func (c *Call) windowOf(kernel []int64) window {
 			if mode == "SAME_LOWER" {
 				w.padBegin[i] = (total + 1) / 2
 			}
-			w.padEnd[i] = total - w.padBegin[i]
 		}
 	}
 	return w

@@ -2,6 +2,8 @@ package gradient_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,7 +59,7 @@ func TestFaults(t *testing.T) {
 		{"Einsum", nil, attrs(str("equation", "iijk->jk")), "takes a diagonal"},
 		{"Einsum", nil, attrs(str("equation", "ijkl->ijk")), "sum it by ReduceSum"},
 		{"GatherND", nil, attrs(integer("batch_dims", 1)), "batch_dims=1"},
-		{"ScatterND", nil, attrs(str("reduction", "mul")), "reduction=mul"},
+		{"ScatterND", nil, attrs(str("reduction", "mul")), "reduction=mul has no rule, none and add have"},
 		{"Clip", func(_ *onnxgraph.Graph, x *onnxgraph.Value) values { return values{x} }, nil, "no gradient by input 1"},
 		{"Clip", func(g *onnxgraph.Graph, _ *onnxgraph.Value) values {
 			bound := g.AddNode("Size", values{g.AddConstant("c", onnxgraph.NewScalar(true))}).Output(0)
@@ -85,6 +87,64 @@ func TestFaults(t *testing.T) {
 		y.SetType(onnxgraph.Float32, onnxgraph.Static(1, 1, 1, 1))
 		if err := gradient.Check(y, x); err == nil || !strings.Contains(err.Error(), c.reason) || !strings.Contains(err.Error(), c.op+` "`) {
 			t.Errorf("%s: got error %v, want one that says %q", c.op, err, c.reason)
+		}
+	}
+}
+
+// TestComputedInputs checks which inputs beside the first must be constants: the error names each of them that is computed, and no
+// other. Where they are left out, nothing is amiss.
+func TestComputedInputs(t *testing.T) {
+	for inputs, operators := range map[string]string{ // c for a constant, - for one that may be computed
+		"c":    "Tile ReduceSum ReduceMean ReduceMax ReduceMin ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSum ReduceLogSumExp",
+		"c-c":  "Pad",
+		"ccc":  "Resize",
+		"cccc": "Slice",
+		"-":    "Reshape Expand Squeeze Unsqueeze Gather GatherElements GatherND Split TopK",
+	} {
+		for _, op := range strings.Fields(operators) {
+			m := onnxgraph.New("case", 8, 18)
+			x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2))
+			if err != nil {
+				t.Fatal(err)
+			}
+			two := m.Graph.AddConstant("two", onnxgraph.NewTensor([]int64{1}, []int64{2}))
+			computed := m.Graph.AddNode("Neg", []*onnxgraph.Value{two}).Output(0)
+			computed.SetType(onnxgraph.Int64, onnxgraph.Static(1))
+			given := []*onnxgraph.Value{x}
+			for range inputs {
+				given = append(given, computed)
+			}
+			for _, given := range [][]*onnxgraph.Value{given, given[:1]} {
+				y := m.Graph.AddNode(op, given).Output(0)
+				y.SetType(onnxgraph.Float32, onnxgraph.Static(2))
+				err = gradient.Check(y, x)
+				for i, kind := range inputs {
+					refused := err != nil && strings.Contains(err.Error(), fmt.Sprintf("input %d, %q, is computed", i+1, computed.Name()))
+					if refused != (kind == 'c' && len(given) > 1) {
+						t.Errorf("%s of %d inputs: input %d is refused: %v", op, len(given), i+1, refused)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestNoDerivative checks that operators without a derivative are no fault, and let nothing pass.
+func TestNoDerivative(t *testing.T) {
+	for _, op := range strings.Fields("Shape Size Constant ConstantOfShape Equal Greater GreaterOrEqual Less LessOrEqual Not And Or Xor IsNaN IsInf " +
+		"NonZero Sign Floor Ceil Round ArgMax ArgMin Hardmax OneHot Range") {
+		m := onnxgraph.New("case", 8, 18)
+		x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := m.Graph.AddNode(op, []*onnxgraph.Value{x}).Output(0)
+		y.SetType(onnxgraph.Float32, onnxgraph.Static(1))
+		loss := m.Graph.AddNode("Mul", []*onnxgraph.Value{x, y}).Output(0)
+		loss.SetType(onnxgraph.Float32, onnxgraph.Static(1))
+		gradients, err := gradient.Of(onnxgraph.NewBuilder(m.Graph), loss, x)
+		if err != nil || gradients.Of[x].Producer() == nil || !slices.Contains(gradients.Of[x].Producer().Inputs(), y) || len(gradients.Of[x].Uses()) > 0 {
+			t.Errorf("%s: the gradient of a product with it is not it: %v, %v", op, gradients, err)
 		}
 	}
 }
@@ -224,6 +284,10 @@ func TestIntegersLetNothingPass(t *testing.T) {
 		"to an operator": func(g *onnxgraph.Graph, x value) value {
 			zero := g.AddConstant("zero", onnxgraph.NewTensor([]int64{1}, []int64{0}))
 			return back(g, op(g, onnxgraph.Int64, "Gather", []value{round(g, x), zero}))
+		},
+		"to an index": func(g *onnxgraph.Graph, x value) value {
+			table := g.AddConstant("table", onnxgraph.NewTensor([]int64{3}, []float32{1, 2, 3}))
+			return op(g, onnxgraph.Float32, "Gather", []value{table, round(g, x)})
 		},
 		"to an exponent": func(g *onnxgraph.Graph, x value) value {
 			two := g.AddConstant("two", onnxgraph.NewTensor([]int64{1}, []float32{2}))

@@ -14,8 +14,8 @@ import (
 var neutrals = map[string]float64{"Add": 0, "Sub": 0, "Mul": 1, "Div": 1, "Pow": 1}
 
 // TestNodes checks the nodes of gradients. None gives back what goes into it, such as a Transpose that keeps the order of the axes,
-// a Pad by nothing, or a product with 1: it would change no number, and take time in every step. None pads by less than nothing, which the CPU
-// understands, but no standard.
+// a Pad by nothing, or a product with 1: it would change no number, and take time in every step. None is a transposed convolution
+// where a plain one does. None pads by less than nothing, which the CPU understands, but no standard.
 func TestNodes(t *testing.T) {
 	orttest.Init(t)
 	for _, c := range gradientCases() {
@@ -59,6 +59,9 @@ func TestNodes(t *testing.T) {
 				}
 				if pads := n.Ints("pads"); len(pads) > 0 && slices.Min(pads) < 0 {
 					t.Errorf("%s has pads %v", n, pads)
+				}
+				if c.op == "Conv" && n.Is("ConvTranspose") && slices.Max(n.Ints("strides")) == 1 {
+					t.Errorf("%s has strides of 1: a Conv is faster", n)
 				}
 				if slices.Contains([]string{"Transpose", "Pad", "Slice", "Concat", "ReduceSum", "MatMul"}, n.OpType()) {
 					for _, v := range n.Inputs() {

@@ -26,10 +26,8 @@ func averagePoolRule(c *Call) value {
 // so. What ceil_mode reads beyond the padding counts along with it in some releases of ONNX Runtime (before operator set 19,
 // up to 1.24 at least) and not in others (1.29), so the operator tells, by what it makes of ones.
 func (c *Call) windowShares(w window) value {
-	askOperator := w.ceil && w.countIncludePadding
-	w.countIncludePadding = w.countIncludePadding && !askOperator
 	shares := c.constant("window_share", append([]int64{1, 1}, w.out...), w.shares())
-	if !askOperator {
+	if c.Node.Int("count_include_pad", 0) == 0 {
 		return shares
 	}
 	ones := c.b.Fill(c.dtype(), 1, append([]int64{1, 1}, w.in...)...)
@@ -46,19 +44,14 @@ func (c *Call) spreadWindow(w window, v value) value {
 	return c.cutReach(full, w)
 }
 
-// shares returns 1/(number of elements in the window) per output position, in row-major order. Padding counts if
-// countIncludePadding says so, what ceil_mode reads beyond it does not.
+// shares returns 1/(number of elements in the window) per output position, in row-major order, without padding.
 func (w window) shares() []float64 {
 	perDim := make([][]float64, w.rank())
 	for i := range perDim {
 		for l := range w.out[i] {
-			low, high := int64(0), w.in[i]
-			if w.countIncludePadding {
-				low, high = -w.padBegin[i], w.in[i]+w.padEnd[i]
-			}
 			n := 0.0
 			for t := range w.kernel[i] {
-				if p := l*w.stride[i] + t*w.dilation[i] - w.padBegin[i]; p >= low && p < high {
+				if p := l*w.stride[i] + t*w.dilation[i] - w.padBegin[i]; p >= 0 && p < w.in[i] {
 					n++
 				}
 			}
