@@ -37,8 +37,9 @@ test: setup ## gofmt, go vet and the tests that need nothing else; RCFREEZE_MODE
 test-all: export RCFREEZE_TEST_ALL = 1
 test-all: test ## all tests: also those beside peers (see make peers), which take long, and those that measure memory
 
-race: setup ## all that make test runs, under Go's race detector, in random order, three times: an hour on two cores
-	go test -race -shuffle on -count 3 -timeout 3h ./...
+race: setup ## all that make test runs, in random order: under Go's race detector, then three times; half an hour on two cores
+	go test -race -shuffle on -timeout 3h ./...
+	go test -shuffle on -count 3 -timeout 3h ./...
 
 fuzz: ## damage files of every kind at random, and read them; FUZZTIME=30m is for how long each, FUZZ=NPY for those of that name
 	@FUZZTIME=$(FUZZTIME) FUZZ=$(FUZZ) scripts/fuzz.sh

@@ -14,7 +14,7 @@ import (
 const (
 	most     = 10               // times the file's size
 	floor    = 32 << 20         // bytes, in addition
-	patience = 60 * time.Second // a hang, where inputs are looked for
+	patience = 10 * time.Second // a hang, where inputs are looked for
 )
 
 // Watch looks after a test of one file of that size; the function that it returns ends it, and fails the test if the test
