@@ -87,9 +87,18 @@ func (c *Call) reshape(a value, shape ...int64) value {
 	return c.op("Reshape", []value{a, c.b.Ints(shape...)})
 }
 
-func (c *Call) transpose(a value, perm ...int64) value {
-	if slices.IsSorted(perm) {
-		return a
+// transpose brings the axes of a, which has the given shape, into the order perm. Where only axes of one element move, the
+// elements stay in order.
+func (c *Call) transpose(a value, shape []int64, perm ...int64) value {
+	var moved, longer []int64
+	for _, p := range perm {
+		moved = append(moved, shape[p])
+		if shape[p] != 1 {
+			longer = append(longer, p)
+		}
+	}
+	if slices.IsSorted(longer) {
+		return c.as(a, shape, moved)
 	}
 	return c.op("Transpose", []value{a}, onnxgraph.Ints("perm", perm...))
 }

@@ -79,6 +79,7 @@ func gradientCases() []gradientCase {
 		{name: "axes", op: "Squeeze", inputs: []*input{x(2, 1, 3, 1), ints(1, -1)}},
 		{name: "axes", op: "Unsqueeze", inputs: []*input{x(2, 3), ints(0, -1)}},
 		{name: "cycle", op: "Transpose", inputs: []*input{x(2, 3, 4)}, attrs: attrs(list("perm", 1, 2, 0))},
+		{name: "of one element each", op: "Transpose", inputs: []*input{x(2, 1, 3, 1)}, attrs: attrs(list("perm", 3, 0, 2, 1))},
 		{name: "default", op: "Transpose", inputs: []*input{x(2, 3, 4)}},
 		{name: "rank grows", op: "Expand", inputs: []*input{x(3, 1), ints(2, 3, 4)}},
 		{name: "axis 1", op: "Concat", inputs: []*input{x(2, 3), x(2, 1), x(2, 2)}, attrs: attrs(integer("axis", 1))},

@@ -72,8 +72,8 @@ func (p path) check() error {
 			continue
 		}
 		reasons := rule.untyped(n)
-		if t := n.Output(0).DType(); reasons == nil && !n.Is("Cast") && (t == onnxgraph.Float16 || t == onnxgraph.BFloat16) {
-			reasons = []string{fmt.Sprintf("computes in %v, and training needs a model that computes in float32: %s", t, transform.MakeFloat32)}
+		if t := n.Output(0).DType(); !n.Is("Cast") && (t == onnxgraph.Float16 || t == onnxgraph.BFloat16) {
+			reasons = append(reasons, fmt.Sprintf("computes in %v, and training needs a model that computes in float32: %s", t, transform.MakeFloat32))
 		}
 		if reasons == nil { // rules look at types
 			reasons = rule.faults(&Call{Node: n, on: p.on}, p.needed)

@@ -123,11 +123,9 @@ func (c *Call) turned(w window, groups int64) value {
 		rank := w.rank()
 		weight = c.slice(weight, sequence(2, rank), repeat(-1, rank), repeat(smallestInt, rank), repeat(-1, rank))
 	}
-	m, cg, taps := shape[0]/groups, shape[1], count(w.kernel)
-	if m > 1 && cg > 1 {
-		weight = c.transpose(c.reshape(weight, groups, m, cg, taps), 0, 2, 1, 3)
-	}
-	return c.reshape(weight, append([]int64{groups * cg, m}, w.kernel...)...)
+	split := []int64{groups, shape[0] / groups, shape[1], count(w.kernel)}
+	weight = c.transpose(c.reshape(weight, split...), split, 0, 2, 1, 3)
+	return c.reshape(weight, append([]int64{groups * split[2], split[1]}, w.kernel...)...)
 }
 
 // convInputStrided returns dX by ConvTranspose without padding, cropped or padded afterwards: so no
@@ -175,10 +173,10 @@ func (c *Call) convWeight(w window, groups int64, x, dy value) value {
 	columnShifts := int64(len(columns))
 	length := count(positions)
 	a := c.stack(rows, w.batch, groups, m, length)
-	b := c.stack(columns, w.batch, groups, cg, length)
-	product := c.sum(c.op("MatMul", []value{a, c.transpose(b, 0, 1, 3, 2)}), false, 0)
-	product = c.reshape(product, groups, rowShifts, m, columnShifts, cg)
-	return c.reshape(c.transpose(product, 0, 2, 4, 1, 3), append([]int64{groups * m, cg}, w.kernel...)...)
+	b := c.transpose(c.stack(columns, w.batch, groups, cg, length), []int64{w.batch, groups, columnShifts * cg, length}, 0, 1, 3, 2)
+	split := []int64{groups, rowShifts, m, columnShifts, cg}
+	product := c.reshape(c.sum(c.op("MatMul", []value{a, b}), false, 0), split...)
+	return c.reshape(c.transpose(product, split, 0, 2, 4, 1, 3), append([]int64{groups * m, cg}, w.kernel...)...)
 }
 
 // rowShift places dY on the rows of X, so that row l of dY lies on the row of X that tap t reads for it.

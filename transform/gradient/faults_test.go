@@ -245,6 +245,24 @@ func TestHalfPrecision(t *testing.T) {
 	}
 }
 
+// TestUntypedInHalfPrecision has a node with two faults: the error tells both.
+func TestUntypedInHalfPrecision(t *testing.T) {
+	m := onnxgraph.New("case", 8, 18)
+	x, err := m.Graph.AddInput("x", onnxgraph.Float16, onnxgraph.Static(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	untyped := m.Graph.AddNode("Neg", []*onnxgraph.Value{x}).Output(0)
+	y := m.Graph.AddNode("Add", []*onnxgraph.Value{x, untyped}).Output(0)
+	y.SetType(onnxgraph.Float16, onnxgraph.Static(2))
+	err = gradient.Check(y, x)
+	for _, want := range []string{`Add "Add": computes in float16`, fmt.Sprintf(`Add "Add": value %q has no static shape`, untyped.Name())} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want one that says %s", err, want)
+		}
+	}
+}
+
 // TestLossOfOneElement checks that only a single number is differentiated, and that nothing is added otherwise.
 func TestLossOfOneElement(t *testing.T) {
 	for _, c := range []struct {

@@ -17,14 +17,14 @@ func gatherRule(c *Call) value {
 	perm := append([]int64{axis}, slices.DeleteFunc(sequence(0, len(x)), func(a int64) bool { return a == axis })...)
 	outer, inner := x[:axis], x[axis+1:]
 	// bring dY to [n, rest…], rows of which are added to rows of a zero [axis, rest…]
-	rows := c.reshape(c.dy(), append(append(slices.Clone(outer), n), inner...)...)
-	rows = c.transpose(rows, perm...)
+	split := append(append(slices.Clone(outer), n), inner...)
+	rows := c.transpose(c.reshape(c.dy(), split...), split, perm...)
 	moved := []int64{x[axis]}
 	for _, a := range perm[1:] {
 		moved = append(moved, x[a])
 	}
 	sum := c.op("ScatterND", []value{c.zeros(moved...), c.reshape(c.in(1), n, 1), rows}, addUp)
-	return c.transpose(sum, inverse(perm)...)
+	return c.transpose(sum, moved, inverse(perm)...)
 }
 
 // inverse returns the permutation that undoes perm.

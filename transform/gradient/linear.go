@@ -46,8 +46,8 @@ func matMulRule(c *Call) []value {
 	}
 	full := append(leading(rows, columns), rows[len(rows)-2], columns[len(columns)-1])
 	a, b, dy := c.as(c.in(0), shapeA, rows), c.as(c.in(1), shapeB, columns), c.as(c.dy(), c.shape(c.y()), full)
-	da := c.op("MatMul", []value{dy, c.swapLast(b, len(columns))})
-	db := c.op("MatMul", []value{c.swapLast(a, len(rows)), dy})
+	da := c.op("MatMul", []value{dy, c.swapLast(b, columns)})
+	db := c.op("MatMul", []value{c.swapLast(a, rows), dy})
 	batch := full[:len(full)-2]
 	da = c.sumTo(da, append(slices.Clone(batch), rows[len(rows)-2:]...), rows)
 	db = c.sumTo(db, append(slices.Clone(batch), columns[len(columns)-2:]...), columns)
@@ -77,9 +77,10 @@ func (c *Call) as(v value, from, to []int64) value {
 	return c.reshape(v, to...)
 }
 
-// swapLast transposes the last two of rank dimensions.
-func (c *Call) swapLast(v value, rank int) value {
+// swapLast transposes the last two dimensions of v, which has the given shape.
+func (c *Call) swapLast(v value, shape []int64) value {
+	rank := len(shape)
 	perm := sequence(0, rank)
 	perm[rank-2], perm[rank-1] = perm[rank-1], perm[rank-2]
-	return c.transpose(v, perm...)
+	return c.transpose(v, shape, perm...)
 }

@@ -14,8 +14,8 @@ func depthToSpaceRule(c *Call) value {
 		return c.unary("SpaceToDepth", c.dy(), size)
 	}
 	x, b := c.shape(c.x()), c.Node.Int("blocksize", 1)
-	split := c.reshape(c.dy(), x[0], x[1]/(b*b), x[2], b, x[3], b)
-	return c.reshape(c.transpose(split, 0, 1, 3, 5, 2, 4), x...)
+	split := []int64{x[0], x[1] / (b * b), x[2], b, x[3], b}
+	return c.reshape(c.transpose(c.reshape(c.dy(), split...), split, 0, 1, 3, 5, 2, 4), x...)
 }
 
 func spaceToDepthRule(c *Call) value {

@@ -10,13 +10,12 @@ func reshapeRule(c *Call) value { return c.reshape(c.dy(), c.shape(c.x())...) }
 
 // transposeRule applies the inverse permutation.
 func transposeRule(c *Call) value {
-	rank := c.rank(c.x())
 	perm := c.Node.Ints("perm")
 	if perm == nil { // reversed
-		perm = sequence(0, rank)
+		perm = sequence(0, c.rank(c.x()))
 		slices.Reverse(perm)
 	}
-	return c.transpose(c.dy(), inverse(perm)...)
+	return c.transpose(c.dy(), c.shape(c.y()), inverse(perm)...)
 }
 
 func expandRule(c *Call) value { return c.sumTo(c.dy(), c.shape(c.y()), c.shape(c.x())) }
