@@ -1,0 +1,96 @@
+package transform_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
+)
+
+// TestCosts counts what the report says of each convolution: numbers in the constants of the model, and of multiplications by
+// the sizes of what was computed.
+func TestCosts(t *testing.T) {
+	for _, c := range convcases.Cases {
+		for _, layout := range []transform.Layout{transform.Dense, transform.Depthwise} {
+			for _, between := range []transform.Between{transform.None, transform.ReLU, transform.BatchNorm, transform.BatchNormReLU} {
+				m := c.Model()
+				weight := product(m.Graph.Value(convcases.Weight).Constant().Dims())
+				positions := product(evaluate(t, m, c.Data()).Dims[2:])
+				bias := int64(0)
+				if c.Bias {
+					bias = c.Filters
+				}
+				rows, err := transform.Convert(m, transform.Options{Layout: layout, Between: between, Expansion: 2, Pointwise: transform.Random})
+				if err != nil {
+					t.Fatal(err)
+				}
+				row, b := rows[0], onlyBlock(t, m)
+				bank, pointwise := b.Bank.Constant(), b.Pointwise.Constant().Len()
+				norms := int64(0)
+				if slices.Contains([]transform.Between{transform.BatchNorm, transform.BatchNormReLU}, between) {
+					norms = 2 * bank.Dims()[0] // scale and shift
+				}
+				name := fmt.Sprintf("%s/%s/%s", c.Name, layout, between)
+				if want := (transform.Cost{Trainable: weight + bias, MACs: weight * positions}); row.Before != want {
+					t.Errorf("%s: before: %+v, want %+v", name, row.Before, want)
+				}
+				if want := (transform.Cost{Trainable: pointwise + bias + norms, Bank: bank.Len(), MACs: (bank.Len() + pointwise) * positions}); row.After != want {
+					t.Errorf("%s: after: %+v, want %+v", name, row.After, want)
+				}
+				if row.Operator != "Conv" || row.Groups != max(1, int(c.Groups)) || row.In != int(c.Input[1]) || row.Out != int(c.Filters) || row.Expansion != 2 ||
+					!slices.Equal(row.Kernel, ints(c.Kernel)) || row.NewKernel != nil || row.Error != nil || row.OutputError != nil || row.Condition != nil {
+					t.Errorf("%s: %+v", name, row)
+				}
+				if want := c.Strides; want != nil && !slices.Equal(row.Strides, ints(want)) {
+					t.Errorf("%s: strides %v, want %v", name, row.Strides, want)
+				}
+				again, err := transform.Plan(m, transform.Options{})
+				if err != nil || len(again) != 2 {
+					t.Fatalf("%s: %+v, %v", name, again, err)
+				}
+				held := transform.Cost{}
+				for _, row := range again {
+					if row.After != row.Before {
+						t.Errorf("%s: a block is to change from %+v to %+v", name, row.Before, row.After)
+					}
+					held = transform.Cost{Trainable: held.Trainable + row.After.Trainable, Bank: held.Bank + row.After.Bank, MACs: held.MACs + row.After.MACs}
+				}
+				if held.Trainable += norms; held != row.After {
+					t.Errorf("%s: the convolutions of the block cost %+v, the block %+v", name, held, row.After)
+				}
+			}
+		}
+	}
+}
+
+func ints(list []int64) []int {
+	out := make([]int, len(list))
+	for i, v := range list {
+		out[i] = int(v)
+	}
+	return out
+}
+
+// TestUnknownCosts says nothing of multiplications where the model does not say the output's size.
+func TestUnknownCosts(t *testing.T) {
+	for name, declare := range map[string][]onnxgraph.Dim{
+		"no shape": nil, "an open side": {{Size: 2}, {Size: 4}, {Size: -1}, {Size: 5}}, "no sides": {{Size: 2}, {Size: 4}},
+	} {
+		m := convcases.Cases[0].Model()
+		y := m.Graph.Outputs()[0]
+		m.Graph.RemoveOutputs()
+		m.Graph.AddOutput(y, onnxgraph.Float32, declare)
+		y.SetType(onnxgraph.Float32, declare)
+		rows, err := transform.Plan(m, transform.Options{})
+		if err != nil || rows[0].Before.MACs != 0 || rows[0].After.MACs != 0 || rows[0].After.Bank == 0 {
+			t.Errorf("%s: %+v, %v", name, rows, err)
+		}
+		choices, err := transform.PlanChoices(m, transform.Options{})
+		if err != nil || choices[0].Choices[0].After.MACs != 0 || choices[0].Choices[0].After.Bank == 0 {
+			t.Errorf("%s: %+v, %v", name, choices, err)
+		}
+	}
+}
