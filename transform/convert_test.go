@@ -230,6 +230,27 @@ func TestPointwise(t *testing.T) {
 	}
 }
 
+// TestIdentityComputesTheSame has the source's filters for a bank, also in a larger kernel: the block computes what the source does.
+func TestIdentityComputesTheSame(t *testing.T) {
+	for _, c := range convcases.Cases {
+		for _, o := range []transform.Options{{}, {Between: transform.BatchNorm}, {KernelSize: 7}} {
+			m := c.Model()
+			want := evaluate(t, m, c.Data())
+			o.Pointwise = transform.Identity
+			rows, err := transform.Convert(m, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := difference(t, evaluate(t, reloaded(t, m), c.Data()), want); d > 2e-6 && d > tolerance[c.DType] {
+				t.Errorf("%s, %+v: differs by %.2g", c.Name, o, d)
+			}
+			if isNew := len(rows[0].NewKernel) > 0; rows[0].Status == transform.Converted && isNew != (o.KernelSize > 0) {
+				t.Errorf("%s: the new kernel is %v", c.Name, rows[0].NewKernel)
+			}
+		}
+	}
+}
+
 // TestBankDependsOnSeedAndName gives two models the same bank if seed and block name are the same.
 func TestBankDependsOnSeedAndName(t *testing.T) {
 	hash := func(c convcases.Case, seed uint64) string {
@@ -246,6 +267,63 @@ func TestBankDependsOnSeedAndName(t *testing.T) {
 	plain, bias := convcases.Cases[0], convcases.Cases[1]
 	if hash(plain, 1) != hash(bias, 1) || hash(plain, 1) == hash(plain, 2) {
 		t.Error("the bank depends on something else than seed, name and shape, or not on the seed")
+	}
+}
+
+// TestOptionsAtTheirBounds tries the last values that are allowed, and the first that are not.
+func TestOptionsAtTheirBounds(t *testing.T) {
+	for _, c := range []struct {
+		o    transform.Options
+		want string // in the error, "" for none
+	}{
+		{transform.Options{}, ""},
+		{transform.Options{Expansion: 1 << 20}, ""},
+		{transform.Options{Expansion: 1<<20 + 1}, "must be from 1 to 1048576"},
+		{transform.Options{Expansion: -1}, "expansion -1"},
+		{transform.Options{KernelSize: 2}, ""},
+		{transform.Options{KernelSize: 1}, "kernel size 1"},
+		{transform.Options{KernelSize: -1}, "kernel size -1"},
+		{transform.Options{MinInChannels: -1}, "-1 input channels"},
+		{transform.Options{MinKernel: -1}, "kernel sizes from -1 to 0"},
+		{transform.Options{MaxKernel: -1}, "kernel sizes from 0 to -1"},
+		{transform.Options{MinKernel: 3, MaxKernel: 3}, ""},
+		{transform.Options{MinKernel: 3}, ""},
+		{transform.Options{MinKernel: 4, MaxKernel: 3}, "kernel sizes from 4 to 3"},
+		{transform.Options{MaxError: 0.99}, ""},
+		{transform.Options{MaxError: 1}, "maximal error 1"},
+		{transform.Options{MaxError: -0.1}, "maximal error -0.1"},
+		{transform.Options{KeepVariance: true, Pointwise: transform.Calibrate}, ""},
+		{transform.Options{KeepVariance: true}, "only calibrate knows a variance to keep"},
+		{transform.Options{Pointwise: transform.Identity}, ""},
+		{transform.Options{Pointwise: transform.Identity, Between: transform.BatchNormReLU}, ""},
+		{transform.Options{Pointwise: transform.Identity, MaxError: 0.1}, "there is no expansion to choose"},
+		{transform.Options{Pointwise: transform.Identity, Bank: "orthogonal"}, "the bank is the source's own filters"},
+		{transform.Options{Pointwise: transform.Identity, Expansion: 2}, "needs dense and 1"},
+		{transform.Options{Pointwise: transform.Identity, Layout: transform.Depthwise}, "needs dense and 1"},
+		{transform.Options{Pointwise: transform.Random, Between: transform.ReLU}, ""},
+		{transform.Options{Pointwise: transform.Random, Bank: "other"}, `bank "other"`},
+		{transform.Options{Pointwise: transform.Random, MaxError: 0.1}, "drawn weights have no error"},
+		{transform.Options{Pointwise: transform.Calibrate, Between: transform.BatchNorm}, ""},
+		{transform.Options{Pointwise: transform.Calibrate, Between: transform.ReLU}, "with a ReLU the block is not linear"},
+		{transform.Options{Between: transform.BatchNormReLU}, "with a ReLU the block is not linear"},
+		{transform.Options{Pointwise: "other"}, `pointwise "other"`},
+		{transform.Options{Include: []string{"c[a-z]*"}}, ""},
+		{transform.Options{Skip: []string{"["}}, `pattern "["`},
+	} {
+		err := c.o.Validate()
+		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("%+v: got error %v, want one with %q", c.o, err, c.want)
+		}
+		if c.want == "" {
+			continue
+		}
+		for name, pass := range map[string]error{
+			"plan": second(transform.Plan(convcases.Cases[0].Model(), c.o)), "convert": second(transform.Convert(convcases.Cases[0].Model(), c.o)),
+		} {
+			if pass == nil || !strings.Contains(pass.Error(), c.want) {
+				t.Errorf("%s: %+v: got error %v, want one with %q", name, c.o, pass, c.want)
+			}
+		}
 	}
 }
 

@@ -140,7 +140,9 @@ func (b brokenCalibration) Moments(l transform.Layer) (projection.Moments, error
 	return m, b.fail("Moments")
 }
 
-func (b brokenCalibration) Replace(transform.Layer, []float64, []float64) error { return b.fail("Replace") }
+func (b brokenCalibration) Replace(transform.Layer, []float64, []float64) error {
+	return b.fail("Replace")
+}
 
 // TestCalibrationFails returns what a calibration says.
 func TestCalibrationFails(t *testing.T) {

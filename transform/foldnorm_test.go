@@ -133,6 +133,18 @@ func TestFoldRefuses(t *testing.T) {
 		"5 output channels": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
 			conv(m).SetInput(1, m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 5, 3, 3, 3)))
 		},
+		"malformed: its weight has dims [4]": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			conv(m).SetInput(1, m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 4)))
+		},
+		"malformed: its weight has dims [4 3 0 3]": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			conv(m).SetInput(1, m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 4, 3, 0, 3)))
+		},
+		"its weight is of type int32": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			conv(m).SetInput(1, m.Graph.AddConstant("w", onnxgraph.NewTensor([]int64{4, 3, 3, 3}, make([]int32, 108))))
+		},
+		"its input 3 has 5 numbers, input 1 has 4": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			norm.SetInput(3, m.Graph.AddConstant("mean", convcases.Draw(onnxgraph.Float32, 1, 5)))
+		},
 		"its variance -0.5 of channel 2, with epsilon": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
 			norm.Input(4).SetConstant(onnxgraph.NewTensor([]int64{4}, []float32{1, 1, -0.5, 1}))
 		},
@@ -158,6 +170,27 @@ func TestFoldRefuses(t *testing.T) {
 		outcomes, err := transform.FoldBatchNorm(m)
 		if err != nil || len(outcomes) != 1 || outcomes[0].Status != transform.Skipped || !strings.Contains(outcomes[0].Reason, reason) {
 			t.Errorf("want it skipped for %q, got %+v, %v", reason, outcomes, err)
+		}
+	}
+}
+
+// TestFoldOldVersions folds normalisations of versions before 7 only if they say that they are for inference.
+func TestFoldOldVersions(t *testing.T) {
+	for _, c := range []struct {
+		opset int64
+		attrs []onnxgraph.Attribute
+		folds bool
+	}{
+		{6, nil, false}, {6, []onnxgraph.Attribute{onnxgraph.Int("is_test", 0)}, false}, {6, []onnxgraph.Attribute{onnxgraph.Int("is_test", 1)}, true},
+		{7, nil, true}, {8, []onnxgraph.Attribute{onnxgraph.Int("spatial", 1)}, true}, {14, []onnxgraph.Attribute{onnxgraph.Int("training_mode", 0)}, true},
+	} {
+		row := cases("bias")
+		row.Opset = c.opset
+		m := row.Model()
+		addNorm(m, 4).SetAttr(c.attrs...)
+		outcomes, err := transform.FoldBatchNorm(m)
+		if err != nil || len(outcomes) != 1 || (outcomes[0].Status == transform.Folded) != c.folds {
+			t.Errorf("version %d: %+v, %v, want it folded: %v", c.opset, outcomes, err, c.folds)
 		}
 	}
 }

@@ -235,6 +235,12 @@ func TestReplaceSigmoidHead(t *testing.T) {
 		{"two of two, a logit", ended(1, plain, 2, 1), 2, 2, []int64{2, 1}, "Gemm"},
 		{"three of two", ended(1, sigmoid, 2, 1), 3, 2, []int64{2, 3}, "Softmax"},
 		{"three of two, a logit", ended(1, plain, 2, 1), 3, 2, []int64{2, 3}, "Gemm"},
+		{"three of five, channels last", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			conv := b.op("Conv", b.op("GlobalAveragePool", x), b.constant("fc.weight", 5, 6, 1, 1), b.constant("fc.bias", 5))
+			last := b.op("Sigmoid", b.op("Transpose", conv, onnxgraph.Ints("perm", 0, 2, 3, 1)))
+			last.SetType(onnxgraph.Float32, onnxgraph.Static(2, 1, 1, 5))
+			return b.op("Flatten", last)
+		}, 2, 5), 3, 5, []int64{2, 3}, "Softmax"},
 		{"two of five by themselves", ended(5, sigmoid, 2, 5), 2, 5, []int64{2, 2}, "Softmax"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -253,6 +259,18 @@ func TestReplaceSigmoidHead(t *testing.T) {
 			}
 			if last := transform.LastOperator(output); last.OpType() != c.last {
 				t.Errorf("the output comes from %s, want %s", last.OpType(), c.last)
+			}
+			if c.last != "Softmax" {
+				return
+			}
+			for row := range slices.Chunk(convcases.ArrayOf(out).Data, c.classes) { // probabilities of one of all classes
+				sum := 0.0
+				for _, p := range row {
+					sum += p
+				}
+				if math.Abs(sum-1) > 1e-5 {
+					t.Errorf("the probabilities add up to %v", sum)
+				}
 			}
 		})
 	}
@@ -288,6 +306,22 @@ func TestReplaceHeadAsBuilt(t *testing.T) {
 			!slices.Equal(convcases.ArrayOf(v.Constant()).Data, convcases.ArrayOf(other.Constant()).Data) {
 			t.Errorf("%s differs", v.Name())
 		}
+	}
+}
+
+// TestReplaceHeadBehindBlocks has frozen blocks in front of the layer, which stay.
+func TestReplaceHeadBehindBlocks(t *testing.T) {
+	m := headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		return heads["linear"](b, b.op("Conv", x, b.constant("w", 6, 6, 3, 3), onnxgraph.Ints("pads", 1, 1, 1, 1)))
+	}, 2, oldClasses)
+	if _, err := transform.Convert(m, transform.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := transform.ReplaceHead(m, newClasses, 1); err != nil {
+		t.Fatal(err)
+	}
+	if onlyBlock(t, m); m.Graph.Value("fc.weight").Constant().Dims()[0] != newClasses {
+		t.Error("the layer has its old weight")
 	}
 }
 

@@ -93,6 +93,30 @@ func TestLogits(t *testing.T) {
 			}
 		})
 	}
+	for _, c := range []struct {
+		dims    []onnxgraph.Dim
+		dtype   onnxgraph.DType
+		classes int
+		binary  bool
+	}{
+		{row(4), onnxgraph.Float32, 4, false}, {row(2), onnxgraph.Float16, 2, false}, {row(1), onnxgraph.Float32, 2, true}, {row(), onnxgraph.Float32, 2, true},
+		{row(1, 1, 1), onnxgraph.Float32, 2, true}, {row(3, 1, 1), onnxgraph.Float32, 3, false}, {row(3, 2, 1), onnxgraph.Float32, 0, false},
+		{row(3, 1, 2), onnxgraph.Float32, 0, false}, {row(3, 1), onnxgraph.Float32, 0, false}, {row(1, 1), onnxgraph.Float32, 0, false},
+		{row(3, 1, 1, 1), onnxgraph.Float32, 0, false}, {[]onnxgraph.Dim{}, onnxgraph.Float32, 0, false}, {nil, onnxgraph.Undefined, 0, false},
+		{row(4), onnxgraph.Int64, 0, false}, {row(1), onnxgraph.Int64, 0, false}, {row(0), onnxgraph.Float32, 0, false}, {row(-1), onnxgraph.Float32, 0, false},
+		{onnxgraph.Static(4), onnxgraph.Float32, 0, false}, {onnxgraph.Static(1), onnxgraph.Float32, 2, true},
+	} {
+		m := onnxgraph.New("net", 8, 18)
+		v, err := m.Graph.AddInput("x", onnxgraph.Float32, []onnxgraph.Dim{open, {Size: 3}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := m.Graph.AddNode("Relu", []*onnxgraph.Value{v}).Output(0)
+		m.Graph.AddOutput(y, c.dtype, c.dims)
+		if got, binary := transform.Classes(y), transform.IsBinary(y); got != c.classes || binary != c.binary {
+			t.Errorf("%v of %v: %d classes, a single number: %v; want %d, %v", c.dims, c.dtype, got, binary, c.classes, c.binary)
+		}
+	}
 	m := withOutputs(t, outputs{"features": {{Size: 0}, {Size: -1}}, "logits": row(4)})
 	if err := transform.ChooseLogits(m, "scores"); err == nil || !strings.Contains(err.Error(), "\n  features: float32 [0, ?]\n  logits: float32 [N, 4]") {
 		t.Errorf("an output that there is not: error %v", err)

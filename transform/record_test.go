@@ -95,6 +95,22 @@ func TestDamagedSizes(t *testing.T) {
 		"groups below 0":             group(1, -1),
 		"groups that do not divide":  group(1, 3),
 		"other groups of the bank's": group(0, 1),
+		"more filters in the bank": func(t *testing.T, m *onnxgraph.Model) {
+			m.Graph.Value("conv.bank").SetConstant(convcases.Draw(onnxgraph.Float32, 1, 7, 1, 3, 3)) // of which 2 for each of 3 channels
+		},
+		"filters of two channels in the bank": func(t *testing.T, m *onnxgraph.Model) {
+			m.Graph.Value("conv.bank").SetConstant(convcases.Draw(onnxgraph.Float32, 1, 6, 2, 3, 3))
+		},
+		"a bank without a kernel": func(t *testing.T, m *onnxgraph.Model) {
+			m.Graph.Value("conv.bank").SetConstant(convcases.Draw(onnxgraph.Float32, 1, 6, 1))
+			m.Graph.Value("conv.pointwise").SetConstant(convcases.Draw(onnxgraph.Float32, 1, 4, 6))
+		},
+		"fewer axes in the pointwise weight": func(t *testing.T, m *onnxgraph.Model) {
+			m.Graph.Value("conv.pointwise").SetConstant(convcases.Draw(onnxgraph.Float32, 1, 4, 6, 1))
+		},
+		"a pointwise weight of a larger kernel": func(t *testing.T, m *onnxgraph.Model) {
+			m.Graph.Value("conv.pointwise").SetConstant(convcases.Draw(onnxgraph.Float32, 1, 4, 6, 1, 3))
+		},
 	} {
 		m := converted(t, convcases.Cases[0], transform.Options{Layout: transform.Depthwise, Expansion: 2})
 		touch(t, m)

@@ -45,8 +45,11 @@ func Reinit(m *onnxgraph.Model, o ReinitOptions) ([]Parameter, error) {
 	drawn := map[*onnxgraph.Value]bool{}
 	for i := range blocks {
 		b := &blocks[i]
-		if bank := b.Bank; tensors[bank] != nil && !drawn[bank] {
-			tensors[bank], drawn[bank] = b.redraw(o.Seed), true
+		if bank := b.Bank; tensors[bank] != nil {
+			again := b.redraw(o.Seed)
+			if !drawn[bank] { // those that share it have that of the first
+				tensors[bank], drawn[bank] = again, true
+			}
 		}
 		if tensors[b.Pointwise] != nil {
 			b.Record.Pointwise, b.Record.Trained = Random, false

@@ -52,6 +52,38 @@ func TestStartBanks(t *testing.T) {
 	}
 }
 
+// TestStartSharedBank draws the bank that two blocks share anew: it is what Convert draws for the first of them, and both blocks
+// are recorded so.
+func TestStartSharedBank(t *testing.T) {
+	shared := func(seed uint64) *onnxgraph.Model {
+		m := cases("bias").Model()
+		conv := m.Graph.Nodes()[0]
+		n := m.Graph.AddNode("Conv", conv.Inputs())
+		n.Rename("other")
+		m.Graph.AddOutput(n.Output(0), onnxgraph.Float32, nil)
+		if _, err := transform.Convert(m, transform.Options{Seed: seed, Pointwise: transform.Random}); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	m, want := shared(1), shared(7)
+	if err := transform.Learned.Start(m, 7, true); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(constantBytes(t, m, "conv.bank"), constantBytes(t, want, "conv.bank")) {
+		t.Error("the bank is not what Convert draws")
+	}
+	blocks, err := transform.Blocks(reloaded(t, m))
+	if err != nil || len(blocks) != 2 {
+		t.Fatalf("%d blocks, %v", len(blocks), err)
+	}
+	for _, b := range blocks {
+		if b.Record.Seed != 7 {
+			t.Errorf("block %q is recorded with the seed %d", b.Name, b.Record.Seed)
+		}
+	}
+}
+
 // TestStart says of each variant what of a model is drawn anew.
 func TestStart(t *testing.T) {
 	for _, c := range []struct {

@@ -95,6 +95,26 @@ var weights = []struct {
 	{"Unsqueeze and Squeeze by attribute", 11, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Unsqueeze", nil, []onnxgraph.Attribute{onnxgraph.Ints("axes", 0, 3)}}, step{"Squeeze", nil, []onnxgraph.Attribute{onnxgraph.Ints("axes", 3, 0)}})
 	}, ""},
+	{"Squeeze of one of two", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 1, 4, 3, 3, 1), step{"Squeeze", []int64{0}, nil})
+	}, ""},
+	{"Squeeze of one of two, by attribute", 11, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 1, 4, 3, 3, 1), step{"Squeeze", nil, []onnxgraph.Attribute{onnxgraph.Ints("axes", 0)}})
+	}, ""},
+	{"Flatten of all but the first axis, Reshape", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 9), step{"Flatten", nil, nil}, step{"Reshape", []int64{4, 3, 3, 3}, nil})
+	}, ""},
+	{"Flatten at both ends, Reshape", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 27), step{"Flatten", nil, []onnxgraph.Attribute{onnxgraph.Int("axis", 0)}},
+			step{"Flatten", nil, []onnxgraph.Attribute{onnxgraph.Int("axis", 2)}}, step{"Flatten", nil, []onnxgraph.Attribute{onnxgraph.Int("axis", -2)}}, step{"Reshape", []int64{4, 3, 3, 3}, nil})
+	}, ""},
+	{"Cast from integers", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		data := make([]int32, 4*27)
+		for i := range data {
+			data[i] = int32(i%5 - 2)
+		}
+		return chain(g, g.AddConstant("w", onnxgraph.NewTensor([]int64{4, 3, 3, 3}, data)), step{"Cast", nil, []onnxgraph.Attribute{onnxgraph.Int("to", int64(onnxgraph.Float32))}})
+	}, ""},
 	{"ConstantOfShape", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		value := onnxgraph.TensorAttr("value", onnxgraph.NewTensor([]int64{1}, []float32{0.3}))
 		return chain(g, nil, step{"ConstantOfShape", []int64{4, 3, 3, 3}, []onnxgraph.Attribute{value}})
@@ -106,6 +126,10 @@ var weights = []struct {
 	{"computed from constants", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Tanh", nil, nil})
 	}, `is computed by Tanh "Tanh" from constants: export the model with constant folding`},
+	{"computed from one constant by two ways", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		v := chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Tanh", nil, nil})
+		return g.AddNode("Add", []*onnxgraph.Value{v, v}).Output(0)
+	}, `is computed by Add "Add" from constants`},
 	{"computed from constants, an input absent", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return g.AddNode("Clip", []*onnxgraph.Value{drawnWeight(g, 4, 3, 3, 3), nil, g.AddConstant("most", onnxgraph.NewScalar(float32(1)))}).Output(0)
 	}, `is computed by Clip "Clip" from constants`},
@@ -209,6 +233,9 @@ func TestWeights(t *testing.T) {
 			}
 			if outcomes, err := transform.Merge(m); err != nil || outcomes[0].Status != transform.Merged {
 				t.Fatalf("%+v, %v", outcomes, err)
+			}
+			if name := m.Graph.Nodes()[0].Input(1).Name(); strings.HasPrefix(name, "ints") {
+				t.Errorf("the merged weight is called %q, as a shape is", name)
 			}
 			compare(t, "the merged convolution", execute(t, reloaded(t, m), c.Data()), want)
 		})

@@ -211,7 +211,7 @@ func denseOf(v *onnxgraph.Value) (*onnxgraph.Tensor, error) {
 
 // checkTensor reports numbers that are finite, and would not be in the new type.
 func (c *converter) checkTensor(t *onnxgraph.Tensor, err error) error {
-	if err != nil || t == nil || !c.changes(t.DType()) || c.to == onnxgraph.Float32 && t.DType() != onnxgraph.Float64 {
+	if t == nil || !c.changes(t.DType()) || c.to == onnxgraph.Float32 && t.DType() != onnxgraph.Float64 {
 		return err
 	}
 	const largest16 = 65504
@@ -225,8 +225,8 @@ func (c *converter) checkTensor(t *onnxgraph.Tensor, err error) error {
 	}
 	largest := 0.0
 	for _, v := range data {
-		if !math.IsInf(v, 0) {
-			largest = max(largest, math.Abs(v)) // which a NaN is not
+		if size := math.Abs(v); size > largest && !math.IsInf(v, 0) { // a NaN is not above any number
+			largest = size
 		}
 	}
 	if largest > limit {

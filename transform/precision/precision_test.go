@@ -1,7 +1,10 @@
 package precision_test
 
 import (
+	"encoding/binary"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +14,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 	"github.com/rcfreeze/rcfreeze/transform/precision"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 const (
@@ -424,7 +428,7 @@ func TestConvertOldFormat(t *testing.T) {
 	m.Graph.Rename(y, convcases.Y)
 	m.Graph.AddOutput(y, single, onnxgraph.Static(1, 4, 10, 10))
 	data := in(t, half, convcases.Draw(single, 9, 1, 2, 6, 6))
-	want := run(t, m, in(t, single, data))
+	want, inputs := run(t, m, in(t, single, data)), len(m.Graph.Inputs())
 	for _, to := range []onnxgraph.DType{half, single} { // there, and back
 		r, err := precision.Convert(m, to)
 		if err != nil {
@@ -432,6 +436,9 @@ func TestConvertOldFormat(t *testing.T) {
 		}
 		if !slices.Equal(r.Inputs, []string{convcases.X}) || !slices.Equal(r.Outputs, []string{convcases.Y}) {
 			t.Errorf("to %v: changed inputs %v and outputs %v, want x and y", to, r.Inputs, r.Outputs)
+		}
+		if n := len(m.Graph.Inputs()); n != inputs {
+			t.Errorf("to %v: %d inputs, there were %d", to, n, inputs)
 		}
 		if m, err = parsed(m); err != nil {
 			t.Fatal(err)
@@ -567,5 +574,131 @@ func TestConvertUnreadCast(t *testing.T) {
 	})
 	if _, err := precision.Convert(m, single); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestConvertAtTheBounds converts the largest numbers that a type holds, and what is not finite, which every type has.
+func TestConvertAtTheBounds(t *testing.T) {
+	for _, c := range []struct {
+		from, to onnxgraph.DType
+		largest  float64
+	}{{single, half, 65504}, {double, half, 65504}, {double, single, math.MaxFloat32}} {
+		want := []float64{c.largest, -c.largest, math.Inf(1), math.Inf(-1), math.NaN(), 0}
+		m := newModel(t, c.from, c.from, func(g *network, x *onnxgraph.Value) *onnxgraph.Value { return g.op("Add", x, g.numbers(want...)) })
+		if _, err := precision.Convert(m, c.to); err != nil {
+			t.Errorf("%v to %v: %v", c.from, c.to, err)
+			continue
+		}
+		got, err := m.Graph.Value("numbers").Constant().Float64s()
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, c.to.String(), convcases.Array{Data: got}, convcases.Array{Data: want}, 0)
+		if data := m.Graph.Value("numbers").Constant(); data.DType() != c.to {
+			t.Errorf("%v to %v: the numbers are %v", c.from, c.to, data.DType())
+		}
+		beyond := newModel(t, c.from, c.from, func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
+			return g.op("Add", x, g.numbers(0, math.NaN(), 0, -1.001*c.largest, 0, 0))
+		})
+		if _, err := precision.Convert(beyond, c.to); err == nil || !strings.Contains(err.Error(), "beyond the largest") {
+			t.Errorf("%v to %v, beyond: error %v", c.from, c.to, err)
+		}
+	}
+}
+
+// TestConvertAddsNothing leaves operators that make float32 by themselves as they are in float32.
+func TestConvertAddsNothing(t *testing.T) {
+	m := newModel(t, half, half, func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
+		filled := g.op("ConstantOfShape", g.ints(1))
+		drawn := g.AddNode("RandomNormal", nil, onnxgraph.Ints("shape", 1)).Output(0)
+		return g.op("Sum", g.cast(x, single), filled, drawn)
+	})
+	if _, err := precision.Convert(m, single); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range m.Graph.Nodes() {
+		if n.Has("value") || n.Has("dtype") {
+			t.Errorf("%s has the attributes %v", n, n.Attributes())
+		}
+	}
+}
+
+// TestConvertUnreadable names the constant whose data is gone, and changes nothing.
+func TestConvertUnreadable(t *testing.T) {
+	m := newModel(t, single, single, func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
+		return g.op("Conv", x, g.constant(20, 2, 5, 5))
+	})
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if err := m.Save(path, onnxgraph.ExternalAll); err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnxgraph.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := filepath.Glob(path + ".*.data")
+	if err != nil || len(data) != 1 {
+		t.Fatalf("data files: %v, %v", data, err)
+	}
+	if err := os.Remove(data[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := precision.Convert(m, half); err == nil || !strings.Contains(err.Error(), `constant "drawn": `) {
+		t.Errorf("got error %v", err)
+	}
+	if m.Graph.Inputs()[0].DType() != single || m.Graph.Value("drawn").DType() != single {
+		t.Error("the model was changed")
+	}
+}
+
+// TestConvertSparse converts a sparse initializer, which is dense then; one whose indices are wrong it names.
+func TestConvertSparse(t *testing.T) {
+	orttest.Init(t)
+	const name, other = "sparse", "others"
+	number := func(field protowire.Number, v uint64) []byte {
+		return protowire.AppendVarint(protowire.AppendTag(nil, field, protowire.VarintType), v)
+	}
+	message := func(field protowire.Number, parts ...[]byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, field, protowire.BytesType), slices.Concat(parts...))
+	}
+	build := func(index uint64) *onnxgraph.Model {
+		m := newModel(t, single, single, func(g *network, x *onnxgraph.Value) *onnxgraph.Value {
+			return g.op("Add", x, g.cast(g.AddConstant(name, onnxgraph.NewTensor([]int64{6}, make([]float64, 6))), single))
+		})
+		data, err := m.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The dense one takes another name, and a sparse one, field 15 of a graph, its place.
+		data = []byte(strings.Replace(string(data), string(message(8, []byte(name))), string(message(8, []byte(other))), 1))
+		raw := binary.LittleEndian.AppendUint64(nil, math.Float64bits(2.5))
+		values := message(1, number(1, 1), number(2, uint64(double)), message(9, raw), message(8, []byte(name)))
+		indices := message(2, number(1, 1), number(2, 7), number(7, index))
+		m, err = onnxgraph.Parse(append(data, message(7, message(15, values, indices, number(3, 6)))...), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		onnxgraph.RemoveUnused(m.Graph.Value(other))
+		return m
+	}
+	m := build(4)
+	if precision.IsAll(m, single) {
+		t.Error("a sparse float64 constant counts as float32")
+	}
+	r, err := precision.Convert(m, single)
+	if err != nil || r.Constants != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if !precision.IsAll(m, single) {
+		t.Error("not all is float32")
+	}
+	got := m.Graph.Value(name).Constant()
+	if got == nil || got.DType() != single {
+		t.Fatalf("the constant is %v", got)
+	}
+	near(t, name, convcases.ArrayOf(got), convcases.Array{Dims: []int64{6}, Data: []float64{0, 0, 0, 0, 2.5, 0}}, 0)
+	run(t, m, convcases.Draw(single, 1, 1, 2, 6, 6))
+	if _, err := precision.Convert(build(6), single); err == nil || !strings.Contains(err.Error(), `constant "sparse": `) {
+		t.Errorf("an index that is none: error %v", err)
 	}
 }
