@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -13,24 +14,19 @@ import (
 // feed fills the step's inputs.
 func (t *trainer) feed(batch *dataset.Batch, rate float64) error {
 	p := t.at.Position
-	if err := fill(t.stepper, t.step.Image, batch.Images); err != nil {
-		return err
-	}
-	if err := fill(t.stepper, trainstep.LabelsInput, batch.Labels); err != nil {
-		return err
+	faults := []error{
+		fill(t.stepper, t.step.Image, batch.Images),
+		fill(t.stepper, trainstep.LabelsInput, batch.Labels),
+		fill(t.stepper, trainstep.LearningRateInput, []float32{float32(rate)}),
 	}
 	if t.step.HasDropout {
 		s := filterbank.NewStream(t.Recipe.Seed, fmt.Sprintf("dropout/%d", p.Epoch*t.loader.Steps()+p.Step))
-		if err := fill(t.stepper, trainstep.DropoutStreamInput, []int64{int64(s.Add), int64(s.Xor)}); err != nil {
-			return err
-		}
+		faults = append(faults, fill(t.stepper, trainstep.DropoutStreamInput, []int64{int64(s.Add), int64(s.Xor)}))
 	}
 	if t.Recipe.GradAccumSteps > 1 {
-		if err := fill(t.stepper, trainstep.UpdateInput, []float32{t.Recipe.share(p.Step, t.loader.Steps())}); err != nil {
-			return err
-		}
+		faults = append(faults, fill(t.stepper, trainstep.UpdateInput, []float32{t.Recipe.share(p.Step, t.loader.Steps())}))
 	}
-	return fill(t.stepper, trainstep.LearningRateInput, []float32{float32(rate)})
+	return errors.Join(faults...)
 }
 
 func fill[T onnxgraph.Element](s *ort.Stepper, name string, data []T) error {

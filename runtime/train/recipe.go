@@ -138,26 +138,28 @@ func (r Recipe) StepOptions() trainstep.Options {
 
 // Select sets Trained to what trains of a model in a variant, with Train and Freeze, as far as it comes after TrainFrom.
 func (r *Recipe) Select(m *onnxgraph.Model, v transform.Variant) error {
-	trained, err := transform.Selection{Variant: v, Train: r.Train, Freeze: r.Freeze}.Trained(m)
-	if err != nil {
-		return err
-	}
+	after := func(names []string) ([]string, error) { return names, nil }
 	if r.TrainFrom != "" {
 		n, err := transform.FindNode(m, r.TrainFrom)
 		if err != nil {
 			return err
 		}
-		if trained, err = transform.After(m, n, trained); err != nil {
-			return err
+		after = func(names []string) ([]string, error) { return transform.After(m, n, names) }
+	}
+	choose := func(train, freeze []string) ([]string, error) {
+		names, err := transform.Selection{Variant: v, Train: train, Freeze: freeze}.Trained(m)
+		if err != nil {
+			return nil, err
 		}
-		for _, pattern := range r.Train {
-			asked, err := transform.Selection{Variant: v, Train: []string{pattern}, Freeze: []string{"*"}}.Trained(m)
-			if err != nil {
-				return err
-			}
-			if _, err := transform.After(m, n, asked); err != nil {
-				return fmt.Errorf("training what matches %q: %w", pattern, err)
-			}
+		return after(names)
+	}
+	trained, err := choose(r.Train, r.Freeze)
+	if err != nil {
+		return err
+	}
+	for _, pattern := range r.Train {
+		if _, err := choose([]string{pattern}, []string{"*"}); err != nil {
+			return fmt.Errorf("training what matches %q: %w", pattern, err)
 		}
 	}
 	if len(trained) == 0 {

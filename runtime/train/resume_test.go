@@ -400,11 +400,12 @@ func TestBestIsLost(t *testing.T) {
 	}
 }
 
-// TestSaveEvery checks when checkpoints are saved within an epoch: never, or after every step.
+// TestSaveEvery checks when checkpoints are saved within an epoch: never, also where there is not yet time for it, or after every step.
 func TestSaveEvery(t *testing.T) {
 	for every, want := range map[time.Duration]string{
-		0: "1/0 1/0 1/0 1/0 2/0 2/0 2/0 2/0",
-		1: "1/0 1/1 1/2 1/3 2/0 2/1 2/2 2/3",
+		0:                "1/0 1/0 1/0 1/0 2/0 2/0 2/0 2/0",
+		1000 * time.Hour: "1/0 1/0 1/0 1/0 2/0 2/0 2/0 2/0",
+		1:                "1/0 1/1 1/2 1/3 2/0 2/1 2/2 2/3",
 	} {
 		r := newRun(t, leNet(t), transform.Baseline)
 		r.Recipe.Epochs, r.SaveEvery = 2, every

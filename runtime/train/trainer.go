@@ -157,6 +157,9 @@ func (t *trainer) kept() (map[string]*onnxgraph.Tensor, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := c.check(t.Recipe, t.at.Source); err != nil {
+			return nil, fmt.Errorf("taking the best weights from %s: %w", t.Folder.best(), err)
+		}
 		return c.states, nil
 	}
 	return t.states()

@@ -1,0 +1,118 @@
+package train_test
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// TestFailingStep has a training image that ONNX Runtime cannot compute, as it leads to an index outside of a tensor: the run fails,
+// names the step, and does not say that it was stopped.
+func TestFailingStep(t *testing.T) {
+	m := linear(t)
+	g := m.Graph
+	brightest := g.AddNode("ReduceMax", []*onnxgraph.Value{g.Inputs()[0]}, onnxgraph.Int("keepdims", 0))
+	index := g.AddNode("Cast", brightest.Outputs(), onnxgraph.Int("to", int64(onnxgraph.Int64)))
+	zeros := g.AddConstant("zeros", onnxgraph.NewTensor([]int64{3}, []float32{0, 0, 0})) // for what is up to 0.3 + 0.2·3
+	logits := g.Outputs()[0]
+	sum := g.AddNode("Add", []*onnxgraph.Value{logits, g.AddNode("Gather", []*onnxgraph.Value{zeros, index.Output(0)}).Output(0)})
+	g.RemoveOutputs()
+	g.AddOutput(sum.Output(0), onnxgraph.Float32, nil)
+	r := newRun(t, m, transform.Baseline)
+	r.Recipe.Trained = []string{"weight", "bias"}
+	r.Recipe.BatchSize, r.Recipe.Epochs = 10, 1
+	folder := t.TempDir()
+	labels := []byte{0, 1, 2, 3, 0, 1, 2, 3, 0, 1}
+	datasettest.WriteIDX(t, folder, "train", side, labels, func(i, _, _ int) byte { return map[bool]byte{true: 255, false: 9}[i == 4] })
+	datasettest.WriteIDX(t, folder, "t10k", side, labels, func(int, int, int) byte { return 9 })
+	open := func(s dataset.Split) *dataset.Dataset {
+		d, err := dataset.Open(folder, dataset.Options{Split: s, Classes: classes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	r.Train, r.Test = open(dataset.Train), open(dataset.Test)
+	_, err := r.Do(context.Background())
+	if err == nil || !strings.Contains(err.Error(), "epoch 1, step 1: ") || strings.Contains(err.Error(), "--resume") {
+		t.Errorf("got error %v", err)
+	}
+}
+
+// TestImagesGoAway removes image files from under a run: it fails, names the file, and does not say that it was stopped.
+func TestImagesGoAway(t *testing.T) {
+	for _, split := range []string{"train", "test"} {
+		t.Run(split, func(t *testing.T) {
+			folder := t.TempDir()
+			for _, split := range []string{"train", "test"} {
+				for i := range 8 {
+					path := filepath.Join(folder, split, fmt.Sprint("class", i%classes), fmt.Sprint(i, ".png"))
+					if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+						t.Fatal(err)
+					}
+					f, err := os.Create(path)
+					if err != nil {
+						t.Fatal(err)
+					}
+					picture := image.NewGray(image.Rect(0, 0, side, side))
+					picture.Pix[i] = 200
+					if err := png.Encode(f, picture); err != nil {
+						t.Fatal(err)
+					}
+					if err := f.Close(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			open := func(s dataset.Split) *dataset.Dataset {
+				d, err := dataset.Open(folder, dataset.Options{Split: s, Classes: classes, Shape: dataset.Shape{Channels: 1, Height: side, Width: side}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return d
+			}
+			r := newRun(t, linear(t), transform.Baseline)
+			r.Train, r.Test = open(dataset.Train), open(dataset.Test)
+			r.Recipe.BatchSize, r.Recipe.Epochs = 4, 2
+			gone := filepath.Join(folder, split, "class1", "5.png")
+			r.Begun = func(evaluate.Result) {
+				if err := os.Remove(gone); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := r.Do(context.Background())
+			if err == nil || !strings.Contains(err.Error(), "5.png") || strings.Contains(err.Error(), "--resume") {
+				t.Errorf("got error %v", err)
+			}
+		})
+	}
+}
+
+// TestBestOfAnotherRun puts the best weights of another model into the folder of a run, which does not take them for its own.
+func TestBestOfAnotherRun(t *testing.T) {
+	other := newRun(t, leNet(t), transform.Baseline)
+	other.Recipe.Epochs = 1
+	do(t, other)
+	r := newRun(t, linear(t), transform.Baseline)
+	r.Recipe.Epochs, r.Keep = 1, train.KeepBest
+	r.Measured = func(train.Row) {
+		if err := os.WriteFile(filepath.Join(string(r.Folder), "best.ckpt"), readFile(t, filepath.Join(string(other.Folder), "best.ckpt")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "best.ckpt") || !strings.Contains(err.Error(), "model was") {
+		t.Errorf("got error %v", err)
+	}
+}
