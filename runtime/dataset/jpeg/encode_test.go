@@ -201,8 +201,9 @@ func (p *picture) encode() []byte {
 	}
 	for i := range p.factors {
 		if p.progressive {
-			scan([]int{i}, 6, 63, 0, 0)
+			scan([]int{i}, 6, 63, 0, 1)
 			scan([]int{i}, 1, 5, 0, 0)
+			scan([]int{i}, 6, 63, 1, 0)
 			scan([]int{i}, 0, 0, 1, 0)
 		}
 	}
@@ -242,8 +243,12 @@ func (p *picture) scan(components []int, first, last, high, low int) []byte {
 }
 
 func (w *writer) block(block [64]int, component, first, last, high, low int) {
-	if high > 0 {
+	if high > 0 && first == 0 {
 		w.put(uint64(block[0]>>low), 1)
+		return
+	}
+	if high > 0 {
+		w.refine(block, first, last)
 		return
 	}
 	if first == 0 {
@@ -254,7 +259,7 @@ func (w *writer) block(block [64]int, component, first, last, high, low int) {
 	}
 	zeros := 0
 	for k := first; k <= last; k++ {
-		c := block[diagonals[k]]
+		c := block[diagonals[k]] / (1 << low)
 		if c == 0 {
 			zeros++
 			continue
@@ -267,6 +272,46 @@ func (w *writer) block(block [64]int, component, first, last, high, low int) {
 	}
 	if zeros > 0 {
 		w.symbol(&others, 0)
+	}
+}
+
+// refine writes the lowest bit of a band whose other bits were written (T.81, G.1.2.3). Behind each symbol come the bits of those
+// coefficients before it that are known not to be 0.
+func (w *writer) refine(block [64]int, first, last int) {
+	newest := 0 // the last coefficient that is 0 but for its lowest bit
+	for k := first; k <= last; k++ {
+		if c := block[diagonals[k]]; c == 1 || c == -1 {
+			newest = k
+		}
+	}
+	var pending []int
+	zeros := 0
+	flush := func() {
+		for _, bit := range pending {
+			w.put(uint64(bit), 1)
+		}
+		pending, zeros = nil, 0
+	}
+	for k := first; k <= last; k++ {
+		c := block[diagonals[k]]
+		size := max(c, -c)
+		switch {
+		case size > 1:
+			pending = append(pending, size&1)
+		case size == 1:
+			w.symbol(&others, byte(zeros<<4|1))
+			w.put(uint64((c+1)/2), 1) // 1 if it is positive
+			flush()
+		default:
+			if zeros++; zeros == 16 && k < newest {
+				w.symbol(&others, 15<<4)
+				flush()
+			}
+		}
+	}
+	if zeros > 0 || len(pending) > 0 {
+		w.symbol(&others, 0)
+		flush()
 	}
 }
 

@@ -2,6 +2,7 @@ package jpeg
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
@@ -204,6 +205,11 @@ func TestHarmless(t *testing.T) {
 		}
 		rest = rest[at+2+length:]
 	}
+	third := slices.Clone(plain) // all components take table 3, which is table 0 by another number
+	third[bytes.Index(third, []byte{0xff, quantization})+4] = 3
+	for i := range 3 {
+		third[frame+12+3*i] = 3
+	}
 	for name, data := range map[string][]byte{
 		"wide quantization tables":       wide,
 		"garbage after the end":          append(slices.Clone(plain), "\xff\xd8 garbage"...),
@@ -211,7 +217,9 @@ func TestHarmless(t *testing.T) {
 		"a comment":                      after(frame, 0xff, 0xfe, 0, 4, 1, 2),
 		"fill bytes":                     after(frame, 0xff, 0xff, 0xff),
 		"bytes that belong to nothing":   after(frame, 1, 2, 0xff, 0, 3),
-		"a restart that is left over":    after(end, 0xff, restart7),
+		"restarts that are left over":    after(end, 0xff, restart0, 0xff, restart7),
+		"a Huffman code without codes":   after(frame, slices.Concat([]byte{0xff, huffmanTables, 0, 19, 3}, make([]byte, 16))...),
+		"quantization table 3":           third,
 		"bytes after the data":           after(end, 0, 0, 0, 0),
 		"a segment of an unknown kind":   after(frame, 0xff, 0xf7, 0, 3, 9),
 		"fill bytes in front of the end": after(end, 0xff, 0xff),
@@ -318,6 +326,12 @@ func TestRefused(t *testing.T) {
 		{"component twice in scan", set(scan+5, 1), "component 1"},
 		{"no quantization", drop(quantization), "quantization table"},
 		{"no such code", set(scan+4, 0x22), "Huffman table"},
+		{"a code for means that there cannot be", set(scan+4, 0x40), "Huffman table that there cannot be"},
+		{"a code for others that there cannot be", set(scan+4, 0x04), "Huffman table that there cannot be"},
+		{"the height at the end", slices.Concat(plain[:frame-2], []byte{0xff, numberOfLines, 0, 4, 0, 9}, plain[frame-2:]), "DNL"},
+		{"half of a quantization table", slices.Concat(plain[:2], []byte{0xff, quantization, 0, 3, 0}, plain[2:]), "quantization table is damaged"},
+		{"a code that means nothing", ones(false), "means nothing"},
+		{"a code that means nothing, progressive", ones(true), "means nothing"},
 		{"a code of a third kind", code(0x20, 1, 1), "Huffman table is damaged"},
 		{"code 4", code(0x04, 1, 1), "Huffman table is damaged"},
 		{"a table without its values", code(0x00, 1, 0, 1, 1), "Huffman table is damaged"},
@@ -340,6 +354,137 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// ones returns a file whose data are nothing but ones, which are no code.
+func ones(progressive bool) []byte {
+	p := newPicture(8, 8, [][2]int{{1, 1}}, 1)
+	p.progressive = progressive
+	return p.withData(bytes.Repeat([]byte{0xff, 0}, 50))
+}
+
+// withData returns the file with other compressed data in its first scan.
+func (p *picture) withData(data []byte) []byte {
+	file := p.encode()
+	begin := bytes.Index(file, []byte{0xff, startOfScan}) + 8 + 2*len(p.factors)
+	end := begin
+	for file[end] != 0xff || file[end+1] == 0 {
+		end++
+	}
+	return slices.Concat(file[:begin], data, file[end:])
+}
+
+// TestBeyondTheBlock decodes runs of zeros that lead beyond a block's last coefficient: in codes of all lengths, with numbers of all sizes.
+func TestBeyondTheBlock(t *testing.T) {
+	for size := 1; size <= 15; size++ {
+		for _, progressive := range []bool{false, true} {
+			p := newPicture(8, 8, [][2]int{{1, 1}}, 1)
+			file := p.encode()
+			w := &writer{}
+			w.flush()
+			if p.progressive = progressive; !progressive {
+				w.number(&means, 0, 3)
+			}
+			for range 5 {
+				w.symbol(&others, byte(15<<4|size))
+				w.put(1, size)
+			}
+			w.flush()
+			data := append(w.out, make([]byte, 20)...)
+			if !progressive {
+				file = p.withData(data)
+			} else { // the second scan is of a band
+				file = p.encode()
+				second := bytes.LastIndex(file, []byte{0xff, startOfScan, 0, 8, 1, 1, 0, 6, 63, 1})
+				file = slices.Concat(file[:second+10], data, file[second+10:])
+			}
+			if _, err := Decode(file, upTo(100)); !errors.Is(err, errCode) {
+				t.Errorf("numbers of %d bits, progressive: %t: got error %v", size, progressive, err)
+			}
+		}
+	}
+}
+
+// TestDense decodes a progressive file in which no coefficient is 0: after the first scan of their high bits, bits of all of them
+// follow each other.
+func TestDense(t *testing.T) {
+	p := newPicture(8, 8, [][2]int{{1, 1}}, 1)
+	p.progressive = true
+	for k := range 64 {
+		p.coefficients[0][0][k] = []int{2, -3, 3, -2, 5}[k%5]
+	}
+	got, _ := decode(t, p.encode())
+	if at, off := p.worst(got); off > 3 {
+		t.Errorf("off by %.1f at %s", off, at)
+	}
+}
+
+// TestStoredColors decodes files that tell in all ways what their three components are: as libjpeg has it, JFIF means YCbCr, else
+// Adobe's segment counts, else what they are called.
+func TestStoredColors(t *testing.T) {
+	jfif := []byte("\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
+	adobe := func(transform byte) []byte {
+		return append([]byte("\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"), transform)
+	}
+	p := newPicture(9, 9, [][2]int{{1, 1}, {1, 1}, {1, 1}}, 3)
+	plain := p.encode()
+	planes := p.planes()
+	for _, c := range []struct {
+		name   string
+		before []byte
+		ids    string
+		isRGB  bool
+	}{
+		{"nothing", nil, "\x01\x02\x03", false},
+		{"numbers from 0", nil, "\x00\x01\x02", false},
+		{"named", nil, "RGB", true},
+		{"named in another order", nil, "RBG", false},
+		{"named otherwise", nil, "XGB", false},
+		{"named otherwise in the end", nil, "RGX", false},
+		{"JFIF", jfif, "\x01\x02\x03", false},
+		{"JFIF, named", jfif, "RGB", false},
+		{"JFIF and a thumbnail's segment", slices.Concat(jfif, []byte("\xff\xe0\x00\x08JFXX\x00\x10")), "RGB", false},
+		{"JFIF, too short", []byte("\xff\xe0\x00\x09JFIF\x00\x01\x01"), "RGB", true},
+		{"Adobe's RGB", adobe(0), "\x01\x02\x03", true},
+		{"Adobe's YCbCr", adobe(1), "RGB", false},
+		{"Adobe, too short", []byte("\xff\xee\x00\x0dAdobe\x00\x64\x00\x00\x00\x00"), "\x01\x02\x03", false},
+		{"JFIF and Adobe's RGB", slices.Concat(jfif, adobe(0)), "\x01\x02\x03", false},
+	} {
+		file := slices.Clone(plain)
+		frame, scan := bytes.Index(file, []byte{0xff, startOfFrame1}), bytes.Index(file, []byte{0xff, startOfScan})
+		for i := range 3 {
+			file[frame+10+3*i], file[scan+5+2*i] = c.ids[i], c.ids[i]
+		}
+		got, _ := decode(t, slices.Concat(file[:2], c.before, file[2:]))
+		off := 0.0
+		for i, v := range got {
+			if c.isRGB {
+				off = max(off, math.Abs(planes[i/81][i%81]-float64(v)))
+			}
+		}
+		if !c.isRGB {
+			_, off = p.worst(got)
+		}
+		if off > 3 {
+			t.Errorf("%s: off by %.1f of what it is as RGB: %t", c.name, off, c.isRGB)
+		}
+	}
+}
+
+// TestTruncated cuts files short at every length, and puts the end of an image behind what is left: no part of them is an image.
+func TestTruncated(t *testing.T) {
+	for name, whole := range map[string][]byte{"with restarts": withRestarts(), "4:2:0": readFile(t, "420.jpg"), "progressive": readFile(t, "420-progressive.jpg")} {
+		for n := range len(whole) - 2 {
+			for _, end := range []string{"", "\xff\xd9"} {
+				if end != "" && name == "progressive" {
+					continue // some scans are an image, too
+				}
+				if _, err := Decode(append(slices.Clone(whole[:n]), end...), upTo(1<<20)); err == nil {
+					t.Fatalf("%s: the first %d of %d bytes, and %q, are an image", name, n, len(whole), end)
+				}
+			}
+		}
+	}
+}
+
 // manyScans repeats the first scan of a file, which is followed by a table.
 func manyScans(file []byte) []byte {
 	first := bytes.Index(file, []byte{0xff, startOfScan})
@@ -354,18 +499,13 @@ func TestDamaged(t *testing.T) {
 	for _, name := range []string{"420-progressive.jpg", "gray-progressive.jpg", "ycck.jpg"} {
 		files[name] = readFile(t, name)
 	}
-	for name, whole := range files {
+	for _, whole := range files {
 		for range 3000 {
 			data := slices.Clone(whole)
 			for range 1 + r.IntN(4) {
 				data[r.IntN(len(data))] = byte(r.IntN(256))
 			}
 			attempt(data[:r.IntN(len(data)/8)+len(data)*7/8])
-		}
-		for n := range whole {
-			if _, err := Decode(whole[:n], upTo(1<<20)); err == nil {
-				t.Fatalf("%s: the first %d of %d bytes are an image", name, n, len(whole))
-			}
 		}
 	}
 }
