@@ -297,9 +297,11 @@ func TestFaults(t *testing.T) {
 		}
 	})
 	t.Run("label outside the classes", func(t *testing.T) {
-		var sum tally
-		if err := sum.add(make([]float32, 6), []int64{1, 3}, 2); err == nil {
-			t.Error("no error")
+		for _, label := range []int64{-1, 3} {
+			var sum tally
+			if err := sum.add(make([]float32, 6), []int64{1, label}, 2); err == nil {
+				t.Errorf("label %d of classes 0 to 2: no error", label)
+			}
 		}
 	})
 }
