@@ -2,9 +2,11 @@ package train_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,8 +16,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // TestFailingStep has a training image that ONNX Runtime cannot compute, as it leads to an index outside of a tensor: the run fails,
@@ -114,5 +119,60 @@ func TestBestOfAnotherRun(t *testing.T) {
 	}
 	if _, err := r.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "best.ckpt") || !strings.Contains(err.Error(), "model was") {
 		t.Errorf("got error %v", err)
+	}
+}
+
+// TestStopsWhileRecalibrating stops a run while its statistics are re-estimated: it returns no model.
+func TestStopsWhileRecalibrating(t *testing.T) {
+	r := newRun(t, resNet(t), transform.Baseline)
+	r.Recipe.Epochs, r.Recipe.BatchNorm = 1, train.BatchNormRecalibrate
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r.Recalibrating = func(done, total int) { cancel() }
+	if result, err := r.Do(ctx); result != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, error %v", result, err)
+	}
+}
+
+// TestUnknownProvider runs on hardware that there is not: the error says so before the first step.
+func TestUnknownProvider(t *testing.T) {
+	r := newRun(t, linear(t), transform.Baseline)
+	r.Session.Provider = "abacus"
+	if _, err := r.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "abacus") || r.Folder.HasRun() {
+		t.Errorf("got error %v, a checkpoint: %v", err, r.Folder.HasRun())
+	}
+	step, err := train.Step(linear(t), []int64{2, 1, side, side}, r.Recipe.StepOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := train.OpenStep(step, r.Session); err == nil || !strings.Contains(err.Error(), "abacus") {
+		t.Errorf("opening a step: got error %v", err)
+	}
+}
+
+// TestStep opens a single step, computes it on black images, all of one class, and looks at its loss. A step for images of another
+// size than the model's is refused.
+func TestStep(t *testing.T) {
+	orttest.Init(t)
+	o := train.PaperRecipe().StepOptions()
+	o.Trained = []string{"weight", "bias"}
+	if _, err := train.Step(linear(t), []int64{2, 3, side, side}, o); err == nil {
+		t.Error("a step for colored images of a model for gray ones")
+	}
+	step, err := train.Step(linear(t), []int64{2, 1, side, side}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stepper, err := train.OpenStep(step, orttest.Options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stepper.Close()
+	if err := stepper.Step(); err != nil {
+		t.Fatal(err)
+	}
+	loss, err := ort.OutputData[float32](stepper, trainstep.LossOutput)
+	if err != nil || math.Abs(float64(loss[0])-math.Log(classes)) > 1e-6 { // all classes are as probable
+		t.Errorf("the loss is %v (%v)", loss, err)
 	}
 }

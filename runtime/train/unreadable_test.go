@@ -1,8 +1,13 @@
 package train
 
 import (
+	"archive/zip"
 	"bytes"
 	"errors"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -33,6 +38,41 @@ func TestUnreadable(t *testing.T) {
 		_, err := parse(broken{bytes.NewReader(whole.Bytes()), at}, size, (*checkpoint).readStates)
 		if !errors.Is(err, errBroken) || errors.Is(err, errDamaged) {
 			t.Errorf("byte %d of %d cannot be read: got error %v", at, size, err)
+		}
+	}
+}
+
+// TestSealedNonsense reads files that are as they were written, and no checkpoints: an error, and no panic.
+func TestSealedNonsense(t *testing.T) {
+	var emptyZip bytes.Buffer
+	if err := zip.NewWriter(&emptyZip).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"nothing": "", "text": strings.Repeat("no zip file ", 20), "no description": emptyZip.String()} {
+		var file bytes.Buffer
+		s := newSealer(&file)
+		if _, err := io.WriteString(s, content+strings.Repeat("0", sealSize)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.seal(); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := parse(bytes.NewReader(file.Bytes()), int64(file.Len()), (*checkpoint).readStates); c != nil || err == nil {
+			t.Errorf("%s: read %v, error %v", name, c, err)
+		}
+	}
+}
+
+// TestNowhereToWrite writes into a folder that is not there.
+func TestNowhereToWrite(t *testing.T) {
+	f := Folder(filepath.Join(t.TempDir(), "nowhere", "run"))
+	for name, err := range map[string]error{
+		"a checkpoint":        newCheckpoint().save(f.best()),
+		"the last checkpoint": f.saveLast(newCheckpoint(), false),
+		"metrics":             writeMetrics(f.metrics(), newCheckpoint().Start, nil),
+	} {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: got error %v", name, err)
 		}
 	}
 }
