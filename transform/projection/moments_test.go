@@ -323,3 +323,29 @@ func TestSmallOutputs(t *testing.T) {
 		t.Errorf("the scale is %v, want %v, %v", scales, want, err)
 	}
 }
+
+// TestInputsThatAreNearlyOne has two inputs that are always the same, and outputs that, by a little noise, seem to depend on their
+// difference. The weights stay small, where those that fit the noise as well are ±100.
+func TestInputsThatAreNearlyOne(t *testing.T) {
+	const noise = 1e-4
+	m := Moments{Groups: 1, O: 1, N: 2, Positions: 100,
+		Inputs: []float64{1, 1, 1, 1}, Cross: []float64{1 + noise, 1 - noise}, Input: []float64{0, 0},
+		Shift: []float64{0}, Squares: []float64{1}, Output: []float64{0}, Energy: []float64{1}}
+	for _, size := range []float64{1e-3, 1, 1e3} { // of the inputs
+		scaled := m
+		scaled.Inputs, scaled.Cross = slices.Clone(m.Inputs), slices.Clone(m.Cross)
+		for i := range scaled.Inputs {
+			scaled.Inputs[i] *= size * size
+		}
+		for i := range scaled.Cross {
+			scaled.Cross[i] *= size
+		}
+		p, err := weighted(scaled, []float64{0, 0}, []float64{1, 0, 0, 1}, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum, apart := (p[0]+p[1])*size, math.Abs(p[0]-p[1])*size; math.Abs(sum-1) > 1e-3 || apart > 2.1 {
+			t.Errorf("inputs of size %g: weights %v", size, p)
+		}
+	}
+}
