@@ -372,6 +372,42 @@ func TestReplaceHeadRefuses(t *testing.T) {
 		{"groups", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
 			return b.op("GlobalAveragePool", b.op("Conv", x, b.constant("w", 10, 3, 3, 3), onnxgraph.Int("group", 2)))
 		}, 2, oldClasses, 1, 1), newClasses, "in groups"},
+		{"scaled by the image", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			y := linear(b, x)
+			return b.op("Mul", y, b.op("Relu", y))
+		}, 2, oldClasses), newClasses, "may scale each class"},
+		{"added to itself", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			y := linear(b, x)
+			return b.op("Add", y, y)
+		}, 2, oldClasses), newClasses, "adds the output to itself"},
+		{"bias from the image", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Gemm", b.op("Flatten", x), b.constant("w", 54, 10), b.op("Relu", b.op("MatMul", b.op("Flatten", x), b.constant("v", 54, 10))))
+		}, 2, oldClasses), newClasses, "what it adds"},
+		{"bias for each image", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Gemm", b.op("Flatten", x), b.constant("w", 54, 10), b.constant("b", 2, 10))
+		}, 2, oldClasses), newClasses, "what it adds has dims [2 10], not one number for each of the 10 classes"},
+		{"bias of as many numbers in another shape", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Add", b.op("MatMul", b.op("Flatten", x), b.constant("w", 54, 10)), b.constant("b", 2, 5))
+		}, 2, oldClasses), newClasses, "what it adds has dims [2 5]"},
+		{"weight from the image", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("MatMul", b.op("Flatten", x), b.op("Reshape", b.op("Relu", x), b.ints(54, -1)))
+		}, 2, 2), newClasses, "its weight"},
+		{"weight of integers", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("MatMul", b.op("Flatten", x), b.g.AddConstant("w", onnxgraph.NewTensor([]int64{54, 10}, make([]int32, 540))))
+		}, 2, oldClasses), newClasses, "needs floating-point numbers"},
+		{"weight of one axis", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("MatMul", b.op("Flatten", x), b.constant("w", 54))
+		}, 2), newClasses, "needs floating-point numbers, a matrix or filters"},
+		{"Gemm of three axes", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Gemm", b.op("Flatten", x), b.constant("w", 54, 10, 1))
+		}, 2, oldClasses), newClasses, "which are no matrix"},
+		{"shape from the image", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Reshape", linear(b, x), b.op("Shape", linear(b, x)))
+		}, 2, oldClasses), newClasses, "its target shape"},
+		{"shape of one axis", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Reshape", linear(b, x), b.ints(20))
+		}, 20), newClasses, "is a single number per image, of shape [20]"},
+		{"no class", headModel(t, linear, 2, oldClasses), 0, "0 classes: needs 2 or more"},
 		{"another operator of that name", func() *onnxgraph.Model {
 			m := headModel(t, linear, 2, oldClasses)
 			m.SetOpset("vendor", 1)

@@ -50,6 +50,25 @@ func filledMap(f func(i int) float32, dims ...int64) *onnxgraph.Tensor {
 	return onnxgraph.NewTensor(dims, data)
 }
 
+// TestBehindNoise has noise that a node draws in the place of a weight: nothing behind it is learned.
+func TestBehindNoise(t *testing.T) {
+	for _, operator := range []string{"MatMul", "Mul"} {
+		m := onnxgraph.New("noise", 8, 18)
+		g := m.Graph
+		x, err := g.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		noise := g.AddNode("RandomNormal", nil, onnxgraph.Ints("shape", 4, 4)).Output(0)
+		y := g.AddNode(operator, []*onnxgraph.Value{x, noise}).Output(0)
+		y = g.AddNode("Add", []*onnxgraph.Value{y, g.AddConstant("shift", filledMap(func(i int) float32 { return 0.1 * float32(i) }, 4))}).Output(0)
+		g.AddOutput(y, onnxgraph.Float32, nil)
+		if trained, err := transform.Baseline.Trained(m); err != nil || len(trained) > 0 {
+			t.Errorf("%s: %q train, %v", operator, trained, err)
+		}
+	}
+}
+
 // TestLooksLearned has what trains behind a weight, what is named as left out, and what is part of a formula for sure.
 func TestLooksLearned(t *testing.T) {
 	random := func(i int) float32 { return float32(math.Sin(float64(i))) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // network is x → Sub → Conv (standardised weight) → BatchNormalization → Add → PRelu → MatMul → Add → HardSwish by hand, with a
@@ -174,6 +175,92 @@ func TestReinit(t *testing.T) {
 	}
 	if data, _ := m.Graph.Value("slope").Constant().Float64s(); data[0] != 0.25 {
 		t.Errorf("slope %v", data[0])
+	}
+}
+
+// TestReinitFanIn draws weights and biases of layers of every kind within ±1/√fan_in, as PyTorch's layers start.
+func TestReinitFanIn(t *testing.T) {
+	through := func(perm ...int64) func(b *headBuilder, w *onnxgraph.Value) *onnxgraph.Value {
+		return func(b *headBuilder, w *onnxgraph.Value) *onnxgraph.Value {
+			dims := w.Constant().Dims()
+			scaled := b.op("Mul", w, b.constant("gain", dims...)) // from which no dims follow but those that are declared
+			scaled.SetType(onnxgraph.Float32, onnxgraph.Static(dims...))
+			n := b.op("Transpose", scaled)
+			if perm != nil {
+				n.Producer().SetAttr(onnxgraph.Ints("perm", perm...))
+			}
+			return n
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		dims  []int64
+		layer func(b *headBuilder, flat, image, w *onnxgraph.Value) *onnxgraph.Value
+		fan   float64
+		bias  bool
+	}{
+		{"Gemm", []int64{54, 24}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Gemm", flat, w, b.constant("bias", 24))
+		}, 54, true},
+		{"Gemm, transposed", []int64{24, 54}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Gemm", flat, w, b.constant("bias", 24), onnxgraph.Int("transB", 1))
+		}, 54, true},
+		{"Gemm, the weight first", []int64{24, 54}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.g.AddNode("Gemm", []*onnxgraph.Value{w, b.op("Transpose", flat)}).Output(0)
+		}, 54, false},
+		{"Gemm, the weight first and transposed", []int64{54, 24}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.g.AddNode("Gemm", []*onnxgraph.Value{w, b.op("Transpose", flat)}, onnxgraph.Int("transA", 1)).Output(0)
+		}, 54, false},
+		{"MatMul and Add", []int64{54, 24}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Add", b.op("MatMul", flat, w), b.constant("bias", 24))
+		}, 54, true},
+		{"Add, the bias first", []int64{54, 24}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Add", b.constant("bias", 24), b.op("MatMul", flat, w))
+		}, 54, true},
+		{"MatMul, the weight first", []int64{24, 54}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("MatMul", w, b.op("Transpose", flat))
+		}, 54, false},
+		{"Conv", []int64{8, 6, 3, 3}, func(b *headBuilder, _, image, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Conv", image, w, b.constant("bias", 8))
+		}, 54, true},
+		{"Conv in groups", []int64{8, 3, 3, 3}, func(b *headBuilder, _, image, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Conv", image, w, b.constant("bias", 8), onnxgraph.Int("group", 2))
+		}, 27, true},
+		{"ConvTranspose", []int64{6, 8, 3, 3}, func(b *headBuilder, _, image, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("ConvTranspose", image, w, b.constant("bias", 8))
+		}, 72, true},
+		{"Gemm, transposed by a node", []int64{24, 54}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Gemm", flat, b.op("Transpose", w), b.constant("bias", 24))
+		}, 54, true},
+		{"MatMul of a computed weight", []int64{24, 54}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("MatMul", flat, through()(b, w))
+		}, 54, false},
+		{"MatMul, a computed weight first", []int64{54, 24}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("MatMul", through(1, 0)(b, w), b.op("Transpose", flat))
+		}, 54, false},
+		{"MatMul of a computed weight, with perm", []int64{24, 54}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("MatMul", flat, through(1, 0)(b, w))
+		}, 54, false},
+	} {
+		m := headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return c.layer(b, b.op("Flatten", x), x, b.constant("weight", c.dims...))
+		}, 2, 24)
+		if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: 1}); err != nil {
+			t.Fatal(err)
+		}
+		names := []string{"weight"}
+		if c.bias {
+			names = append(names, "bias")
+		}
+		for _, name := range names {
+			most := 0.0
+			for _, x := range convcases.ArrayOf(m.Graph.Value(name).Constant()).Data {
+				most = max(most, math.Abs(x))
+			}
+			if bound := 1 / math.Sqrt(c.fan); most > bound || most < 0.65*bound {
+				t.Errorf("%s: the largest number of the %s is %v, the bound %v", c.name, name, most, bound)
+			}
+		}
 	}
 }
 

@@ -117,6 +117,79 @@ func TestTies(t *testing.T) {
 			BatchNormalization a g b m v -> c
 			Conv c w1b -> d
 			BatchNormalization d g2 b m v -> e`, nil},
+		"norms in front of one convolution, which has a weight by two names": {`
+			BatchNormalization x g b m v -> a
+			Conv a w1 -> c
+			Identity w1 -> w1b
+			BatchNormalization c g b m v -> d
+			Conv d w1b -> e`, nil},
+		"norms in front of one convolution": {`
+			BatchNormalization x g b m v -> a
+			Conv a w1 -> c
+			Relu c -> d
+			BatchNormalization d g b m v -> e
+			Conv e w1 -> f`, nil}, // the first has no layer in front
+		"norms of several inputs in front of one convolution": {`
+			Add x x -> i
+			BatchNormalization i g b m v -> a
+			Conv a w1 -> c
+			Add c i -> d
+			BatchNormalization d g b m v -> e
+			Conv e w1 -> f`, nil},
+		"the same by two names": {`
+			Add x x -> i
+			BatchNormalization i g b m v -> a
+			Conv a w1 -> c
+			Add c i -> d
+			Identity g -> g2
+			BatchNormalization d g2 b m v -> e
+			Conv e w1 -> f`,
+			[]transform.Separated{{"g", 2}, {"b", 2}, {"m", 2}, {"v", 2}}},
+		"the same, all of it by two names": {`
+			Add x x -> i
+			BatchNormalization i g b m v -> a
+			Conv a w1 -> c
+			Add c i -> d
+			Identity g -> g2
+			Identity w1 -> w1b
+			BatchNormalization d g2 b m v -> e
+			Conv e w1b -> f`, nil},
+		"norms behind slopes of their own": {`
+			Conv x w1 -> a
+			PRelu a p -> c
+			BatchNormalization c g b m v -> d
+			Conv d w1 -> e
+			Identity p -> p2
+			PRelu e p2 -> f
+			BatchNormalization f g b m v -> h`,
+			[]transform.Separated{{"p", 2}}},
+		"norms in front of slopes of their own": {`
+			Add x x -> i
+			BatchNormalization i g b m v -> a
+			PRelu a p -> c
+			Conv c w1 -> d
+			Add d i -> e
+			BatchNormalization e g b m v -> f
+			Identity p -> p2
+			PRelu f p2 -> h
+			Conv h w1 -> j`,
+			[]transform.Separated{{"p", 2}}},
+		"norms in front of fresh ones": {`
+			Add x x -> i
+			BatchNormalization i g b m v -> a
+			BatchNormalization a k l o q -> c
+			Add c i -> d
+			BatchNormalization d g b m v -> e
+			BatchNormalization e k l o q -> f`,
+			[]transform.Separated{{"g", 2}, {"b", 2}, {"m", 2}, {"v", 2}, {"k", 2}, {"l", 2}, {"o", 2}, {"q", 2}}},
+		"norms in front of different convolutions": {`
+			Add x x -> i
+			BatchNormalization i g b m v -> a
+			Conv a w1 -> c
+			Add c i -> d
+			BatchNormalization d g b m v -> e
+			Conv e w2 -> f`,
+			[]transform.Separated{{"g", 2}, {"b", 2}, {"m", 2}, {"v", 2}}},
 		"biases": {`
 			Conv x w1 b -> a
 			Conv a w2 b -> c
