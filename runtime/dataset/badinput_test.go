@@ -95,6 +95,22 @@ func TestBadInput(t *testing.T) {
 			writeCIFAR10(t, dir)
 			write(t, dir+"/data_batch_3.bin", make([]byte, 3072))
 		}, "", Options{}, []string{"data_batch_3.bin", "3072 bytes", "3073"}},
+		{"cifar file without a byte", func(t testing.TB, dir string) {
+			writeCIFAR10(t, dir)
+			write(t, dir+"/data_batch_3.bin", nil)
+		}, "", Options{}, []string{"data_batch_3.bin", "0 bytes", "3073"}},
+		{"npz of images alone", func(t testing.TB, dir string) {
+			npz(t, filepath.Join(dir, "set.npz"), map[string][]byte{"images": npy("|u1", "(2, 2, 2)", make([]byte, 8))})
+		}, "set.npz", Options{}, []string{"no arrays of the train split", "has images"}},
+		{"npz of labels alone", func(t testing.TB, dir string) {
+			npz(t, filepath.Join(dir, "set.npz"), map[string][]byte{"labels": goodLabels})
+		}, "set.npz", Options{}, []string{"no arrays of the train split", "has labels"}},
+		{"npz of training images alone", func(t testing.TB, dir string) {
+			npz(t, filepath.Join(dir, "set.npz"), map[string][]byte{"x_train": npy("|u1", "(2, 2, 2)", make([]byte, 8)), "y_test": goodLabels})
+		}, "set.npz", Options{}, []string{"no arrays of the train split", "has x_train, y_test"}},
+		{"npy of five bytes", oneNPZ([]byte("\x93NUMP"), goodLabels), "set.npz", Options{}, []string{"images", "header is cut short"}},
+		{"npy without the header's length", oneNPZ([]byte("\x93NUMPY\x01\x00\x09"), goodLabels), "set.npz", Options{}, []string{"images", "header is cut short"}},
+		{"npy without its header", oneNPZ([]byte("\x93NUMPY\x01\x00\x09\x00{"), goodLabels), "set.npz", Options{}, []string{"images", "header is cut short"}},
 		{"cifar label outside the classes", func(t testing.TB, dir string) {
 			writeCIFAR10(t, dir)
 			write(t, dir+"/data_batch_5.bin", cifarRecords(1, 1, 10))

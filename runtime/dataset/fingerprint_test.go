@@ -55,11 +55,15 @@ func TestFingerprint(t *testing.T) {
 		o      Options
 		change func(t *testing.T, folder string, o *Options)
 	}{
-		"idx, a pixel":        {func(t *testing.T, f string) { writeIDX(t, f, 100, 3, 3) }, "", Options{}, patch("train-images-idx3-ubyte", bump(3*9))},
-		"idx, a label":        {func(t *testing.T, f string) { writeIDX(t, f, 100, 3, 3) }, "", Options{}, patch("train-labels-idx1-ubyte", func(b []byte) []byte { b[len(b)-1] = 2; return b })},
-		"idx, more classes":   {func(t *testing.T, f string) { writeIDX(t, f, 100, 3, 3) }, "", Options{}, option(func(o *Options) { o.Classes = 5 })},
-		"idx, resized":        {func(t *testing.T, f string) { writeIDX(t, f, 20, 8, 8) }, "", Options{Shape: Shape{1, 4, 4}, Resize: true}, option(func(o *Options) { o.ShortSide = 6 })},
-		"cifar10, a pixel":    {func(t *testing.T, f string) { writeCIFAR10(t, f) }, "", Options{}, patch("data_batch_3.bin", bump(1))},
+		"idx, a pixel":      {func(t *testing.T, f string) { writeIDX(t, f, 100, 3, 3) }, "", Options{}, patch("train-images-idx3-ubyte", bump(3*9))},
+		"idx, a label":      {func(t *testing.T, f string) { writeIDX(t, f, 100, 3, 3) }, "", Options{}, patch("train-labels-idx1-ubyte", func(b []byte) []byte { b[len(b)-1] = 2; return b })},
+		"idx, more classes": {func(t *testing.T, f string) { writeIDX(t, f, 100, 3, 3) }, "", Options{}, option(func(o *Options) { o.Classes = 5 })},
+		"idx, resized":      {func(t *testing.T, f string) { writeIDX(t, f, 20, 8, 8) }, "", Options{Shape: Shape{1, 4, 4}, Resize: true}, option(func(o *Options) { o.ShortSide = 6 })},
+		"cifar10, a pixel":  {func(t *testing.T, f string) { writeCIFAR10(t, f) }, "", Options{}, patch("data_batch_3.bin", bump(1))},
+		"cifar10, far behind": {func(t *testing.T, f string) {
+			writeCIFAR10(t, f)
+			write(t, f+"/data_batch_3.bin", cifarRecords(1, make([]byte, 100)...))
+		}, "", Options{}, patch("data_batch_3.bin", bump(30*3073+5))},
 		"cifar10, a name":     {func(t *testing.T, f string) { writeCIFAR10(t, f) }, "", Options{}, patch("batches.meta.txt", func(b []byte) []byte { b[0] = 'b'; return b })},
 		"cifar100, a label":   {func(t *testing.T, f string) { writeCIFAR100(t, f) }, "", Options{}, patch("train.bin", func(b []byte) []byte { b[1] = 3; return b })},
 		"npz, a pixel":        {writeNPZ(1), "data.npz", Options{}, func(t *testing.T, f string, _ *Options) { writeNPZ(2)(t, f) }},

@@ -151,13 +151,17 @@ func (b *bits) symbol(h *huffman) (byte, error) {
 	return h.values[int32(code>>(16-length))+h.offset[length]], nil
 }
 
-// number returns the number of so many bits that comes next.
-func (b *bits) number(size byte) (int32, error) {
-	if size == 0 {
-		return 0, nil
+// number returns the number of so many bits, 15 at most, that comes next; of none it is 0.
+func (b *bits) number(size byte) int32 { return extend(b.take(uint(size)), uint(size)) }
+
+// change returns by how much the next block's mean is another than the one before.
+func (b *bits) change(h *huffman) (int32, error) {
+	size, err := b.symbol(h)
+	if err != nil {
+		return 0, err
 	}
 	if size > 15 {
 		return 0, errCode
 	}
-	return extend(b.take(uint(size)), uint(size)), nil
+	return b.number(size), nil
 }

@@ -230,6 +230,20 @@ func TestHarmless(t *testing.T) {
 	}
 }
 
+// TestFillBytesInData decodes a file in which further bytes of 255 come before those that are data.
+func TestFillBytesInData(t *testing.T) {
+	var plain, filled []byte
+	for seed := uint64(1); len(filled) == len(plain); seed++ { // until a byte of the data is 255
+		plain = newPicture(64, 64, [][2]int{{1, 1}}, seed).encode()
+		begin := bytes.Index(plain, []byte{0xff, startOfScan}) + 10
+		filled = slices.Concat(plain[:begin], bytes.ReplaceAll(plain[begin:], []byte{0xff, 0}, []byte{0xff, 0xff, 0xff, 0}))
+	}
+	want, _ := decode(t, plain)
+	if got, _ := decode(t, filled); !slices.Equal(got, want) {
+		t.Error("the pixels change")
+	}
+}
+
 // TestStandardCodes decodes a file without the Huffman codes that encoders take if they are not to find better ones.
 func TestStandardCodes(t *testing.T) {
 	for _, name := range []string{"420.jpg", "gray.jpg", "cmyk.jpg"} {
@@ -322,6 +336,11 @@ func TestRefused(t *testing.T) {
 		{"bits beyond 13", band(0, 0, 0x0e), "band of coefficients"},
 		{"bits that are not the next", band(0, 0, 0x31), "band of coefficients"},
 		{"no factor", set(frame+9, 0x01), "sampling factors 0×1"},
+		{"a segment that is longer than the file", slices.Concat(plain[:2], []byte{0xff, 0xe1, 0xff, 0xff}, plain[2:]), "truncated"},
+		{"a frame's head of five bytes", slices.Concat(plain[:2], []byte{0xff, startOfFrame0, 0, 7, 8, 0, 9, 0, 9}, plain[2:]), "frame's head has a wrong length"},
+		{"claims more than it can hold, and has no scan", slices.Concat(set(frame+3, 3, 0xff, 3, 0xff)[:scan-2], []byte{0xff, endOfImage}), "truncated"},
+		{"a mean of sixteen bits", sixteen(false), "means nothing"},
+		{"a mean of sixteen bits, progressive", sixteen(true), "means nothing"},
 		{"other component in scan", set(scan+3, 77), "component 77"},
 		{"component twice in scan", set(scan+5, 1), "component 1"},
 		{"no quantization", drop(quantization), "quantization table"},
@@ -361,6 +380,15 @@ func ones(progressive bool) []byte {
 	return p.withData(bytes.Repeat([]byte{0xff, 0}, 50))
 }
 
+// sixteen returns a file in which the mean of a block is said to have 16 bits.
+func sixteen(progressive bool) []byte {
+	p := newPicture(8, 8, [][2]int{{1, 1}}, 1)
+	p.progressive = progressive
+	file := p.withData(make([]byte, 40)) // of the first code, which stands for 0 bits
+	file[bytes.Index(file, []byte{0xff, huffmanTables})+5+16] = 16
+	return file
+}
+
 // withData returns the file with other compressed data in its first scan.
 func (p *picture) withData(data []byte) []byte {
 	file := p.encode()
@@ -377,6 +405,7 @@ func TestBeyondTheBlock(t *testing.T) {
 	for size := 1; size <= 15; size++ {
 		for _, progressive := range []bool{false, true} {
 			p := newPicture(8, 8, [][2]int{{1, 1}}, 1)
+			p.coefficients[0][0] = [64]int{3}
 			file := p.encode()
 			w := &writer{}
 			w.flush()
@@ -394,6 +423,13 @@ func TestBeyondTheBlock(t *testing.T) {
 			} else { // the second scan is of a band
 				file = p.encode()
 				second := bytes.LastIndex(file, []byte{0xff, startOfScan, 0, 8, 1, 1, 0, 6, 63, 1})
+				if size == 1 { // the next bits of the band say the same
+					later := bytes.LastIndex(file, []byte{0xff, startOfScan, 0, 8, 1, 1, 0, 6, 63, 0x10})
+					refined := slices.Concat(file[:later+10], data, file[later+10:])
+					if _, err := Decode(refined, upTo(100)); !errors.Is(err, errCode) {
+						t.Errorf("further bits: got error %v", err)
+					}
+				}
 				file = slices.Concat(file[:second+10], data, file[second+10:])
 			}
 			if _, err := Decode(file, upTo(100)); !errors.Is(err, errCode) {
@@ -465,6 +501,23 @@ func TestStoredColors(t *testing.T) {
 		}
 		if off > 3 {
 			t.Errorf("%s: off by %.1f of what it is as RGB: %t", c.name, off, c.isRGB)
+		}
+	}
+}
+
+// TestMemoryOfGray asks for as much memory for an image of one component, whatever its sampling factors say.
+func TestMemoryOfGray(t *testing.T) {
+	data := newPicture(9, 9, [][2]int{{1, 1}}, 1).encode()
+	at := bytes.Index(data, []byte{1, 1, 0x11, 0}) + 2 // in the frame: one component, number 1
+	for _, factors := range []byte{0x11, 0x21, 0x14, 0x44} {
+		data[at] = factors
+		if _, err := Decode(data, func(width, height int, memory int64) error {
+			if width != 9 || height != 9 || memory != 4*64 {
+				t.Errorf("factors %#x: %d×%d pixels in %d bytes, want those of 4 blocks", factors, width, height, memory)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -12,11 +12,7 @@ func (d *decoder) refine(s scan, c *component, block *[64]int16) error {
 		block[0] |= int16(d.bits.take(1) << s.low)
 		return nil
 	}
-	size, err := d.bits.symbol(c.dc)
-	if err != nil {
-		return err
-	}
-	change, err := d.bits.number(size)
+	change, err := d.bits.change(c.dc)
 	if err != nil {
 		return err
 	}
@@ -48,11 +44,7 @@ func (d *decoder) firstOfBand(s scan, c *component, block *[64]int16) error {
 		if k += zeros; k > s.last {
 			return errCode
 		}
-		v, err := d.bits.number(size)
-		if err != nil {
-			return err
-		}
-		block[zigzag[k]] = int16(v << s.low)
+		block[zigzag[k]] = int16(d.bits.number(size) << s.low)
 	}
 	return nil
 }

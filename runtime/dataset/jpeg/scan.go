@@ -192,11 +192,7 @@ func (d *decoder) block(s scan, c *component, x, y int) error {
 // sequential decodes a block, times the quantization, and returns the last coefficient's place in zigzag order.
 func (d *decoder) sequential(c *component, block *[64]int32) (last int, err error) {
 	b, quant := &d.bits, c.quant
-	size, err := b.symbol(c.dc)
-	if err != nil {
-		return 0, err
-	}
-	change, err := b.number(size)
+	change, err := b.change(c.dc)
 	if err != nil {
 		return 0, err
 	}
@@ -231,12 +227,8 @@ func (d *decoder) sequential(c *component, block *[64]int32) (last int, err erro
 		if k > 63 {
 			return 0, errCode
 		}
-		v, err := b.number(symbol & 15)
-		if err != nil {
-			return 0, err
-		}
 		at := zigzag[k]
-		block[at] = v * quant[at]
+		block[at] = b.number(symbol&15) * quant[at]
 		last = k
 	}
 	return last, nil
