@@ -55,6 +55,64 @@ func TestAddBatchNorm(t *testing.T) {
 	}
 }
 
+// TestAddBatchNormRefuses leaves alone what cannot train, and models that are too old for it.
+func TestAddBatchNormRefuses(t *testing.T) {
+	for _, place := range convcases.Places {
+		m := convcases.Nest(cases("bias").Model(), place)
+		if _, err := transform.Convert(m, transform.Options{Pointwise: transform.Random}); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := transform.AddBatchNorm(m)
+		if err != nil || place.Rewritten != (len(rows) > 0) {
+			t.Errorf("%s: %+v, %v", place.Name, rows, err)
+		}
+		for _, row := range rows {
+			if row.Status != transform.Skipped || !strings.Contains(row.Reason, "only the main graph trains") || row.Mean != "" {
+				t.Errorf("%s: %+v", place.Name, row)
+			}
+		}
+	}
+	for opset, refused := range map[int64]bool{6: true, 7: false} {
+		m := converted(t, cases("bias"), transform.Options{})
+		m.SetOpset("", opset)
+		if _, err := transform.AddBatchNorm(m); (err != nil) != refused || refused && !strings.Contains(err.Error(), "operator set 6 is older than 7") {
+			t.Errorf("operator set %d: error %v", opset, err)
+		}
+	}
+}
+
+// TestAddBatchNormLooksThroughNodes finds a normalisation behind nodes that pass on what they read, and no other.
+func TestAddBatchNormLooksThroughNodes(t *testing.T) {
+	for _, c := range []struct {
+		operator string
+		constant bool // its second input
+		passes   bool
+	}{
+		{"Identity", false, true}, {"Dropout", false, true}, {"Cast", false, true}, {"Add", true, true}, {"Sub", true, true}, {"Mul", true, true}, {"Div", true, true},
+		{"Relu", false, false}, {"Pow", true, false}, {"Add", false, false},
+	} {
+		m := converted(t, cases("bias"), transform.Options{})
+		g := m.Graph
+		y := g.Outputs()[0]
+		g.RemoveOutputs()
+		inputs := []*onnxgraph.Value{y}
+		if c.constant {
+			inputs = append(inputs, g.AddConstant("c", onnxgraph.NewScalar(float32(2))))
+		} else if c.operator == "Add" {
+			inputs = append(inputs, y)
+		}
+		norm := []*onnxgraph.Value{g.AddNode(c.operator, inputs).Output(0)}
+		for range 4 {
+			norm = append(norm, g.AddConstant("n", onnxgraph.NewTensor([]int64{4}, []float32{1, 2, 3, 4})))
+		}
+		g.AddOutput(g.AddNode("BatchNormalization", norm).Output(0), onnxgraph.Float32, nil)
+		rows, err := transform.AddBatchNorm(m)
+		if err != nil || (rows[0].Status == transform.Skipped) != c.passes {
+			t.Errorf("%+v: %+v, %v", c, rows, err)
+		}
+	}
+}
+
 // TestAddBatchNormIsNotDoubled has normalisations behind blocks, directly and with a constant added before.
 func TestAddBatchNormIsNotDoubled(t *testing.T) {
 	normalised, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Width: 2})

@@ -56,6 +56,15 @@ func TestAfter(t *testing.T) {
 			t.Errorf("after %s: %q (%v), want %q", name, got, err, want)
 		}
 	}
+	beside := newForked(t) // what is behind reads a weight first, and then what is not
+	beside.Graph.AddOutput(beside.Graph.AddNode("MatMul", []*onnxgraph.Value{beside.Graph.Value("x"), beside.Graph.Value("right.weight")}).Output(0), onnxgraph.Float32, nil)
+	n, err := FindNode(beside, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := After(beside, n, all); err != nil || !slices.Equal(got, []string{"shared", "turned.weight"}) {
+		t.Errorf("with a node beside: %q, %v", got, err)
+	}
 	for name, want := range map[string]string{"last": "no parameter", "turned": "does not depend on the images"} {
 		m := newForked(t)
 		n, err := FindNode(m, name)

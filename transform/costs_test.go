@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
@@ -92,5 +93,11 @@ func TestUnknownCosts(t *testing.T) {
 		if err != nil || choices[0].Choices[0].After.MACs != 0 || choices[0].Choices[0].After.Bank == 0 {
 			t.Errorf("%s: %+v, %v", name, choices, err)
 		}
+	}
+	orttest.Init(t)
+	m, _ := sharedModel(t, sharings()[0]) // only the first of two places has a size
+	choices, err := transform.PlanChoices(m, transform.Options{})
+	if err != nil || len(choices) != 1 || choices[0].Choices[0].After.MACs != 0 {
+		t.Errorf("two places: %+v, %v", choices, err)
 	}
 }

@@ -69,6 +69,22 @@ func TestBehindNoise(t *testing.T) {
 	}
 }
 
+// TestQuantizationScale has a number that looks learned, and that multiplies the scale which a node computes to quantize numbers.
+func TestQuantizationScale(t *testing.T) {
+	for _, quantizes := range []bool{false, true} {
+		m := behind(t, "Mul", 1, onnxgraph.NewScalar(float32(0.3172514)), false, false)
+		for _, n := range m.Graph.Nodes() {
+			if n.Is("Mul") && quantizes {
+				n.SetInput(0, m.Graph.AddNodeOf("", "DynamicQuantizeLinear", []*onnxgraph.Value{n.Input(0)}, 3).Output(1))
+			}
+		}
+		trained, err := transform.Baseline.Trained(m)
+		if err != nil || slices.Contains(trained, "constant") == quantizes {
+			t.Errorf("behind a node that quantizes: %v: %q train, %v", quantizes, trained, err)
+		}
+	}
+}
+
 // TestLooksLearned has what trains behind a weight, what is named as left out, and what is part of a formula for sure.
 func TestLooksLearned(t *testing.T) {
 	random := func(i int) float32 { return float32(math.Sin(float64(i))) }

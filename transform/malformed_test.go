@@ -54,6 +54,13 @@ func TestMalformedModels(t *testing.T) {
 		}
 		return rows[0], err
 	}
+	merge := func(m *onnxgraph.Model) (transform.Outcome, error) {
+		rows, err := transform.Merge(m)
+		if len(rows) == 0 {
+			return transform.Outcome{}, err
+		}
+		return rows[0], err
+	}
 	for _, c := range []struct {
 		guards string
 		model  func() *onnxgraph.Model
@@ -98,10 +105,7 @@ func TestMalformedModels(t *testing.T) {
 				norm.SetInput(i+1, m.Graph.AddConstant("n", onnxgraph.NewTensor([]int64{3}, []float32{1, 2, 3})))
 			}
 			return m
-		}, func(m *onnxgraph.Model) (transform.Outcome, error) {
-			rows, err := transform.Merge(m)
-			return rows[0], err
-		}, "it has 3 channels"},
+		}, merge, "it has 3 channels"},
 		{"a normalisation without an output, in whose place the convolution would be", func() *onnxgraph.Model {
 			m := convcases.Cases[0].Model()
 			conv := m.Graph.Nodes()[0]
@@ -121,6 +125,53 @@ func TestMalformedModels(t *testing.T) {
 			n.Rename("")
 			return m
 		}, fold, "has no output"},
+		{"a convolution that reads nothing", func() *onnxgraph.Model {
+			m := convcases.Cases[0].Model()
+			m.Graph.Nodes()[0].SetInput(0, nil)
+			return m
+		}, convert, "it has no input or no output"},
+		{"a convolution that gives nothing", func() *onnxgraph.Model {
+			m := convcases.Cases[0].Model()
+			m.Graph.RemoveOutputs()
+			m.Graph.Nodes()[0].RemoveOutput(0)
+			return m
+		}, convert, "it has no input or no output"},
+		{"a weight that is another in each round of a loop", func() *onnxgraph.Model {
+			m := convcases.Nest(convcases.Cases[0].Model(), convcases.Places[2])
+			g := m.Graphs()[1]
+			for _, n := range g.Nodes() {
+				if n.Is("Conv") {
+					n.SetInput(1, g.Inputs()[0])
+				}
+			}
+			return m
+		}, convert, "is an input of the body of Loop"},
+		{"a block whose bias is computed, with a normalisation that shifts", func() *onnxgraph.Model {
+			m := blockModel(t)
+			m.Graph.Value("conv.norm.shift").SetConstant(convcases.Draw(onnxgraph.Float32, 1, 4))
+			m.Graph.MakeInput(m.Graph.Value(convcases.Bias))
+			return m
+		}, merge, `cannot be merged: the bias "conv.bias" is a graph input`},
+		{"a block whose bias has fewer numbers than filters", func() *onnxgraph.Model {
+			m := blockModel(t)
+			m.Graph.Value("conv.norm.shift").SetConstant(convcases.Draw(onnxgraph.Float32, 1, 4))
+			m.Graph.Value(convcases.Bias).SetConstant(convcases.Draw(onnxgraph.Float32, 1, 3))
+			return m
+		}, merge, "the bias has 3 numbers for 4 filters"},
+		{"a normalisation in a body, of what is computed outside", func() *onnxgraph.Model {
+			flat := convcases.Cases[0].Model()
+			addNorm(flat, 4)
+			m := convcases.Nest(flat, convcases.Places[2])
+			g := m.Graphs()[1]
+			w := m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 4, 3, 3, 3))
+			outer := m.Graph.AddNode("Conv", []*onnxgraph.Value{m.Graph.Value(convcases.X), w}).Output(0)
+			for _, n := range g.Nodes() {
+				if n.Is("BatchNormalization") {
+					n.SetInput(0, outer)
+				}
+			}
+			return m
+		}, fold, "of another graph"},
 		{"a node that two records claim, which would be merged twice", func() *onnxgraph.Model {
 			m := blockModel(t)
 			m.SetMetadata("rcfreeze.block.other", m.Metadata("rcfreeze.block."+block))

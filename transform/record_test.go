@@ -49,6 +49,10 @@ func TestTouchedFile(t *testing.T) {
 		{"pointwise weight of other dims", func(m *onnxgraph.Model) {
 			m.Graph.Value("conv.pointwise").SetConstant(convcases.Draw(onnxgraph.Float32, 9, 4, 3, 1, 1))
 		}, "make no block"},
+		{"a chain that no program knows", func(m *onnxgraph.Model) {
+			const key = "rcfreeze.block.conv"
+			m.SetMetadata(key, strings.Replace(m.Metadata(key), `"between":"batchnorm"`, `"between":"gelu"`, 1))
+		}, `its record has "gelu" between the convolutions`},
 		{"no record", func(m *onnxgraph.Model) { m.SetMetadata("rcfreeze.block.conv", "{") }, "is no record"},
 		{"newer version", func(m *onnxgraph.Model) { m.SetMetadata("rcfreeze.version", "99") }, "version \"99\""},
 	} {

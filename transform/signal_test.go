@@ -35,6 +35,8 @@ func TestNoteOfSinusoids(t *testing.T) {
 			}
 			return math.Cos(2 * math.Pi * float64(f*k) / float64(taps))
 		}, false},
+		{"no window, after a silent filter", 64, 33, func(f, k, taps int) float64 { return math.Sin(2 * math.Pi * float64(f*k) / float64(taps)) }, true},
+		{"random, after a silent filter", 64, 8, func(f, _, _ int) float64 { return float64(min(f, 1)) * random.NormFloat64() }, false},
 		{"three filters for each of four frequencies", 64, 12, func(f, k, taps int) float64 {
 			return math.Cos(2*math.Pi*float64((1+f%4)*7*k)/float64(taps) + float64(f))
 		}, true},
