@@ -19,6 +19,11 @@ type Separated struct {
 func Separate(m *onnxgraph.Model) []Separated {
 	f := find(m)
 	t := newTies(f)
+	if blocks, err := Blocks(m); err == nil { // else whoever needs the blocks says what is wrong
+		for _, b := range blocks {
+			t.starts[b.Bank], t.starts[b.Pointwise] = false, false
+		}
+	}
 	classes := make([][]class, len(f.order))
 	for i, v := range f.order { // all are found before anything changes
 		classes[i] = t.classes(v)

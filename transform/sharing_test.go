@@ -1,6 +1,7 @@
 package transform_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -400,5 +401,31 @@ func TestSharedAddedNorms(t *testing.T) {
 	}
 	if _, merged, _ := census(m); merged != source {
 		t.Errorf("%d parameters, the source has %d", merged, source)
+	}
+}
+
+// TestSharedOnes separates constants of a model whose frozen blocks share a 1×1 weight of ones, which looks like one that layers begin
+// with, and do not share their biases: the blocks keep sharing it, as their records say.
+func TestSharedOnes(t *testing.T) {
+	m := cases("depthwise").Model()
+	g := m.Graph
+	conv := g.Nodes()[0]
+	bias := g.AddConstant("bias", onnxgraph.NewTensor([]int64{5}, []float32{1, 2, 3, 4, 5}))
+	other := g.AddNode("Conv", []*onnxgraph.Value{conv.Input(0), conv.Input(1), bias}, conv.Attributes()...)
+	other.Rename("other")
+	g.AddOutput(other.Output(0), onnxgraph.Float32, nil)
+	if _, err := transform.Convert(m, transform.Options{Pointwise: transform.Identity}); err != nil {
+		t.Fatal(err)
+	}
+	before, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	separated := transform.Separate(m)
+	if after, err := m.Bytes(); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the model changed: separated %+v, %v", separated, err)
+	}
+	if blocks, err := transform.Blocks(m); err != nil || len(blocks) != 2 || blocks[0].Pointwise != blocks[1].Pointwise {
+		t.Errorf("found blocks %+v, %v", blocks, err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 //     behind decide, which read one weight.
 //   - If the file names the constants of two nodes differently, by Identity nodes, then so it must name those in front or
 //     behind: else these are one layer, and the nodes are not.
+//   - The bank and the 1×1 weight of a frozen block are one parameter, whatever their numbers: the block's record says who has it.
 //   - A slope that PRelu nodes read by one name is one parameter: networks use one activation all over.
 type ties struct {
 	*finder

@@ -109,6 +109,7 @@ func FuzzNPY(f *testing.F) {
 	labels := npy("<i8", "(2,)", make([]byte, 16))
 	f.Add(npy("|u1", "(2, 2, 3)", counting(0, 12)), labels)
 	f.Add(npy("<f4", "(2, 1, 2, 3)", make([]byte, 48)), labels)
+	f.Add([]byte("\x93NUMPY\x02\x00\xff\xff\xff\x7f{}"), labels) // of the format's second version, whose header may claim more
 	f.Add(npy("<i2", "(2, 4, 2, 3)", make([]byte, 96)), npy("|u1", "(2, 1)", []byte{0, 9}))
 	f.Add(npy("<f8", "(1000000, 1000, 1000)", nil), npy("<u4", "()", make([]byte, 4)))
 	f.Fuzz(func(t *testing.T, images, labels []byte) {
