@@ -38,6 +38,7 @@ var limits = map[string]func(n *Node) []error{
 	"DepthToSpace":       func(n *Node) []error { return n.intFaults("blocksize", 1, maxSize) },
 	"SpaceToDepth":       func(n *Node) []error { return n.intFaults("blocksize", 1, maxSize) },
 	"Split":              func(n *Node) []error { return append(splitFaults(n), leftOutFaults(n)...) },
+	"SplitToSequence":    partFaults,
 	"Trilu":              diagonalFaults,
 	"LRN":                lrnFaults,
 	"RoiAlign":           func(n *Node) []error { return n.intFaults("sampling_ratio", 0, maxSide) },
@@ -146,6 +147,16 @@ func splitFaults(n *Node) []error {
 	}
 	if p := n.literal("num_outputs"); p != nil && p.GetI() != int64(len(n.outputs)) {
 		return []error{fmt.Errorf("num_outputs is %d, but it has %d outputs", p.GetI(), len(n.outputs))}
+	}
+	return nil
+}
+
+// partFaults checks that parts of one size, which a scalar gives, have a size.
+func partFaults(n *Node) []error {
+	if v := n.Input(1); v != nil && v.Constant() != nil && len(v.Constant().Dims()) == 0 {
+		if size := n.list("", 1); len(size) == 1 && size[0] < 1 {
+			return []error{fmt.Errorf("split is %d, must be 1 or more", size[0])}
+		}
 	}
 	return nil
 }

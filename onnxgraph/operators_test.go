@@ -16,6 +16,7 @@ type call struct {
 	x         []int64
 	constants [][]int64 // nil for an absent one
 	lists     [][]int64 // constants of integers, after those; nil for an absent one
+	scalar    bool      // the lists are scalars
 	outputs   int
 	leftOut   []int // outputs with empty names
 	attrs     []Attribute
@@ -40,7 +41,11 @@ func (c call) reparsed(t *testing.T) error {
 	for _, list := range c.lists {
 		var v *Value
 		if list != nil {
-			v = m.Graph.AddConstant("list", NewTensor([]int64{int64(len(list))}, list))
+			dims := []int64{int64(len(list))}
+			if c.scalar {
+				dims = nil
+			}
+			v = m.Graph.AddConstant("list", NewTensor(dims, list))
 		}
 		inputs = append(inputs, v)
 	}
@@ -146,6 +151,9 @@ func TestWhatCrashesIsRefused(t *testing.T) {
 		{call{op: "STFT", x: []int64{1, 64, 1}, lists: [][]int64{{4}, nil, {16}}}, ""},
 		{call{op: "STFT", x: []int64{1, 64, 1}, lists: [][]int64{{0}, nil, {16}}}, "frame_step is [0]"},
 		{call{op: "STFT", x: []int64{1, 64, 1}, lists: [][]int64{{4}, nil, {0}}}, "frame_length is [0]"},
+		{call{op: "SplitToSequence", x: image, lists: [][]int64{{1}}, scalar: true}, ""},
+		{call{op: "SplitToSequence", x: image, lists: [][]int64{{0}}, scalar: true}, "split is 0"},
+		{call{op: "SplitToSequence", x: image, lists: [][]int64{{0, 2}}}, ""},
 		{call{op: "Trilu", x: image, lists: [][]int64{{-9}}}, ""},
 		{call{op: "Trilu", x: image, lists: [][]int64{{-1 << 63}}}, "k is [-9223372036854775808]"},
 		{call{op: "Trilu", x: image, lists: [][]int64{{1<<63 - 1}}}, "k is [9223372036854775807]"},
