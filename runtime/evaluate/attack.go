@@ -2,7 +2,6 @@ package evaluate
 
 import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
-	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -13,7 +12,7 @@ func (e *evaluator) addRobust(t *tally, batch *dataset.Batch) error {
 		return err
 	}
 	adversarial := fgsm(batch.Images, gradient, e.set.Shape, e.options.Normalize, e.options.Epsilon)
-	logits, err := e.forward.run(adversarial, nil)
+	logits, err := e.forward.run(adversarial, nil, trainstep.LogitsOutput)
 	if err != nil {
 		return err
 	}
@@ -22,10 +21,7 @@ func (e *evaluator) addRobust(t *tally, batch *dataset.Batch) error {
 
 // gradient returns that of the loss by the images, until the next call.
 func (e *evaluator) gradient(images []float32, labels []int64) ([]float32, error) {
-	if _, err := e.attack.run(images, labels); err != nil {
-		return nil, err
-	}
-	return ort.OutputData[float32](e.attack.stepper, trainstep.ImageGradientOutput)
+	return e.attack.run(images, labels, trainstep.ImageGradientOutput)
 }
 
 // fgsm is the fast gradient sign method (Goodfellow et al. 2015) on pixels in [0, 1]:

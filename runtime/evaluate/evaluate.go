@@ -103,7 +103,7 @@ func (e *evaluator) measure(ctx context.Context) (Result, error) {
 		if err != nil {
 			return Result{}, err
 		}
-		logits, err := e.forward.run(batch.Images, nil)
+		logits, err := e.forward.run(batch.Images, nil, trainstep.LogitsOutput)
 		if err != nil {
 			return Result{}, err
 		}
@@ -159,8 +159,8 @@ func newGraph(folded *onnxgraph.Model, image string, o Options, imageGradient bo
 	return &graph{stepper, image}, nil
 }
 
-// run returns the logits of a batch of images; labels are needed for the gradient of the images.
-func (g *graph) run(images []float32, labels []int64) ([]float32, error) {
+// run returns an output of the graph for a batch of images, until the next call; labels are needed for the gradient of the images.
+func (g *graph) run(images []float32, labels []int64, output string) ([]float32, error) {
 	data, err := ort.InputData[float32](g.stepper, g.image)
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (g *graph) run(images []float32, labels []int64) ([]float32, error) {
 	if err := g.stepper.Step(); err != nil {
 		return nil, err
 	}
-	return ort.OutputData[float32](g.stepper, trainstep.LogitsOutput)
+	return ort.OutputData[float32](g.stepper, output)
 }
 
 func (g *graph) close() error {

@@ -339,6 +339,17 @@ func TestNotMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	reaching, _ := linear(t, 0.1) // as failing, where an attack makes an image brighter
+	{
+		g := reaching.Graph
+		bright := g.AddNode("ReduceMax", []*onnxgraph.Value{g.Inputs()[0]}, onnxgraph.Int("keepdims", 0)).Output(0)
+		scaled := g.AddNode("Mul", []*onnxgraph.Value{bright, g.AddConstant("thirty", onnxgraph.NewScalar[float32](30))}).Output(0)
+		index := g.AddNode("Cast", []*onnxgraph.Value{scaled}, onnxgraph.Int("to", int64(onnxgraph.Int64))).Output(0)
+		entry := g.AddNode("Gather", []*onnxgraph.Value{g.AddConstant("short", onnxgraph.NewTensor([]int64{3}, []float32{1, 2, 3})), index}).Output(0)
+		scores := g.Outputs()[0]
+		g.RemoveOutputs()
+		g.AddOutput(g.AddNode("Add", []*onnxgraph.Value{scores, entry}).Output(0), onnxgraph.Float32, nil)
+	}
 	for _, c := range []struct {
 		name     string
 		model    *onnxgraph.Model
@@ -352,6 +363,7 @@ func TestNotMeasured(t *testing.T) {
 			"measuring on " + gray.Path + ": normalization has 2 means", false},
 		{"a model that fails as it runs", failing, gray, Options{BatchSize: 8}, "Gather", false},
 		{"an operator without a gradient", underivable, gray, Options{BatchSize: 8, Epsilon: 0.1}, "Atan", true},
+		{"a model that fails on images under attack", reaching, dark, Options{BatchSize: 4, Epsilon: 0.1}, "Gather", true},
 		{"not finite under attack", logarithm, dark, Options{BatchSize: 4, Epsilon: 0.1}, "not finite numbers", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // Predict runs fitted, a model as Measure gets it, over images, whose labels do not matter, and calls each with the number of
@@ -34,7 +35,7 @@ func (e *evaluator) predict(ctx context.Context, byThemselves bool, each func(i 
 		if err != nil {
 			return err
 		}
-		logits, err := e.forward.run(batch.Images, nil)
+		logits, err := e.forward.run(batch.Images, nil, trainstep.LogitsOutput)
 		if err != nil {
 			return err
 		}

@@ -105,20 +105,34 @@ func TestImagesGoAway(t *testing.T) {
 	}
 }
 
-// TestBestOfAnotherRun puts the best weights of another model into the folder of a run, which does not take them for its own.
-func TestBestOfAnotherRun(t *testing.T) {
+// TestBestIsSpoiled replaces the best weights while a run is at work: by those of another model, which it does not take for its own, or
+// by none. No other checkpoint has them, as the last epochs are worse.
+func TestBestIsSpoiled(t *testing.T) {
 	other := newRun(t, leNet(t), transform.Baseline)
 	other.Recipe.Epochs = 1
 	do(t, other)
-	r := newRun(t, linear(t), transform.Baseline)
-	r.Recipe.Epochs, r.Keep = 1, train.KeepBest
-	r.Measured = func(train.Row) {
-		if err := os.WriteFile(filepath.Join(string(r.Folder), "best.ckpt"), readFile(t, filepath.Join(string(other.Folder), "best.ckpt")), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := r.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "best.ckpt") || !strings.Contains(err.Error(), "model was") {
-		t.Errorf("got error %v", err)
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"another model": {readFile(t, filepath.Join(string(other.Folder), "best.ckpt")), "model was"},
+		"nothing":       {nil, "--keep last"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRun(t, linear(t), transform.Baseline)
+			r.Keep, r.Recipe.LearningRate = train.KeepBest, 1e-12 // so that the start is the best, or as good
+			r.Measured = func(row train.Row) {
+				if row.Epoch < r.Recipe.Epochs {
+					return
+				}
+				if err := os.WriteFile(filepath.Join(string(r.Folder), "best.ckpt"), c.data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := r.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "best.ckpt") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got error %v, want one with %q", err, c.want)
+			}
+		})
 	}
 }
 

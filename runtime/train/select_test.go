@@ -20,6 +20,11 @@ func TestSelectPatterns(t *testing.T) {
 		{train.Recipe{TrainFrom: "relu3", Freeze: []string{"*.bias"}}, []string{"fc2.weight", "fc3.weight"}, ""},
 		{train.Recipe{TrainFrom: "relu3", Train: []string{"conv1.*"}}, nil, `training what matches "conv1.*"`},
 		{train.Recipe{TrainFrom: "relu3", Train: []string{"fc9"}}, nil, `"fc9" matches`},
+		{train.Recipe{Train: []string{"fc9"}}, nil, `"fc9" matches`},
+		{train.Recipe{Freeze: []string{"fc9"}}, nil, `"fc9" matches`},
+		{train.Recipe{TrainFrom: "relu3", Freeze: []string{"fc9"}}, nil, `"fc9" matches`},
+		{train.Recipe{TrainFrom: "nowhere"}, nil, `"nowhere"`},
+		{train.Recipe{TrainFrom: "fc3"}, nil, "fc3"},
 		{train.Recipe{Freeze: []string{"*"}}, nil, "no parameter that trains"},
 	} {
 		m := leNet(t)

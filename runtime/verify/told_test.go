@@ -162,6 +162,12 @@ func TestSizesThatWeightsTell(t *testing.T) {
 		{"a convolution", 4, func(n network, x *onnxgraph.Value) *onnxgraph.Value {
 			return n.op("Conv", []*onnxgraph.Value{x, filters(n)})
 		}, "x [8, 5, 64, 64]"},
+		{"a convolution of gray images", 4, func(n network, x *onnxgraph.Value) *onnxgraph.Value {
+			return n.op("Conv", []*onnxgraph.Value{x, n.floats([]int64{2, 1, 3, 3})})
+		}, "x [8, 1, 64, 64]"},
+		{"transposed in its default order", 0, func(n network, x *onnxgraph.Value) *onnxgraph.Value {
+			return n.op("MatMul", []*onnxgraph.Value{n.op("Transpose", []*onnxgraph.Value{x}, onnxgraph.Ints("perm", 1, 0)), n.floats([]int64{8, 2})})
+		}, "x [8, 64]"},
 		{"of unknown rank", 0, func(n network, x *onnxgraph.Value) *onnxgraph.Value {
 			return n.op("Conv", []*onnxgraph.Value{x, filters(n)})
 		}, "x [8, 5, 64, 64]"},

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/verify"
 )
@@ -168,6 +169,69 @@ func TestSmallOutputs(t *testing.T) {
 		report, err := verify.Outputs(t.Context(), build(from), build(to), verify.Options{Batch: 3})
 		if err != nil || !(math.Abs(report.Differences[0].MaxRel-c.want) < 0.2*c.want) {
 			t.Errorf("%s: %+v, %v, want %g", c.name, report, err, c.want)
+		}
+	}
+}
+
+// TestFailingModels compares and times models that run on nothing: the error says which, and why.
+func TestFailingModels(t *testing.T) {
+	orttest.Init(t)
+	ones := []float32{1}
+	good := func() *onnxgraph.Model { return several(t, "a", ones, 3, 4) }
+	bad := func() *onnxgraph.Model { return several(t, "a", ones, 5, 5) } // 12 numbers are no 5×5 ones
+	_, reference := verify.Outputs(t.Context(), bad(), good(), verify.Options{})
+	_, other := verify.Outputs(t.Context(), good(), bad(), verify.Options{})
+	_, timed := verify.Latency(t.Context(), []*onnxgraph.Model{good(), bad()}, verify.Options{}, 1, ort.Options{})
+	for _, c := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"the reference", reference, "with x [2, 6]"},
+		{"the other model", other, "on x [2, 6]"},
+		{"a model that is timed", timed, "with x [2, 6]"},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) || !strings.Contains(c.err.Error(), "Reshape") {
+			t.Errorf("%s: got error %v, want one with %q", c.name, c.err, c.want)
+		}
+	}
+}
+
+// TestOutputsOfTwoKinds has an output that is read in another form, and one beside it, which is compared as it is.
+func TestOutputsOfTwoKinds(t *testing.T) {
+	orttest.Init(t)
+	build := func(count int64, half bool, dims ...int64) *onnxgraph.Model {
+		m := onnxgraph.New("two kinds", 8, 18)
+		g := m.Graph
+		x, err := g.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2, 6))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := g.AddNode("Identity", []*onnxgraph.Value{x}).Output(0)
+		if half {
+			first = g.AddNode("Cast", []*onnxgraph.Value{x}, onnxgraph.Int("to", int64(onnxgraph.Float16))).Output(0)
+		}
+		number := g.AddNode("Identity", []*onnxgraph.Value{g.AddConstant("c", onnxgraph.NewScalar(count))}).Output(0)
+		shaped := g.AddNode("Reshape", []*onnxgraph.Value{x, g.AddConstant("d", onnxgraph.NewTensor([]int64{int64(len(dims))}, dims))}).Output(0)
+		for name, v := range map[string]*onnxgraph.Value{"first": first, "number": number, "shaped": shaped} {
+			g.Rename(v, name)
+		}
+		if half {
+			g.AddOutput(first, onnxgraph.Float16, []onnxgraph.Dim{{Size: -1}, {Size: 6}})
+		} else {
+			g.AddOutput(first, onnxgraph.Float32, nil)
+		}
+		g.AddOutput(number, onnxgraph.Int64, []onnxgraph.Dim{})
+		g.AddOutput(shaped, onnxgraph.Float32, onnxgraph.Static(dims...))
+		return m
+	}
+	for _, half := range []bool{false, true} {
+		report, err := verify.Outputs(t.Context(), build(1<<24, half, 3, 4), build(1<<24+1, half, 3, 4), verify.Options{})
+		if err != nil || len(report.Differences) != 3 || report.Differences[0].MaxAbs != 0 || report.Differences[1].MaxAbs != 1 || report.Differences[2].MaxAbs != 0 {
+			t.Errorf("half %t: whole numbers that differ by 1: %+v, %v", half, report, err)
+		}
+		if _, err := verify.Outputs(t.Context(), build(1, half, 3, 4), build(1, half, 4, 3), verify.Options{}); err == nil || !strings.Contains(err.Error(), "[4 3]") {
+			t.Errorf("half %t: other shapes: error %v", half, err)
 		}
 	}
 }
