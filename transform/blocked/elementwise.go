@@ -100,37 +100,37 @@ func (l *lowering) binary(n node) value {
 	return nil
 }
 
-// term is x·scale + shift per channel; scale and shift are nil where there is none.
+// term is x·scale + shift per channel; shift is nil where there is none.
 type term struct{ x, scale, shift value }
 
-// termOf reads an affine term from the portable graph as far as nobody else reads its parts.
-func (l *lowering) termOf(v value, outer bool) (term, bool) {
+// termOf reads an affine term from the portable graph as far as nobody else reads its parts; without a scale there is none.
+func (l *lowering) termOf(v value, outer bool) term {
 	n := v.Producer()
 	if n == nil || n.Domain() != "" || !outer && !single(v) {
-		return term{}, false
+		return term{}
 	}
 	switch n.OpType() {
 	case "Mul":
 		x, s := n.Input(0), n.Input(1)
 		if l.fits(x) && slices.Equal(shapeOf(x), shapeOf(v)) && isPerChannel(s, x) {
-			return term{x: x, scale: s}, true
+			return term{x: x, scale: s}
 		}
 	case "Add":
 		x, s := n.Input(0), n.Input(1)
 		if l.fits(x) && slices.Equal(shapeOf(x), shapeOf(v)) && isPerChannel(s, x) {
-			if t, ok := l.termOf(x, false); ok && t.shift == nil {
+			if t := l.termOf(x, false); t.scale != nil && t.shift == nil {
 				t.shift = s
-				return t, true
+				return t
 			}
 		}
 	case "Sub": // of a tensor from a number
 		number, x := n.Input(0), n.Input(1)
 		if a, ok := numberOr(number, 0); ok && l.fits(x) && slices.Equal(shapeOf(x), shapeOf(v)) && l.isBlocked(x) {
 			c := shapeOf(x)[1]
-			return term{x: x, scale: l.Fill(onnxgraph.Float32, -1, c), shift: l.Fill(onnxgraph.Float32, float64(a), c)}, true
+			return term{x: x, scale: l.Fill(onnxgraph.Float32, -1, c), shift: l.Fill(onnxgraph.Float32, float64(a), c)}
 		}
 	}
-	return term{}, false
+	return term{}
 }
 
 // sum is the blocked form of an affine term, of a sum of two, or of one and a tensor: one pass over memory for each term.
@@ -140,7 +140,7 @@ func (l *lowering) sum(n node, activation []onnxgraph.Attribute) value {
 		return nil
 	}
 	shape := shapeOf(n.Output(0))
-	if t, ok := l.termOf(n.Output(0), true); ok && t.scale != nil {
+	if t := l.termOf(n.Output(0), true); t.scale != nil {
 		return l.affine(l.blockedForm(t.x), shape[1], t.scale, t.shift, nil, activation)
 	}
 	if n.Is("Sub") {
@@ -151,7 +151,7 @@ func (l *lowering) sum(n node, activation []onnxgraph.Attribute) value {
 		return nil
 	}
 	for range 2 {
-		if t, ok := l.termOf(a, false); ok && t.scale != nil {
+		if t := l.termOf(a, false); t.scale != nil {
 			return l.addTo(t, b, activation)
 		}
 		a, b = b, a

@@ -14,7 +14,7 @@ import (
 func (l *lowering) filters(w value) value {
 	s, b := shapeOf(w), l.block
 	m, c, taps := s[0], s[1], s[2]*s[3]
-	outer := l.reorderInput(l.reshape(w, 1, m, c*s[2], s[3]), 1, m, c*taps) // rows M/B, C, kh·kw
+	outer := l.reorderInput(l.reshape(w, 1, m, c*s[2], s[3]), c*taps) // rows M/B, C, kh·kw
 	if c < b {
 		return l.reshape(outer, s...)
 	}
@@ -36,7 +36,7 @@ func (l *lowering) filters(w value) value {
 func (l *lowering) turnedFilters(w value, taps []int64, height, width int64) value {
 	s, b := shapeOf(w), l.block
 	m, c, all := s[0], s[1], s[2]*s[3]
-	inner := l.reorderInput(w, m, c, all) // rows M, C/B, kh·kw
+	inner := l.reorderInput(w, all) // rows M, C/B, kh·kw
 	return l.rows(inner, func(yield func(row int64)) {
 		for co := range c / b {
 			for mo := range m / b {
@@ -70,9 +70,9 @@ func (l *lowering) rows(v value, each func(yield func(row int64)), shape ...int6
 	return l.reshape(l.Op("Gather", []value{l.reshape(v, -1, l.block), order}), shape...)
 }
 
-// reorderInput brings n images of c channels and some space into blocked layout. ONNX Runtime does not compute its own
+// reorderInput brings images of some space into blocked layout. ONNX Runtime does not compute its own
 // operators ahead, so that constants are laid out here.
-func (l *lowering) reorderInput(v value, n, c, space int64) value {
+func (l *lowering) reorderInput(v value, space int64) value {
 	if space == 1 {
 		return v // the two layouts are the same
 	}
@@ -85,7 +85,7 @@ func (l *lowering) reorderInput(v value, n, c, space int64) value {
 		return l.nchwc("ReorderInput", []value{v}) // its file is gone: ONNX Runtime tells
 	}
 	to := make([]float32, 0, len(from))
-	for block := range n * c / l.block {
+	for block := range int64(len(from)) / (l.block * space) {
 		for p := range space {
 			for i := range l.block {
 				to = append(to, from[(block*l.block+i)*space+p])
@@ -116,5 +116,5 @@ func constantOf(v value) *onnxgraph.Tensor {
 // depthwiseFilters brings filters [C, 1, kh, kw] into the layout [C/B, 1, kh, kw, B].
 func (l *lowering) depthwiseFilters(w value) value {
 	s := shapeOf(w)
-	return l.reshape(l.reorderInput(l.reshape(w, 1, s[0], s[2], s[3]), 1, s[0], s[2]*s[3]), s...)
+	return l.reshape(l.reorderInput(l.reshape(w, 1, s[0], s[2], s[3]), s[2]*s[3]), s...)
 }

@@ -70,9 +70,8 @@ func (l *lowering) interleave(v value, parts phaseGrid) {
 // addPhases adds up the gradients of two convolutions with one stride: their parts are added before they are interleaved, so
 // that it is done once, and zeros are not added.
 func (l *lowering) addPhases(n node) bool {
-	a, okA := l.phases[n.Input(0)]
-	b, okB := l.phases[n.Input(1)]
-	if !okA || !okB || a.size != b.size || !n.Is("Add") {
+	a, b := l.phases[n.Input(0)], l.phases[n.Input(1)]
+	if a.rows == nil || a.size != b.size || !n.Is("Add") {
 		return false
 	}
 	sum := phaseGrid{size: a.size}

@@ -31,12 +31,7 @@ func Lower(m *onnxgraph.Model, convs []gradient.Convolution, block int64) {
 		constants: map[string]value{}, phases: map[value]phaseGrid{},
 	}
 	for _, c := range convs {
-		if c.DW != nil {
-			l.weights[c.DW] = c
-		}
-		if c.DX != nil {
-			l.inputs[c.DX] = c
-		}
+		l.weights[c.DW], l.inputs[c.DX] = c, c // of nil where there is none
 	}
 	m.SetOpset(Domain, 1)
 	for _, n := range m.Graph.Sorted() {
@@ -64,8 +59,8 @@ func (l *lowering) lower(n node) {
 	if y == nil || y.IsOutput() || n.Domain() != "" {
 		return // an output keeps its layout, and its name
 	}
-	if c, ok := l.weights[y]; ok && l.weightGradient(c) {
-		l.done[n] = true
+	if c, ok := l.weights[y]; ok {
+		l.weightGradient(c)
 		return
 	}
 	if c, ok := l.inputs[y]; ok && l.inputGradient(c) {
@@ -151,7 +146,7 @@ func (l *lowering) blockedForm(v value) value {
 		return twin
 	}
 	s := shapeOf(v)
-	return l.reorderInput(v, s[0], s[1], s[2]*s[3])
+	return l.reorderInput(v, s[2]*s[3])
 }
 
 func (l *lowering) isBlocked(v value) bool { return l.twins[v] != nil }

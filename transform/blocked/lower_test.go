@@ -181,6 +181,18 @@ func layerCases(b int64) []layerCase {
 			x := n.image(b)
 			return n.op("Add", nil, n.op("Relu", nil, x), n.op("Mul", nil, x, n.input("s", 1, 2*b, 1, 1)))
 		}, "1 Abs, 1 Gather, 1 Relu, 2 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"sum of a product of images", func(n *net) value {
+			x := n.image(b)
+			return n.op("Add", nil, n.op("Mul", nil, x, n.op("Relu", nil, x)), x)
+		}, "1 Abs, 1 Add, 1 Gather, 1 Mul, 1 Relu, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"product of images plus a number per channel", func(n *net) value {
+			x := n.image(b)
+			return n.op("Add", nil, n.op("Mul", nil, x, n.op("Relu", nil, x)), n.input("s", 1, 2*b, 1, 1))
+		}, "1 Abs, 1 Gather, 1 Mul, 1 Relu, 2 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"image plus constant image", func(n *net) value {
+			n.input("z", 2, 2*b, 6, 5)
+			return n.op("Add", nil, n.image(b), n.Graph.AddConstant("constant", n.data["z"]))
+		}, "1 Abs, 1 Add, 1 Gather, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
 		{"relu of a plain sum", func(n *net) value { return n.op("Relu", nil, n.op("Add", nil, n.image(b), n.input("z", 2, 2*b, 6, 5))) }, "1 Abs, 1 Add, 1 Gather, 1 Relu, 1 blocked Conv, 3 blocked ReorderInput, 1 blocked ReorderOutput"},
 		{"image times number", func(n *net) value { return n.op("Mul", nil, n.image(b), n.Fill(onnxgraph.Float32, 0.5)) }, "1 Abs, 1 Gather, 1 Mul, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
 		{"image through a number", func(n *net) value { return n.op("Div", nil, n.image(b), n.Fill(onnxgraph.Float32, 0.5, 1)) }, "1 Abs, 1 Div, 1 Gather, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},

@@ -7,12 +7,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
-// weightGradient replaces the gradient of the filters of a convolution.
-func (l *lowering) weightGradient(c gradient.Convolution) bool {
+// weightGradient replaces the gradient of the filters of a convolution, if it has a blocked form.
+func (l *lowering) weightGradient(c gradient.Convolution) {
 	g, ok := geometryOf(c)
 	x, w := c.X, shapeOf(c.W)
 	if !ok || !l.fits(c.DY) || !l.fits(x) && w[1] >= l.block {
-		return false
+		return
 	}
 	var dw value
 	switch {
@@ -24,7 +24,6 @@ func (l *lowering) weightGradient(c gradient.Convolution) bool {
 		dw = l.byPlaces(x, c.DY, g)
 	}
 	onnxgraph.ReplaceUses(c.DW, l.reshape(dw, w...))
-	return true
 }
 
 // byPlaces is the gradient of 1×1 filters of one group, as a product of dY with what they read of X for each place of the output.
