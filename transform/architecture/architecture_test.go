@@ -117,6 +117,37 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestFeatureMaps runs the network up to where the maps are flattened or averaged: they have the size that the papers give.
+func TestFeatureMaps(t *testing.T) {
+	orttest.Init(t)
+	for _, c := range []struct {
+		name    string
+		options architecture.Options
+		last    string // the layer
+		want    []int64
+	}{
+		{"cifar-resnet", architecture.Options{Width: 2}, "layer1.2.relu2", []int64{1, 2, 32, 32}},
+		{"cifar-resnet", architecture.Options{Width: 2}, "layer2.2.relu2", []int64{1, 4, 16, 16}},
+		{"cifar-resnet", architecture.Options{Width: 2}, "layer3.2.relu2", []int64{1, 8, 8, 8}},
+		{"cifar-resnet", architecture.Options{Width: 2, ImageHeight: 31, ImageWidth: 40}, "layer3.2.relu2", []int64{1, 8, 8, 10}},
+		{"vgg", architecture.Options{Width: 1}, "features.28", []int64{1, 8, 1, 1}},
+		{"vgg", architecture.Options{Width: 1, ImageHeight: 64, ImageWidth: 100}, "features.28", []int64{1, 8, 2, 3}},
+		{"lenet", architecture.Options{}, "pool2", []int64{1, 16, 5, 5}},
+		{"lenet", architecture.Options{ImageHeight: 32, ImageWidth: 32}, "pool2", []int64{1, 16, 5, 5}},
+		{"lenet", architecture.Options{ImageHeight: 31, ImageWidth: 64}, "pool1", []int64{1, 6, 15, 32}}, // a border, as the height is below 32
+	} {
+		m, _ := build(t, c.name, c.options)
+		name := c.last + ".output"
+		m.Graph.AddOutput(m.Graph.Value(name), onnxgraph.Float32, nil)
+		shape, _ := m.Graph.Inputs()[0].Shape()
+		dims := []int64{1, shape[1].Size, shape[2].Size, shape[3].Size}
+		out := orttest.Run(t, m, map[string]*onnxgraph.Tensor{"input": onnxgraph.NewTensor(dims, make([]float32, dims[1]*dims[2]*dims[3]))})
+		if got := out[name].Dims(); !slices.Equal(got, c.want) {
+			t.Errorf("%s %+v: %s gives maps of %v, want %v", c.name, c.options, c.last, got, c.want)
+		}
+	}
+}
+
 // run runs a session on different images. It returns the logits, and whether those of the first and the
 // last image differ.
 func run(t *testing.T, s *ort.Session, batch int64) (*onnxgraph.Tensor, bool) {

@@ -37,7 +37,7 @@ func basicBlock(n *network, name string, x featureMaps, filters, stride int) fea
 	y = n.conv(name+".conv2", y, filters, window{3, 1, 1})
 	y = n.batchNorm(name+".bn2", y)
 	shortcut := x
-	if stride != 1 || x.channels != filters {
+	if x.channels != filters { // and so wherever the stride is 2
 		shortcut = n.batchNorm(name+".downsample.1", n.conv(name+".downsample.0", x, filters, window{1, stride, 0}))
 	}
 	return n.relu(name+".relu2", n.add(name+".add", y, shortcut))
