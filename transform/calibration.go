@@ -57,7 +57,7 @@ func (c convolution) reasonAgainstCalibration() string {
 }
 
 // meanKeeper returns the node that can add an offset to each output of a convolution, and which of its inputs holds it:
-// the convolution itself if it has a bias, or else the batch normalisation behind it, by its running mean. It returns nil
+// the convolution itself if it has a bias that is known, or else the batch normalisation behind it, by its running mean. It returns nil
 // if there is neither.
 func meanKeeper(conv *onnxgraph.Node) (n *onnxgraph.Node, input int) {
 	const bias, mean = 2, 3
@@ -65,7 +65,7 @@ func meanKeeper(conv *onnxgraph.Node) (n *onnxgraph.Node, input int) {
 		return conv, bias
 	}
 	y := conv.Output(0)
-	if conv.Input(bias) != nil || len(y.Uses()) != 1 || y.IsOutput() {
+	if len(y.Uses()) != 1 || y.IsOutput() {
 		return nil, 0
 	}
 	u := y.Uses()[0]
@@ -93,7 +93,7 @@ func (c *candidate) offsetsOf() []offset {
 		f := offset{places: []*candidate{place}}
 		if keeper, input := meanKeeper(place.conv.node); keeper != nil {
 			f.input = input
-			f.origin, _ = originOf(keeper.Input(input))
+			f.origin = originOf(keeper.Input(input))
 		}
 		same := func(other offset) bool { return other.input == f.input && other.origin.equals(f.origin) }
 		if i := slices.IndexFunc(list, same); i >= 0 {

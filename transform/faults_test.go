@@ -118,6 +118,34 @@ func TestUnreadableFilters(t *testing.T) {
 	}
 }
 
+// TestDataGoneAfterMerging loses the bank, or the 1×1 weight, too, between merging and saving.
+func TestDataGoneAfterMerging(t *testing.T) {
+	for _, expansion := range []int{1, 4} { // in the second case, the 1×1 weight is large enough for the data file
+		folder := t.TempDir()
+		path := filepath.Join(folder, "m.onnx")
+		if err := converted(t, wideCase, transform.Options{Expansion: expansion}).Save(path, onnxgraph.ExternalAll); err != nil {
+			t.Fatal(err)
+		}
+		m, err := onnxgraph.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := transform.Merge(m); err != nil {
+			t.Fatal(err)
+		}
+		data, err := filepath.Glob(path + ".*.data")
+		if err != nil || len(data) != 1 {
+			t.Fatalf("data files: %v, %v", data, err)
+		}
+		if err := os.Remove(data[0]); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Bytes(); err == nil || !strings.Contains(err.Error(), `merging block "conv": `) || !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("expansion %d: got error %v", expansion, err)
+		}
+	}
+}
+
 // brokenCalibration fails in one of its methods.
 type brokenCalibration struct {
 	oneAll

@@ -125,8 +125,8 @@ func foldNorm(norm *onnxgraph.Node, banks map[*onnxgraph.Node]bool, done []foldi
 		return f, reason
 	}
 	f.node, f.beta = n, n.Float("beta", 1)
-	f.weight, _ = originOf(n.Input(1))
-	f.bias, _ = originOf(n.Input(2))
+	f.weight = originOf(n.Input(1))
+	f.bias = originOf(n.Input(2))
 	if i := slices.IndexFunc(done, f.isLike); i >= 0 {
 		old := []*onnxgraph.Value{n.Input(1), n.Input(2)}
 		n.SetInput(1, done[i].node.Input(1))

@@ -230,16 +230,18 @@ func TestFoldGemmOfSquareWeight(t *testing.T) {
 	}{
 		{"the second transposed", nil, transB(1), 2}, {"the first transposed", transB(1), nil, 2},
 		{"both transposed", transB(1), transB(1), 1}, {"neither, one says so", transB(0), nil, 1},
+		{"another share of the bias", []onnxgraph.Attribute{onnxgraph.Float("beta", 0.5)}, nil, 2},
+		{"the same share of the bias", []onnxgraph.Attribute{onnxgraph.Float("beta", 1)}, nil, 1},
 	} {
 		m := onnxgraph.New("net", 8, 18)
 		x, err := m.Graph.AddInput(convcases.X, onnxgraph.Float32, onnxgraph.Static(2, 4))
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 4, 4))
+		w, bias := m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 4, 4)), m.Graph.AddConstant("bias", convcases.Draw(onnxgraph.Float32, 3, 4))
 		var gemms []*onnxgraph.Node
 		for _, attrs := range [][]onnxgraph.Attribute{c.first, c.second} {
-			n := m.Graph.AddNode("Gemm", []*onnxgraph.Value{x, w}, attrs...)
+			n := m.Graph.AddNode("Gemm", []*onnxgraph.Value{x, w, bias}, attrs...)
 			inputs := []*onnxgraph.Value{n.Output(0)}
 			for _, data := range [][]float32{{1, 2, 3, 4}, {5, 6, 7, 8}, {4, 3, 2, 1}, {1, 2, 4, 8}} {
 				inputs = append(inputs, m.Graph.AddConstant("norm", onnxgraph.NewTensor([]int64{4}, data)))

@@ -252,6 +252,13 @@ func TestReplaceSigmoidHead(t *testing.T) {
 			if h.Classes != c.was || c.m.Graph.Value("fc.weight").Constant() == before {
 				t.Errorf("the head told %d classes apart, want %d; its weight must be new", h.Classes, c.was)
 			}
+			width := c.classes
+			if c.was == 2 && c.classes == 2 {
+				width = 1
+			}
+			if n := c.m.Graph.Value("fc.bias").Constant().Len(); n != int64(width) {
+				t.Errorf("the bias has %d numbers, want %d", n, width)
+			}
 			output := c.m.Graph.Outputs()[0]
 			out := outputs(t, c.m, map[string]*onnxgraph.Tensor{"x": convcases.Draw(onnxgraph.Float32, 1, 2, 6, 3, 3)})[output.Name()]
 			if declared, _ := output.StaticShape(); !slices.Equal(out.Dims(), c.shape) || !slices.Equal(declared, c.shape) {

@@ -69,6 +69,42 @@ func TestBehindNoise(t *testing.T) {
 	}
 }
 
+// TestComputedMap has a map that is computed from a learned one, of a shape that the file declares.
+func TestComputedMap(t *testing.T) {
+	m := behind(t, "Mul", 1, nil, false, false)
+	g := m.Graph
+	computed := g.AddNode("Exp", []*onnxgraph.Value{g.AddConstant("map", filledMap(func(i int) float32 { return float32(math.Sin(float64(i))) }, 8, 4, 4))}).Output(0)
+	computed.SetType(onnxgraph.Float32, onnxgraph.Static(8, 4, 4))
+	for _, n := range g.Nodes() {
+		if n.Is("Mul") {
+			n.SetInput(1, computed)
+		}
+	}
+	if trained, err := transform.Baseline.Trained(m); err != nil || !slices.Contains(trained, "map") {
+		t.Errorf("%q train, %v", trained, err)
+	}
+}
+
+// TestManyWays has a weight that reaches its layer by more ways than anyone could follow one by one.
+func TestManyWays(t *testing.T) {
+	m := behind(t, "Relu", 0, nil, false, false)
+	for _, n := range m.Graph.Nodes() {
+		if n.Is("Conv") {
+			v := n.Input(1)
+			for range 64 {
+				v = m.Graph.AddNode("Mul", []*onnxgraph.Value{v, v}).Output(0)
+			}
+			n.SetInput(1, v)
+		}
+	}
+	if roles := rolesOf(t, m); roles["weight"] != transform.RoleWeight {
+		t.Errorf("the roles are %v", roles)
+	}
+	if out, err := transform.FindLeftOut(m); err != nil || len(out.Constants) > 0 {
+		t.Errorf("left out are %+v, %v", out, err)
+	}
+}
+
 // TestQuantizationScale has a number that looks learned, and that multiplies the scale which a node computes to quantize numbers.
 func TestQuantizationScale(t *testing.T) {
 	for _, quantizes := range []bool{false, true} {

@@ -82,7 +82,7 @@ func (b *merger) compute() error {
 		b.outcome.skip(reason)
 		return nil
 	}
-	b.oldBias, _ = originOf(b.PointwiseConv.Input(2))
+	b.oldBias = originOf(b.PointwiseConv.Input(2))
 	for _, n := range b.Between {
 		a, reason, err := b.fold(n)
 		if err != nil {

@@ -264,6 +264,22 @@ func TestReinitFanIn(t *testing.T) {
 	}
 }
 
+// TestReinitBiasOfNoLayer starts a bias behind an operator without a fan-in with zeros.
+func TestReinitBiasOfNoLayer(t *testing.T) {
+	m := headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		y := b.op("PRelu", b.op("Conv", x, b.constant("w", 6, 6, 1, 1)), b.constant("slope", 6, 1, 1))
+		return b.op("Add", y, b.constant("bias", 6, 1, 1))
+	}, 2, 6, 3, 3)
+	if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range convcases.ArrayOf(m.Graph.Value("bias").Constant()).Data {
+		if x != 0 {
+			t.Errorf("the bias holds %v", x)
+		}
+	}
+}
+
 // TestReinitCovers checks which parameters each option draws.
 func TestReinitCovers(t *testing.T) {
 	for _, c := range []struct {

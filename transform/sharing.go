@@ -9,19 +9,16 @@ import (
 )
 
 // origin is what an input reads: the constant behind it, and the tensor that follows from that. The zero value is an
-// input that is absent.
+// input that is absent, or no constant.
 type origin struct {
 	root   *onnxgraph.Value
 	tensor *onnxgraph.Tensor
 }
 
-// originOf returns what comes in by v, and false if that is no constant.
-func originOf(v *onnxgraph.Value) (origin, bool) {
-	if v == nil {
-		return origin{}, true
-	}
-	root, t, reason := resolve(v)
-	return origin{root, t}, reason == ""
+// originOf returns what comes in by v, the zero value if that is no constant.
+func originOf(v *onnxgraph.Value) origin {
+	root, t, _ := resolve(v)
+	return origin{root, t}
 }
 
 // equals reports whether two inputs read one constant, and the same numbers of it in the same order.

@@ -350,6 +350,28 @@ func TestSharedNorms(t *testing.T) {
 	}
 }
 
+// TestFoldEqualNumbers folds one normalisation into two convolutions whose weights are equal, but two: they stay two.
+func TestFoldEqualNumbers(t *testing.T) {
+	m := cases("bias").Model()
+	g := m.Graph
+	first := g.Nodes()[0]
+	own := func(i int) *onnxgraph.Value { // drawn as the case draws its own
+		return g.AddConstant("own", convcases.Draw(onnxgraph.Float32, uint64(i), first.Input(i).Constant().Dims()...))
+	}
+	second := g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), own(1), own(2)})
+	g.RemoveOutputs()
+	numbers := g.AddConstant("numbers", onnxgraph.NewTensor([]int64{4}, []float32{1, 2, 3, 4}))
+	for _, n := range []*onnxgraph.Node{first, second} {
+		g.AddOutput(g.AddNode("BatchNormalization", []*onnxgraph.Value{n.Output(0), numbers, numbers, numbers, numbers}).Output(0), onnxgraph.Float32, nil)
+	}
+	if _, err := transform.FoldBatchNorm(m); err != nil {
+		t.Fatal(err)
+	}
+	if first.Input(1) == second.Input(1) || first.Input(2) == second.Input(2) {
+		t.Error("two layers have become one")
+	}
+}
+
 // TestMergeSharedShift merges blocks of one weight whose normalisations shift: one bias takes the shift for both.
 func TestMergeSharedShift(t *testing.T) {
 	orttest.Init(t)
@@ -375,6 +397,29 @@ func TestMergeSharedShift(t *testing.T) {
 	}
 	if _, merged, _ := census(m); merged != source {
 		t.Errorf("%d parameters, the source has %d", merged, source)
+	}
+}
+
+// TestMergeSharedScale merges blocks of one weight whose normalisations scale in ways of their own: they part.
+func TestMergeSharedScale(t *testing.T) {
+	orttest.Init(t)
+	m, _ := sharedModel(t, sharings()[0])
+	if _, err := transform.Convert(m, spanning(cases("bias"), transform.Dense, transform.BatchNorm)); err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range m.Graph.Nodes() {
+		if n.Is("BatchNormalization") {
+			n.SetInput(1, m.Graph.AddConstant("scale", convcases.Draw(onnxgraph.Float32, uint64(i), n.Input(1).Constant().Dims()...)))
+		}
+	}
+	in := map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()}
+	want := outputs(t, m, in)
+	if _, err := transform.Merge(m); err != nil {
+		t.Fatal(err)
+	}
+	got := outputs(t, m, in)
+	for name, v := range want {
+		compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
 	}
 }
 

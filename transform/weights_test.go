@@ -136,6 +136,13 @@ var weights = []struct {
 	{"computed behind a Reshape", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, drawnWeight(g, 4, 27), step{"Tanh", nil, nil}, step{"Reshape", []int64{4, 3, 3, 3}, nil})
 	}, `is computed by Tanh "Tanh" from constants`},
+	{"computed from constants by many nodes", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), slices.Repeat([]step{{"Tanh", nil, nil}}, 90)...)
+	}, "from constants"},
+	{"computed by more nodes than are followed", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), slices.Repeat([]step{{"Tanh", nil, nil}}, 110)...)
+	}, "from the model's inputs, or by more than 100 nodes"},
+	{"without a kernel", 18, func(g *onnxgraph.Graph) *onnxgraph.Value { return drawnWeight(g, 4, 3) }, "not filters × channels × kernel"},
 	{"computed from the data", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, g.Value(convcases.X), step{"Exp", nil, nil})
 	}, `is computed by Exp "Exp" from the model's inputs`},
@@ -242,6 +249,18 @@ func TestWeights(t *testing.T) {
 	}
 }
 
+// TestNodesThatReadNothing has weights from nodes without the inputs that they need, as no exporter writes them.
+func TestNodesThatReadNothing(t *testing.T) {
+	for _, operator := range []string{"Identity", "Cast", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "ConstantOfShape"} {
+		m := convcases.Cases[0].Model()
+		m.Graph.Nodes()[0].SetInput(1, m.Graph.AddNode(operator, nil).Output(0))
+		report, err := transform.Convert(m, transform.Options{})
+		if err != nil || report[0].Status != transform.Skipped || !strings.Contains(report[0].Reason, "cannot be computed from constants") {
+			t.Errorf("%s: %+v, %v", operator, report, err)
+		}
+	}
+}
+
 // compare checks that two outputs are the same but for rounding, zeros too.
 func compare(t *testing.T, what string, got, want convcases.Array) {
 	t.Helper()
@@ -258,14 +277,22 @@ func compare(t *testing.T, what string, got, want convcases.Array) {
 
 // TestMalformed leaves convolutions alone whose attributes contradict their weight.
 func TestMalformed(t *testing.T) {
-	for name, attr := range map[string]onnxgraph.Attribute{
-		"kernel_shape": onnxgraph.Ints("kernel_shape", 5, 5),
-		"groups":       onnxgraph.Int("group", 0),
-		"strides":      onnxgraph.Ints("strides", 0, 1),
-		"dilations":    onnxgraph.Ints("dilations", 1),
-		"pads":         onnxgraph.Ints("pads", 1, 1),
-		"auto_pad":     onnxgraph.Str("auto_pad", "SAME"),
+	for _, c := range []struct {
+		name string
+		attr onnxgraph.Attribute
+	}{
+		{"kernel_shape", onnxgraph.Ints("kernel_shape", 5, 5)},
+		{"kernel_shape", onnxgraph.Ints("kernel_shape", 3)},
+		{"groups", onnxgraph.Int("group", 0)},
+		{"groups", onnxgraph.Int("group", 3)},
+		{"strides", onnxgraph.Ints("strides", 0, 1)},
+		{"strides", onnxgraph.Ints("strides", 1)},
+		{"dilations", onnxgraph.Ints("dilations", 1)},
+		{"dilations", onnxgraph.Ints("dilations", 1, 0)},
+		{"pads", onnxgraph.Ints("pads", 1, 1)},
+		{"auto_pad", onnxgraph.Str("auto_pad", "SAME")},
 	} {
+		name, attr := c.name, c.attr
 		m := convcases.Cases[0].Model()
 		m.Graph.Nodes()[0].SetAttr(attr)
 		report, err := transform.Convert(m, transform.Options{})
