@@ -94,10 +94,26 @@ func readConv(n *onnxgraph.Node) (c convolution, reason string) {
 		return c, fmt.Sprintf("malformed: strides %v, dilations %v, pads %v for %d axes", c.strides, c.dilations, c.pads, axes)
 	case !slices.Contains(autoPads, c.autoPad):
 		return c, fmt.Sprintf("malformed: auto_pad %q is none of %s", c.autoPad, strings.Join(autoPads, ", "))
+	case c.shapeMismatch() != "":
+		return c, "malformed: " + c.shapeMismatch()
 	case slices.Max(c.kernel) == 1:
 		return c, "a kernel of 1 is not spatial"
 	}
 	return c, ""
+}
+
+// shapeMismatch says if the bias or the input is known not to go with the filters. Where the weight is a constant, that is
+// refused when the model is loaded; here it may have come through other nodes.
+func (c convolution) shapeMismatch() string {
+	if b := c.node.Input(2); b != nil {
+		if _, bias, reason := resolve(b); reason == "" && bias.Len() != int64(c.out) {
+			return fmt.Sprintf("its bias %q has %d numbers for %d filters", b.Name(), bias.Len(), c.out)
+		}
+	}
+	if shape, known := c.node.Input(0).Shape(); known && len(shape) != 2+len(c.kernel) {
+		return fmt.Sprintf("its input %q has %d dims, its weight has %d", c.node.Input(0).Name(), len(shape), 2+len(c.kernel))
+	}
+	return ""
 }
 
 // resized returns the convolution with a kernel of extent k along every axis, padded so that the output's size stays, and

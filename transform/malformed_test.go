@@ -125,6 +125,20 @@ func TestMalformedModels(t *testing.T) {
 			n.Rename("")
 			return m
 		}, fold, "has no output"},
+		{"a bias of other channels, which nobody saw before the weight became a constant", func() *onnxgraph.Model {
+			m := convcases.Cases[0].Model()
+			conv := m.Graph.Nodes()[0]
+			conv.SetInput(1, m.Graph.AddNode("Identity", []*onnxgraph.Value{conv.Input(1)}).Output(0))
+			conv.SetInput(2, m.Graph.AddConstant("short", convcases.Draw(onnxgraph.Float32, 1, 3)))
+			return m
+		}, convert, `malformed: its bias "short" has 3 numbers`},
+		{"an input of another rank, likewise", func() *onnxgraph.Model {
+			m := convcases.Cases[0].Model()
+			conv := m.Graph.Nodes()[0]
+			conv.SetInput(1, m.Graph.AddNode("Identity", []*onnxgraph.Value{conv.Input(1)}).Output(0))
+			conv.Input(0).SetType(onnxgraph.Float32, onnxgraph.Static(2, 3, 4))
+			return m
+		}, convert, "has 3 dims, its weight has 4"},
 		{"a convolution that reads nothing", func() *onnxgraph.Model {
 			m := convcases.Cases[0].Model()
 			m.Graph.Nodes()[0].SetInput(0, nil)
