@@ -50,6 +50,9 @@ func Reinit(m *onnxgraph.Model, o ReinitOptions) ([]Parameter, error) {
 			if !drawn[bank] { // those that share it have that of the first
 				tensors[bank], drawn[bank] = again, true
 			}
+			if _, err := tensors[bank].SHA256(); err != nil { // which Rehash asks for, when it is too late to leave the model as it is
+				return nil, fmt.Errorf("drawing new parameters: block %q: %w", b.Name, err)
+			}
 		}
 		if tensors[b.Pointwise] != nil {
 			b.Record.Pointwise, b.Record.Trained = Random, false
