@@ -268,3 +268,16 @@ func TestMetadata(t *testing.T) {
 		t.Errorf("after removal: keys %q, a is %q, %q in a copy", keys, a, copied)
 	}
 }
+
+// TestRemoveAbsentOutput removes outputs that a node does not have: nothing happens.
+func TestRemoveAbsentOutput(t *testing.T) {
+	m := New("g", 8, 18)
+	n := m.Graph.AddNodeOf("", "Split", []*Value{m.Graph.AddConstant("c", zeros(4))}, 3)
+	n.RemoveOutput(0)
+	for _, i := range []int{0, 7} {
+		n.RemoveOutput(i)
+	}
+	if got := n.Outputs(); len(got) != 3 || got[0] != nil || got[1] == nil || got[2] == nil {
+		t.Errorf("the outputs are %v", got)
+	}
+}

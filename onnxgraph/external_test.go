@@ -195,6 +195,19 @@ func TestMissingDataIsToldOnce(t *testing.T) {
 		!strings.Contains(err.Error(), "more: external data") || !strings.Contains(err.Error(), "beside it") {
 		t.Errorf("without the data: %v", err)
 	}
+	if err := os.WriteFile(data[0], make([]byte, 20*4096), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(data[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := whole.Graph.Value("w3").Constant().Raw(); err == nil || !strings.Contains(err.Error(), data[0]) {
+		t.Errorf("when the data goes after the model was loaded: %v", err)
+	}
 	if err := os.WriteFile(data[0], make([]byte, 5000), 0o644); err != nil {
 		t.Fatal(err)
 	}

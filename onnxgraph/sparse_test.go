@@ -2,6 +2,7 @@ package onnxgraph
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
@@ -76,5 +77,20 @@ func TestDensified(t *testing.T) {
 	}
 	if dense, err := New("g", 8, 18).Graph.AddConstant("dense", values).Densified(); dense != nil || err != nil {
 		t.Errorf("a dense constant: %v, %v", dense, err)
+	}
+}
+
+// TestFaultsBesideSparse has a dense initializer with too little data behind a sparse one: the fault is found.
+func TestFaultsBesideSparse(t *testing.T) {
+	sparse := &onnxpb.SparseTensorProto{Values: proto.CloneOf(vector([]float32{1}).proto), Indices: vector([]int64{0}).proto, Dims: []int64{4}}
+	sparse.Values.Name = proto.String("sparse")
+	short := proto.CloneOf(vector([]float32{1, 2}).proto)
+	short.Name, short.Dims = proto.String("short"), []int64{3}
+	for _, list := range [][]*onnxpb.SparseTensorProto{nil, {sparse}} {
+		m := &onnxpb.ModelProto{IrVersion: proto.Int64(8), OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(18)}},
+			Graph: &onnxpb.GraphProto{SparseInitializer: list, Initializer: []*onnxpb.TensorProto{short}}}
+		if _, err := Parse(marshal(t, m), ""); err == nil || !strings.Contains(err.Error(), `"short"`) {
+			t.Errorf("%d sparse initializers: got error %v, want one that names the tensor", len(list), err)
+		}
 	}
 }
