@@ -12,26 +12,21 @@ func transposedFaults(n *Node) []error {
 	return slices.Concat(filterFaults(n, 1, 2, 1), outputPaddingFaults(n), outputShapeFaults(n))
 }
 
-// outputPaddingFaults checks that what a transposed convolution adds at the end of its output is less than a stride or a dilation.
+// outputPaddingFaults checks that what a transposed convolution adds at the end of its output is less than a stride. ONNX allows up to a
+// dilation, but ONNX Runtime reads beyond the input then, and computes other numbers.
 func outputPaddingFaults(n *Node) []error {
-	for i, p := range n.literal("output_padding").GetInts() {
-		most := int64(1)
-		for _, name := range []string{"strides", "dilations"} {
-			if list := n.Ints(name); i < len(list) {
-				most = max(most, list[i])
-			} else if n.Has(name) {
-				return nil // a parameter of a function, or another number of axes
-			}
-		}
-		if p >= most {
-			return []error{fmt.Errorf("output_padding is %d, must be less than the stride or the dilation of each axis", n.Ints("output_padding"))}
+	padding := n.literal("output_padding").GetInts()
+	strides := n.perAxis("strides", len(padding), 1)
+	for i, p := range padding {
+		if i < len(strides) && p >= strides[i] {
+			return []error{fmt.Errorf("output_padding is %d, must be less than the stride of each axis, %d: what is beyond is zero, so let a Pad add it", padding, strides)}
 		}
 	}
 	return nil
 }
 
-// outputShapeFaults checks that a transposed convolution is asked for no more than it has: what its filters reach from an input of the
-// declared size. ONNX Runtime reads beyond the input for more.
+// outputShapeFaults checks that a transposed convolution is asked for no more than what its filters reach from an input of the declared
+// size, and the rest of a stride, which is zero. ONNX Runtime reads beyond the input for more.
 func outputShapeFaults(n *Node) []error {
 	shape, _ := n.Input(0).shape()
 	filters, _ := n.Input(1).shape()
@@ -41,15 +36,15 @@ func outputShapeFaults(n *Node) []error {
 		return nil
 	}
 	asked = asked[len(asked)-axes:] // some give those of images and channels, too
-	strides, dilations, paddings := n.perAxis("strides", axes, 1), n.perAxis("dilations", axes, 1), n.perAxis("output_padding", axes, 0)
+	strides, dilations := n.perAxis("strides", axes, 1), n.perAxis("dilations", axes, 1)
 	for i, size := range asked {
 		from, kernel := shape[2+i].Size, filters[2+i].Size
-		if from < 1 || kernel < 1 || len(strides) != axes || len(dilations) != axes || len(paddings) != axes ||
-			max(from, kernel, strides[i], dilations[i], paddings[i]) > maxSize {
+		if from < 1 || kernel < 1 || len(strides) != axes || len(dilations) != axes ||
+			max(from, kernel, strides[i], dilations[i]) > maxSize {
 			continue
 		}
-		if most := strides[i]*(from-1) + dilations[i]*(kernel-1) + 1 + paddings[i]; size > most {
-			return []error{fmt.Errorf("output_shape is %d, but of its input %q of shape %v its filters make at most %d along axis %d",
+		if most := strides[i]*from + dilations[i]*(kernel-1); size > most {
+			return []error{fmt.Errorf("output_shape is %d, but of its input %q of shape %v it can make at most %d along axis %d",
 				asked, n.Input(0).name, shape, most, 2+i)}
 		}
 	}

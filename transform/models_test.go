@@ -62,7 +62,7 @@ func convertAndMerge(t *testing.T, path string, o transform.Options) {
 			t.Errorf("skipped without a reason: %+v", row)
 		}
 	}
-	m = reloaded(t, m)
+	m = parsed(t, m) // some hold what nothing uses
 	blocks, err := transform.Blocks(m)
 	if err != nil || len(blocks) != converted {
 		t.Fatalf("%d blocks for %d conversions, %v", len(blocks), converted, err)
@@ -80,7 +80,7 @@ func convertAndMerge(t *testing.T, path string, o transform.Options) {
 			t.Errorf("not merged: %+v", row)
 		}
 	}
-	m = reloaded(t, m)
+	m = parsed(t, m)
 	mergedOperators, mergedParameters, _ := census(m)
 	shared := len(weights) < converted // each convolution has a weight of its own afterwards
 	const filler = "ConstantOfShape"   // filters that it made are constants afterwards
