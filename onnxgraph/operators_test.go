@@ -263,6 +263,7 @@ func TestLoopsWithoutEnd(t *testing.T) {
 		{"many trips", NewScalar[int64](1 << 62).proto, truth(true), passed, true},
 		{"many trips, without a condition at the start", NewScalar[int64](1 << 62).proto, nil, passed, true},
 		{"many trips, with one number in a list", vector([]int64{1 << 62}).proto, nil, []*onnxpb.NodeProto{constant("next", truth(true))}, true},
+		{"no number of trips in the list", vector([]int64{}).proto, nil, passed, false}, // ONNX Runtime refuses it
 		{"just too many", NewScalar[int64](mostTrips + 1).proto, truth(true), passed, true},
 		{"just as many as may be", NewScalar[int64](mostTrips).proto, truth(true), passed, false},
 		{"no limit", nil, truth(true), passed, true},

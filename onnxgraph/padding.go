@@ -19,7 +19,7 @@ func outputPaddingFaults(n *Node) []error {
 	strides := n.perAxis("strides", len(padding), 1)
 	for i, p := range padding {
 		if i < len(strides) && p >= strides[i] {
-			return []error{fmt.Errorf("output_padding is %d, must be less than the stride of each axis, %d: what is beyond is zero, so let a Pad add it", padding, strides)}
+			return []error{fmt.Errorf("output_padding is %d, must be less than the stride of each axis, %d: ONNX Runtime computes wrong numbers for more", padding, strides)}
 		}
 	}
 	return nil

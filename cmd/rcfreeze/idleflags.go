@@ -19,10 +19,13 @@ type needs struct {
 type setting struct{ flag, value string }
 
 func (s setting) String() string {
-	if s.value == "true" {
-		return "--" + s.flag
+	switch s.value {
+	case "true":
+		return "with --" + s.flag
+	case "false":
+		return "without --" + s.flag
 	}
-	return fmt.Sprintf("--%s %s", s.flag, s.value)
+	return fmt.Sprintf("with --%s %s", s.flag, s.value)
 }
 
 // whenNeeded has all flags that some command lines leave without effect.
@@ -51,7 +54,7 @@ func checkIdle(cmd *cobra.Command) error {
 			for _, s := range n.others {
 				list = append(list, s.String())
 			}
-			faults = append(faults, fmt.Errorf("--%s: does something only with %s: add that, or leave it out", f.Name, strings.Join(list, " or ")))
+			faults = append(faults, fmt.Errorf("--%s: has an effect only %s: change that, or leave the flag out", f.Name, strings.Join(list, ", or ")))
 		}
 	})
 	return usage(faults...)

@@ -31,6 +31,9 @@ func TestIdleFlags(t *testing.T) {
 		if (code == exitUsage) != (c.refused != "") {
 			t.Errorf("%s: exit code %d: %s", c.line, code, stderr)
 		}
+		if c.refused == "--tolerance" && !strings.Contains(stderr, "only without --no-verify, or with --second-opinion") {
+			t.Errorf("%s: the error does not say what helps: %s", c.line, stderr)
+		}
 		for _, flag := range strings.Fields(c.refused) {
 			if !strings.Contains(stderr, flag) {
 				t.Errorf("%s: the error does not name %s: %s", c.line, flag, stderr)

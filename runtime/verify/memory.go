@@ -82,6 +82,7 @@ func checkRun(m *onnxgraph.Model, shapes map[string][]int64, memory bool) error 
 	return nil
 }
 
+// shapesOf returns the shapes of inputs by their names.
 func shapesOf(inputs map[string]*onnxgraph.Tensor) map[string][]int64 {
 	shapes := map[string][]int64{}
 	for name, t := range inputs {
