@@ -37,28 +37,6 @@ var passes = map[string]func(m *onnxgraph.Model) error{
 // wideCase is a convolution with a weight that is large enough for a file of its own.
 var wideCase = convcases.Case{Input: []int64{1, 8, 3, 3}, Filters: 10, Kernel: []int64{3, 3}, Bias: true}
 
-// withoutData returns a model as it is loaded, and then without its data file.
-func withoutData(t *testing.T, m *onnxgraph.Model) *onnxgraph.Model {
-	t.Helper()
-	folder := t.TempDir()
-	path := filepath.Join(folder, "m.onnx")
-	if err := m.Save(path, onnxgraph.ExternalAll); err != nil {
-		t.Fatal(err)
-	}
-	loaded, err := onnxgraph.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := filepath.Glob(path + ".*.data")
-	if err != nil || len(data) != 1 {
-		t.Fatalf("data files: %v, %v", data, err)
-	}
-	if err := os.Remove(data[0]); err != nil {
-		t.Fatal(err)
-	}
-	return loaded
-}
-
 // TestDamageIsTold has each pass read a model whose record is damaged, and one whose bank cannot be read: it says so, and
 // leaves the model as it is.
 func TestDamageIsTold(t *testing.T) {
@@ -71,7 +49,7 @@ func TestDamageIsTold(t *testing.T) {
 			if want == "is no record" {
 				m.SetMetadata("rcfreeze.block.conv", "{")
 			} else {
-				m = withoutData(t, m)
+				m = convcases.WithoutData(t, m)
 			}
 			operators, parameters, names := census(m)
 			record := m.Metadata("rcfreeze.block.conv")
@@ -107,7 +85,7 @@ func TestUnreadableFilters(t *testing.T) {
 		"choices": func(m *onnxgraph.Model, o transform.Options) error { return second(transform.PlanChoices(m, o)) },
 	} {
 		for _, o := range []transform.Options{{}, {Progress: watch}, {KernelSize: 5}} {
-			err := pass(withoutData(t, wideCase.Model()), o)
+			err := pass(convcases.WithoutData(t, wideCase.Model()), o)
 			if err == nil || !strings.Contains(err.Error(), `convolution "conv": `) || !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("%s: got error %v", name, err)
 			}
