@@ -20,8 +20,11 @@ const (
 
 // expansionFaults says which nodes and sparse constants make tensors from constants only that are too large, alone or with
 // those before them. No function may call itself.
-func (m *Model) expansionFaults() []error {
-	e := expansion{known: map[*Value]*outline{}, defined: m.defined()}
+func (m *Model) expansionFaults() []error { return m.expanded().faults }
+
+// expanded returns what is known of what a model computes from constants. No function may call itself.
+func (m *Model) expanded() *expansion {
+	e := &expansion{known: map[*Value]*outline{}, defined: m.defined()}
 	var stored float64
 	for _, g := range m.Graphs() {
 		for _, v := range g.values {
@@ -33,7 +36,7 @@ func (m *Model) expansionFaults() []error {
 	}
 	e.limit = mostExpanded + timesStored*stored
 	e.follow(m.Graph)
-	return e.faults
+	return e
 }
 
 // expansion follows what a model computes from constants, as ONNX Runtime does it when it opens the model.
@@ -148,13 +151,10 @@ const mostNumbers = 64
 
 // numbers returns the elements of a small constant, nil if they are not known.
 func (x *outline) numbers() []float64 {
-	if x == nil || x.constant == nil || !x.dtype.IsNumber() || x.constant.Len() > mostNumbers {
+	if x == nil || x.constant == nil || x.constant.Len() > mostNumbers {
 		return nil
 	}
-	data, err := x.constant.Float64s()
-	if err != nil {
-		return nil // whoever needs it will say so
-	}
+	data, _ := x.constant.Float64s() // none if they cannot be read, or are no numbers: whoever needs them will say so
 	return data
 }
 
@@ -174,7 +174,7 @@ func (e *expansion) output(n *Node) *outline {
 	if slices.ContainsFunc(n.attrs, Attribute.IsReference) {
 		return nil
 	}
-	in := make([]*outline, max(len(n.inputs), 6)) // no rule looks at more
+	in := make([]*outline, max(len(n.inputs), 4)) // rules look at no more of a node that has fewer
 	for i, v := range n.inputs {
 		if in[i] = e.known[v]; in[i] == nil && v != nil {
 			return nil

@@ -19,13 +19,13 @@ var expansions = map[string]struct {
 	"Resize":          {1, resizeOutline},
 	"Upsample":        {1, resizeOutline},
 	"Pad":             {1, padOutline},
-	"EyeLike":         {1, func(n *Node, in []*outline) *outline { return in[0].as(DType(n.Int("dtype", int64(in[0].dtype)))) }},
+	"EyeLike":         {1, likeOutline},
 
 	"RandomNormal":      {0, randomOutline},
 	"RandomUniform":     {0, randomOutline},
-	"RandomNormalLike":  {1, first},
-	"RandomUniformLike": {1, first},
-	"Bernoulli":         {1, first},
+	"RandomNormalLike":  {1, likeOutline},
+	"RandomUniformLike": {1, likeOutline},
+	"Bernoulli":         {1, likeOutline},
 	"Multinomial":       {1, multinomialOutline},
 	"HannWindow":        {1, windowOutline},
 	"HammingWindow":     {1, windowOutline},
@@ -245,6 +245,11 @@ func randomOutline(n *Node, in []*outline) *outline {
 	return &outline{dtype: DType(n.Int("dtype", int64(Float32))), dims: convert[float64](n.Ints("shape"))}
 }
 
+// likeOutline serves operators that make a tensor of the dims of another one, and of its type unless they are told another.
+func likeOutline(n *Node, in []*outline) *outline {
+	return in[0].as(DType(n.Int("dtype", int64(in[0].dtype))))
+}
+
 func multinomialOutline(n *Node, in []*outline) *outline {
 	if len(in[0].dims) != 2 {
 		return nil
@@ -268,7 +273,7 @@ func melOutline(n *Node, in []*outline) *outline {
 func concatOutline(n *Node, in []*outline) *outline {
 	in = in[:len(n.inputs)]
 	rank := len(in[0].dims)
-	at, ok := axisOf(float64(n.Int("axis", 0)), rank)
+	at, ok := axisOf(float64(n.Int("axis", 1)), rank) // which only the oldest may leave out
 	if !ok {
 		return nil
 	}
@@ -323,7 +328,7 @@ func gatherOutline(n *Node, in []*outline) *outline {
 	if !ok {
 		return nil
 	}
-	out := in[0].of(slices.Concat(in[0].dims[:at], in[1].dims, in[0].dims[at+1:]))
+	out := in[0].of(slices.Replace(slices.Clone(in[0].dims), at, at+1, in[1].dims...))
 	data, indices := in[0].numbers(), in[1].numbers()
 	if len(in[0].dims) != 1 || len(data) == 0 || len(indices) == 0 || len(out.dims) > 1 {
 		return out
