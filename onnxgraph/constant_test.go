@@ -63,6 +63,15 @@ func TestOldFileListsInitializersAsInputs(t *testing.T) {
 	}
 }
 
+// TestNewerFilesKeepConstantsApart adds a constant in files of IR version 4 and newer: it is no input.
+func TestNewerFilesKeepConstantsApart(t *testing.T) {
+	for _, version := range []int64{4, 8} {
+		if v := New("g", version, 18).Graph.AddConstant("w", floats(1)); v.IsInput() {
+			t.Errorf("in IR version %d, a constant is an input", version)
+		}
+	}
+}
+
 // TestFunctionKeepsConstants saves a function to whose body a constant was added.
 func TestFunctionKeepsConstants(t *testing.T) {
 	m := New("g", 8, 18)

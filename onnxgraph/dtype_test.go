@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -175,6 +176,27 @@ func TestTensorErrors(t *testing.T) {
 				t.Errorf("%s: got error %v, want one with %q", name, err, c.want)
 			}
 		}
+	}
+
+	place := t.TempDir() + "/data"
+	if err := os.WriteFile(place, make([]byte, 100), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	beyond := &Tensor{proto: &onnxpb.TensorProto{DataType: proto.Int32(1), Dims: []int64{25}}, source: &section{f, info, 4, 100}} // as if the disk had an error
+	if _, err := beyond.Raw(); err == nil || !strings.Contains(err.Error(), "reading 100 bytes at 4 of "+place) {
+		t.Errorf("what is not there was read: %v", err)
+	}
+	if _, err := beyond.SHA256(); err == nil || !strings.Contains(err.Error(), "copying 100 bytes at 4 of "+place) {
+		t.Errorf("what is not there was hashed: %v", err)
 	}
 
 	tensors := map[string]*Tensor{"in memory": small(t, 5000).Graph.Value("w").Constant()}

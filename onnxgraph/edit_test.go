@@ -97,6 +97,34 @@ func TestBuilderShares(t *testing.T) {
 	if parts := b.Ops("Split", 3, []*Value{x}); len(parts) != 3 || b.Ops("Split", 3, []*Value{x})[2] != parts[2] || len(b.Ops("Split", 2, []*Value{x})) != 2 {
 		t.Errorf("a Split in three has outputs %s", valueList(parts))
 	}
+	if split := b.Ops("Split", 2, []*Value{x})[0].Producer(); split.NeedOutput(2) == nil || len(b.Ops("Split", 2, []*Value{x})) != 2 {
+		t.Error("a node that got an output more since counts as one with fewer")
+	}
+	bits := func(dtype DType, dims ...int64) *Tensor { return NewRawTensor(dtype, dims, make([]byte, 8)) }
+	lazy := func(v float32) *Tensor {
+		return NewLazyTensor(Float32, []int64{1}, func() (*Tensor, error) { return floats(v), nil })
+	}
+	text := func() *Tensor {
+		return &Tensor{proto: &onnxpb.TensorProto{DataType: proto.Int32(int32(String)), StringData: [][]byte{{'a'}}}}
+	}
+	broken := text()
+	for i, c := range []struct {
+		a, b *Tensor
+		same bool
+	}{
+		{bits(Float32, 2), bits(Float32, 2), true},
+		{bits(Float32, 2), bits(Int32, 2), false},
+		{bits(Float32, 2), bits(Float32, 1, 2), false},
+		{lazy(1), lazy(1), true},
+		{lazy(1), floats(1), true},
+		{lazy(1), lazy(2), false},
+		{text(), text(), false}, // whose elements cannot be compared
+		{broken, broken, true},
+	} {
+		if same := b.Op("Constant", nil, TensorAttr("value", c.a)) == b.Op("Constant", nil, TensorAttr("value", c.b)); same != c.same {
+			t.Errorf("row %d: calls with two tensors share a value: %v, want %v", i, same, c.same)
+		}
+	}
 	constant := b.Op("Constant", nil, TensorAttr("value", tensor))
 	RemoveUnused(constant)
 	if again := b.Op("Constant", nil, TensorAttr("value", tensor)); again == constant || again.Graph() == nil {
@@ -203,8 +231,15 @@ func TestHalfFloats(t *testing.T) {
 			t.Errorf("%g is %#04x and %#04x, want %#04x and %#04x", c.v, f, bf, c.f, c.bf)
 		}
 	}
-	if v := float64FromFloat16(float16FromFloat64(math.NaN())); !math.IsNaN(v) {
-		t.Error("NaN was lost")
+	for _, sign := range []float64{1, -1} { // as other programs do: of NaN, the sign is kept
+		nan := math.Copysign(math.NaN(), sign)
+		f, bf := float16FromFloat64(nan), bfloat16FromFloat64(nan)
+		if bit := math.Signbit(nan); f != map[bool]uint16{false: 0x7e00, true: 0xfe00}[bit] || bf != map[bool]uint16{false: 0x7fc0, true: 0xffc0}[bit] {
+			t.Errorf("NaN is %#04x and %#04x", f, bf)
+		}
+		if !math.IsNaN(float64FromFloat16(f)) || !math.IsNaN(float64FromBFloat16(bf)) {
+			t.Error("NaN was lost")
+		}
 	}
 }
 

@@ -41,9 +41,6 @@ func totalSize(parts []part) int64 {
 func (m *Model) encode(mode ExternalMode, dataFile string) (*encoded, error) {
 	e := &encoder{mode: mode, dataFile: dataFile}
 	rest, err := proto.MarshalOptions{Deterministic: true}.Marshal(m.assemble(e.place))
-	if err == nil {
-		err = e.err
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -68,16 +65,12 @@ type encoder struct {
 	data     []part // of the data file so far
 	typed    []NotFinite
 	end      int64 // of these
-	err      error // the first that occurred
 }
 
 // place returns the message to store for a tensor: with a placeholder for its raw data, or pointing to the
 // data file.
 func (e *encoder) place(t *Tensor, name *string) *onnxpb.TensorProto {
-	size, err := t.rawSize()
-	if err != nil && e.err == nil {
-		e.err = fmt.Errorf("constant %q: %w", deref(name), err)
-	}
+	size, _ := t.rawSize() // if it cannot be told, reading the elements will say why
 	large := size >= externalMinimum && t.DType() != String
 	switch {
 	case t.IsExternal() && e.mode == ExternalAsRead || large && e.mode == ExternalAll:
@@ -147,13 +140,10 @@ func (e *encoder) insert(kind string, message []byte) (parts []part, err error) 
 
 // rawSize returns the number of bytes that writeRaw writes.
 func (t *Tensor) rawSize() (int64, error) {
-	switch {
-	case t.source != nil:
+	if t.source != nil {
 		return t.source.size()
-	case t.proto.RawData != nil:
-		return int64(len(t.proto.RawData)), nil
 	}
-	return int64(len(rawFromTypedField(t.proto))), nil
+	return int64(len(t.held())), nil
 }
 
 // writeRaw writes the elements, which must be size bytes.
@@ -163,10 +153,7 @@ func (t *Tensor) writeRaw(w io.Writer, size int64) error {
 	if t.source != nil {
 		err = t.source.writeTo(c)
 	} else {
-		var raw []byte
-		if raw, err = t.raw(); err == nil {
-			_, err = c.Write(raw)
-		}
+		_, err = c.Write(t.held())
 	}
 	if err == nil && c.written != size {
 		err = fmt.Errorf("writing a %v tensor of dims %v: needs %d bytes, has %d", t.DType(), t.Dims(), size, c.written)

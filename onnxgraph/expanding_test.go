@@ -198,11 +198,14 @@ func TestExpansionsCountTogether(t *testing.T) {
 		}
 		return m
 	}
-	within := gibibyte(1)
-	inBody := New("b", 8, 18)
-	fromConstants(inBody.Graph, "ConstantOfShape", []any{list(1 << 40)})
-	fromConstants(within.Graph, "If", []any{NewTensor(nil, []bool{true})}, Attribute{
-		proto: &onnxpb.AttributeProto{Name: proto.String("then_branch"), Type: onnxpb.AttributeProto_GRAPH.Enum()}, graphs: []*Graph{inBody.Graph}})
+	storing := func(elements int64) *Model {
+		m := New("g", 8, 18)
+		m.Graph.AddConstant("x", zeros(elements))
+		fromConstants(m.Graph, "ConstantOfShape", []any{list(1<<29 + 1<<22)})
+		return m
+	}
+	absurd := storing(0)
+	absurd.Graph.AddConstant("y", &Tensor{proto: &onnxpb.TensorProto{DataType: proto.Int32(1), Dims: []int64{1 << 40, 1 << 40}}})
 	for _, c := range []struct {
 		name string
 		m    *Model
@@ -216,6 +219,9 @@ func TestExpansionsCountTogether(t *testing.T) {
 		{"a gibibyte", gibibyte(1), 0},
 		{"two", gibibyte(2), 0},
 		{"four", gibibyte(4), 2},
+		{"more than two", storing(0), 1},
+		{"more than two, and some of it stored", storing(1 << 20), 0},
+		{"beside a constant of dims that no computer can hold", absurd, 1},
 	} {
 		got := 0
 		if err := reloaded(t, c.m); err != nil {
@@ -223,6 +229,19 @@ func TestExpansionsCountTogether(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s: %d faults, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// TestExpansionByDomain loads nodes that would make huge tensors: what operators of domains that ONNX Runtime does not have make is
+// not known.
+func TestExpansionByDomain(t *testing.T) {
+	for domain, known := range map[string]bool{"": true, "com.microsoft": true, "elsewhere": false} {
+		m := New("g", 8, 18)
+		m.SetOpset(domain, 18)
+		m.Graph.AddNodeOf(domain, "ConstantOfShape", []*Value{m.Graph.AddConstant("c", list(1<<40))}, 1)
+		if err := reloaded(t, m); (err != nil) != known {
+			t.Errorf("domain %q: got error %v", domain, err)
 		}
 	}
 }
@@ -274,6 +293,18 @@ func TestExpansionByFunctions(t *testing.T) {
 		}
 		return f
 	}
+	const huge = 1 << 40
+	several := func() *onnxpb.FunctionProto {
+		f := filled(sizes("dims", "", huge))
+		f.AttributeProto = append([]*onnxpb.AttributeProto{sizes("other", "", 1)}, f.AttributeProto...)
+		return f
+	}
+	tensor := TensorAttr("dims", list(huge)).proto
+	filledBy := func(attribute string, without *onnxpb.AttributeProto) *onnxpb.FunctionProto {
+		f := filled(without)
+		f.Node[0].Attribute[0] = &onnxpb.AttributeProto{Name: proto.String(attribute), Type: without.Type, RefAttrName: without.Name}
+		return f
+	}
 	passing := func() *onnxpb.FunctionProto { // passes its own parameter on to F0
 		f := fn("F1", "F0")
 		f.Attribute = []string{"sizes"}
@@ -291,7 +322,6 @@ func TestExpansionByFunctions(t *testing.T) {
 		n.Attribute = []*onnxpb.AttributeProto{a}
 		return []*onnxpb.NodeProto{n}
 	}
-	const huge = 1 << 40
 	for _, c := range []struct {
 		name      string
 		nodes     []*onnxpb.NodeProto
@@ -307,6 +337,9 @@ func TestExpansionByFunctions(t *testing.T) {
 		{"another than without", with(calling("F0", "y0", "y"), sizes("dims", "", 4)), []*onnxpb.FunctionProto{filled(sizes("dims", "", huge))}, ""},
 		{"a parameter that is passed on", with(calling("F1", "y0", "y"), sizes("sizes", "", huge)), []*onnxpb.FunctionProto{filled(nil), passing()}, "[1099511627776]"},
 		{"a parameter that is missing", times(1, "F1"), []*onnxpb.FunctionProto{filled(nil), passing()}, ""},
+		{"a parameter that is missing in the call of what calls it", times(1, "F2"), []*onnxpb.FunctionProto{filled(nil), passing(), fn("F2", "F1")}, ""},
+		{"without a parameter, of several", times(1, "F0"), []*onnxpb.FunctionProto{several()}, "[1099511627776]"},
+		{"without a tensor", times(1, "F0"), []*onnxpb.FunctionProto{filledBy("value", tensor)}, "[1099511627776]"},
 		{"in a body", with(calling("F1", "y0", "y"), sizes("unused", "")), []*onnxpb.FunctionProto{filled(sizes("dims", "", huge)), inIf()}, "[1099511627776]"},
 		{"not called", times(1, "Relu"), []*onnxpb.FunctionProto{filled(sizes("dims", "", huge))}, ""},
 	} {

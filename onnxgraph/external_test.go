@@ -122,6 +122,9 @@ func TestEmptyExternalData(t *testing.T) {
 			if got := read.Graph.Value("w").Constant(); got.IsExternal() || !slices.Equal(got.Dims(), c.dims) || got.DType() != c.dtype || got.Len() != 0 {
 				t.Errorf("%v: external is %v, %v of dims %v", c.dims, got.IsExternal(), got.DType(), got.Dims())
 			}
+			if p := read.Graph.Value("w").constant.proto; p.DataLocation != nil || p.ExternalData != nil {
+				t.Errorf("%v: it still says that its data is in another file: %v", c.dims, p)
+			}
 			if err := read.Save(path, ExternalAll); err != nil {
 				t.Fatal(err)
 			}

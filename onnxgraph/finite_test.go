@@ -1,6 +1,7 @@
 package onnxgraph
 
 import (
+	"errors"
 	"io"
 	"math"
 	"path/filepath"
@@ -88,12 +89,14 @@ func TestNotFinite(t *testing.T) {
 	} {
 		read = append(read, g.AddConstant(name, c))
 	}
+	read = append(read, g.AddNode("Loaded", nil, Float("alpha", float32(math.NaN())), TensorAttr("table", bad)).Output(0))
+	read[len(read)-1].producer.Rename("node")
 	constant := g.AddNode("Constant", nil, TensorAttr("value", bad)).Output(0)
 	g.Rename(constant, "constant")
 	for _, v := range append(read, constant) {
 		g.AddNode("Identity", []*Value{v})
 	}
-	want := []string{"constant (1 NaN, 1 infinite)", "large (1 NaN)", "lazy (1 NaN, 1 infinite)", "raw (1 NaN, 1 infinite)", "typed (1 infinite)"}
+	want := []string{`Loaded "node" table (1 NaN, 1 infinite)`, "constant (1 NaN, 1 infinite)", "large (1 NaN)", "lazy (1 NaN, 1 infinite)", "raw (1 NaN, 1 infinite)", "typed (1 infinite)"}
 	texts := func(list []NotFinite) []string { return slices.Sorted(slices.Values(mapSlice(list, NotFinite.String))) }
 	for _, mode := range []ExternalMode{ExternalNone, ExternalAll} {
 		if found, err := m.NotFinite(); err != nil || !slices.Equal(texts(found), want) {
@@ -105,7 +108,8 @@ func TestNotFinite(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Abandon()
-		if saved := texts(s.NotFinite()); saved[0] != "a constant in a node (1 NaN, 1 infinite)" || !slices.Equal(saved[1:], want[1:]) {
+		const unnamed = "a constant in a node (1 NaN, 1 infinite)"
+		if saved := texts(s.NotFinite()); saved[0] != unnamed || saved[1] != unnamed || !slices.Equal(saved[2:], want[2:]) {
 			t.Errorf("saving found %v, want %v", saved, want)
 		}
 		if err := s.Commit(); err != nil {
@@ -114,5 +118,23 @@ func TestNotFinite(t *testing.T) {
 		if m, err = Load(path); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestNotFiniteFails looks for NaN where constants cannot be read: an error names the first of them. Those that hold integers are not
+// looked at.
+func TestNotFiniteFails(t *testing.T) {
+	failing := func(dtype DType, why string) *Tensor {
+		return NewLazyTensor(dtype, []int64{3}, func() (*Tensor, error) { return nil, errors.New(why) })
+	}
+	m := New("g", 8, 18)
+	m.Graph.AddConstant("whole", failing(Int64, "integers"))
+	if found, err := m.NotFinite(); err != nil || found != nil {
+		t.Errorf("found %v, %v", found, err)
+	}
+	m.Graph.AddConstant("first", failing(Float32, "no luck"))
+	m.Graph.AddConstant("second", failing(Float32, "bad luck"))
+	if _, err := m.NotFinite(); err == nil || err.Error() != `looking for NaN in "first": no luck` {
+		t.Errorf("got error %v", err)
 	}
 }

@@ -159,6 +159,9 @@ func TestNamesAreTakenAndFree(t *testing.T) {
 		}
 	}
 	m := fromText(t, tangled)
+	if !m.Graph.Rename(m.Graph.Value("adda"), "free") {
+		t.Error("renaming a value to a free name says that the name is taken")
+	}
 	if m.Graph.Rename(m.Graph.Value("relua"), "inner") || m.Graph.Value("relua") == nil {
 		t.Error("a value got the name of a node in a body")
 	}
@@ -234,6 +237,25 @@ func TestNeedOutput(t *testing.T) {
 	if relu.NeedOutput(0) != m.Graph.Value("relua") || relu.NeedOutput(2) != third || relu.Output(1) != nil || len(relu.Outputs()) != 3 ||
 		third.Producer() != relu || third.Name() != "relu_output_2" || m.Graph.Value(third.Name()) != third {
 		t.Errorf("outputs %s", valueList(relu.Outputs()))
+	}
+}
+
+// TestSetOpType makes a node call another operator, and the same in the file.
+func TestSetOpType(t *testing.T) {
+	m := fromText(t, tangled)
+	m.Graph.Value("relua").Producer().SetOpType("Neg")
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Parse(data, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []*Model{m, loaded} {
+		if n := m.Graph.Value("relua").Producer(); !n.Is("Neg") || n.Name() != "relu" || valueList(n.Inputs()) != "pairc" {
+			t.Errorf("it is %s of inputs %s", n, valueList(n.Inputs()))
+		}
 	}
 }
 

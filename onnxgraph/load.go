@@ -58,12 +58,20 @@ func Read(r io.Reader, name string) (*Model, error) {
 
 // readStream reads a model to the end of a stream.
 func readStream(r io.Reader, name string, folders []string) (*Model, error) {
-	const most = 1<<31 - 1 // bytes of a protobuf message
 	if f, ok := r.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeDevice != 0 {
 			return nil, errors.New("it is a device: give a file, or a pipe that ends with the model")
 		}
 	}
+	data, err := readAll(r, 1<<31-1) // bytes of a protobuf message
+	if err != nil {
+		return nil, err
+	}
+	return parse(memoryWindow(data), name, folders)
+}
+
+// readAll reads a stream to its end, and returns an error if it has more than most bytes.
+func readAll(r io.Reader, most int64) ([]byte, error) {
 	start, err := readStart(r)
 	if err != nil {
 		return nil, err
@@ -72,10 +80,10 @@ func readStream(r io.Reader, name string, folders []string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > most {
+	if int64(len(data)) > most {
 		return nil, fmt.Errorf("not an ONNX file: it has more than the %d bytes that one can have", most)
 	}
-	return parse(memoryWindow(data), name, folders)
+	return data, nil
 }
 
 // readStart reads the first bytes of a stream, and returns an error if no ONNX file begins so: what never ends must not be
@@ -130,7 +138,7 @@ func parse(file window, path string, folders []string) (*Model, error) {
 		return nil, fmt.Errorf("not an ONNX file, or one that is cut short: %w", err)
 	}
 	p := &onnxpb.ModelProto{}
-	if err := (proto.UnmarshalOptions{RecursionLimit: deepest}).Unmarshal(rest, p); err != nil {
+	if err := (proto.UnmarshalOptions{RecursionLimit: deepest + 1}).Unmarshal(rest, p); err != nil {
 		return nil, fmt.Errorf("not an ONNX file, or one that is cut short: %w", err)
 	}
 	if p.Graph == nil {

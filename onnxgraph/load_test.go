@@ -18,7 +18,7 @@ import (
 func TestWhereModelsComeFrom(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "model.onnx")
-	source := small(t, 5000)
+	source := small(t, 30000) // more than is looked at together
 	if err := source.Save(path, ExternalNone); err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +66,37 @@ func TestWhereModelsComeFrom(t *testing.T) {
 	}
 }
 
+// breaking is a stream that reports an error with the last of the bytes that are looked at first, and goes on.
+type breaking struct {
+	io.Reader
+	given int
+}
+
+func (b *breaking) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p[:min(len(p), 1024)])
+	if b.given += n; b.given == windowSize {
+		return n, errors.New("no luck")
+	}
+	return n, err
+}
+
+// TestLongStreams reads streams up to a limit.
+func TestLongStreams(t *testing.T) {
+	data, err := small(t, 30000).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for most, refused := range map[int]bool{len(data) + 1: false, len(data): false, len(data) - 1: true, windowSize: true} {
+		got, err := readAll(bytes.NewReader(data), int64(most))
+		if refused && (err == nil || !strings.Contains(err.Error(), fmt.Sprint("more than the ", most, " bytes"))) {
+			t.Errorf("%d bytes where %d may be: got error %v", len(data), most, err)
+		}
+		if !refused && (err != nil || !bytes.Equal(got, data)) {
+			t.Errorf("%d bytes where %d may be: got %d, %v", len(data), most, len(got), err)
+		}
+	}
+}
+
 // TestCannotBeRead has sources of models that fail: the error says what was read, and why not.
 func TestCannotBeRead(t *testing.T) {
 	external := small(t, 5000)
@@ -74,6 +105,10 @@ func TestCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := small(t, 30000).Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +127,10 @@ func TestCannotBeRead(t *testing.T) {
 			_, err := Read(io.MultiReader(bytes.NewReader(data), iotest.ErrReader(errors.New("no luck"))), "stdin")
 			return err
 		}, []string{"loading stdin", "no luck"}},
+		"an empty stream":  {func() error { _, err := Read(strings.NewReader(""), "stdin"); return err }, []string{"loading stdin", "not an ONNX model"}},
+		"a stream of text": {func() error { _, err := Read(strings.NewReader("y"), "stdin"); return err }, []string{"loading stdin", "not an ONNX file"}},
+		"a stream that breaks once": {func() error { _, err := Read(&breaking{Reader: bytes.NewReader(whole)}, "stdin"); return err },
+			[]string{"loading stdin", "no luck"}},
 		"external data of a stream":    {func() error { _, err := Read(bytes.NewReader(data), "stdin"); return err }, []string{"loading stdin", "only a model that is read from its file"}},
 		"external data of no folder":   {func() error { _, err := Parse(data, ""); return err }, []string{"parsing a model", "only a model that is read from its file"}},
 		"external data of a tensor":    {func() error { _, err := ParseTensor(marshal(t, outside)); return err }, []string{"parsing a tensor", "in another file"}},
@@ -186,7 +225,7 @@ func TestNesting(t *testing.T) {
 	if m, err := Parse(nested(mostBodies), ""); err != nil || len(m.Graph.AllNodes()) != mostBodies {
 		t.Errorf("%d bodies in each other: %v", mostBodies, err)
 	}
-	for _, levels := range []int{mostBodies + 1, 32} {
+	for _, levels := range []int{mostBodies + 1, 32, 33} { // of which the last are messages as deep as any may be
 		if _, err := Parse(nested(levels), ""); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d levels deep", levels)) {
 			t.Errorf("%d bodies in each other: got error %v", levels, err)
 		}

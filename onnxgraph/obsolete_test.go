@@ -2,11 +2,14 @@ package onnxgraph
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 )
 
 // seeded is small with weights that depend on seed.
@@ -144,6 +147,16 @@ func TestStageTemporarily(t *testing.T) {
 		}
 		if w := loaded.Graph.Value("w").Constant(); !bytes.Equal(weights(t, loaded), weights(t, m)) || w.IsExternal() != (mode == ExternalAll) {
 			t.Errorf("mode %d: other weights, or external: %v", mode, w.IsExternal())
+		}
+		end := atomicfile.Intercept(func(s atomicfile.Step) error {
+			if s.Doing == atomicfile.Removing {
+				return errors.New("no luck")
+			}
+			return nil
+		})
+		err = s.Abandon()
+		if end(); err == nil || !strings.Contains(err.Error(), "no luck") {
+			t.Errorf("mode %d: what cannot be removed is left without a word: %v", mode, err)
 		}
 		if err := s.Abandon(); err != nil {
 			t.Error(err)

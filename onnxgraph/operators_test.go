@@ -1,6 +1,7 @@
 package onnxgraph
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -10,11 +11,13 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// call is one node whose first input is the graph input x of the given dims, and whose others are constants of the given dims.
+// call is one node whose first input is the graph input x of the given dims, and whose others are graph inputs and constants of
+// the given dims.
 type call struct {
 	op        string
 	x         []int64
-	constants [][]int64 // nil for an absent one
+	inputs    [][]int64 // further graph inputs
+	constants [][]int64 // after those; nil for an absent one
 	lists     [][]int64 // constants of integers, after those; nil for an absent one
 	scalar    bool      // the lists are scalars
 	outputs   int
@@ -31,6 +34,13 @@ func (c call) reparsed(t *testing.T) error {
 		t.Fatal(err)
 	}
 	inputs := []*Value{x}
+	for i, dims := range c.inputs {
+		v, err := m.Graph.AddInput(fmt.Sprint("x", i+1), Float32, Static(dims...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		inputs = append(inputs, v)
+	}
 	for _, dims := range c.constants {
 		var v *Value
 		if dims != nil {
@@ -269,6 +279,11 @@ func TestLoopsWithoutEnd(t *testing.T) {
 		{"no limit", nil, truth(true), passed, true},
 		{"ended at the start", NewScalar[int64](1 << 62).proto, truth(false), passed, false},
 		{"ended after the first trip", nil, truth(true), []*onnxpb.NodeProto{constant("next", truth(false))}, false},
+		{"ended by what the body reads", NewScalar[int64](1 << 62).proto, truth(true), []*onnxpb.NodeProto{node("Identity", []string{"known"}, []string{"next"})}, false},
+		{"the condition at the start again", nil, truth(true), []*onnxpb.NodeProto{node("Identity", []string{"start"}, []string{"next"})}, true},
+		{"a condition that is nothing", nil, nil, []*onnxpb.NodeProto{node("Identity", nil, []string{"next"})}, false}, // ONNX Runtime refuses it
+		{"a condition of two", nil, nil, []*onnxpb.NodeProto{constant("next", NewTensor([]int64{2}, []bool{true, true}).proto)}, false},
+		{"a condition that is a number", nil, nil, []*onnxpb.NodeProto{constant("next", NewScalar[int8](1).proto)}, false},
 		{"ended by the body", NewScalar[int64](1<<63 - 1).proto, truth(true), []*onnxpb.NodeProto{node("Less", []string{"i", "i"}, []string{"next"})}, false},
 	} {
 		typed := func(name string, dtype DType) *onnxpb.ValueInfoProto {
@@ -276,7 +291,7 @@ func TestLoopsWithoutEnd(t *testing.T) {
 		}
 		loop := node("Loop", []string{"", "", "x"}, []string{"y"})
 		loop.Name = proto.String("node")
-		g := &onnxpb.GraphProto{Node: []*onnxpb.NodeProto{loop}, Input: []*onnxpb.ValueInfoProto{typed("x", Float32)}, Output: []*onnxpb.ValueInfoProto{typed("y", Float32)}}
+		g := &onnxpb.GraphProto{Node: []*onnxpb.NodeProto{loop}, Input: []*onnxpb.ValueInfoProto{typed("x", Float32), typed("known", Bool)}, Output: []*onnxpb.ValueInfoProto{typed("y", Float32)}}
 		for i, p := range []*onnxpb.TensorProto{c.trips, c.start} {
 			if p != nil {
 				p.Name = proto.String([]string{"trips", "start"}[i])

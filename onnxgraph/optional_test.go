@@ -79,6 +79,8 @@ opset_import {domain: "" version: 18}`, new: "ir_version: 2", refused: `operator
 		{name: "no dims", old: "dims: 2 float_data: [3, 4]", new: "float_data: [3]", want: `operators 18, w [] [3], x float32 [2] true, alpha 2`},
 		{name: "no dims, two numbers", old: "dims: 2 ", refused: `needs 4 bytes, has 8`},
 		{name: "empty dims", old: "dims: 2 float_data: [3, 4]", new: "dims: 0", want: `operators 18, w [0] [], x float32 [2] true, alpha 2`},
+		{name: "empty dims, in the model", old: "dims: 2 float_data: [3, 4]", new: "dims: 0 data_location: DEFAULT", want: `operators 18, w [0] [], x float32 [2] true, alpha 2`},
+		{name: "empty dims, entries", old: "dims: 2 float_data: [3, 4]", new: `dims: 0 external_data {key: "location" value: "none"}`, want: `operators 18, w [0] [], x float32 [2] true, alpha 2`},
 		{name: "no data", old: " float_data: [3, 4]", refused: `needs 8 bytes, has 0`},
 		{name: "raw data", old: "float_data: [3, 4]", new: `raw_data: "\000\000@@\000\000\200@"`},
 		{name: "raw data and empty float data", old: "float_data: [3, 4]", new: `raw_data: "\000\000@@\000\000\200@" float_data: []`},

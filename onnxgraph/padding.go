@@ -28,8 +28,8 @@ func outputPaddingFaults(n *Node) []error {
 // outputShapeFaults checks that a transposed convolution is asked for no more than what its filters reach from an input of the declared
 // size, and the rest of a stride, which is zero. ONNX Runtime reads beyond the input for more.
 func outputShapeFaults(n *Node) []error {
-	shape, _ := n.Input(0).shape()
-	filters, _ := n.Input(1).shape()
+	shape := n.Input(0).shape()
+	filters := n.Input(1).shape()
 	asked := n.literal("output_shape").GetInts()
 	axes := len(shape) - 2
 	if axes < 1 || len(filters) != len(shape) || len(asked) < axes {
@@ -67,7 +67,7 @@ func columnFaults(n *Node) []error {
 	if len(block) > 0 && slices.Min(block) < 1 {
 		faults = append(faults, fmt.Errorf("its blocks have the shape %d, must be 1 or more", block))
 	}
-	shape, _ := n.Input(0).shape()
+	shape := n.Input(0).shape()
 	axes := len(image)
 	strides, dilations, pads := n.perAxis("strides", axes, 1), n.perAxis("dilations", axes, 1), n.perAxis("pads", 2*axes, 0)
 	if len(faults) > 0 || len(shape) != 3 || axes == 0 || len(block) != axes || len(strides) != axes || len(dilations) != axes || len(pads) != 2*axes {
@@ -81,7 +81,7 @@ func columnFaults(n *Node) []error {
 		columns *= min(max(0, (size+pads[i]+pads[i+axes]-dilations[i]*(block[i]-1)-1)/strides[i]+1), maxSize)
 		columns = min(columns, maxSize)
 	}
-	if found := shape[2].Size; found > 0 && found != columns {
+	if found := shape[2].Size; found >= 0 && found != columns {
 		return []error{fmt.Errorf("for an image of shape %d it needs %d columns, but its input %q has the shape %v", image, columns, n.Input(0).name, shape)}
 	}
 	return nil
@@ -90,10 +90,10 @@ func columnFaults(n *Node) []error {
 // reflectionFaults checks that a Pad that reflects has enough to reflect, in an input of the declared shape: ONNX asks for that, and ONNX
 // Runtime reads beyond the input for more.
 func reflectionFaults(n *Node) []error {
-	shape, known := n.Input(0).shape()
-	if string(n.literal("mode").GetS()) != "reflect" || !known {
+	if string(n.literal("mode").GetS()) != "reflect" {
 		return nil
 	}
+	shape := n.Input(0).shape()
 	axes := n.list("", 3)
 	if n.Input(3) == nil {
 		for i := range shape {
@@ -118,10 +118,11 @@ func reflectionFaults(n *Node) []error {
 	return nil
 }
 
-// shape returns the declared shape, as Shape does, also of no value.
-func (v *Value) shape() (shape []Dim, known bool) {
+// shape returns the declared shape, none if there is no value or not even the rank is known.
+func (v *Value) shape() []Dim {
 	if v == nil {
-		return nil, false
+		return nil
 	}
-	return v.Shape()
+	shape, _ := v.Shape()
+	return shape
 }

@@ -82,6 +82,9 @@ func TestObsoleteData(t *testing.T) {
 		{"notes", func(path, data string) error {
 			return os.WriteFile(filepath.Join(filepath.Dir(path), "notes"), []byte(filepath.Base(data)), 0o644)
 		}, true, false},
+		{"the data is a link", func(path, data string) error {
+			return errors.Join(os.Rename(data, path+".elsewhere"), os.Symlink(path+".elsewhere", data))
+		}, false, false},
 		{"the model is gone", func(path, data string) error { return os.Remove(path) }, false, false},
 		{"the model was replaced by others", func(path, data string) error { return os.WriteFile(path, []byte("x"), 0o644) }, false, false},
 		{"the model names other data", func(path, data string) error {

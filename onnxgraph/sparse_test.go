@@ -68,6 +68,13 @@ func TestDensified(t *testing.T) {
 			t.Errorf("%v: got %v of type %v, %v", values.DType(), data, dense.DType(), err)
 		}
 	}
+	text := &Tensor{proto: &onnxpb.TensorProto{DataType: proto.Int32(int32(String)), Dims: []int64{2}, StringData: [][]byte{{'a'}, {'b'}}}}
+	short := &Tensor{proto: &onnxpb.TensorProto{DataType: proto.Int32(1), Dims: []int64{2}, RawData: make([]byte, 4)}}
+	for _, values := range []*Tensor{text, short} {
+		if _, err := densify(&onnxpb.SparseTensorProto{Values: values.proto, Indices: NewTensor([]int64{2}, []int64{3, 1}).proto, Dims: []int64{4}}); err == nil {
+			t.Errorf("values of %v in %d bytes were spread", values.DType(), len(values.proto.RawData))
+		}
+	}
 	packed := &onnxpb.SparseTensorProto{Values: NewRawTensor(22, []int64{2}, []byte{0x21}).proto, Indices: NewTensor([]int64{2}, []int64{3, 1}).proto, Dims: []int64{4}}
 	if dense, err := densify(packed); err == nil {
 		t.Errorf("elements of less than a byte were spread to %v", dense.Dims())
@@ -92,5 +99,10 @@ func TestFaultsBesideSparse(t *testing.T) {
 		if _, err := Parse(marshal(t, m), ""); err == nil || !strings.Contains(err.Error(), `"short"`) {
 			t.Errorf("%d sparse initializers: got error %v, want one that names the tensor", len(list), err)
 		}
+	}
+	m := fromText(t, tangled) // in which constants that are added come behind a sparse one
+	m.Graph.AddConstant("added", &Tensor{proto: short})
+	if err := m.Validate(); err == nil || !strings.Contains(err.Error(), `"added"`) {
+		t.Errorf("behind a sparse initializer: got error %v, want one that names the tensor", err)
 	}
 }

@@ -2,6 +2,7 @@ package onnxgraph
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"os"
@@ -63,6 +64,86 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// pieces returns a lazy tensor of so many pieces of 1 MiB, and all of its elements. Each piece takes the memory of the one before.
+func pieces(count int) (t *Tensor, whole func() []byte) {
+	const size = 1 << 20
+	elements := func(yield func(*Tensor, error) bool) {
+		buffer := make([]byte, size)
+		for i := range count {
+			copy(buffer, pattern(size, i+1))
+			if !yield(NewRawTensor(Uint8, []int64{size}, buffer), nil) {
+				return
+			}
+		}
+	}
+	return NewPiecewiseTensor(Uint8, []int64{int64(count), size}, elements), func() (all []byte) {
+		for i := range count {
+			all = append(all, pattern(size, i+1)...)
+		}
+		return all
+	}
+}
+
+// TestPieces reads and writes a tensor that is computed in pieces.
+func TestPieces(t *testing.T) {
+	for _, count := range []int{1, 3} {
+		tensor, whole := pieces(count)
+		var written bytes.Buffer
+		if err := tensor.writeRaw(&written, int64(count)<<20); err != nil || !bytes.Equal(written.Bytes(), whole()) {
+			t.Errorf("%d pieces are written as %d other bytes, %v", count, written.Len(), err)
+		}
+		raw, err := tensor.Raw()
+		if err != nil || !bytes.Equal(raw, whole()) {
+			t.Errorf("%d pieces are read as %d other bytes, %v", count, len(raw), err)
+		}
+		if hash, err := tensor.SHA256(); err != nil || hash != sha256.Sum256(whole()) {
+			t.Errorf("%d pieces have another hash, or %v", count, err)
+		}
+	}
+}
+
+// TestLargeTensorStreams computes, saves, loads and saves again one tensor of 64 MiB: at no time may more than a part of it be in memory.
+func TestLargeTensorStreams(t *testing.T) {
+	const count = 64
+	folder := t.TempDir()
+	tensor, whole := pieces(count)
+	most := damage.HeapGrowth(func() {
+		m := New("g", 8, 18)
+		m.Graph.AddConstant("w", tensor)
+		for i, mode := range []ExternalMode{ExternalNone, ExternalAll, ExternalAsRead, ExternalNone} {
+			path := filepath.Join(folder, string(rune('a'+i))+".onnx")
+			if err := m.Save(path, mode); err != nil {
+				t.Fatal(err)
+			}
+			var err error
+			if m, err = Load(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tensor = m.Graph.Value("w").Constant()
+	})
+	if limit := uint64(count << 20 / 4); most > limit {
+		t.Errorf("the heap held %d MiB more than before, a tensor of %d MiB is to need less than %d", most>>20, count, limit>>20)
+	}
+	if hash, err := tensor.SHA256(); err != nil || hash != sha256.Sum256(whole()) {
+		t.Errorf("the tensor changed, or %v", err)
+	}
+}
+
+// TestWorkspace asks how much memory it takes to write tensors: those that are computed take some while that is done.
+func TestWorkspace(t *testing.T) {
+	computed, _ := pieces(3)
+	held := NewRawTensor(Uint8, []int64{5000}, pattern(5000, 1))
+	of := func(t *Tensor) part { return part{tensor: t, size: t.Len()} }
+	if got := (run{parts: []part{bytesPart(make([]byte, 1000)), of(held)}}).workspace(); got != 0 {
+		t.Errorf("what is there takes %d bytes", got)
+	}
+	one, two := (run{parts: []part{of(computed)}}).workspace(), (run{parts: []part{of(held), of(computed), of(computed)}}).workspace()
+	if one < computed.Len() || two != 2*one {
+		t.Errorf("what is computed takes %d bytes, and %d for two", one, two)
+	}
+}
+
 // TestLazyTensorFails has recipes that fail, or give something else than they promised: nothing is written.
 func TestLazyTensorFails(t *testing.T) {
 	dims := []int64{1000}
@@ -72,8 +153,11 @@ func TestLazyTensorFails(t *testing.T) {
 	}{
 		"error":      {func() (*Tensor, error) { return nil, errors.New("no luck") }, "no luck"},
 		"other type": {func() (*Tensor, error) { return NewTensor(dims, make([]float64, 1000)), nil }, "got float64"},
-		"too few":    {func() (*Tensor, error) { return NewTensor([]int64{999}, make([]float32, 999)), nil }, "needs 4000 bytes, got 3996"},
-		"too many":   {func() (*Tensor, error) { return NewTensor([]int64{1001}, make([]float32, 1001)), nil }, "got float32 of dims [1001]"},
+		"broken": {func() (*Tensor, error) {
+			return NewLazyTensor(Float32, dims, func() (*Tensor, error) { return nil, errors.New("bad luck") }), nil
+		}, "bad luck"},
+		"too few":  {func() (*Tensor, error) { return NewTensor([]int64{999}, make([]float32, 999)), nil }, "needs 4000 bytes, got 3996"},
+		"too many": {func() (*Tensor, error) { return NewTensor([]int64{1001}, make([]float32, 1001)), nil }, "got float32 of dims [1001]"},
 	} {
 		m := New("g", 8, 18)
 		m.Graph.AddConstant("w", NewLazyTensor(Float32, dims, c.remake))
@@ -185,6 +269,9 @@ func TestStage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if _, err := os.Stat(filepath.Join(filepath.Dir(s.Path()), s.Data())); err != nil || s.Data() == "" {
+			t.Errorf("the data is said to be in %q: %v", s.Data(), err)
+		}
 		if size(path) != 10 || size(s.Path()) != 5000 {
 			t.Errorf("before it is committed, %d elements are in place and %d are staged", size(path), size(s.Path()))
 		}
@@ -244,6 +331,27 @@ func TestAboveLimit(t *testing.T) {
 	}
 	if _, err := m.Bytes(); err == nil || !strings.Contains(err.Error(), "more than the 2 GiB") {
 		t.Errorf("got error %v", err)
+	}
+}
+
+// TestAtLimit lays out models of as many bytes as a protobuf file may have here, and of one more.
+func TestAtLimit(t *testing.T) {
+	model := func(elements int64) *Model {
+		m := New("g", 8, 18)
+		m.Graph.AddConstant("w", NewLazyTensor(Uint8, []int64{elements}, nil))
+		return m
+	}
+	const about = protobufLimit - 1000 // its length takes as many bytes as that of the limit
+	e, err := model(about).encode(ExternalNone, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := about + protobufLimit - totalSize(e.model)
+	if e, err := model(most).encode(ExternalNone, ""); err != nil || totalSize(e.model) != protobufLimit {
+		t.Errorf("at the limit: %v", err)
+	}
+	if _, err := model(most+1).encode(ExternalNone, ""); err == nil || !strings.Contains(err.Error(), "more than the 2 GiB") {
+		t.Errorf("beyond the limit: got error %v", err)
 	}
 }
 

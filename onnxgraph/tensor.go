@@ -162,14 +162,18 @@ func (t *Tensor) checkHasRaw() error {
 }
 
 func (t *Tensor) raw() ([]byte, error) {
-	p := t.proto
-	switch {
-	case t.source != nil:
+	if t.source != nil {
 		return t.source.read()
-	case p.RawData != nil:
-		return p.RawData, nil
 	}
-	return rawFromTypedField(p), nil
+	return t.held(), nil
+}
+
+// held returns the elements of a tensor that holds them itself.
+func (t *Tensor) held() []byte {
+	if t.proto.RawData != nil {
+		return t.proto.RawData
+	}
+	return rawFromTypedField(t.proto)
 }
 
 // rawFromTypedField encodes the elements of a tensor that keeps them in a typed protobuf field, where

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"google.golang.org/protobuf/proto"
 )
 
 // typedGraph declares types in all of a graph's lists.
@@ -81,6 +84,24 @@ func TestForgetShapes(t *testing.T) {
 		if kind := m.Graph.outputs[2].info.Type; kind.GetSequenceType() == nil {
 			t.Errorf("an output that is a list is of type %v", kind)
 		}
+	}
+}
+
+// TestTypesGoWithValues removes values of which the file declares a type: it says nothing of them any more.
+func TestTypesGoWithValues(t *testing.T) {
+	m := fromText(t, typedGraph)
+	m.Graph.RemoveOutputs()
+	RemoveUnused(m.Graph.Value("b"))
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &onnxpb.ModelProto{}
+	if err := proto.Unmarshal(data, p); err != nil {
+		t.Fatal(err)
+	}
+	if got := mapSlice(p.Graph.ValueInfo, (*onnxpb.ValueInfoProto).GetName); !slices.Equal(got, []string{"elsewhere"}) {
+		t.Errorf("types of %q are declared, want those of values elsewhere alone", got)
 	}
 }
 

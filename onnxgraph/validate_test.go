@@ -1,6 +1,7 @@
 package onnxgraph
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,6 +84,53 @@ func TestNoModel(t *testing.T) {
 	for _, text := range []string{"not a model", "\x89PNG\r\n\x1a\n", strings.Repeat("\xff", 100)} {
 		if _, err := Parse([]byte(text), "."); err == nil {
 			t.Errorf("%q was read as a model", text)
+		}
+	}
+}
+
+// TestAttributeTypes gives each attribute a value of every kind, under every type: only its own is accepted.
+func TestAttributeTypes(t *testing.T) {
+	graph := func() *onnxpb.GraphProto { return &onnxpb.GraphProto{} }
+	values := map[onnxpb.AttributeProto_AttributeType]func(p *onnxpb.AttributeProto){
+		onnxpb.AttributeProto_FLOAT:   func(p *onnxpb.AttributeProto) { p.F = proto.Float32(0) },
+		onnxpb.AttributeProto_FLOATS:  func(p *onnxpb.AttributeProto) { p.Floats = []float32{0} },
+		onnxpb.AttributeProto_INT:     func(p *onnxpb.AttributeProto) { p.I = proto.Int64(0) },
+		onnxpb.AttributeProto_INTS:    func(p *onnxpb.AttributeProto) { p.Ints = []int64{0} },
+		onnxpb.AttributeProto_STRING:  func(p *onnxpb.AttributeProto) { p.S = []byte{} },
+		onnxpb.AttributeProto_STRINGS: func(p *onnxpb.AttributeProto) { p.Strings = [][]byte{{}} },
+		onnxpb.AttributeProto_TENSOR:  func(p *onnxpb.AttributeProto) { p.T = NewScalar(float32(1)).proto },
+		onnxpb.AttributeProto_TENSORS: func(p *onnxpb.AttributeProto) { p.Tensors = []*onnxpb.TensorProto{NewScalar(float32(1)).proto} },
+		onnxpb.AttributeProto_GRAPH:   func(p *onnxpb.AttributeProto) { p.G = graph() },
+		onnxpb.AttributeProto_GRAPHS:  func(p *onnxpb.AttributeProto) { p.Graphs = []*onnxpb.GraphProto{graph()} },
+	}
+	for held, set := range values {
+		for stated := range values {
+			for _, reference := range []string{"", "parameter"} {
+				p := &onnxpb.AttributeProto{Name: proto.String("a"), Type: stated.Enum(), RefAttrName: &reference}
+				set(p)
+				m := &onnxpb.ModelProto{IrVersion: proto.Int64(8), OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(18)}},
+					Graph: &onnxpb.GraphProto{Node: []*onnxpb.NodeProto{{OpType: proto.String("F"), Attribute: []*onnxpb.AttributeProto{p}}}}}
+				_, err := Parse(marshal(t, m), "")
+				want := fmt.Sprintf("its type is %v, but it holds %v", stated, held)
+				if refused := stated != held && reference == ""; (err != nil) != refused || refused && !strings.Contains(err.Error(), want) {
+					t.Errorf("%v as %v, reference %q: got error %v", held, stated, reference, err)
+				}
+			}
+		}
+	}
+}
+
+// TestElementCount multiplies dims, up to the most elements that any tensor may have: so many that their bits can be counted.
+func TestElementCount(t *testing.T) {
+	for _, c := range []struct {
+		dims []int64
+		want int64
+	}{
+		{nil, 1}, {[]int64{3, 4}, 12}, {[]int64{3, 0}, 0}, {[]int64{0, 1 << 62}, 0}, {[]int64{-1}, -1}, {[]int64{0, -1}, -1}, {[]int64{5, -1, 2}, -1},
+		{[]int64{1<<57 - 1}, 1<<57 - 1}, {[]int64{1 << 57}, -1}, {[]int64{1 << 56, 2}, -1}, {[]int64{1 << 32, 1 << 24}, 1 << 56}, {[]int64{1 << 40, 1 << 40}, -1},
+	} {
+		if got := elementCount(c.dims); got != c.want {
+			t.Errorf("%d: got %d, want %d", c.dims, got, c.want)
 		}
 	}
 }
