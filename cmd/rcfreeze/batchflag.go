@@ -20,7 +20,7 @@ const (
 )
 
 func (f *batchFlag) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.value, "batch", "", "batch size that the model is to take: a number, or dynamic for any (default: as it is)")
+	flags.StringVar(&f.value, "batch", "", "batch size of the exported model: a number, or dynamic for any (default: as it is)")
 }
 
 func (f *batchFlag) check() error {

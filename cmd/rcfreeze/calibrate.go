@@ -35,10 +35,17 @@ func newCalibrate(p *printer) *cobra.Command {
 	c := calibrateCommand{printer: p}
 	cmd := &cobra.Command{
 		Use:   "calibrate MODEL -o OUT --data PATH",
-		Short: "Re-estimate the running statistics of BatchNorm on images",
-		Long: `Re-estimate the running mean and variance of every BatchNorm on the training images, and write the model in the
-form for inference. Each layer gets the average over batches, while all layers normalise by the statistics of
-the batch, as PyTorch's update_bn does; Dropout does nothing. Nothing else changes. The model need not be a classifier.`,
+		Short: "Estimate the running statistics of BatchNorm again",
+		Long: `Estimate the running mean and variance of every BatchNorm again, on training images, and write the model in the form
+for inference. This helps after weights were changed by other means than training, or for other images than those that the
+model was trained on. The model need not be a classifier.
+
+Each BatchNorm gets the average over batches, while all of them normalize by the statistics of the batch, as with PyTorch's
+update_bn. Dropout does nothing. Nothing else changes.`,
+		Example: `# Estimate the statistics on up to 10,000 training images
+rcfreeze calibrate resnet20.onnx -o calibrated.onnx --data images
+# Use 1,000 images, in batches of 32
+rcfreeze calibrate resnet20.onnx -o calibrated.onnx --data images --images 1000 --batch-size 32`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
@@ -57,9 +64,9 @@ type sampleFlags struct {
 }
 
 func (f *sampleFlags) add(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&f.images, "images", 10000, "how many training images to take, drawn at random (0: all)")
-	cmd.Flags().IntVarP(&f.batchSize, "batch-size", "b", 128, "images at a time")
-	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed of the order of images")
+	cmd.Flags().IntVar(&f.images, "images", 10000, "training images to use, drawn at random (0: all)")
+	cmd.Flags().IntVarP(&f.batchSize, "batch-size", "b", 128, "images per batch")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed for drawing the images")
 }
 
 // options returns how a model is run over the sample.

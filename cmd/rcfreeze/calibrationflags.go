@@ -29,7 +29,7 @@ type calibrationFlags struct {
 func (f *calibrationFlags) add(flags *pflag.FlagSet) {
 	f.onData = pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.data.addOptional(f.onData)
-	f.onData.IntVar(&f.images, "calibration-images", calibrate.DefaultImages, fmt.Sprintf("training images for --pointwise calibrate and --add-batchnorm, at most %d", maxCalibrationImages))
+	f.onData.IntVar(&f.images, "calibration-images", calibrate.DefaultImages, fmt.Sprintf("training images to use for --pointwise calibrate and --add-batchnorm, at most %d", maxCalibrationImages))
 	f.runtime.add(f.onData)
 	flags.AddFlagSet(f.onData)
 }

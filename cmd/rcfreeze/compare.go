@@ -53,24 +53,33 @@ func newCompare(p *printer) *cobra.Command {
 	c := compareCommand{printer: p}
 	cmd := &cobra.Command{
 		Use:   "compare MODEL --data PATH -o FOLDER",
-		Short: "Train and measure variants × expansions × seeds side by side",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+		Short: "Train and measure variants of a model side by side",
+		Long: `Train a model in several variants (with its own filters, with fixed and with learned blocks), with each expansion and
+each seed, and measure them all on the same images. All runs have the same settings. Each run keeps its model, checkpoints and
+metrics in the folder; the table there, comparison.csv, has a row for each.`,
+		Example: `# Compare the model with its frozen and learned blocks
+rcfreeze compare model.onnx -o comparison --data images --epochs 5
+# Continue, if that was stopped
+rcfreeze compare model.onnx -o comparison --data images --epochs 5 --resume
+# Compare frozen blocks of two sizes, each trained twice
+rcfreeze compare model.onnx -o sizes --data images --variants frozen -E 1,4 --seeds 0,1`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&c.folder, "output", "o", "", "the folder for the table, and for checkpoints and model of each run")
+	flags.StringVarP(&c.folder, "output", "o", "", "folder for the table, and for the model and the checkpoints of each run")
 	cmd.MarkFlagRequired("output")
-	flags.StringSliceVar(&c.variants, "variants", []string{"baseline", "frozen", "learned"}, "what to train, of "+variantList())
-	flags.IntSliceVarP(&c.expansions, "expansions", "E", []int{1}, "expansions of the variants with frozen blocks, such as 1,8,64")
-	flags.UintSliceVar(&c.seeds, "seeds", []uint{0}, "seeds of the runs, such as 0,1,2,3")
+	flags.StringSliceVar(&c.variants, "variants", []string{"baseline", "frozen", "learned"}, "what to compare, of "+variantList())
+	flags.IntSliceVarP(&c.expansions, "expansions", "E", []int{1}, "for variants with frozen blocks, the expansions to compare (see convert --expansion), such as 1,8,64")
+	flags.UintSliceVar(&c.seeds, "seeds", []uint{0}, "train each of them once with each of these seeds, such as 0,1,2,3 (default 0)")
 	c.data.add(cmd)
 	c.logits.add(cmd.Flags())
 	c.recipe.add(flags)
 	c.head.add(flags)
 	c.conversion.addKind(flags)
 	c.runtime.add(flags)
-	flags.BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew first: train from scratch")
-	flags.BoolVar(&c.resume, "resume", false, "go on with what is in the folder: keep finished runs, which the table then has too, and continue one that was stopped")
+	flags.BoolVar(&c.reinit, "reinit", false, "train from scratch: first set everything that trains to new random values")
+	flags.BoolVar(&c.resume, "resume", false, "continue the comparison in the folder: keep its finished runs, also in the table, and continue one that was stopped")
 	addSaveEvery(flags, &c.saving)
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
@@ -168,7 +177,7 @@ func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare
 		w.clear()
 		c.say("run %d/%d: %s", number, total, name)
 	}
-	plan.Outlined = func(o train.Outline) { c.outline(o, c.runtime.verbose) }
+	plan.Outlined = func(o train.Outline) { c.outline(o, c.verbose) }
 	plan.Begun, plan.Progress, plan.Measuring, plan.Measured, plan.Recalibrating = w.begun, w.step, w.measuring, w.measured, w.recalibrating
 	return plan, nil
 }

@@ -21,13 +21,13 @@ const autoExpansion = "auto"
 
 func (f *conversionFlags) add(flags *pflag.FlagSet) {
 	f.addKind(flags)
-	flags.StringVarP(&f.expansion, "expansion", "E", "1", "bank filters per source filter, or per input channel with --layout depthwise; "+
-		"auto: for each convolution, the fewest that keep --max-error")
-	flags.Float64Var(&f.options.MaxError, "max-error", 0, "with --expansion auto, the largest relative error that a convolution may have, such as 0.1; "+
-		"with --pointwise calibrate, that of its output")
-	flags.BoolVar(&f.options.KeepVariance, "keep-variance", false, "with --pointwise calibrate, scale each filter so that its output varies as much as the source's: "+
-		"better for small expansions")
-	flags.Uint64Var(&f.options.Seed, "seed", 0, "seed of the banks and of random 1×1 convolutions")
+	flags.StringVarP(&f.expansion, "expansion", "E", "1", "fixed filters for each filter of the source (with --layout depthwise, for each input channel); "+
+		"auto takes, for each convolution, the fewest that keep --max-error")
+	flags.Float64Var(&f.options.MaxError, "max-error", 0, "with --expansion auto, the largest relative error that the filters of a convolution may have, such as 0.1; "+
+		"with --pointwise calibrate, that its output may have")
+	flags.BoolVar(&f.options.KeepVariance, "keep-variance", false, "with --pointwise calibrate, scale each filter so that its output varies as much as the source's, "+
+		"which helps if --expansion is small")
+	flags.Uint64Var(&f.options.Seed, "seed", 0, "seed for the fixed filters and for random 1×1 convolutions")
 }
 
 // settle reads the expansion, once flags are parsed, and lists what is wrong with them.
@@ -52,19 +52,19 @@ func (f *conversionFlags) settle() error {
 // addKind adds all flags but those in which the runs of a comparison differ.
 func (f *conversionFlags) addKind(flags *pflag.FlagSet) {
 	o := &f.options
-	flags.StringVar(&o.Bank, "bank", "", "where the filters of the bank come from: "+strings.Join(filterbank.Names(), ", ")+
-		" (default "+filterbank.Default+", or with --pointwise identity the source's own filters)")
+	flags.StringVar(&o.Bank, "bank", "", "how the fixed filters are drawn: "+strings.Join(filterbank.Names(), ", ")+
+		" (default "+filterbank.Default+"; with --pointwise identity they are the source's filters)")
 	flags.StringVar((*string)(&o.Layout), "layout", string(transform.Dense),
-		"what a bank filter sees: dense (all input channels), depthwise (one)")
+		"what a fixed filter reads: dense (all input channels), depthwise (one of them)")
 	flags.StringVar((*string)(&o.Between), "between", string(transform.None),
-		"what stands between bank and 1×1 convolution: none, relu, batchnorm, batchnorm-relu")
+		"what stands between the fixed and the 1×1 convolution: none, relu, batchnorm, batchnorm-relu; blocks with a ReLU cannot be merged")
 	flags.StringVar((*string)(&o.Pointwise), "pointwise", string(transform.Project),
-		"how the 1×1 convolution starts: project (filters closest to the source's), calibrate (outputs closest, on --data), random, "+
-			"identity (the bank is the source's filters)")
-	flags.IntVar(&o.KernelSize, "kernel-size", 0, "replace every kernel by one of this size (0 keeps it)")
-	flags.StringArrayVar(&o.Include, "include", nil, "convert only convolutions with a name like this, such as 'layer1.*' (repeatable)")
-	flags.StringArrayVar(&o.Skip, "skip", nil, "leave out convolutions with a name like this (repeatable)")
-	flags.IntVar(&o.MinKernel, "min-kernel", 0, "leave out convolutions with a smaller kernel")
-	flags.IntVar(&o.MaxKernel, "max-kernel", 0, "leave out convolutions with a larger kernel (0: no limit)")
-	flags.IntVar(&o.MinInChannels, "min-in-channels", 0, "leave out convolutions with fewer input channels, such as a fixed Fourier transform of a signal")
+		"how the 1×1 convolution is initialized: project (filters as close to the source's as possible), "+
+			"calibrate (outputs as close as possible, measured on --data), random, identity (the source's filters are the fixed ones)")
+	flags.IntVar(&o.KernelSize, "kernel-size", 0, "give all blocks kernels of this size (0: that of the convolution)")
+	flags.StringArrayVar(&o.Include, "include", nil, "convert only convolutions whose names match this pattern, such as 'layer1.*'; may be given several times")
+	flags.StringArrayVar(&o.Skip, "skip", nil, "do not convert convolutions whose names match this pattern; may be given several times")
+	flags.IntVar(&o.MinKernel, "min-kernel", 0, "do not convert convolutions with a smaller kernel")
+	flags.IntVar(&o.MaxKernel, "max-kernel", 0, "do not convert convolutions with a larger kernel (0: no limit)")
+	flags.IntVar(&o.MinInChannels, "min-in-channels", 0, "do not convert convolutions with fewer input channels; 2 leaves out, for example, a fixed Fourier transform of a signal")
 }

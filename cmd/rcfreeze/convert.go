@@ -44,16 +44,30 @@ func newConvert(p *printer) *cobra.Command {
 	c := convertCommand{printer: p}
 	cmd := &cobra.Command{
 		Use:   "convert MODEL -o OUT",
-		Short: "Rewrite spatial convolutions into frozen blocks",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+		Short: "Rewrite convolutions as frozen blocks",
+		Long: `Rewrite every spatial convolution (with a kernel larger than 1) as a frozen block: a convolution with fixed filters,
+followed by a 1×1 convolution that trains. The fixed filters of a block are its bank. All else stays as it is; the table says
+what became of each convolution, and why.
+
+With --pointwise project, calibrate or identity, the new model does about what the old one did; train then makes up for the
+rest. With --pointwise random it starts from scratch.`,
+		Example: `# Make blocks with 4 fixed filters for each filter of the source
+rcfreeze convert model.onnx -o blocks.onnx -E 4
+# Keep outputs as close as possible, measured on some training images
+rcfreeze convert model.onnx -o blocks.onnx -E 4 --pointwise calibrate --data images
+# Take as many filters as the error allows, and leave one convolution as it is
+rcfreeze convert model.onnx -o blocks.onnx -E auto --max-error 0.1 --skip conv1
+# Make a float32 model of a float16 one, without blocks
+rcfreeze convert half.onnx -o single.onnx --precision fp32`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	c.output.add(cmd)
 	onBlock := pflag.NewFlagSet("", pflag.ContinueOnError)
 	c.conversion.add(onBlock)
-	onBlock.BoolVar(&c.addNorm, "add-batchnorm", false, "put a BatchNorm that trains behind every block that has none, for models whose own were folded away; "+
-		"with --data it starts with what it reads, and changes nothing")
-	onBlock.BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew, to train from scratch")
+	onBlock.BoolVar(&c.addNorm, "add-batchnorm", false, "add a trainable BatchNorm after every block that has none, for models whose own were folded away; "+
+		"with --data it is initialized from the data, so that outputs stay the same")
+	onBlock.BoolVar(&c.reinit, "reinit", false, "set everything that trains to new random values, to train from scratch")
 	cmd.Flags().AddFlagSet(onBlock)
 	c.precision.add(cmd.Flags(), onBlock)
 	c.head.add(cmd.Flags())

@@ -38,21 +38,21 @@ func (f *dataFlags) add(cmd *cobra.Command) {
 
 // addOptional adds the flags for a command that can do without data.
 func (f *dataFlags) addOptional(flags *pflag.FlagSet) {
-	flags.StringVar(&f.path, "data", "", "the data set: a folder or file")
-	flags.StringVar(&f.format, "format", "auto", "format of the data set: auto, "+strings.Join(dataset.Formats(), ", "))
-	flags.BoolVar(&f.resize, "resize", false, "scale images of another size to the model's")
+	flags.StringVar(&f.path, "data", "", "the data set: a folder or a file, such as cifar-10-batches-bin")
+	flags.StringVar(&f.format, "format", "auto", "format of the data set: auto (detect it), "+strings.Join(dataset.Formats(), ", "))
+	flags.BoolVar(&f.resize, "resize", false, "scale images to the size that the model takes; without it, images of another size are refused")
 	f.limits.addArrays(flags)
 	f.addReading(flags)
 }
 
 // addReading adds the flags that say how images are read, wherever they are.
 func (f *dataFlags) addReading(flags *pflag.FlagSet) {
-	flags.Var(&f.imageSize, "image-size", "size to which images are scaled, such as 224 or, as height and width, 224x160; for a model that leaves it open")
-	flags.IntVar(&f.shortSide, "short-side", 0, "scale the shorter side to this before the middle is cut out (0: what just covers the model's size)")
-	flags.StringVar(&f.classes, "classes", "", "file with the names of the model's classes in the order of its outputs: one per line, or a JSON list (default: those that the model records)")
+	flags.Var(&f.imageSize, "image-size", "size to scale images to, for a model that takes any size: 224, or height and width as in 224x160")
+	flags.IntVar(&f.shortSide, "short-side", 0, "scale the shorter side of each image to this many pixels, then cut out the middle (0: as few as cover the model's size)")
+	flags.StringVar(&f.classes, "classes", "", "file with the names of the classes, in the order of the model's outputs: one name per line, or a JSON list (default: the names that the model records)")
 	f.limits.addPixels(flags)
 	f.normalize.add(flags)
-	flags.IntVarP(&f.workers, "workers", "j", 0, "how many images are read at a time, at most one per core that the process may use (0: that many)")
+	flags.IntVarP(&f.workers, "workers", "j", 0, "images to read at the same time, at most one per available core (0: one per core)")
 }
 
 // check lists what is wrong with the flags, before any data is read.

@@ -13,9 +13,15 @@ func newDoctor(p *printer) *cobra.Command {
 	var f runtimeFlags
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Tell which ONNX Runtime and providers are here, and how to get them",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return p.doctor(ort.Diagnose(f.library)) },
+		Short: "Show which ONNX Runtime is used, and what works here",
+		Long: `Show which ONNX Runtime library is used, where it was looked for, which execution providers it has (such as cuda),
+and which of them work here. Without a library, say what to do.`,
+		Example: `# Check the installation
+rcfreeze doctor
+# Print the same as JSON, for a bug report
+rcfreeze doctor --json`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return p.doctor(ort.Diagnose(f.library)) },
 	}
 	f.addLibrary(cmd.Flags())
 	return cmd

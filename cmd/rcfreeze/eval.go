@@ -41,22 +41,30 @@ func newEval(p *printer) *cobra.Command {
 	c := evalCommand{printer: p}
 	cmd := &cobra.Command{
 		Use:   "eval MODEL --data PATH",
-		Short: "Measure loss, top-1, top-5 and robust accuracy",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+		Short: "Measure loss and accuracy on a data set",
+		Long: `Measure the loss of a classifier, and its accuracy: how often the right class is the most probable one (top-1), or
+one of the five most probable (top-5). With --epsilon, also measure how often it is still right under attack.`,
+		Example: `# Measure on the test images
+rcfreeze eval model.onnx --data images
+# Also print each class, and the accuracy under attack
+rcfreeze eval model.onnx --data images --per-class --epsilon 1/255
+# For a model that takes pixels from -1 to 1
+rcfreeze eval model.onnx --data images --pixels -1:1`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	c.data.add(cmd)
 	c.logits.add(cmd.Flags())
 	c.runtime.add(cmd.Flags())
-	cmd.Flags().StringVar(&c.split, "split", string(dataset.Test), "which part of the data set: test (val if there is none), val, train")
-	cmd.Flags().IntVarP(&c.batchSize, "batch-size", "b", 0, fmt.Sprintf("images at a time (0: %d, or fewer where these would take much memory)", defaultBatch))
-	cmd.Flags().BoolVar(&c.perClass, "per-class", false, "measure each class, too, and which are taken for which")
+	cmd.Flags().StringVar(&c.split, "split", string(dataset.Test), "which images to measure: test (val if there is no test), val, train")
+	cmd.Flags().IntVarP(&c.batchSize, "batch-size", "b", 0, fmt.Sprintf("images per batch (0: %d, or fewer if they would take too much memory)", defaultBatch))
+	cmd.Flags().BoolVar(&c.perClass, "per-class", false, "also print the accuracy of each class, and which classes are taken for which")
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
 }
 
 func addEpsilon(cmd *cobra.Command, epsilon *fraction) {
-	cmd.Flags().Var(epsilon, "epsilon", "size of the FGSM attack for robust accuracy, of pixels from 0 to 1, such as 1/255 (0: no attack)")
+	cmd.Flags().Var(epsilon, "epsilon", "also measure the accuracy under attack: FGSM changes each pixel, from 0 to 1, by up to this, such as 1/255 (0: no attack)")
 }
 
 func (c *evalCommand) run(ctx context.Context, path string) error {
@@ -97,7 +105,7 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 	if c.perClass {
 		o.Classified = confusion.Add
 	}
-	measured, err := c.measure(ctx, m, set, o, c.runtime.verbose)
+	measured, err := c.measure(ctx, m, set, o, c.verbose)
 	if err != nil {
 		return fmt.Errorf("measuring %s: %w", m.Path(), err)
 	}

@@ -51,10 +51,16 @@ func newExport(p *printer) *cobra.Command {
 	c := exportCommand{printer: p}
 	cmd := &cobra.Command{
 		Use:   "export MODEL -o OUT",
-		Short: "Merge frozen blocks and fold BatchNorm for deployment, and verify",
-		Long: `Merge every frozen block into one plain convolution, fold batch normalisation into the convolutions before
-it, and write the model only if it computes what it did before. A model in training mode is written in the form for
-inference.`,
+		Short: "Merge frozen blocks into plain convolutions, and check the result",
+		Long: `Merge every frozen block into one plain convolution, and fold BatchNorm into the convolution before it, so that the
+model is as fast as one without blocks. The model is written only if its outputs are the same as before. A model in training
+mode is written in the form for inference.`,
+		Example: `# Merge the blocks
+rcfreeze export trained.onnx -o merged.onnx
+# Also compare size and speed with the model from before convert
+rcfreeze export trained.onnx -o merged.onnx --source model.onnx --time
+# Give the model a fixed batch size
+rcfreeze export trained.onnx -o merged.onnx --batch 1`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.byType = !cmd.Flags().Changed("tolerance")
@@ -65,16 +71,16 @@ inference.`,
 	c.runtime.add(cmd.Flags())
 	c.size.add(cmd.Flags())
 	flags := cmd.Flags()
-	flags.StringVar(&c.source, "source", "", "the model that was converted, to compare size and speed with")
-	flags.BoolVar(&c.fold, "fold-batchnorm", true, "fold batch normalisation into the convolutions before it")
-	flags.BoolVar(&c.skip, "no-verify", false, "do not run the models to compare their outputs")
-	flags.Float64Var(&c.tolerance, "tolerance", 1e-4, "how far outputs may be apart, relative to the largest (by default 0.01 if the model is in float16, 0.1 in bfloat16)")
-	flags.BoolVar(&c.second, "second-opinion", false, "run what is written in a second engine too, and compare")
-	flags.BoolVar(&c.time, "time", false, "time the models, in turn")
-	flags.Int64Var(&c.on.Batch, "verify-batch", 0, "images at a time, to verify and to time (0: up to 8, as memory allows)")
-	flags.StringVar(&c.inputs, "inputs", "", "verify on the arrays of this .npz file, one for each input, by its name, instead of random numbers")
+	flags.StringVar(&c.source, "source", "", "the model from before convert, to compare size and speed with")
+	flags.BoolVar(&c.fold, "fold-batchnorm", true, "fold BatchNorm into the convolutions before it")
+	flags.BoolVar(&c.skip, "no-verify", false, "do not check that the exported model gives the same outputs")
+	flags.Float64Var(&c.tolerance, "tolerance", 1e-4, "how much outputs may differ, relative to the largest (default 0.0001; 0.01 if the model is in float16, 0.1 in bfloat16)")
+	flags.BoolVar(&c.second, "second-opinion", false, "also run the exported model in a second engine, and compare outputs")
+	flags.BoolVar(&c.time, "time", false, "measure how fast the models run")
+	flags.Int64Var(&c.on.Batch, "verify-batch", 0, "images per batch when verifying and timing (0: up to 8, as memory allows)")
+	flags.StringVar(&c.inputs, "inputs", "", "verify on the arrays in this .npz file, one for each input, by its name, instead of on random numbers")
 	c.limits.addArrays(flags)
-	flags.IntVar(&c.runs, "time-runs", 20, "how often each model is timed")
+	flags.IntVar(&c.runs, "time-runs", 20, "how often to run each model for --time")
 	return cmd
 }
 

@@ -15,7 +15,7 @@ type headFlags struct {
 }
 
 func (f *headFlags) add(flags *pflag.FlagSet) {
-	flags.IntVar(&f.classes, "num-classes", 0, "give the model a new last layer for so many classes, drawn by the seed (0: keep the one it has)")
+	flags.IntVar(&f.classes, "num-classes", 0, "replace the last layer with a new, random one for this many classes (0: keep the one that is there)")
 }
 
 func (f *headFlags) check() error {

@@ -57,13 +57,21 @@ func newInspect(p *printer) *cobra.Command {
 	c := inspectCommand{printer: p}
 	cmd := &cobra.Command{
 		Use:   "inspect MODEL",
-		Short: "Tell what is in a model and what convert would rewrite",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+		Short: "Show what is in a model, and what convert would change",
+		Long: `Show what is in a model: inputs, outputs, operators, parameters, frozen blocks, and every convolution, with what
+convert would make of it. Flags about blocks are the same as those of convert. Nothing is written.`,
+		Example: `# List the convolutions, and which of them convert would rewrite
+rcfreeze inspect model.onnx
+# Also show how error and size depend on the number of fixed filters
+rcfreeze inspect model.onnx --plan
+# Print all of it as JSON, for another program
+rcfreeze inspect model.onnx --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	c.conversion.add(cmd.Flags())
 	c.runtime.addLibrary(cmd.Flags())
-	cmd.Flags().BoolVar(&c.choices, "plan", false, "show how error and size depend on the expansion, for every convolution")
+	cmd.Flags().BoolVar(&c.choices, "plan", false, "also print how error and size depend on --expansion, for each convolution")
 	return cmd
 }
 

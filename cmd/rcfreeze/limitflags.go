@@ -18,7 +18,7 @@ type limitFlags struct {
 
 // addPixels adds the flag for image files.
 func (f *limitFlags) addPixels(flags *pflag.FlagSet) {
-	flags.Int64Var(&f.pixels, "max-image-pixels", dataset.DefaultPixels, "refuse image files with more pixels than this, before they take memory (0: no limit)")
+	flags.Int64Var(&f.pixels, "max-image-pixels", dataset.DefaultPixels, fmt.Sprintf("refuse image files with more pixels than this (default %s; 0: no limit)", count(int64(dataset.DefaultPixels))))
 }
 
 // addArrays adds the flag for arrays.

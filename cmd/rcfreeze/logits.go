@@ -16,7 +16,7 @@ import (
 type logitsFlag struct{ name string }
 
 func (f *logitsFlag) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.name, "logits", "", "the model's output with the logits, or with their Softmax or Sigmoid (default: the only output, or the only one that fits the classes of the data)")
+	flags.StringVar(&f.name, "logits", "", "name of the output that scores the classes: the logits, or their Softmax or Sigmoid (default: the only output, or the only one that fits the classes of the data)")
 }
 
 // apply records the user's choice in the model.

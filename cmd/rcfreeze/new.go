@@ -26,20 +26,24 @@ type newResult struct {
 func newNew(p *printer) *cobra.Command {
 	c := newCommand{printer: p}
 	cmd := &cobra.Command{
-		Use:       "new ARCHITECTURE -o OUT",
-		Short:     "Build a reference architecture as ONNX, to train from scratch",
-		Long:      "Build a reference architecture as ONNX, to train from scratch.\n\nThe architectures:\n" + architectureList(),
+		Use:   "new ARCHITECTURE -o OUT",
+		Short: "Build a reference architecture, to train from scratch",
+		Long:  "Build a reference architecture with random weights, to train from scratch.\n\nThe architectures:\n" + architectureList(),
+		Example: `# A ResNet-20 for the images of CIFAR-10
+rcfreeze new cifar-resnet -o resnet20.onnx --depth 20 --width 16 --classes 10 --input 3x32x32
+# A LeNet-5 for gray images of 28×28 pixels
+rcfreeze new lenet -o lenet.onnx`,
 		Args:      cobra.ExactArgs(1),
 		ValidArgs: architecture.Names(),
 		RunE:      func(_ *cobra.Command, args []string) error { return c.run(args[0]) },
 	}
 	c.output.add(cmd)
 	flags := cmd.Flags()
-	flags.IntVar(&c.options.Depth, "depth", 0, "layers (0: the architecture's default)")
-	flags.IntVar(&c.options.Width, "width", 0, "filters of the first stage (0: the architecture's default)")
-	flags.IntVar(&c.options.Classes, "classes", 0, "outputs (0: the architecture's default)")
-	flags.StringVar(&c.input, "input", "", "shape of the images as channels x height x width, such as 3x32x32 (default: the architecture's)")
-	flags.Uint64Var(&c.options.Seed, "seed", 0, "seed of the weights")
+	flags.IntVar(&c.options.Depth, "depth", 0, "number of layers (0: the architecture's default)")
+	flags.IntVar(&c.options.Width, "width", 0, "filters in the first stage (0: the architecture's default)")
+	flags.IntVar(&c.options.Classes, "classes", 0, "number of classes (0: the architecture's default)")
+	flags.StringVar(&c.input, "input", "", "size of the images as channels, height and width, such as 3x32x32 (default: the architecture's)")
+	flags.Uint64Var(&c.options.Seed, "seed", 0, "seed for the random weights")
 	return cmd
 }
 

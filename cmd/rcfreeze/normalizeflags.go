@@ -20,12 +20,12 @@ type normalizeFlags struct {
 }
 
 func (f *normalizeFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.name, "normalize", "", "mean and standard deviation of a known data set: "+strings.Join(dataset.Normalizations(), ", ")+
+	flags.StringVar(&f.name, "normalize", "", "normalize images by the mean and standard deviation of a known data set: "+strings.Join(dataset.Normalizations(), ", ")+
 		", or none (default: what the model records, else those of the training images)")
-	flags.Var(&f.pixels, "pixels", "what black and white are to the model, such as 0:255 or -1:1; --mean and --std then count in the same")
-	flags.Var(&f.mean, "mean", "mean to subtract, for all channels or for each, such as 0.4914,0.4822,0.4465")
-	flags.Var(&f.std, "std", "standard deviation to divide by, likewise")
-	flags.StringVar(&f.channels, "channels", "", "the order of color channels that the model takes: rgb, bgr (default: what the model records, else rgb); --mean and --std are in this order")
+	flags.Var(&f.pixels, "pixels", "the numbers that the model takes for black and for white, such as 0:255 or -1:1; --mean and --std are in these units")
+	flags.Var(&f.mean, "mean", "mean to subtract from pixels: one number, or one per channel, such as 0.4914,0.4822,0.4465")
+	flags.Var(&f.std, "std", "standard deviation to divide pixels by: one number, or one per channel, such as 0.247,0.243,0.261")
+	flags.StringVar(&f.channels, "channels", "", "order of the color channels that the model takes, and of the numbers in --mean and --std: rgb, bgr (default: what the model records, else rgb)")
 }
 
 // check lists what is wrong with the flags.

@@ -27,10 +27,10 @@ var externalModes = map[string]onnxgraph.ExternalMode{
 }
 
 func (f *outputFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.path, "output", "o", "", "the ONNX file to write, - for standard output")
+	cmd.Flags().StringVarP(&f.path, "output", "o", "", "the ONNX file to write; - writes to standard output")
 	cmd.MarkFlagRequired("output")
 	cmd.Flags().StringVar(&f.external, "external-data", "auto",
-		"which tensors to keep in a data file beside the model: auto (as they were read), all, none")
+		"which tensors go into a data file beside the model: all, none, or auto (those that were in one when the model was read)")
 }
 
 // check makes sure, before long work, that the model can be written in the end. If that takes standard output, results go to

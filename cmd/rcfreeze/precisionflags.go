@@ -23,9 +23,9 @@ type precisionFlags struct {
 // add adds the flags. Those of onBlock are about blocks, and the command has them, too.
 func (f *precisionFlags) add(flags, onBlock *pflag.FlagSet) {
 	f.flags, f.onBlock = flags, onBlock
-	flags.StringVar(&f.name, "precision", "", "give the model another floating-point type: "+strings.Join(f.names(), ", ")+
-		"; without a flag on blocks, nothing else changes")
-	flags.BoolVar(&f.blocks, "blocks", true, "make frozen blocks; false if --precision comes without a flag on blocks")
+	flags.StringVar(&f.name, "precision", "", "convert the model to another floating-point type: "+strings.Join(f.names(), ", ")+
+		"; blocks are then made only if a flag about blocks is given, too")
+	flags.BoolVar(&f.blocks, "blocks", true, "make frozen blocks (default true; false with --precision, unless a flag about blocks is given)")
 }
 
 func (f *precisionFlags) names() []string { return slices.Sorted(maps.Keys(precision.Types)) }

@@ -47,16 +47,22 @@ func newPredict(p *printer) *cobra.Command {
 	c := predictCommand{printer: p}
 	cmd := &cobra.Command{
 		Use:   "predict MODEL IMAGE...",
-		Short: "Tell the most probable classes of images",
-		Long: `Tell the most probable classes of PNG and JPEG files, and of all in folders. Class names are those that the model records,
-or those of --classes; without either, classes are numbers.`,
+		Short: "Print the most probable classes of image files",
+		Long: `Print the most probable classes of PNG and JPEG files, or of all such files in folders. The names of the classes are
+those that the model records, or those in the file of --classes. Without either, classes are numbers.`,
+		Example: `# The 5 most probable classes of one image
+rcfreeze predict trained.onnx photo.jpg
+# The most probable class of each image in a folder
+rcfreeze predict trained.onnx photos --top 1
+# Say what the model does not record: the names of its classes, and the pixels that it takes
+rcfreeze predict model.onnx photo.jpg --classes classes.txt --pixels -1:1`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0], args[1:]) },
 	}
 	c.data.addReading(cmd.Flags())
 	c.logits.add(cmd.Flags())
 	c.runtime.add(cmd.Flags())
-	cmd.Flags().IntVar(&c.top, "top", 5, "how many classes to tell of each image")
+	cmd.Flags().IntVar(&c.top, "top", 5, "how many classes to print for each image")
 	return cmd
 }
 

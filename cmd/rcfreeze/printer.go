@@ -16,6 +16,7 @@ import (
 // printer writes results to stdout and talk to stderr.
 type printer struct {
 	json           bool
+	verbose        bool // say more
 	stdin          io.Reader
 	stdinTaken     bool     // by the model that was read from it
 	loaded         []string // the paths of models

@@ -40,32 +40,32 @@ func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	tune, scratch := train.TuneRecipe(), train.PaperRecipe()
 	f.flags, f.recipe = flags, tune
 	r := &f.recipe
-	flags.IntVar(&r.Epochs, "epochs", tune.Epochs, fmt.Sprintf("passes over the training images (default from scratch: %d)", scratch.Epochs))
-	flags.IntVarP(&r.BatchSize, "batch-size", "b", tune.BatchSize, fmt.Sprintf("images per step (default from scratch: %d)", scratch.BatchSize))
-	flags.IntVar(&r.GradAccumSteps, "grad-accum-steps", tune.GradAccumSteps, "steps whose gradients are averaged for one update, which so sees as many times --batch-size images, in the memory of one step")
-	flags.StringVar(&r.Optimizer, "optimizer", tune.Optimizer, "optimizer: "+strings.Join(train.Optimizers(), ", ")+" (also --opt)")
-	flags.Float64Var(&r.LearningRate, "lr", tune.LearningRate, fmt.Sprintf("learning rate (default from scratch, or for a new last layer: %g; with adamw a tenth)",
-		scratch.LearningRate))
+	flags.IntVar(&r.Epochs, "epochs", tune.Epochs, fmt.Sprintf("passes over the training images (default %d, from scratch %d)", tune.Epochs, scratch.Epochs))
+	flags.IntVarP(&r.BatchSize, "batch-size", "b", tune.BatchSize, fmt.Sprintf("images per step (default %d, from scratch %d)", tune.BatchSize, scratch.BatchSize))
+	flags.IntVar(&r.GradAccumSteps, "grad-accum-steps", tune.GradAccumSteps, "batches averaged into one update, in the memory of one: the effective batch is N × --batch-size")
+	flags.StringVar(&r.Optimizer, "optimizer", tune.Optimizer, "optimizer: "+strings.Join(train.Optimizers(), ", ")+"; also --opt")
+	flags.Float64Var(&r.LearningRate, "lr", tune.LearningRate, fmt.Sprintf("learning rate (default %g, from scratch or with a new last layer %g; with adamw a tenth of it)",
+		tune.LearningRate, scratch.LearningRate))
 	flags.Float64Var(&r.Momentum, "momentum", tune.Momentum, "momentum of sgd")
-	flags.BoolVar(&r.Nesterov, "nesterov", tune.Nesterov, "Nesterov momentum")
-	flags.Float64Var(&r.WeightDecay, "weight-decay", tune.WeightDecay, fmt.Sprintf("weight decay (default from scratch: %g)", scratch.WeightDecay))
-	flags.Float64Var(&r.LabelSmoothing, "label-smoothing", tune.LabelSmoothing, fmt.Sprintf("label smoothing (default from scratch: %g; also --smoothing)", scratch.LabelSmoothing))
-	flags.StringVar(&r.Schedule, "scheduler", tune.Schedule, "learning rate schedule: "+strings.Join(train.Schedules(), ", ")+" (also --sched)")
-	flags.Float64Var(&r.WarmupEpochs, "warmup-epochs", tune.WarmupEpochs, "epochs over which the learning rate rises first")
-	flags.IntVar(&r.StepEpochs, "step-epochs", tune.StepEpochs, "epochs between two drops, for --scheduler step")
-	flags.Float64Var(&r.StepFactor, "step-factor", tune.StepFactor, "what a drop multiplies the learning rate with")
-	flags.Float64Var(&r.ClipNorm, "clip-grad", tune.ClipNorm, "bound on the norm of the gradient (0: none)")
-	flags.StringVar(&f.augment, "augment", "auto", "augmentation such as pad-crop=4,flip=0.5, or none (auto: that for cifar10 and cifar100, none for others)")
-	flags.StringVar(&f.blockForm, "block-form", string(trainstep.AutoForm), fmt.Sprintf("how a step computes frozen blocks, of %v: as two convolutions, or folded into one in the graph", trainstep.BlockForms()))
-	flags.StringVar((*string)(&r.BatchNorm), "batchnorm", string(tune.BatchNorm), "train (normalise by the statistics of the batch), eval (by the running statistics, which stay), "+
-		"recalibrate (as train, and re-estimate the running statistics on the training images in the end)")
-	flags.StringArrayVar(&r.Train, "train", nil, "also train constants whose names match this `pattern`, where * stands for any text; may be given several times")
-	flags.StringArrayVar(&r.Freeze, "freeze", nil, "do not train constants whose names match this `pattern`; --train counts more: --freeze '*' --train 'fc.*' trains nothing but fc")
-	flags.StringVar(&r.TrainFrom, "train-from", "", "train only what comes after the node of this name: all before it stays, and is not differentiated")
+	flags.BoolVar(&r.Nesterov, "nesterov", tune.Nesterov, "use Nesterov momentum with sgd")
+	flags.Float64Var(&r.WeightDecay, "weight-decay", tune.WeightDecay, fmt.Sprintf("weight decay (default %g, from scratch %g)", tune.WeightDecay, scratch.WeightDecay))
+	flags.Float64Var(&r.LabelSmoothing, "label-smoothing", tune.LabelSmoothing, fmt.Sprintf("label smoothing, from 0 to below 1 (default %g, from scratch %g); also --smoothing", tune.LabelSmoothing, scratch.LabelSmoothing))
+	flags.StringVar(&r.Schedule, "scheduler", tune.Schedule, "how the learning rate changes: "+strings.Join(train.Schedules(), ", ")+"; also --sched")
+	flags.Float64Var(&r.WarmupEpochs, "warmup-epochs", tune.WarmupEpochs, "epochs at the start in which the learning rate rises to --lr")
+	flags.IntVar(&r.StepEpochs, "step-epochs", tune.StepEpochs, "with --scheduler step, epochs between two drops of the learning rate")
+	flags.Float64Var(&r.StepFactor, "step-factor", tune.StepFactor, "with --scheduler step, the factor by which each drop multiplies the learning rate")
+	flags.Float64Var(&r.ClipNorm, "clip-grad", tune.ClipNorm, "largest norm of the gradient; a larger gradient is scaled down (0: no limit)")
+	flags.StringVar(&f.augment, "augment", "auto", "how training images are varied, such as pad-crop=4,flip=0.5, or none; auto is that for cifar10 and cifar100, and none for others")
+	flags.StringVar(&f.blockForm, "block-form", string(trainstep.AutoForm), "how a training step computes frozen blocks: two-conv (as two convolutions), folded (as the one that they equal), auto (whichever takes less time)")
+	flags.StringVar((*string)(&r.BatchNorm), "batchnorm", string(tune.BatchNorm), "what BatchNorm normalizes by: train (the statistics of the batch), eval (the running statistics, which stay as they are), "+
+		"recalibrate (as train; at the end, the running statistics are estimated again on the training images)")
+	flags.StringArrayVar(&r.Train, "train", nil, "also train constants whose names match this pattern, where * stands for any text; may be given several times")
+	flags.StringArrayVar(&r.Freeze, "freeze", nil, "do not train constants whose names match this pattern, unless --train names them: --freeze '*' --train 'fc.*' trains only fc; may be given several times")
+	flags.StringVar(&r.TrainFrom, "train-from", "", "freeze the node of this name and everything before it; train what comes after")
 }
 
 func (f *recipeFlags) addSeed(flags *pflag.FlagSet) {
-	flags.Uint64Var(&f.recipe.Seed, "seed", f.recipe.Seed, "seed of the order of images, augmentation, dropout and --reinit")
+	flags.Uint64Var(&f.recipe.Seed, "seed", f.recipe.Seed, "seed for the order of images, augmentation, dropout and --reinit")
 }
 
 // formatAugmentations are the augmentations that --augment auto takes.

@@ -11,22 +11,26 @@ import (
 
 // subcommands makes every subcommand, in the order in which help lists them.
 var subcommands = []func(*printer) *cobra.Command{
-	newNew, newInspect, newConvert, newCalibrate, newTrain, newEval, newPredict, newCompare, newExport, newDoctor,
+	newNew, newInspect, newConvert, newTrain, newCalibrate, newEval, newPredict, newCompare, newExport, newDoctor,
 }
 
 func newRoot(p *printer) *cobra.Command {
+	cobra.EnableCommandSorting = false
 	root := &cobra.Command{
 		Use:   "rcfreeze",
 		Short: "Frozen random convolutions for ONNX models",
-		Long: `rcfreeze turns the spatial convolutions of an ONNX model into frozen blocks (a fixed random filter bank
-and a trainable 1×1 convolution), trains them on stock ONNX Runtime, compares them with the original,
-and merges them back into plain convolutions.
+		Long: `rcfreeze turns the convolutions of an ONNX model into frozen blocks (fixed random filters, followed by a 1×1
+convolution that trains), trains the model on stock ONNX Runtime, compares it with the original, and merges the blocks into
+plain convolutions again.
 
-Results go to standard output: tables, or with --json one JSON document. All else goes to standard error.
+Results go to standard output: tables, or with --json one JSON document. Everything else goes to standard error.
 
-A model is read from standard input where MODEL is -, and written to standard output with -o -: results then go to
-standard error, too.`,
-		Version:       version(),
+If MODEL is -, the model is read from standard input. With -o -, it is written to standard output, and results go to standard
+error, too.`,
+		Example: `rcfreeze inspect model.onnx                               # what is in the model?
+rcfreeze convert model.onnx -o blocks.onnx -E 4           # make frozen blocks
+rcfreeze train blocks.onnx -o trained.onnx --data images  # fine-tune them
+rcfreeze export trained.onnx -o merged.onnx               # merge them again`,
 		Args:          onlyCommands,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
@@ -34,16 +38,34 @@ standard error, too.`,
 	}
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.PersistentFlags().BoolVar(&p.json, "json", false, "print the result as one JSON document")
+	root.SetHelpFunc(p.help)
+	root.SetHelpCommand(newHelp(root))
+	root.SetVersionTemplate("rcfreeze version {{.Version}}\n")
+	flags := root.PersistentFlags()
+	flags.BoolVar(&p.json, "json", false, "print the result as one JSON document")
+	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more: which ONNX Runtime runs the model, where, and in which form")
+	flags.BoolP("help", "h", false, "print this help")
+	flags.Bool("version", false, "print the version of rcfreeze")
 	root.SuggestionsMinimumDistance = 2
 	root.SetGlobalNormalizationFunc(flagName)
 	for _, make := range subcommands {
 		cmd := make(p)
+		complete(cmd)
 		tellWorkApart(cmd)
 		root.AddCommand(cmd)
 	}
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	tellVersion(root)
 	return root
+}
+
+// tellVersion gives a command and all below it --version.
+func tellVersion(cmd *cobra.Command) {
+	cmd.Version = version()
+	for _, c := range cmd.Commands() {
+		tellVersion(c)
+	}
 }
 
 // onlyCommands refuses what is no subcommand, and tells which one may be meant.

@@ -10,20 +10,18 @@ type runtimeFlags struct {
 	library  string
 	provider string
 	options  ort.Options
-	verbose  bool
 }
 
 func (f *runtimeFlags) add(flags *pflag.FlagSet) {
 	f.addLibrary(flags)
-	flags.StringVar(&f.provider, "provider", string(ort.CPU), "what runs the operators: cpu, cuda, auto")
-	flags.IntVar(&f.options.DeviceID, "device", 0, "number of the GPU, for cuda")
-	flags.BoolVar(&f.options.TF32, "tf32", false, "let cuda round the inputs of products to 10 bits of mantissa: faster")
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what runs the model: which ONNX Runtime, where, on which of its operators")
-	flags.IntVar(&f.options.IntraOpThreads, "threads", 0, "threads per operator, at most one per core that the process may use (0: that many)")
+	flags.StringVar(&f.provider, "provider", string(ort.CPU), "what runs the model: cpu, cuda, or auto (cuda if it works here, else cpu)")
+	flags.IntVar(&f.options.DeviceID, "device", 0, "number of the GPU to use with cuda")
+	flags.BoolVar(&f.options.TF32, "tf32", false, "with cuda, let convolutions and matrix products round their inputs to 10 bits of mantissa, which is faster")
+	flags.IntVar(&f.options.IntraOpThreads, "threads", 0, "threads per operator, at most one per available core (0: one per core)")
 }
 
 func (f *runtimeFlags) addLibrary(flags *pflag.FlagSet) {
-	flags.StringVar(&f.library, "ort-lib", "", "the ONNX Runtime library or its folder (default: $"+ort.LibraryVariable+", then the places that doctor lists)")
+	flags.StringVar(&f.library, "ort-lib", "", "the ONNX Runtime library or its folder (default: $"+ort.LibraryVariable+", then the places that rcfreeze doctor lists)")
 }
 
 // start initialises ONNX Runtime and returns how sessions are to run.
@@ -48,7 +46,7 @@ func (f *runtimeFlags) start(p *printer) (ort.Options, error) {
 	if choice == ort.Auto {
 		p.say("provider %s: %s", o.Provider, reason)
 	}
-	if f.verbose {
+	if p.verbose {
 		p.say("ONNX Runtime %s (%s) on provider %s", library.Version, library.Path, o.Provider)
 	}
 	return o, nil

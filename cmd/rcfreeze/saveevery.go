@@ -10,7 +10,7 @@ import (
 
 // addSaveEvery adds the flag that says how much work a run that is killed can lose.
 func addSaveEvery(flags *pflag.FlagSet, every *time.Duration) {
-	flags.DurationVar(every, "save-every", train.DefaultSaveEvery, "time between two checkpoints within an epoch, such as 30s, 5m or 1h (0: only after each epoch)")
+	flags.DurationVar(every, "save-every", train.DefaultSaveEvery, fmt.Sprintf("save a checkpoint this often within an epoch, such as 30s or 1h (default %gm; 0: only after each epoch)", train.DefaultSaveEvery.Minutes()))
 }
 
 func checkSaveEvery(every time.Duration) error {

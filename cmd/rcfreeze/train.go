@@ -57,9 +57,22 @@ func newTrain(p *printer) *cobra.Command {
 	c := trainCommand{printer: p}
 	cmd := &cobra.Command{
 		Use:   "train MODEL -o OUT --data PATH",
-		Short: "Fine-tune a model, or train it from scratch with --reinit",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+		Short: "Fine-tune a model, or train it from scratch",
+		Long: `Fine-tune a classifier, with or without frozen blocks, or train it from scratch with --reinit. The fixed filters of
+blocks stay as they are, unless --variant learned trains them, too.
+
+Defaults are for fine-tuning: small steps that keep what the model has learned. Where weights start at random, they are those
+for training from scratch. A run that was stopped continues with --resume, to the same result.`,
+		Example: `# Fine-tune a model with frozen blocks for 5 epochs
+rcfreeze train blocks.onnx -o trained.onnx --data images --epochs 5
+# Continue, if that was stopped
+rcfreeze train blocks.onnx -o trained.onnx --data images --epochs 5 --resume
+# Train a model from scratch, and keep the weights that did best
+rcfreeze train resnet20.onnx -o scratch.onnx --data images --reinit --epochs 30 --keep best
+# Fine-tune a model for other classes than it was trained on
+rcfreeze train model.onnx -o flowers.onnx --data images --num-classes 3`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	c.output.add(cmd)
 	c.data.add(cmd)
@@ -69,12 +82,13 @@ func newTrain(p *printer) *cobra.Command {
 	c.head.add(cmd.Flags())
 	c.runtime.add(cmd.Flags())
 	flags := cmd.Flags()
-	flags.StringVar(&c.variant, "variant", "", fmt.Sprintf("what trains: %s (default frozen if the model has frozen blocks, else baseline)", variantList()))
-	flags.BoolVar(&c.reinit, "reinit", false, "draw everything that trains anew first: train from scratch")
-	flags.BoolVar(&c.resume, "resume", false, "go on from the last checkpoint in the run's folder; without one, start")
+	flags.StringVar(&c.variant, "variant", "", "what trains: frozen (all but the fixed filters of blocks), learned (these, too), baseline (a model without blocks), "+
+		"frozen-baseline (without blocks; its spatial filters are drawn at random and stay fixed) (default frozen if the model has blocks, else baseline)")
+	flags.BoolVar(&c.reinit, "reinit", false, "train from scratch: first set everything that trains to new random values")
+	flags.BoolVar(&c.resume, "resume", false, "continue from the last checkpoint in --run-dir; without one, start")
 	addSaveEvery(flags, &c.saving)
-	flags.StringVar(&c.keep, "keep", string(train.KeepLast), "whose weights to write: last (epoch), or best (accuracy on val, or on test without val), of the model before training too")
-	flags.StringVar(&c.folder, "run-dir", "", "folder for checkpoints and metrics.csv (default: the output's name with .run)")
+	flags.StringVar(&c.keep, "keep", string(train.KeepLast), "which weights to write: last (of the last epoch), best (with the highest accuracy on val, or on test without val; those from before training count, too)")
+	flags.StringVar(&c.folder, "run-dir", "", "folder for checkpoints and metrics.csv (default: named like the output, with .run at its end)")
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
 }
@@ -132,7 +146,7 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	if err := c.announce(m.Path(), variant, run); err != nil {
 		return err
 	}
-	if err := c.tellTrained(m, run.Recipe, c.runtime.verbose); err != nil {
+	if err := c.tellTrained(m, run.Recipe, c.verbose); err != nil {
 		return err
 	}
 	c.adviseFew(run)
@@ -231,7 +245,7 @@ func (c *trainCommand) prepare(ctx context.Context, m *onnxgraph.Model, variant 
 		return nil, err
 	}
 	w := &watcher{progress: c.progress(), epochs: run.Recipe.Epochs, batchSize: run.Recipe.BatchSize, measures: run.Test.Split, classes: len(run.Train.Classes)}
-	run.Outlined = func(o train.Outline) { c.outline(o, c.runtime.verbose) }
+	run.Outlined = func(o train.Outline) { c.outline(o, c.verbose) }
 	run.Begun, run.Progress, run.Measuring, run.Measured, run.Recalibrating = w.begun, w.step, w.measuring, w.measured, w.recalibrating
 	return run, variant.Start(m, run.Recipe.Seed, c.reinit)
 }
