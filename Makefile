@@ -26,8 +26,8 @@ help: ## list the targets
 setup: ## get the ONNX Runtime library into .cache/onnxruntime
 	@scripts/setup.sh
 
-build: ## build ./rcfreeze (needs cgo: a C compiler)
-	CGO_ENABLED=1 go build -o rcfreeze ./cmd/rcfreeze
+build: ## build ./rcfreeze, and ./rcfreeze-second-opinion for its --second-opinion (needs cgo: a C compiler)
+	CGO_ENABLED=1 go build -o . ./cmd/...
 
 test: setup ## gofmt, go vet and the tests that need nothing else; RCFREEZE_MODELS may name a folder of further models
 	@scripts/gofmt.sh
@@ -83,4 +83,4 @@ peers: ## install what the tests compare with where it is there (Debian, as root
 	@scripts/peers.sh
 
 clean: ## remove what build and demo made; downloads stay
-	rm -rf rcfreeze demo gradients.md
+	rm -rf rcfreeze rcfreeze-second-opinion demo gradients.md

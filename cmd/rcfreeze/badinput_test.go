@@ -11,11 +11,13 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/secondopiniontest"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // TestBadInput checks that every mistake gives one clear error and leaves every file as it was.
 func TestBadInput(t *testing.T) {
+	secondopiniontest.Use(t) // before the test leaves the source
 	workshop(t)
 	succeed(t, "convert", "model.onnx", "-o", "blocks.onnx")
 	write(t, "text.onnx", []byte("this is no model\n"))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/secondopiniontest"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
@@ -73,6 +74,7 @@ func TestConvertSelectsAndRedraws(t *testing.T) {
 }
 
 func TestExport(t *testing.T) {
+	secondopiniontest.Use(t) // before the test leaves the source
 	workshop(t)
 	succeed(t, "new", "cifar-resnet", "-o", "net.onnx", "--depth", "8", "--width", "2", "--classes", "3", "--input", "1x12x12")
 	succeed(t, "convert", "net.onnx", "-o", "blocks.onnx", "-E", "2")

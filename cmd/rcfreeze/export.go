@@ -75,7 +75,7 @@ rcfreeze export trained.onnx -o merged.onnx --batch 1`,
 	flags.BoolVar(&c.fold, "fold-batchnorm", true, "fold BatchNorm into the convolutions before it")
 	flags.BoolVar(&c.skip, "no-verify", false, "do not check that the exported model gives the same outputs")
 	flags.Float64Var(&c.tolerance, "tolerance", 1e-4, "how much outputs may differ, relative to the largest (default 0.0001; 0.01 if the model is in float16, 0.1 in bfloat16)")
-	flags.BoolVar(&c.second, "second-opinion", false, "also run the exported model in a second engine, and compare outputs")
+	flags.BoolVar(&c.second, "second-opinion", false, "also run the exported model in a second engine, rcfreeze-second-opinion, and compare outputs")
 	flags.BoolVar(&c.time, "time", false, "measure how fast the models run")
 	flags.Int64Var(&c.on.Batch, "verify-batch", 0, "images per batch when verifying and timing (0: up to 8, as memory allows)")
 	flags.StringVar(&c.inputs, "inputs", "", "verify on the arrays in this .npz file, one for each input, by its name, instead of on random numbers")
@@ -87,6 +87,11 @@ rcfreeze export trained.onnx -o merged.onnx --batch 1`,
 func (c *exportCommand) run(ctx context.Context, path string) error {
 	if err := errors.Join(c.output.check(c.printer), usage(c.size.check())); err != nil {
 		return err
+	}
+	if c.second {
+		if _, err := secondopinion.Find(); err != nil {
+			return err
+		}
 	}
 	if c.inputs != "" {
 		var err error

@@ -10,8 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
 )
 
 // The exit codes. A signal that ends the program adds its number to exitSignal, as in shells: 130 for SIGINT, 143 for SIGTERM.
@@ -23,7 +21,6 @@ const (
 )
 
 func main() {
-	secondopinion.RunChildIfAsked()
 	tellCrashes()
 	ctx := untilSignal(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// Asked for, this signal does not end the program: the write that caused it fails, which a stream notices.

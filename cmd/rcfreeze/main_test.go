@@ -15,14 +15,12 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
-	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
 )
 
 // asProgram has a test's process, which then is one that a test started, be the program itself.
 const asProgram = "RCFREEZE_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	secondopinion.RunChildIfAsked()
 	if os.Getenv(asProgram) != "" {
 		main()
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/secondopiniontest"
 )
 
 const (
@@ -143,6 +144,7 @@ func soil(t *testing.T, path, output, dirty string, more func(*onnxgraph.Model))
 
 // TestDirtyNames runs every command on a model and on data in which every name has codes that a terminal obeys.
 func TestDirtyNames(t *testing.T) {
+	secondopiniontest.Use(t) // before the test leaves the source
 	workshop(t)
 	classes := []string{"a" + dirtyFile, "b" + dirtyFile, "c" + dirtyFile}
 	writeFolders(t, "folders", classes...)

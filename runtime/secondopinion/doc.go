@@ -7,11 +7,6 @@
 // attributes for which its results were compared with those of ONNX Runtime, and it runs in a process of
 // its own, one per run, which reads the model afresh.
 //
-// That process is the calling program itself, started once more. The program's main function must begin
-// with [RunChildIfAsked], and the TestMain of a test that calls [Run] too:
-//
-//	func main() {
-//		secondopinion.RunChildIfAsked()
-//		...
-//	}
+// That process is another program, cmd/rcfreeze-second-opinion, so that the calling program need not contain the engine. [Find]
+// tells where it is looked for.
 package secondopinion

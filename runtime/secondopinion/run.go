@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"time"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/protocol"
 )
 
 // Unavailable is the error of [Run] when the second engine cannot run a model. It says nothing against the
@@ -27,29 +27,29 @@ func (u *Unavailable) Error() string {
 // Run runs a model in the second engine, in a process of its own, until ctx ends. The model has one input
 // and one output, both float32; the dims of input must be those that the model declares. An error is (by
 // errors.As) an *Unavailable if the engine cannot run the model or breaks down on it, and (by errors.Is)
-// that of ctx if ctx ended before the run.
+// that of ctx if ctx ended before the run. Where there is no program of the engine, it is that of [Find].
 func Run(ctx context.Context, model string, input *onnxgraph.Tensor) (*onnxgraph.Tensor, error) {
 	m, err := onnxgraph.Load(model)
 	if err != nil {
 		return nil, fmt.Errorf("asking for a second opinion: %w", err)
 	}
 	if problems := Check(m); len(problems) > 0 {
-		return nil, fmt.Errorf("asking for a second opinion on %s: %w", model, &Unavailable{problems})
+		return nil, &Unavailable{problems}
 	}
 	in := dataInputs(m.Graph)[0]
 	if err := fits(input, in); err != nil {
-		return nil, fmt.Errorf("asking for a second opinion on %s: %w", model, err)
+		return nil, err
 	}
 	elements, err := input.Raw()
 	if err != nil {
-		return nil, fmt.Errorf("asking for a second opinion on %s: %w", model, err)
+		return nil, err
 	}
-	ask := request{Model: model, Input: in.Name(), Output: m.Graph.Outputs()[0].Name(), Dims: input.Dims()}
-	output, err := callChild(ctx, ask, elements)
+	ask := protocol.Request{Model: model, Input: in.Name(), Output: m.Graph.Outputs()[0].Name(), Dims: input.Dims()}
+	program, err := Find()
 	if err != nil {
-		return nil, fmt.Errorf("asking for a second opinion on %s: %w", model, err)
+		return nil, err
 	}
-	return output, nil
+	return callChild(ctx, program, ask, elements)
 }
 
 // fits checks a tensor against what the model declares of the value that it is for.
@@ -67,38 +67,34 @@ func fits(t *onnxgraph.Tensor, v *onnxgraph.Value) error {
 	return nil
 }
 
-func callChild(ctx context.Context, ask request, elements []byte) (*onnxgraph.Tensor, error) {
-	if os.Getenv(childVariable) != "" {
-		return nil, errors.New("the program was started as the engine's process but does not call RunChildIfAsked first")
-	}
-	program, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("finding the program to start: %w", err)
-	}
+// callChild starts the program and asks it.
+func callChild(ctx context.Context, program string, ask protocol.Request, elements []byte) (*onnxgraph.Tensor, error) {
 	var in, out, talk bytes.Buffer
-	if err := writeMessage(&in, ask, elements); err != nil {
+	if err := protocol.Write(&in, &ask, elements); err != nil {
 		return nil, err
 	}
 	child := exec.CommandContext(ctx, program)
-	child.Env = append(os.Environ(), childVariable+"=1")
 	child.Stdin, child.Stdout, child.Stderr = &in, &out, &talk
 	child.WaitDelay = time.Second
-	if err := child.Run(); err != nil {
-		var broken *exec.ExitError
-		switch {
-		case ctx.Err() != nil:
-			return nil, fmt.Errorf("the second engine did not finish: %w", context.Cause(ctx))
-		case errors.As(err, &broken):
-			return nil, &Unavailable{[]string{fmt.Sprintf("its process broke down (%v): %s", broken, lastWords(talk.String()))}}
-		}
-		return nil, fmt.Errorf("starting the second engine: %w", err)
+	failed := child.Run()
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("the second engine did not finish: %w", context.Cause(ctx))
 	}
-	var answer reply
-	elements, err = readMessage(&out, &answer)
-	if err != nil {
-		return nil, fmt.Errorf("reading the second engine's reply: %w; does main call RunChildIfAsked first?", err)
-	}
-	if answer.Error != "" {
+	var answer protocol.Reply
+	elements, err := protocol.Read(&out, &answer)
+	var other *protocol.VersionError
+	var broken *exec.ExitError
+	switch {
+	case errors.As(err, &other) && other.Got != "":
+		return nil, fmt.Errorf("%s is of another version than this rcfreeze (it says %q, needed is %q): %s",
+			program, other.Got, protocol.Version, howToBuild)
+	case errors.As(failed, &broken):
+		return nil, &Unavailable{[]string{fmt.Sprintf("its process broke down (%v): %s", broken, lastWords(talk.String()))}}
+	case failed != nil:
+		return nil, fmt.Errorf("starting the second engine: %w", failed)
+	case err != nil:
+		return nil, fmt.Errorf("reading the reply of the second engine, %s: %w", program, err)
+	case answer.Error != "":
 		return nil, &Unavailable{[]string{answer.Error}}
 	}
 	output, err := newTensor(answer.Dims, elements)
@@ -106,6 +102,21 @@ func callChild(ctx context.Context, ask request, elements []byte) (*onnxgraph.Te
 		return nil, fmt.Errorf("reading the second engine's output: %w", err)
 	}
 	return output, nil
+}
+
+// newTensor is for elements that another process has sent.
+func newTensor(dims []int64, elements []byte) (*onnxgraph.Tensor, error) {
+	size := int64(4)
+	for _, d := range dims {
+		if d < 0 {
+			return nil, fmt.Errorf("dims %v are below 0", dims)
+		}
+		size *= d
+	}
+	if size != int64(len(elements)) {
+		return nil, fmt.Errorf("dims %v take %d bytes, got %d", dims, size, len(elements))
+	}
+	return onnxgraph.NewRawTensor(onnxgraph.Float32, dims, elements), nil
 }
 
 // lastWords returns the line of a dead process's standard error that tells why it died: that of the panic

@@ -3,6 +3,7 @@ package secondopinion
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -14,11 +15,43 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/protocol"
+	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/secondopiniontest"
 )
 
+// answerVariable has a process that a test started print what the variable says, in the place of the second engine's program.
+const answerVariable = "RCFREEZE_TEST_ANSWER"
+
 func TestMain(m *testing.M) {
-	RunChildIfAsked()
-	os.Exit(m.Run())
+	if answer, set := os.LookupEnv(answerVariable); set {
+		fmt.Print(answer)
+		os.Exit(0)
+	}
+	os.Exit(withProgram(m))
+}
+
+// withProgram runs the tests with the second engine's program on PATH.
+func withProgram(m *testing.M) int {
+	folder, err := os.MkdirTemp("", "")
+	if err == nil {
+		defer os.RemoveAll(folder)
+		err = secondopiniontest.Build(folder)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// built returns the program that withProgram has built.
+func built(t *testing.T) string {
+	t.Helper()
+	program, err := Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
 }
 
 // net is a model under construction: nodes are added by its builder.
@@ -147,12 +180,12 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 				if got := strings.Join(Check(m), "\n"); !strings.Contains(got, c.reason) {
 					t.Errorf("reasons %q, want %q", got, c.reason)
 				}
-				ask := request{path, "x", m.Graph.Outputs()[0].Name(), input.Dims()}
+				ask := protocol.Request{Model: path, Input: "x", Output: m.Graph.Outputs()[0].Name(), Dims: input.Dims()}
 				raw, err := input.Raw()
 				if err != nil {
 					t.Fatal(err)
 				}
-				output, err := callChild(context.Background(), ask, raw)
+				output, err := callChild(context.Background(), built(t), ask, raw)
 				if err != nil {
 					needed = true
 					continue
@@ -213,13 +246,13 @@ func TestBreakdownIsOneError(t *testing.T) {
 	}}
 	path, m, input := c.build(t, 1)
 	raw, _ := input.Raw()
-	ask := request{path, "x", m.Graph.Outputs()[0].Name(), input.Dims()}
+	ask := protocol.Request{Model: path, Input: "x", Output: m.Graph.Outputs()[0].Name(), Dims: input.Dims()}
 	var unavailable *Unavailable
-	if _, err := callChild(context.Background(), ask, raw); !errors.As(err, &unavailable) {
+	if _, err := callChild(context.Background(), built(t), ask, raw); !errors.As(err, &unavailable) {
 		t.Errorf("bad arity: %v", err)
 	}
 	ask.Dims = []int64{1, 3, 4, 5}
-	_, err := callChild(context.Background(), ask, raw)
+	_, err := callChild(context.Background(), built(t), ask, raw)
 	if !errors.As(err, &unavailable) || !strings.Contains(err.Error(), "broke down (exit status 2): panic: ") || strings.Contains(err.Error(), "goroutine") {
 		t.Errorf("panic: %v", err)
 	}

@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
@@ -48,9 +47,5 @@ func runSecond(ctx context.Context, m *onnxgraph.Model, image *onnxgraph.Tensor)
 		return nil, err
 	}
 	output, err := secondopinion.Run(ctx, file.Path(), image)
-	var unavailable *secondopinion.Unavailable
-	if errors.As(err, &unavailable) {
-		err = fmt.Errorf("%s: %w", m.Path(), unavailable) // without the temporary file's name
-	}
 	return output, errors.Join(err, file.Abandon())
 }

@@ -1,48 +1,17 @@
-package secondopinion
+package main
 
 import (
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/owulveryck/onnx-go"
 	"github.com/owulveryck/onnx-go/backend/x/gorgonnx"
+	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/protocol"
 	"gorgonia.org/tensor"
 )
-
-// childVariable is the environment variable that makes the program the engine's process.
-const childVariable = "RCFREEZE_SECOND_OPINION_CHILD"
-
-// RunChildIfAsked does nothing in a program that a user has started. In one that [Run] has started it runs
-// the engine and ends the process. It must be the first call in main.
-func RunChildIfAsked() {
-	if os.Getenv(childVariable) == "" {
-		return
-	}
-	answer := os.Stdout
-	os.Stdout = os.Stderr // what the engine prints must not mix with the reply
-	if err := serve(os.Stdin, answer); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
-func serve(in io.Reader, out io.Writer) error {
-	var ask request
-	elements, err := readMessage(in, &ask)
-	if err != nil {
-		return fmt.Errorf("reading the request: %w", err)
-	}
-	output, dims, err := infer(ask, elements)
-	if err != nil {
-		return writeMessage(out, reply{Error: engineText(err)}, nil)
-	}
-	return writeMessage(out, reply{Dims: dims}, output)
-}
 
 // engineText gives the engine's error as text. Where it cannot broadcast, the engine returns a nil pointer
 // as an error, which tells nothing.
@@ -56,7 +25,7 @@ func engineText(err error) string {
 
 // infer decodes the model, runs it once, and returns the output's elements and dims. A second run on one
 // decoded model can give the first one's result, so there is none.
-func infer(ask request, elements []byte) ([]byte, []int64, error) {
+func infer(ask protocol.Request, elements []byte) ([]byte, []int64, error) {
 	file, err := os.ReadFile(ask.Model)
 	if err != nil {
 		return nil, nil, err

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestSecondOpinionIsMissing builds the program alone: without the second engine's program beside it, it says what to run, before any
+// work. What it says is done, and helps.
+func TestSecondOpinionIsMissing(t *testing.T) {
+	source, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	workshop(t)
+	bin := t.TempDir()
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", bin+string(os.PathSeparator), "./cmd/rcfreeze")
+	build.Dir = source
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	export := func() (says string, err error) {
+		cmd := exec.Command(filepath.Join(bin, "rcfreeze"), "export", "model.onnx", "-o", "out.onnx", "--second-opinion")
+		var talk bytes.Buffer
+		cmd.Stderr = &talk
+		err = cmd.Run()
+		return talk.String(), err
+	}
+	path := os.Getenv("PATH")
+	t.Setenv("PATH", t.TempDir())
+	says, err := export()
+	advice := regexp.MustCompile("`go ([^`]*)`").FindStringSubmatch(says)
+	if err == nil || strings.Count(says, "\n") != 1 || advice == nil {
+		t.Fatalf("without the program: %v: %s", err, says)
+	}
+	if _, err := os.Stat("out.onnx"); err == nil {
+		t.Error("without the program, a model was written")
+	}
+	t.Setenv("PATH", path)
+	install := exec.Command("go", strings.Fields(advice[1])...)
+	install.Dir, install.Env = source, append(os.Environ(), "GOBIN="+bin)
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v:\n%s", install, err, out)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if says, err := export(); err != nil {
+		t.Errorf("after %s: %v: %s", advice[0], err, says)
+	}
+}
