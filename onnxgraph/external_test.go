@@ -246,7 +246,7 @@ func TestLinksToModelsAndData(t *testing.T) {
 		{"links to two other folders", "a/x", "b/secret", []string{"c/m -> ../a/x", "c/d -> ../b/secret"}, "c/m", "a link that leaves the model's folder"},
 		{"link to a folder elsewhere", "a/m", "b/d", []string{"a/sub -> ../b"}, "a/m", "no such file"},
 		{"link to nothing", "a/m", "b/d", []string{"a/d -> gone"}, "a/m", "no such file"},
-		{"link to itself", "a/m", "b/d", []string{"a/d -> d"}, "a/m", "external data"},
+		{"link to itself", "a/m", "b/d", []string{"a/d -> d"}, "a/m", "too many links"},
 		{"data beside neither", "a/m", "c/d", []string{"b/m -> ../a/m"}, "b/m", "no such file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

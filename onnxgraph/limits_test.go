@@ -95,16 +95,20 @@ func TestLimitsOfWhatIsNotKnown(t *testing.T) {
 			}
 		}
 	}
-	for inputs := range 3 {
+	for i := range 6 {
+		inputs, outputs := i/2, i%2
 		body, m := New("b", 8, 18).Graph, New("g", 8, 18)
 		for i := range inputs {
 			if _, err := body.AddInput(fmt.Sprint("in", i), Bool, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
+		if outputs > 0 {
+			body.AddOutput(body.AddNode("Less", nil).Output(0), Bool, nil)
+		}
 		m.Graph.AddNode("Loop", nil, Attribute{proto: &onnxpb.AttributeProto{Name: proto.String("body"), Type: onnxpb.AttributeProto_GRAPH.Enum(), G: body.proto}, graphs: []*Graph{body}})
 		if err := reloaded(t, m); err != nil {
-			t.Errorf("a Loop whose body has %d inputs and no outputs: %v", inputs, err)
+			t.Errorf("a Loop whose body has %d inputs and %d outputs: %v", inputs, outputs, err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -146,6 +147,78 @@ func TestFullDisk(t *testing.T) {
 	for room := range whole.Len() + 1 {
 		if err := c.write(&full{room}); (err != nil) != (room < whole.Len()) || err != nil && !errors.Is(err, errFull) {
 			t.Fatalf("room for %d of %d bytes: got error %v", room, whole.Len(), err)
+		}
+	}
+}
+
+// TestUnwritable has checkpoints of which something cannot be written: an error, and no file.
+func TestUnwritable(t *testing.T) {
+	for name, spoil := range map[string]func(c *checkpoint){
+		"a number that is none": func(c *checkpoint) { c.Position.LossSum = math.NaN() },
+		"a state that is lost": func(c *checkpoint) {
+			c.states["lost"] = onnxgraph.NewLazyTensor(onnxgraph.Float32, []int64{1}, func() (*onnxgraph.Tensor, error) { return nil, errFull })
+		},
+	} {
+		c, f := newCheckpoint(), Folder(t.TempDir())
+		if err := c.save(f.last()); err != nil {
+			t.Fatal(err)
+		}
+		spoil(c)
+		for _, err := range []error{c.save(f.best()), f.saveLast(c, true)} {
+			if err == nil || !strings.Contains(err.Error(), "writing checkpoint "+string(f)) {
+				t.Errorf("%s: got error %v", name, err)
+			}
+		}
+		if _, err := loadCheckpoint(f.last()); err != nil {
+			t.Errorf("%s: the last checkpoint is spoiled: %v", name, err)
+		}
+		if entries, err := os.ReadDir(string(f)); err != nil || len(entries) != 1 {
+			t.Errorf("%s: files in the folder: %v (%v)", name, entries, err)
+		}
+	}
+}
+
+// TestBest tells the best epoch of histories: the first of those that are equally good, 0 for the start.
+func TestBest(t *testing.T) {
+	for _, c := range []struct {
+		start   float64
+		history []float64
+		top1    float64
+		epoch   int
+	}{
+		{0.5, nil, 0.5, 0}, {0.5, []float64{0.4, 0.5}, 0.5, 0}, {0.5, []float64{0.6, 0.7, 0.7, 0.6}, 0.7, 2}, {0, []float64{0}, 0, 0}, {0.1, []float64{0.3, 0.2}, 0.3, 1},
+	} {
+		run := &checkpoint{}
+		run.Start.Top1 = c.start
+		for i, top1 := range c.history {
+			run.History = append(run.History, Row{Epoch: i + 1, TestTop1: top1})
+		}
+		if top1, epoch := run.best(); top1 != c.top1 || epoch != c.epoch {
+			t.Errorf("%v: got %v after epoch %d, want %v after %d", c, top1, epoch, c.top1, c.epoch)
+		}
+	}
+}
+
+// TestCheck asks whether runs may start in folders: asking leaves nothing there, and holds nobody up.
+func TestCheck(t *testing.T) {
+	empty, missing, work := t.TempDir(), filepath.Join(t.TempDir(), "missing"), t.TempDir()
+	if err := newCheckpoint().save(Folder(work).last()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		folder  string
+		resume  bool
+		refused bool
+		files   int
+	}{{empty, false, false, 0}, {empty, true, false, 0}, {missing, false, false, -1}, {missing, true, false, -1}, {work, true, false, 1}, {work, false, true, 1}} {
+		for range 2 {
+			if err := Folder(c.folder).Check(c.resume); (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "holds another run") {
+				t.Errorf("%+v: got error %v", c, err)
+			}
+			entries, err := os.ReadDir(c.folder)
+			if files := len(entries); err == nil && files != c.files || err != nil && c.files >= 0 {
+				t.Errorf("%+v: %d files are there, %v", c, files, err)
+			}
 		}
 	}
 }

@@ -190,3 +190,57 @@ func TestStep(t *testing.T) {
 		t.Errorf("the loss is %v (%v)", loss, err)
 	}
 }
+
+// TestFolderInTheWay puts a folder where a run is about to write a file: the run fails and names it, whatever it was doing.
+func TestFolderInTheWay(t *testing.T) {
+	put := func(r *train.Run, name string) {
+		t.Helper()
+		path := filepath.Join(string(r.Folder), name)
+		if err := errors.Join(os.RemoveAll(path), os.MkdirAll(filepath.Join(path, "full"), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"metrics.csv", "best.ckpt", "last.ckpt", "previous.ckpt"} {
+		for when, c := range map[string]struct {
+			set   func(r *train.Run, cancel func())
+			files string // those that are written then
+		}{
+			"while measuring the start": {func(r *train.Run, _ func()) { r.Measuring = func(int, int) { put(r, name) } }, "metrics.csv best.ckpt last.ckpt previous.ckpt"},
+			"after a step": {func(r *train.Run, _ func()) {
+				r.SaveEvery = 1
+				r.Progress = func(p train.Progress) {
+					if put(r, name); p.Step > 1 {
+						t.Errorf("%s: the run goes on", name)
+					}
+				}
+			}, "last.ckpt previous.ckpt"},
+			"after the last step": {func(r *train.Run, _ func()) {
+				r.Progress = func(p train.Progress) {
+					if p.Step == p.Steps {
+						put(r, name)
+					}
+				}
+			}, "metrics.csv last.ckpt previous.ckpt"},
+			"when it is stopped": {func(r *train.Run, cancel func()) { r.Progress = func(train.Progress) { put(r, name); cancel() } }, "last.ckpt previous.ckpt"},
+		} {
+			if !strings.Contains(c.files, name) {
+				continue
+			}
+			r := newRun(t, linear(t), transform.Baseline)
+			r.Recipe.Epochs = 1
+			ctx, cancel := context.WithCancel(context.Background())
+			c.set(r, cancel)
+			_, err := r.Do(ctx)
+			if cancel(); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "--resume") {
+				t.Errorf("%s %s: got error %v", name, when, err)
+			}
+		}
+	}
+	for _, name := range []string{"metrics.csv", "best.ckpt", "last.ckpt"} {
+		r := stopped(t)
+		put(r, name)
+		if _, err := r.Do(context.Background()); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s, when it is resumed: got error %v", name, err)
+		}
+	}
+}

@@ -90,6 +90,32 @@ func packed(t testing.TB, description, a, b []byte) []byte {
 	return sealed(t, out.Bytes()[:out.Len()-sealSize])
 }
 
+// TestClaims checks descriptions against the size of their file, in bytes: of 4 for each element, no more than all can be there.
+func TestClaims(t *testing.T) {
+	for _, c := range []struct {
+		at      position
+		lengths map[string]int
+		size    int64
+		good    bool
+	}{
+		{position{}, nil, 0, true},
+		{position{Epoch: 5, Step: 4, Samples: 3}, nil, 0, true},
+		{position{Epoch: -1}, nil, 0, false},
+		{position{Step: -1}, nil, 0, false},
+		{position{Samples: -1}, nil, 0, false},
+		{position{}, map[string]int{"a": 0}, 0, true},
+		{position{}, map[string]int{"a": -1}, 100, false},
+		{position{}, map[string]int{"a": 3}, 12, true},
+		{position{}, map[string]int{"a": 3}, 11, false},
+		{position{}, map[string]int{"a": 2, "b": 1}, 12, true},
+		{position{}, map[string]int{"a": 2, "b": 2}, 12, false},
+	} {
+		if err := (&checkpoint{Position: c.at, Lengths: c.lengths}).checkClaims(c.size); (err == nil) != c.good {
+			t.Errorf("%v, %v in %d bytes: got error %v", c.at, c.lengths, c.size, err)
+		}
+	}
+}
+
 // TestCheckpointClaims reads small checkpoints, with right seals, that claim to hold much.
 func TestCheckpointClaims(t *testing.T) {
 	for _, c := range []struct{ description, want string }{
@@ -98,6 +124,7 @@ func TestCheckpointClaims(t *testing.T) {
 		{`{"lengths": {"a": -1}}`, "state a with -1 elements"},
 		{`{"lengths": {"a": 4}}`, "state a has 12 bytes, needs 16"},
 		{`{"lengths": {"c": 4}}`, "state c: it has no file c.f32"},
+		{`{"position": `, descriptionFile + ": unexpected end"},
 		{`{"position": {"epoch": -1}}`, "epoch -1"},
 		{`{"position": {"step": -2}}`, "step -2"},
 	} {

@@ -57,6 +57,22 @@ func TestRanges(t *testing.T) {
 	}
 }
 
+// TestTuneRecipe changes a trained model less than the paper's recipe: in fewer, smaller steps, with less decay, and as it was trained
+// otherwise.
+func TestTuneRecipe(t *testing.T) {
+	tune, paper := TuneRecipe(), PaperRecipe()
+	if err := tune.Validate(); err != nil {
+		t.Error(err)
+	}
+	if tune.Epochs != 10 || tune.BatchSize != 128 || tune.LearningRate != 1e-3 || tune.WeightDecay != 1e-4 || tune.LabelSmoothing != 0 {
+		t.Errorf("%+v", tune)
+	}
+	tune.Epochs, tune.BatchSize, tune.LearningRate, tune.WeightDecay, tune.LabelSmoothing = paper.Epochs, paper.BatchSize, paper.LearningRate, paper.WeightDecay, paper.LabelSmoothing
+	if faults := Differences(paper, tune); faults != nil {
+		t.Errorf("it differs in more: %v", faults)
+	}
+}
+
 // TestPaperRecipe has the settings of section 3 of arXiv 2301.11360: 75 epochs of batches of 256, SGD with Nesterov momentum 0.9, a
 // learning rate from 1e-2 by half a cosine to zero, weight decay 1e-2, label smoothing 0.1.
 func TestPaperRecipe(t *testing.T) {

@@ -39,7 +39,7 @@ func (t *trainer) diverged(step int, what string) error {
 	if t.Recipe.ClipNorm > 0 {
 		bound = fmt.Sprintf("--clip-grad (now %g)", t.Recipe.ClipNorm)
 	}
-	return fmt.Errorf("epoch %d, step %d: %s: training diverged; the last good checkpoint is %s: lower the learning rate (now %g) or %s",
+	return fmt.Errorf("epoch %d, step %d: %s: training diverged; the last good checkpoint is %s: lower the learning rate (now %.4g) or %s",
 		epoch+1, step, what, t.Folder.last(), t.rate(epoch, step-1), bound)
 }
 

@@ -188,7 +188,7 @@ func TestDivergence(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"epoch 2, step ", "diverged", "last.ckpt", "--clip-grad"} {
+	for _, want := range []string{"epoch 2, step ", "diverged", "last.ckpt", "learning rate (now 5e+28)", "bound the gradient with --clip-grad"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %q, want one with %q", err, want)
 		}
@@ -196,6 +196,22 @@ func TestDivergence(t *testing.T) {
 	if good == nil || !slices.Equal(good, readFile(t, lastCheckpoint(r))) {
 		t.Error("the last good checkpoint is not there any more")
 	}
+}
+
+// TestBoundedDivergence diverges with a bound on the gradient, which is told.
+func TestBoundedDivergence(t *testing.T) {
+	r := newRun(t, linear(t), transform.Baseline)
+	r.Recipe.LearningRate, r.Recipe.ClipNorm = 1e37, 2
+	if _, err := r.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "diverged") || !strings.Contains(err.Error(), "--clip-grad (now 2)") {
+		t.Errorf("got error %v", err)
+	}
+}
+
+// TestNothingToRecalibrate trains a model without running statistics, which are to be estimated.
+func TestNothingToRecalibrate(t *testing.T) {
+	r := newRun(t, linear(t), transform.Baseline)
+	r.Recipe.Epochs, r.Recipe.BatchNorm = 1, train.BatchNormRecalibrate
+	do(t, r)
 }
 
 // TestDivergedStateIsNotSaved stops a run right after the step that ruins its weights, whose own loss is fine.

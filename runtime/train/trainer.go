@@ -93,10 +93,8 @@ func (t *trainer) open() error {
 	if err := t.openStep(); err != nil {
 		return err
 	}
-	if t.resumed {
-		if err := t.stepper.SetStates(t.at.states); err != nil {
-			return fmt.Errorf("resuming in %s: the checkpoint is of another model: %w", t.Folder, err)
-		}
+	if err := t.stepper.SetStates(t.at.states); err != nil { // there are none unless it is resumed
+		return fmt.Errorf("resuming in %s: the checkpoint is of another model: %w", t.Folder, err)
 	}
 	t.release()
 	return nil

@@ -35,9 +35,11 @@ func TestUnreadable(t *testing.T) {
 	}
 	size := int64(whole.Len())
 	for at := range size {
-		_, err := parse(broken{bytes.NewReader(whole.Bytes()), at}, size, (*checkpoint).readStates)
-		if !errors.Is(err, errBroken) || errors.Is(err, errDamaged) {
-			t.Errorf("byte %d of %d cannot be read: got error %v", at, size, err)
+		for _, rest := range []func(*checkpoint, *zip.Reader) error{(*checkpoint).readStates, func(*checkpoint, *zip.Reader) error { return nil }} {
+			_, err := parse(broken{bytes.NewReader(whole.Bytes()), at}, size, rest)
+			if !errors.Is(err, errBroken) || errors.Is(err, errDamaged) {
+				t.Errorf("byte %d of %d cannot be read: got error %v", at, size, err)
+			}
 		}
 	}
 }

@@ -1,0 +1,202 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// smallModel returns a LeNet for the images of package datasettest.
+func smallModel(t *testing.T) *onnxgraph.Model {
+	t.Helper()
+	m, err := architecture.New("lenet", architecture.Options{
+		Width: 3, Classes: datasettest.Classes, Channels: 1, ImageHeight: datasettest.Side, ImageWidth: datasettest.Side, Seed: 3,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// newTrainerOf returns a trainer of a model that has not done a step.
+func newTrainerOf(t *testing.T, m *onnxgraph.Model) *trainer {
+	t.Helper()
+	orttest.Init(t)
+	r := &Run{Model: m, Recipe: PaperRecipe(), Folder: Folder(filepath.Join(t.TempDir(), "run")), Keep: KeepLast,
+		Normalize: dataset.Normalization{Mean: []float64{0.3}, Std: []float64{0.2}}, Session: orttest.Options(t)}
+	r.Recipe.Epochs, r.Recipe.BatchSize = 1, 16
+	var err error
+	if r.Recipe.Trained, err = transform.Baseline.Trained(m); err != nil {
+		t.Fatal(err)
+	}
+	r.Train, r.Test = datasettest.OpenCorners(t, 32, 8)
+	held, err := r.Folder.take(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := newTrainer(r, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tr.close(); err != nil {
+			t.Error(err)
+		}
+		if err := held.Release(); err != nil {
+			t.Error(err)
+		}
+	})
+	return tr
+}
+
+// withNonsense returns a copy of a converted model whose records of its blocks are nonsense.
+func withNonsense(t *testing.T, m *onnxgraph.Model) *onnxgraph.Model {
+	t.Helper()
+	m = m.Clone()
+	for _, key := range m.MetadataKeys() {
+		m.SetMetadata(key, "nonsense")
+	}
+	return m
+}
+
+// TestSpoiledTrainer takes away, in the middle of a run, what each of its parts needs: each says so, instead of going on.
+func TestSpoiledTrainer(t *testing.T) {
+	ctx := context.Background()
+	step := func(tr *trainer) error {
+		for batch, err := range tr.loader.Batches(ctx, 0, 0) {
+			if err == nil {
+				err = tr.doStep(batch)
+			}
+			return err
+		}
+		return nil
+	}
+	finish := func(tr *trainer) error { // as after the last step
+		tr.resumed, tr.at.Position = true, position{Epoch: tr.Recipe.Epochs}
+		result, err := tr.run(ctx)
+		if err != nil && result != nil {
+			t.Errorf("a result comes with error %v", err)
+		}
+		return err
+	}
+	withUsedStatistics := func(m *onnxgraph.Model) *onnxgraph.Model {
+		m = m.Clone()
+		one := m.Graph.AddConstant("one", onnxgraph.NewTensor([]int64{1}, []float32{1}))
+		n := m.Graph.AddNodeOf("", "BatchNormalization", []*onnxgraph.Value{m.Graph.Inputs()[0], one, one, one, one}, 3, onnxgraph.Int("training_mode", 1))
+		m.Graph.AddOutput(n.Output(1), onnxgraph.Float32, nil)
+		return m
+	}
+	for _, c := range []struct {
+		name  string
+		spoil func(tr *trainer)
+		do    func(tr *trainer) error
+		want  string // "" if it works
+	}{
+		{"nothing", func(*trainer) {}, step, ""},
+		{"nothing, in the end", func(*trainer) {}, finish, ""},
+		{"the step's images", func(tr *trainer) { tr.step.Image = "gone" }, step, `"gone"`},
+		{"the stream of Dropouts", func(tr *trainer) { tr.step.HasDropout = true }, step, trainstep.DropoutStreamInput},
+		{"the share of an update", func(tr *trainer) { tr.Recipe.GradAccumSteps = 2 }, step, trainstep.UpdateInput},
+		{"an output", func(*trainer) {}, func(tr *trainer) error { _, err := tr.output("gone"); return err }, `"gone"`},
+		{"a state", func(tr *trainer) { tr.step.State[0].Input = "gone" }, func(tr *trainer) error { _, err := tr.states(); return err }, `"gone"`},
+		{"a state that is saved", func(tr *trainer) { tr.step.State[0].Input = "gone" }, func(tr *trainer) error { return tr.save(false) }, `"gone"`},
+		{"a state that is measured", func(tr *trainer) { tr.step.State[0].Input = "gone" }, func(tr *trainer) error { _, err := tr.measure(ctx); return err }, `"gone"`},
+		{"a state that is measured at the start", func(tr *trainer) { tr.step.State[0].Input = "gone" }, func(tr *trainer) error { return tr.begin(ctx) }, `"gone"`},
+		{"a state in the end", func(tr *trainer) { tr.step.State[0].Input = "gone" }, finish, `"gone"`},
+		{"the model that is measured", func(tr *trainer) { tr.fitted = onnxgraph.New("empty", 8, 18) }, func(tr *trainer) error { _, err := tr.measure(ctx); return err }, "the model has no value"},
+		{"the model in the end", func(tr *trainer) { tr.Model = onnxgraph.New("empty", 8, 18) }, finish, "storing what was trained: the model has no value"},
+		{"a model that computes statistics", func(tr *trainer) { tr.Model = withUsedStatistics(tr.Model) }, finish, "which only training mode has"},
+		{"the best weights", func(tr *trainer) { tr.Keep = KeepBest }, finish, "best.ckpt"},
+	} {
+		tr := newTrainerOf(t, smallModel(t))
+		c.spoil(tr)
+		if err := c.do(tr); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got error %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestNonsenseInRecords has a model whose records of frozen blocks are nonsense: what needs them says so.
+func TestNonsenseInRecords(t *testing.T) {
+	m := smallModel(t)
+	if converted, err := transform.Convert(m, transform.Options{}); err != nil || len(converted) == 0 {
+		t.Fatalf("converted %+v, %v", converted, err)
+	}
+	trained, err := transform.Frozen.Trained(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := PaperRecipe().StepOptions()
+	o.Trained = trained
+	step, err := Step(m, []int64{2, 1, datasettest.Side, datasettest.Side}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := map[string]*onnxgraph.Tensor{}
+	for _, s := range step.State {
+		states[s.Input] = s.Initial
+	}
+	if err := store(m.Clone(), step, states); err != nil {
+		t.Errorf("storing: %v", err)
+	}
+	for what, err := range map[string]error{
+		"storing":  store(withNonsense(t, m), step, states),
+		"choosing": (&Recipe{}).Select(withNonsense(t, m), transform.Frozen),
+		"counting": func() error { _, _, err := Count(withNonsense(t, m), nil); return err }(),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "differs from its own records") {
+			t.Errorf("%s: got error %v", what, err)
+		}
+	}
+}
+
+// TestUnreadableSource identifies a run of a model, or of data, that cannot be read.
+func TestUnreadableSource(t *testing.T) {
+	orttest.Init(t)
+	good := smallModel(t)
+	bad := good.Clone()
+	bad.Graph.AddConstant("lost", onnxgraph.NewLazyTensor(onnxgraph.Float32, []int64{1}, func() (*onnxgraph.Tensor, error) { return nil, errFull }))
+	training, test := datasettest.OpenCorners(t, 32, 8)
+	if _, err := NewSource(bad, training, test, dataset.Normalization{}, orttest.Options(t)); err == nil || !strings.Contains(err.Error(), "lost") {
+		t.Errorf("a model that cannot be read: got error %v", err)
+	}
+	folder := t.TempDir()
+	path := filepath.Join(folder, "a", "x.png")
+	for _, path := range []string{path, filepath.Join(folder, "b", "x.png")} {
+		if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(png.Encode(f, image.NewGray(image.Rect(0, 0, 4, 4))), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone, err := dataset.Open(folder, dataset.Options{Shape: dataset.Shape{Channels: 1, Height: 4, Width: 4}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	for what, pair := range map[string][2]*dataset.Dataset{"training": {gone, test}, "test": {training, gone}} {
+		if _, err := NewSource(good, pair[0], pair[1], dataset.Normalization{}, orttest.Options(t)); err == nil {
+			t.Errorf("%s images that cannot be read: no error", what)
+		}
+	}
+}
