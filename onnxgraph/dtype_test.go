@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"slices"
@@ -186,7 +187,6 @@ func TestTensorErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		t.Fatal(err)
@@ -197,6 +197,13 @@ func TestTensorErrors(t *testing.T) {
 	}
 	if _, err := beyond.SHA256(); err == nil || !strings.Contains(err.Error(), "copying 100 bytes at 4 of "+place) {
 		t.Errorf("what is not there was hashed: %v", err)
+	}
+	f.Close()
+	if _, err := beyond.Raw(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("what cannot be looked at was read: %v", err)
+	}
+	if err := beyond.writeRaw(io.Discard, 100); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("what cannot be looked at was written: %v", err)
 	}
 
 	tensors := map[string]*Tensor{"in memory": small(t, 5000).Graph.Value("w").Constant()}

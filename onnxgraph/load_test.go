@@ -11,7 +11,9 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 )
 
 // TestWhereModelsComeFrom reads one model from a file, a pipe, a stream and memory: it is the same, and knows its place.
@@ -206,6 +208,28 @@ func TestDamagedFields(t *testing.T) {
 			if again, err := m.Bytes(); err != nil || !bytes.Contains(again, field) {
 				t.Errorf("%s of an unknown field was lost, or %v", name, err)
 			}
+		}
+	}
+}
+
+// TestLongFields loads models with texts and numbers that reach over the ends of what is looked at of a file at a time.
+func TestLongFields(t *testing.T) {
+	for _, length := range []int{windowSize - 100, windowSize - 40, windowSize - 20, windowSize, windowSize + 1, 3 * windowSize} {
+		typed := &onnxpb.TensorProto{Name: proto.String("typed"), DataType: proto.Int32(1), Dims: []int64{int64(length)}, FloatData: make([]float32, length)}
+		text := proto.String(strings.Repeat("t", length))
+		data := marshal(t, &onnxpb.ModelProto{IrVersion: proto.Int64(8), DocString: text, Graph: &onnxpb.GraphProto{
+			Name: proto.String("g"), DocString: text, Initializer: []*onnxpb.TensorProto{typed}, Input: []*onnxpb.ValueInfoProto{{Name: proto.String("x"), DocString: text}}}})
+		path := filepath.Join(t.TempDir(), "m.onnx")
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m, err := Load(path)
+		if err != nil {
+			t.Errorf("of %d bytes: %v", length, err)
+			continue
+		}
+		if saved, err := m.Bytes(); err != nil || !bytes.Equal(saved, data) {
+			t.Errorf("of %d bytes: it is another model in the file, or %v", length, err)
 		}
 	}
 }

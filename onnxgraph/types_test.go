@@ -169,6 +169,9 @@ func TestSetType(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got := mapSlice(loaded.Graph.typed, func(t typed) string { return t.info.GetName() }); !slices.Equal(got, []string{"a", "b", "elsewhere", "o"}) {
+		t.Errorf("the file lists types of %q", got)
+	}
 	for _, m := range []*Model{m, loaded} {
 		for _, name := range []string{"x", "a", "o"} {
 			if got := typeOf(m.Graph.Value(name)); got != "int8 [4 k ? 0]" {
