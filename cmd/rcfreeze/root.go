@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -40,12 +41,11 @@ rcfreeze export trained.onnx -o merged.onnx               # merge them again`,
 	root.SetErr(p.stderr)
 	root.SetHelpFunc(p.help)
 	root.SetHelpCommand(newHelp(root))
-	root.SetVersionTemplate("rcfreeze version {{.Version}}\n")
 	flags := root.PersistentFlags()
 	flags.BoolVar(&p.json, "json", false, "print the result as one JSON document")
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more: which ONNX Runtime runs the model, where, and in which form")
 	flags.BoolP("help", "h", false, "print this help")
-	flags.Bool("version", false, "print the version of rcfreeze")
+	addVersion(root, p)
 	root.SuggestionsMinimumDistance = 2
 	root.SetGlobalNormalizationFunc(flagName)
 	for _, make := range subcommands {
@@ -56,16 +56,21 @@ rcfreeze export trained.onnx -o merged.onnx               # merge them again`,
 	}
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
-	tellVersion(root)
 	return root
 }
 
-// tellVersion gives a command and all below it --version.
-func tellVersion(cmd *cobra.Command) {
-	cmd.Version = version()
-	for _, c := range cmd.Commands() {
-		tellVersion(c)
-	}
+// addVersion gives a command and all below it --version. Cobra's own prints the name of a subcommand in the place of the program's; its
+// SetVersionTemplate has the linker keep every exported method there is, which makes the program a quarter larger.
+func addVersion(root *cobra.Command, p *printer) {
+	asked := errors.New("the version is asked for")
+	root.PersistentFlags().BoolFunc("version", "print the version of rcfreeze", func(string) error { return asked })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if !errors.Is(err, asked) {
+			return err
+		}
+		fmt.Fprintln(p.stdout, "rcfreeze version", version())
+		return nil
+	})
 }
 
 // onlyCommands refuses what is no subcommand, and tells which one may be meant.

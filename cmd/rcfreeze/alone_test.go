@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestSecondOpinionIsMissing builds the program alone: without the second engine's program beside it, it says what to run, before any
+// TestProgramAlone builds the program alone: without the second engine's program beside it, it says what to run, before any
 // work. What it says is done, and helps.
-func TestSecondOpinionIsMissing(t *testing.T) {
+func TestProgramAlone(t *testing.T) {
 	source, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -23,6 +23,9 @@ func TestSecondOpinionIsMissing(t *testing.T) {
 	build.Dir = source
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v:\n%s", err, out)
+	}
+	if bytes.Contains(read(t, filepath.Join(bin, "rcfreeze")), []byte("text/template.(*state)")) {
+		t.Error("the program runs text templates, for which the linker keeps every exported method there is")
 	}
 	export := func() (says string, err error) {
 		cmd := exec.Command(filepath.Join(bin, "rcfreeze"), "export", "model.onnx", "-o", "out.onnx", "--second-opinion")
