@@ -78,6 +78,10 @@ func TestAddBatchNormRefuses(t *testing.T) {
 		if _, err := transform.AddBatchNorm(m); (err != nil) != refused || refused && !strings.Contains(err.Error(), "operator set 6 is older than 7") {
 			t.Errorf("operator set %d: error %v", opset, err)
 		}
+		m.SetMetadata("rcfreeze.block.conv", "{")
+		if _, err := transform.AddBatchNorm(m); err == nil || !strings.Contains(err.Error(), "is no record") {
+			t.Errorf("operator set %d, a damaged record: error %v", opset, err)
+		}
 	}
 }
 
@@ -110,6 +114,52 @@ func TestAddBatchNormLooksThroughNodes(t *testing.T) {
 		if err != nil || (rows[0].Status == transform.Skipped) != c.passes {
 			t.Errorf("%+v: %+v, %v", c, rows, err)
 		}
+	}
+}
+
+// TestAddBatchNormBeside does not take for a normalisation of the block's output one that only has it as a parameter.
+func TestAddBatchNormBeside(t *testing.T) {
+	for index := range 5 {
+		m := converted(t, cases("bias"), transform.Options{})
+		inputs := slices.Repeat([]*onnxgraph.Value{m.Graph.Value(convcases.X)}, 5)
+		inputs[index] = m.Graph.Outputs()[0]
+		m.Graph.AddOutput(m.Graph.AddNode("BatchNormalization", inputs).Output(0), onnxgraph.Float32, nil)
+		rows, err := transform.AddBatchNorm(m)
+		if err != nil || (rows[0].Status == transform.Skipped) != (index == 0) {
+			t.Errorf("the output as input %d of a normalisation: %+v, %v", index, rows, err)
+		}
+	}
+}
+
+// TestAddBatchNormInPlace puts the normalisation between the block and its reader, in the order of the file, too. It has the
+// block's name, a declared shape on both sides, and the settings of PyTorch's layers.
+func TestAddBatchNormInPlace(t *testing.T) {
+	m := converted(t, cases("bias"), transform.Options{})
+	y := m.Graph.Outputs()[0]
+	m.Graph.RemoveOutputs()
+	m.Graph.AddOutput(m.Graph.AddNode("Relu", []*onnxgraph.Value{y}).Output(0), onnxgraph.Float32, nil)
+	shape, _ := y.StaticShape()
+	if _, err := transform.AddBatchNorm(m); err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, n := range m.Graph.Nodes() {
+		order = append(order, n.OpType())
+	}
+	if want := []string{"Conv", "Conv", "BatchNormalization", "Relu"}; !slices.Equal(order, want) {
+		t.Fatalf("the nodes are %v, want %v", order, want)
+	}
+	norm := m.Graph.Nodes()[2]
+	if x := norm.Input(0); norm.Name() != "conv/batchnorm" || x.Name() != "conv/batchnorm_input" || norm.Output(0) != y || m.Graph.Nodes()[3].Input(0) != y {
+		t.Errorf("%s reads %q and puts out %q", norm, x.Name(), norm.Output(0).Name())
+	}
+	for _, v := range []*onnxgraph.Value{norm.Input(0), y} {
+		if got, ok := v.StaticShape(); !ok || !slices.Equal(got, shape) || v.DType() != onnxgraph.Float32 {
+			t.Errorf("%q is declared as %v of dims %v, want float32 of %v", v.Name(), v.DType(), got, shape)
+		}
+	}
+	if epsilon, momentum := norm.Float("epsilon", 0), norm.Float("momentum", 0); epsilon != 1e-5 || momentum != 0.9 {
+		t.Errorf("epsilon %v, momentum %v", epsilon, momentum)
 	}
 }
 

@@ -77,6 +77,72 @@ func TestAfter(t *testing.T) {
 	}
 }
 
+// TestAfterAbsentInputs has nodes whose optional inputs are absent, and weights that the file lists among its inputs, as old
+// files do: these are no images.
+func TestAfterAbsentInputs(t *testing.T) {
+	m := newForked(t)
+	g := m.Graph
+	clip := g.AddNode("Clip", []*onnxgraph.Value{g.Outputs()[0], nil, g.AddConstant("most", onnxgraph.NewScalar(float32(1)))})
+	g.RemoveOutputs()
+	g.AddOutput(clip.Output(0), onnxgraph.Float32, nil)
+	m.SetIRVersion(3) // in which every initializer is an input, too
+	old, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err = onnxgraph.Parse(old, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"shared", "turned.weight"} {
+		v := m.Graph.Value(name)
+		added := m.Graph.AddConstant("as an input", v.Constant())
+		onnxgraph.ReplaceUses(v, added)
+		onnxgraph.RemoveUnused(v)
+		if !m.Graph.Rename(added, name) || !added.IsInput() {
+			t.Fatalf("%s is no input", name)
+		}
+	}
+	for name, want := range map[string][]string{"a": {"shared", "turned.weight"}, "sum": {"turned.weight"}} {
+		n, err := FindNode(m, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := After(m, n, []string{"shared", "turned.weight", "gone"}); err != nil || !slices.Equal(got, want) {
+			t.Errorf("after %s: %q, %v, want %q", name, got, err, want)
+		}
+	}
+	turned, err := FindNode(m, "turned")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := After(m, turned, []string{"shared"}); !strings.Contains(errorText(err), "does not depend on the images") {
+		t.Errorf("after a node that reads only a weight: error %v", err)
+	}
+}
+
+// TestFindNodeAmongAbsentOutputs looks past a node whose first output is absent.
+func TestFindNodeAmongAbsentOutputs(t *testing.T) {
+	m := newForked(t)
+	n := m.Graph.AddNodeOf("", "TopK", []*onnxgraph.Value{m.Graph.Value("x"), m.Graph.AddConstant("k", onnxgraph.NewTensor([]int64{1}, []int64{1}))}, 2)
+	n.Rename("best")
+	m.Graph.AddOutput(n.Output(1), onnxgraph.Int64, nil)
+	n.RemoveOutput(0)
+	if n.Output(0) != nil || n.Output(1) == nil {
+		t.Fatalf("%s has the outputs %v", n, n.Outputs())
+	}
+	for _, name := range []string{"best", n.Output(1).Name()} {
+		if found, err := FindNode(m, name); err != nil || found != n {
+			t.Errorf("%q: found %v, %v", name, found, err)
+		}
+	}
+	constant := m.Graph.AddNode("Constant", nil, onnxgraph.TensorAttr("value", onnxgraph.NewScalar(float32(1))))
+	constant.Rename("lasts")
+	m.Graph.AddOutput(constant.Output(0), onnxgraph.Float32, nil)
+	if _, err := FindNode(m, "las"); !strings.Contains(errorText(err), `["last"`) || strings.Contains(errorText(err), "lasts") {
+		t.Errorf("error %v, want one that proposes nodes which compute something", err)
+	}
+}
+
 func TestFindNode(t *testing.T) {
 	m := newForked(t)
 	n, err := FindNode(m, "sum")
@@ -89,6 +155,9 @@ func TestFindNode(t *testing.T) {
 	for name, want := range map[string]string{"Sum": `"sum"`, "lats": `"last"`, "AGAIN": `"shared again"`} {
 		_, err := FindNode(m, name)
 		_, list, _ := strings.Cut(errorText(err), "similar names are [")
+		if count := strings.Count(list, `"`); count != 2*5 {
+			t.Errorf("%s: got error %v, want one that lists five names", name, err)
+		}
 		if !strings.HasPrefix(list, want) {
 			t.Errorf("%s: got error %v, want one that lists %s first", name, err, want)
 		}
