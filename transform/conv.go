@@ -105,10 +105,8 @@ func readConv(n *onnxgraph.Node) (c convolution, reason string) {
 // shapeMismatch says if the bias or the input is known not to go with the filters. Where the weight is a constant, that is
 // refused when the model is loaded; here it may have come through other nodes.
 func (c convolution) shapeMismatch() string {
-	if b := c.node.Input(2); b != nil {
-		if _, bias, reason := resolve(b); reason == "" && bias.Len() != int64(c.out) {
-			return fmt.Sprintf("its bias %q has %d numbers for %d filters", b.Name(), bias.Len(), c.out)
-		}
+	if _, bias, reason := resolve(c.node.Input(2)); reason == "" && bias.Len() != int64(c.out) {
+		return fmt.Sprintf("its bias %q has %d numbers for %d filters", c.node.Input(2).Name(), bias.Len(), c.out)
 	}
 	if shape, known := c.node.Input(0).Shape(); known && len(shape) != 2+len(c.kernel) {
 		return fmt.Sprintf("its input %q has %d dims, its weight has %d", c.node.Input(0).Name(), len(shape), 2+len(c.kernel))

@@ -96,8 +96,44 @@ func TestUnknownCosts(t *testing.T) {
 	}
 	orttest.Init(t)
 	m, _ := sharedModel(t, sharings()[0]) // only the first of two places has a size
-	choices, err := transform.PlanChoices(m, transform.Options{})
-	if err != nil || len(choices) != 1 || choices[0].Choices[0].After.MACs != 0 {
-		t.Errorf("two places: %+v, %v", choices, err)
+	for _, sized := range []string{"first", "second", "both"} {
+		switch first, second := m.Graph.Outputs()[0], m.Graph.Outputs()[1]; sized {
+		case "second":
+			shape, _ := first.Shape()
+			second.SetType(onnxgraph.Float32, shape)
+			first.SetType(onnxgraph.Float32, nil)
+		case "both":
+			shape, _ := second.Shape()
+			first.SetType(onnxgraph.Float32, shape)
+		}
+		choices, err := transform.PlanChoices(m, transform.Options{})
+		if err != nil || len(choices) != 1 || (choices[0].Choices[0].After.MACs != 0) != (sized == "both") {
+			t.Errorf("two places, a size for the %s: %+v, %v", sized, choices, err)
+		}
+	}
+}
+
+// TestCostsOfUnknownBiases counts the biases of two convolutions of one weight, which a caller gives: they are two.
+func TestCostsOfUnknownBiases(t *testing.T) {
+	m := cases("bias").Model()
+	g := m.Graph
+	conv := g.Nodes()[0]
+	other := g.AddNode("Conv", []*onnxgraph.Value{conv.Input(0), conv.Input(1), g.AddConstant("other", convcases.Draw(onnxgraph.Float32, 1, 4))})
+	g.AddOutput(other.Output(0), onnxgraph.Float32, nil)
+	for _, n := range []*onnxgraph.Node{conv, other} {
+		g.MakeInput(n.Input(2))
+	}
+	rows, err := transform.Convert(m, transform.Options{})
+	if err != nil || len(rows) != 2 {
+		t.Fatal(rows, err)
+	}
+	blocks, err := transform.Blocks(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights, drawn := int64(4*27), blocks[0].Pointwise.Constant().Len()
+	if first, second := rows[0], rows[1]; first.Before.Trainable != weights+4 || second.Before.Trainable != 4 ||
+		first.After.Trainable != drawn+4 || second.After.Trainable != 4 {
+		t.Errorf("%+v, then %+v", first, second)
 	}
 }

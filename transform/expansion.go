@@ -35,10 +35,7 @@ func (c *candidate) firstGuess(o Options, q leastSquares) int {
 		return 1
 	}
 	for most := 4; ; most *= 4 {
-		list, err := c.growth(o, q.filters, most)
-		if err != nil {
-			return 1 // one after the other, then
-		}
+		list, _ := c.growth(o, q.filters, most) // of a bank that has none, one expansion is tried after the other
 		for i, lost := range list {
 			if lost <= o.MaxError {
 				return i + 1

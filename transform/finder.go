@@ -140,9 +140,9 @@ func (f *finder) spread(p *parameterInput, l *layer, v *onnxgraph.Value, role Ro
 
 // note gives a role to a constant, unless it has one that counts more.
 func (f *finder) note(v *onnxgraph.Value, role Role, reading onnxgraph.Use) {
-	old, ok := f.found[v]
+	old := f.found[v]
 	for _, r := range rank {
-		if ok && r == old.Role {
+		if r == old.Role {
 			return
 		}
 		if r == role {

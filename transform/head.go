@@ -190,7 +190,7 @@ func (h *Head) readWeight(m *onnxgraph.Model) error {
 	h.weight, h.axis = t, headLayers[h.layer.OpType()](h.layer, t.Rank())
 	h.width = int(t.Dims()[h.axis])
 	h.Classes = max(h.width, 2)
-	if bias := h.layer.Input(2); bias != nil && !h.layer.Is("MatMul") {
+	if h.layer.Input(2) != nil {
 		return h.readConstant(h.layer, 2)
 	}
 	return nil
@@ -222,10 +222,8 @@ func (h *Head) readBias(n *onnxgraph.Node) error {
 
 // readScalar checks that a node multiplies with or divides by a single number.
 func (h *Head) readScalar(n *onnxgraph.Node) error {
-	for _, v := range n.Inputs() {
-		if v != dataInput(n) && isSingle(v) {
-			return nil
-		}
+	if slices.ContainsFunc(n.Inputs(), isSingle) {
+		return nil
 	}
 	return fmt.Errorf("%s may scale each class in its own way", n)
 }

@@ -71,8 +71,8 @@ func (f *finder) mayBeLearned(n *onnxgraph.Node) bool {
 		return false
 	}
 	if n.Is("Pow") {
-		exponent, reason := numbers(n.Input(1))
-		return reason != "" || len(exponent) != 1 || exponent[0] != 2 && exponent[0] != 0.5
+		exponent, _ := numbers(n.Input(1))
+		return len(exponent) != 1 || exponent[0] != 2 && exponent[0] != 0.5
 	}
 	return isElementwise(n)
 }
@@ -91,7 +91,7 @@ func (f *finder) noteConstants(v *onnxgraph.Value, single bool, done map[*onnxgr
 	done[v] = true
 	for _, input := range v.Producer().Inputs() {
 		if input != nil {
-			f.noteConstants(input, single && len(v.Producer().Inputs()) == 1, done)
+			f.noteConstants(input, single, done)
 		}
 	}
 }

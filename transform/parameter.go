@@ -69,6 +69,11 @@ func Parameters(m *onnxgraph.Model) ([]Parameter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the parameters: %w", err)
 	}
+	return parameters(m, blocks), nil
+}
+
+// parameters is Parameters for a model with these blocks.
+func parameters(m *onnxgraph.Model, blocks []Block) []Parameter {
 	f := find(m)
 	for _, b := range blocks {
 		f.note(b.Bank, RoleBank, onnxgraph.Use{Node: b.BankConv, Index: 1})
@@ -86,7 +91,7 @@ func Parameters(m *onnxgraph.Model) ([]Parameter, error) {
 			list = append(list, p)
 		}
 	}
-	return list, nil
+	return list
 }
 
 // constants returns the graph's initializers and what its Constant nodes put out.

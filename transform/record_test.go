@@ -1,6 +1,7 @@
 package transform_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -171,5 +172,74 @@ func TestMergeKeepsWhatIsUsed(t *testing.T) {
 		if _, err := transform.Blocks(reloaded(t, m)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestBlocksAmongOtherReaders finds a block whose constants and values are read by others too, before and in other ways: each
+// reads one of them, in the order of the file before the block's own nodes.
+func TestBlocksAmongOtherReaders(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		operator string
+		index    int // of the input that reads it
+	}{
+		{"another operator", "Exp", 0}, {"a convolution's weight", "Conv", 1}, {"a convolution's input", "Conv", 0}, {"a convolution's bias", "Conv", 2},
+	} {
+		for _, shared := range []string{"conv.bank", "conv/bank_output", "conv/norm_output"} {
+			m := converted(t, cases("bias"), transform.Options{Between: transform.BatchNormReLU, Pointwise: transform.Random})
+			g := m.Graph
+			v := g.Value(shared)
+			own := v.Uses()
+			for _, u := range own {
+				u.Node.SetInput(u.Index, nil)
+			}
+			inputs := slices.Repeat([]*onnxgraph.Value{g.Value(convcases.X)}, c.index+1)
+			if c.operator == "Conv" && c.index != 1 {
+				inputs = append(inputs, nil, nil)[:3]
+				inputs[1] = g.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 4, 3, 3, 3))
+			}
+			inputs[c.index] = v
+			other := g.AddNode(c.operator, inputs)
+			g.Insert(g.Nodes()[0], other)
+			g.AddOutput(other.Output(0), onnxgraph.Float32, nil)
+			for _, u := range own {
+				u.Node.SetInput(u.Index, v)
+			}
+			b := onlyBlock(t, m)
+			if b.BankConv.Name() != "conv/bank" || len(b.Between) != 2 || b.PointwiseConv.Name() != "conv" {
+				t.Errorf("%s of %s: the block is %s, %v, %s", c.name, shared, b.BankConv, b.Between, b.PointwiseConv)
+			}
+		}
+	}
+}
+
+// TestHasDrawn asks for random 1×1 weights that were not trained.
+func TestHasDrawn(t *testing.T) {
+	for _, c := range []struct {
+		pointwise transform.Pointwise
+		trained   bool
+		want      bool
+	}{{transform.Project, false, false}, {transform.Project, true, false}, {transform.Random, false, true}, {transform.Random, true, false}} {
+		m := converted(t, cases("bias"), transform.Options{Pointwise: c.pointwise})
+		if b := onlyBlock(t, m); c.trained {
+			if err := b.RecordTraining(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := transform.HasDrawn(reloaded(t, m)); err != nil || got != c.want {
+			t.Errorf("%+v: %v, %v", c, got, err)
+		}
+		if trained := onlyBlock(t, m).Record.Trained; trained != c.trained {
+			t.Errorf("%+v: trained %v", c, trained)
+		}
+		if _, err := transform.Reinit(m, transform.ReinitOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := transform.HasDrawn(m); err != nil || !got {
+			t.Errorf("%+v: after drawing anew: %v, %v", c, got, err)
+		}
+	}
+	if got, err := transform.HasDrawn(cases("bias").Model()); err != nil || got {
+		t.Errorf("a model without blocks: %v, %v", got, err)
 	}
 }

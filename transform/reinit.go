@@ -25,15 +25,11 @@ type ReinitOptions struct {
 // its kind; one that was the source's own filters starts as a new convolution does. The records of blocks follow. It returns
 // the parameters that it gave new values.
 func Reinit(m *onnxgraph.Model, o ReinitOptions) ([]Parameter, error) {
-	all, err := Parameters(m)
-	if err != nil {
-		return nil, fmt.Errorf("drawing new parameters: %w", err)
-	}
 	blocks, err := Blocks(m)
 	if err != nil {
 		return nil, fmt.Errorf("drawing new parameters: %w", err)
 	}
-	all = slices.DeleteFunc(all, func(p Parameter) bool { return !o.covers(p) })
+	all := slices.DeleteFunc(parameters(m, blocks), func(p Parameter) bool { return !o.covers(p) })
 	tensors := map[*onnxgraph.Value]*onnxgraph.Tensor{} // all are made before any takes its place, since fan-ins are read from others
 	for _, p := range all {
 		old := p.Value.Constant()
@@ -149,7 +145,7 @@ func (p Parameter) fanIn() int {
 		}
 		n, index = other.Producer(), 1
 	}
-	if n == nil || fanIns[n.OpType()] == nil || n.Input(index) == nil {
+	if n == nil || fanIns[n.OpType()] == nil {
 		return 0
 	}
 	dims := dimsOf(n.Input(index))

@@ -88,8 +88,8 @@ func positions(v *onnxgraph.Value) int64 {
 	if v == nil {
 		return 0
 	}
-	dims, ok := v.Shape()
-	if !ok || len(dims) < 3 {
+	dims, _ := v.Shape()
+	if len(dims) < 3 {
 		return 0
 	}
 	count := int64(1)

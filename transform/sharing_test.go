@@ -162,6 +162,13 @@ func share(t *testing.T, row sharing, o transform.Options) {
 		t.Errorf("the row says %q of the tie that is lost, want %q", report[0].Untied, row.untied)
 	}
 	isShared := len(blocks) == 2 && row.banks == 1
+	for i, r := range report {
+		said := r.Sharing()
+		if strings.Contains(said, `same block as "conv", whose weight it has`) != (isShared && i == 1) ||
+			strings.Contains(said, "no longer shares its weight with ") != (r.Untied != nil) || !strings.Contains(said, strings.Join(r.Untied, "; ")) {
+			t.Errorf("of %+v it is said: %q", r, said)
+		}
+	}
 	if isShared != (report[1].SharedWith == "conv") {
 		t.Errorf("the second shares the block of %q", report[1].SharedWith)
 	}
@@ -207,6 +214,32 @@ func checkSums(t *testing.T, m *onnxgraph.Model, report []transform.Conversion, 
 	}
 	if before != source || trains != wantTrains || bank != wantBank {
 		t.Errorf("the rows count %d before, %d that train, %d in banks; want %d, %d, %d", before, trains, bank, source, wantTrains, wantBank)
+	}
+}
+
+// TestSharedInAnotherForm has a second convolution that reads the weight as fewer filters of more channels: the numbers are the
+// same in the same order, and the blocks are two.
+func TestSharedInAnotherForm(t *testing.T) {
+	orttest.Init(t)
+	row := sharing{build: func(g *onnxgraph.Graph, conv *onnxgraph.Node) *onnxgraph.Node {
+		x := g.Value(convcases.X)
+		twice := g.AddNode("Concat", []*onnxgraph.Value{x, x}, onnxgraph.Int("axis", 1)).Output(0)
+		form := g.AddConstant("form", onnxgraph.NewTensor([]int64{4}, []int64{2, 6, 3, 3}))
+		return g.AddNode("Conv", []*onnxgraph.Value{twice, g.AddNode("Reshape", []*onnxgraph.Value{conv.Input(1), form}).Output(0)})
+	}}
+	m, want := sharedModel(t, row)
+	report, err := transform.Convert(m, spanning(cases("bias"), transform.Depthwise, transform.None))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range report {
+		if r.Status != transform.Converted || r.SharedWith != "" || len(r.Untied) != 1 || !strings.Contains(r.Untied[0], "in another form") {
+			t.Errorf("%+v", r)
+		}
+	}
+	got := outputs(t, reloaded(t, m), map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()})
+	for name, v := range want {
+		compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
 	}
 }
 
@@ -372,10 +405,19 @@ func TestFoldEqualNumbers(t *testing.T) {
 	}
 }
 
-// TestMergeSharedShift merges blocks of one weight whose normalisations shift: one bias takes the shift for both.
+// TestMergeSharedShift merges blocks of one weight whose normalisations shift: the bias that is one takes the shift for both,
+// and two take it each.
 func TestMergeSharedShift(t *testing.T) {
 	orttest.Init(t)
-	m, _ := sharedModel(t, sharings()[0])
+	for _, row := range sharings() {
+		if row.untied == "" {
+			t.Run(row.name, func(t *testing.T) { mergeShift(t, row) })
+		}
+	}
+}
+
+func mergeShift(t *testing.T, row sharing) {
+	m, _ := sharedModel(t, row)
 	_, source, _ := census(m)
 	if _, err := transform.Convert(m, spanning(cases("bias"), transform.Dense, transform.BatchNorm)); err != nil {
 		t.Fatal(err)
@@ -394,6 +436,9 @@ func TestMergeSharedShift(t *testing.T) {
 	got := outputs(t, reloaded(t, m), in)
 	for name, v := range want {
 		compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+	}
+	if row.name == "one bias" {
+		source += 4 // the other now has one, too
 	}
 	if _, merged, _ := census(m); merged != source {
 		t.Errorf("%d parameters, the source has %d", merged, source)

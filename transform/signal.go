@@ -11,8 +11,8 @@ func (c convolution) note() string {
 	if c.in != 1 {
 		return ""
 	}
-	data, err := c.filters.Float64s()
-	if err != nil || !isSinusoids(data, c.kernel) {
+	data, _ := c.filters.Float64s() // whoever computes with filters says why they cannot be read
+	if !isSinusoids(data, c.kernel) {
 		return ""
 	}
 	return "its filters are windowed sinusoids, as of a Fourier transform that is fixed on purpose"
@@ -40,7 +40,7 @@ func isSinusoids(filters []float64, kernel []int) bool {
 		l := strongest(spectrum.Coefficients(nil, filter))
 		lines, loudest = append(lines, l), max(loudest, l.all)
 	}
-	frequencies, count := map[int]bool{}, 0
+	frequencies, count := map[int]int{}, 0 // filters for each, and for all
 	for _, l := range lines {
 		if l.all <= nothing*loudest {
 			continue
@@ -48,7 +48,7 @@ func isSinusoids(filters []float64, kernel []int) bool {
 		if l.near < share*l.all {
 			return false
 		}
-		frequencies[l.bin] = true
+		frequencies[l.bin]++
 		count++
 	}
 	return len(frequencies) >= fewest && count <= perFilter*len(frequencies)
