@@ -193,6 +193,34 @@ var weights = []struct {
 	{"filled beyond measure", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, nil, step{"ConstantOfShape", []int64{1 << 40, 1 << 40, 3, 3}, nil})
 	}, "cannot be computed"},
+	{"filled just beyond measure", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, nil, step{"ConstantOfShape", []int64{1 << 12, 1 << 11, 2, 1}, nil})
+	}, "cannot be computed"},
+	{"a Cast that names no type", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Cast", nil, nil})
+	}, "cannot be computed"},
+	{"a shape with a 0 beyond the axes", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 27), step{"Reshape", []int64{4, 27, 0, 1}, nil})
+	}, "cannot be computed"},
+	{"a shape with a 0 that means none", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 27), step{"Reshape", []int64{0, 3, 3, 3}, []onnxgraph.Attribute{onnxgraph.Int("allowzero", 1)}})
+	}, "cannot be computed"},
+	{"an open size among none", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, drawnWeight(g, 4, 27), step{"Reshape", []int64{0, -1, 3, 3}, []onnxgraph.Attribute{onnxgraph.Int("allowzero", 1)}})
+	}, "cannot be computed"},
+	{"axes that are no integers", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return g.AddNode("Squeeze", []*onnxgraph.Value{drawnWeight(g, 4, 3, 3, 3), g.AddConstant("axes", onnxgraph.NewTensor([]int64{1}, []float32{0}))}).Output(0)
+	}, "cannot be computed"},
+	{"a shape of no integers", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return g.AddNode("Reshape", []*onnxgraph.Value{drawnWeight(g, 4, 27), g.AddConstant("dims", onnxgraph.NewTensor([]int64{4}, []float32{4, 3, 3, 3}))}).Output(0)
+	}, "cannot be computed"},
+	{"filled in a shape of no integers", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return g.AddNode("ConstantOfShape", []*onnxgraph.Value{g.AddConstant("dims", onnxgraph.NewTensor([]int64{4}, []float32{4, 3, 3, 3}))}).Output(0)
+	}, "cannot be computed"},
+	{"another operator that is called Identity", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		g.Model().SetOpset("vendor", 1)
+		return g.AddNodeOf("vendor", "Identity", []*onnxgraph.Value{drawnWeight(g, 4, 3, 3, 3)}, 1).Output(0)
+	}, "is computed by"},
 	{"a type without numbers", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Cast", nil, []onnxgraph.Attribute{onnxgraph.Int("to", int64(onnxgraph.String))}})
 	}, "cannot be computed"},
