@@ -31,7 +31,11 @@ func FindNode(m *onnxgraph.Model, name string) (*onnxgraph.Node, error) {
 	}
 	var outputs []string
 	for _, n := range found {
-		outputs = append(outputs, n.Output(0).Name())
+		for _, v := range n.Outputs() {
+			if v != nil {
+				outputs = append(outputs, v.Name())
+			}
+		}
 	}
 	return nil, fmt.Errorf("finding node %q of %s: %d nodes have that name: choose one by what it produces, %q", name, m.Path(), len(found), outputs)
 }

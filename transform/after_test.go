@@ -2,6 +2,7 @@ package transform
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -172,6 +173,15 @@ func TestFindNode(t *testing.T) {
 	}
 	if _, err := FindNode(twice, "left"); !strings.Contains(errorText(err), "2 nodes have that name") {
 		t.Errorf("got error %v, want one that says that 2 nodes have the name", err)
+	}
+	// A node with the name of another's output, and without a first output of its own.
+	n = m.Graph.AddNodeOf("", "TopK", []*onnxgraph.Value{m.Graph.Value("x"), nil}, 2)
+	n.Rename(m.Graph.Outputs()[0].Name())
+	m.Graph.AddOutput(n.Output(1), onnxgraph.Int64, nil)
+	n.RemoveOutput(0)
+	want := fmt.Sprintf("%q", []string{n.Name(), n.Output(1).Name()})
+	if _, err := FindNode(m, n.Name()); !strings.Contains(errorText(err), want) {
+		t.Errorf("got error %v, want one that proposes %s", err, want)
 	}
 }
 

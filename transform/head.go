@@ -105,10 +105,10 @@ func findHead(m *onnxgraph.Model, classes int) (Head, error) {
 		return h, fmt.Errorf("its output %q has %d dims, not one number per class: it is no classifier", v.Name(), len(shape))
 	}
 	for h.layer == nil {
-		n := v.Producer()
-		if n == nil {
+		if v == nil || v.Producer() == nil {
 			return h, fmt.Errorf("no layer with a weight leads to the output %q", output.Name())
 		}
+		n := v.Producer()
 		if headLayers[n.OpType()] != nil && n.Domain() == "" {
 			h.layer, h.Node = n, nameOf(n)
 		} else if err := mayStandBehind(n); err != nil {
@@ -152,17 +152,14 @@ func mayStandBehind(n *onnxgraph.Node) error {
 	return nil
 }
 
-// dataInput returns the input of a node behind the head that is no constant.
+// dataInput returns the input of a node behind the head that is no constant, nil if there is none.
 func dataInput(n *onnxgraph.Node) *onnxgraph.Value {
 	for _, v := range n.Inputs() {
-		if v == nil {
-			continue
-		}
-		if _, _, reason := resolve(v); reason != "" {
+		if _, _, reason := resolve(v); v != nil && reason != "" {
 			return v
 		}
 	}
-	return n.Input(0)
+	return nil
 }
 
 // readWeight reads the layer's weight and bias.

@@ -72,6 +72,14 @@ var heads = map[string]func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value
 		conv := b.op("Add", b.op("Conv", x, b.constant("fc.weight", 10, 6, 3, 3)), b.constant("fc.bias", 1, 10, 1, 1))
 		return b.op("Softmax", b.op("Reshape", conv, b.ints(-1, 10)))
 	},
+	"clipped, an input absent": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		y := b.op("Gemm", b.op("Flatten", x), b.constant("fc.weight", 54, 10))
+		return b.g.AddNode("Clip", []*onnxgraph.Value{y, nil, b.g.AddConstant("most", onnxgraph.NewScalar(float32(100)))}).Output(0)
+	},
+	"several outputs of one node behind": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		y := b.op("Gemm", b.op("Flatten", x), b.constant("fc.weight", 54, 10))
+		return b.g.AddNodeOf("", "Dropout", []*onnxgraph.Value{y}, 2).Output(0)
+	},
 	"channels last": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
 		conv := b.op("Conv", x, b.constant("fc.weight", 10, 6, 1, 1), b.constant("fc.bias", 10))
 		return b.op("ReduceMean", b.op("Transpose", conv, onnxgraph.Ints("perm", 0, 2, 3, 1)), b.ints(1, 2), onnxgraph.Int("keepdims", 0))
@@ -270,6 +278,10 @@ func TestReplaceSigmoidHead(t *testing.T) {
 			if c.last != "Softmax" {
 				return
 			}
+			last := transform.LastOperator(output).Output(0)
+			if declared, ok := last.StaticShape(); ok && count(declared) != int64(2*c.classes) || ok && !slices.Contains(declared, int64(c.classes)) {
+				t.Errorf("behind the layer, %v are declared for %d classes", declared, c.classes)
+			}
 			for row := range slices.Chunk(convcases.ArrayOf(out).Data, c.classes) { // probabilities of one of all classes
 				sum := 0.0
 				for _, p := range row {
@@ -441,6 +453,18 @@ func TestReplaceHeadRefuses(t *testing.T) {
 			return b.op("Reshape", linear(b, x), b.ints(4, 5))
 		}, 4, 5), newClasses, "[4 5]"},
 		{"frozen block", inBlock, newClasses, "frozen block"},
+		{"clipped, and without an input", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Clip", nil, nil, b.constant("most", 1))
+		}, 2, oldClasses), newClasses, "no layer with a weight"},
+		{"second output of one axis", func() *onnxgraph.Model {
+			m := headModel(t, linear, 2, oldClasses)
+			b := &headBuilder{g: m.Graph}
+			m.Graph.AddOutput(b.op("Reshape", m.Graph.Outputs()[0], b.ints(-1)), onnxgraph.Float32, nil)
+			if err := transform.ChooseLogits(m, m.Graph.Outputs()[0].Name()); err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}(), newClasses, "its target shape is [-1], which does not keep the 10 classes apart"},
 		{"second output mixes classes", func() *onnxgraph.Model {
 			m := headModel(t, linear, 2, oldClasses)
 			b := &headBuilder{g: m.Graph}

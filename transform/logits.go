@@ -148,6 +148,9 @@ func IsBinary(output *onnxgraph.Value) bool {
 func LastOperator(v *onnxgraph.Value) *onnxgraph.Node {
 	n := v.Producer()
 	for n != nil && n.Domain() == "" && slices.Contains([]string{"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze"}, n.OpType()) {
+		if n.Input(0) == nil {
+			return nil
+		}
 		n = n.Input(0).Producer() // elements stay in order
 	}
 	return n

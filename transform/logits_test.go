@@ -122,3 +122,15 @@ func TestLogits(t *testing.T) {
 		t.Errorf("an output that there is not: error %v", err)
 	}
 }
+
+// TestLastOperatorOfNothing asks behind a node that reads nothing, as no exporter writes it.
+func TestLastOperatorOfNothing(t *testing.T) {
+	m := onnxgraph.New("net", 8, 18)
+	y := m.Graph.AddNode("Relu", []*onnxgraph.Value{m.Graph.AddNode("Identity", nil).Output(0)}).Output(0)
+	if n := transform.LastOperator(y); !n.Is("Relu") {
+		t.Errorf("found %v", n)
+	}
+	if n := transform.LastOperator(y.Producer().Input(0)); n != nil {
+		t.Errorf("behind an Identity of nothing: found %v", n)
+	}
+}
