@@ -124,12 +124,17 @@ func TestFoldRefuses(t *testing.T) {
 		"used elsewhere": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
 			m.Graph.AddOutput(conv(m).Output(0), onnxgraph.Float32, nil)
 		},
+		"which it reads, is used elsewhere too": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			m.Graph.AddOutput(m.Graph.AddNode("Relu", []*onnxgraph.Value{norm.Input(0)}).Output(0), onnxgraph.Float32, nil)
+		},
 		"training mode":     func(m *onnxgraph.Model, norm *onnxgraph.Node) { norm.SetAttr(onnxgraph.Int("training_mode", 1)) },
 		"puts out":          func(m *onnxgraph.Model, norm *onnxgraph.Node) { norm.NeedOutput(1) },
 		"spatial":           func(m *onnxgraph.Model, norm *onnxgraph.Node) { norm.SetAttr(onnxgraph.Int("spatial", 0)) },
 		"graph input":       func(m *onnxgraph.Model, norm *onnxgraph.Node) { m.Graph.MakeInput(norm.Input(4)) },
 		"no weight to take": func(m *onnxgraph.Model, norm *onnxgraph.Node) { conv(m).SetOpType("MaxPool") },
-		"its weight":        func(m *onnxgraph.Model, norm *onnxgraph.Node) { m.Graph.MakeInput(conv(m).Input(1)) },
+		`its weight "conv.weight" is a graph input`: func(m *onnxgraph.Model, norm *onnxgraph.Node) {
+			m.Graph.MakeInput(conv(m).Input(1))
+		},
 		"5 output channels": func(m *onnxgraph.Model, norm *onnxgraph.Node) {
 			conv(m).SetInput(1, m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 5, 3, 3, 3)))
 		},
@@ -268,6 +273,42 @@ func TestFoldGemmOfSquareWeight(t *testing.T) {
 				t.Errorf("%s: %+v", c.name, row)
 			}
 		}
+	}
+}
+
+// TestFoldDefaults folds into a transposed convolution with and without a number of groups, and a normalisation that leaves all to
+// the defaults: its epsilon, 1e-5, is as large as a variance.
+func TestFoldDefaults(t *testing.T) {
+	orttest.Init(t)
+	m := onnxgraph.New("net", 8, 18)
+	g := m.Graph
+	x, err := g.AddInput(convcases.X, onnxgraph.Float32, onnxgraph.Static(1, 4, 5, 5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := g.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 4, 4, 3, 3))
+	numbers := func(name string, data ...float32) *onnxgraph.Value {
+		return g.AddConstant(name, onnxgraph.NewTensor([]int64{4}, data))
+	}
+	norm := []*onnxgraph.Value{nil, numbers("scale", 1, 2, 3, 4), numbers("shift", 4, 3, 2, 1), numbers("mean", 0.1, 0.2, 0.3, 0.4), numbers("var", 1e-5, 2e-5, 1e-4, 1)}
+	var layers []*onnxgraph.Node
+	for _, attrs := range [][]onnxgraph.Attribute{nil, {onnxgraph.Int("group", 1)}} {
+		n := g.AddNode("ConvTranspose", []*onnxgraph.Value{x, w}, attrs...)
+		norm[0] = n.Output(0)
+		g.AddOutput(g.AddNode("BatchNormalization", norm).Output(0), onnxgraph.Float32, nil)
+		layers = append(layers, n)
+	}
+	in := map[string]*onnxgraph.Tensor{convcases.X: convcases.Draw(onnxgraph.Float32, 2, 1, 4, 5, 5)}
+	want := outputs(t, m, in)
+	if rows, err := transform.FoldBatchNorm(m); err != nil || rows[0].Status != transform.Folded || rows[0].Reason != "" || rows[1].Reason != "" {
+		t.Fatal(rows, err)
+	}
+	got := outputs(t, reloaded(t, m), in)
+	for name, v := range want {
+		compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+	}
+	if layers[0].Input(1) != layers[1].Input(1) || layers[0].Input(2) != layers[1].Input(2) || len(g.Initializers()) != 2 {
+		t.Errorf("the layers no longer share their weight: %d constants are left", len(g.Initializers()))
 	}
 }
 
