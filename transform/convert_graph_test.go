@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/internal/peer"
@@ -222,6 +223,44 @@ func TestSelection(t *testing.T) {
 		report, err := transform.Plan(convcases.Cases[0].Model(), c.o)
 		if err != nil || (report[0].Status == transform.Converted) != c.taken {
 			t.Errorf("%+v: %+v, %v", c.o, report, err)
+		}
+	}
+	// Of several, those that none of the patterns or bounds excludes: by name, kernel and channels.
+	m := onnxgraph.New("net", 8, 18)
+	x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(1, 4, 9, 9))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, dims := range map[string][]int64{"a/one": {4, 4, 3, 3}, "a/two": {4, 4, 5, 1}, "b": {4, 4, 2, 2}, "c": {4, 2, 3, 3}} {
+		n := m.Graph.AddNode("Conv", []*onnxgraph.Value{x, m.Graph.AddConstant(name+".weight", convcases.Draw(onnxgraph.Float32, 1, dims...))})
+		if dims[1] == 2 {
+			n.SetInput(0, m.Graph.AddNode("Slice", []*onnxgraph.Value{x, m.Graph.AddConstant("from", onnxgraph.NewTensor([]int64{1}, []int64{0})),
+				m.Graph.AddConstant("to", onnxgraph.NewTensor([]int64{1}, []int64{2})), m.Graph.AddConstant("axis", onnxgraph.NewTensor([]int64{1}, []int64{1}))}).Output(0))
+		}
+		n.Rename(name)
+		m.Graph.AddOutput(n.Output(0), onnxgraph.Float32, nil)
+	}
+	for _, c := range []struct {
+		o    transform.Options
+		want string
+	}{
+		{transform.Options{}, "a/one a/two b c"}, {transform.Options{Include: []string{"a*"}}, "a/one a/two"}, {transform.Options{Include: []string{"b", "*two"}}, "a/two b"},
+		{transform.Options{Include: []string{"a*"}, Skip: []string{"*/t*"}}, "a/one"}, {transform.Options{Skip: []string{"[ab]*"}}, "c"},
+		{transform.Options{MinKernel: 3}, "a/one a/two c"}, {transform.Options{MaxKernel: 3}, "a/one b c"}, {transform.Options{MinKernel: 4, MaxKernel: 5}, "a/two"},
+		{transform.Options{MinInChannels: 4}, "a/one a/two b"}, {transform.Options{MinInChannels: 2}, "a/one a/two b c"}, {transform.Options{MinInChannels: 5}, ""},
+	} {
+		report, err := transform.Plan(m, c.o)
+		var taken []string
+		for _, row := range report {
+			if row.Status == transform.Converted {
+				taken = append(taken, row.Node)
+			} else if !strings.HasPrefix(row.Reason, "not selected: ") {
+				t.Errorf("%+v: %+v", c.o, row)
+			}
+		}
+		slices.Sort(taken)
+		if got := strings.Join(taken, " "); err != nil || got != c.want {
+			t.Errorf("%+v: took %q, want %q, %v", c.o, got, c.want, err)
 		}
 	}
 }

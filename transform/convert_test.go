@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
+	"gonum.org/v1/gonum/mat"
 )
 
 // tolerance bounds the difference of a block and its source, relative to the largest output.
@@ -191,6 +193,80 @@ func TestKernelSize(t *testing.T) {
 					t.Errorf("the output has dims %v, the source's %v", got.Dims, want.Dims)
 				}
 			})
+		}
+	}
+}
+
+// TestKernelSizeAtStrides takes a kernel for another under automatic padding only while the stride is no larger than the smaller
+// kernel's extent: beyond it, the pads of the two differ.
+func TestKernelSizeAtStrides(t *testing.T) {
+	for _, c := range []struct {
+		kernel, to, dilation, stride int64
+		taken                        bool
+	}{
+		{3, 5, 1, 3, true}, {3, 5, 1, 4, false}, {5, 3, 1, 3, true}, {5, 3, 1, 4, false}, {3, 5, 2, 5, true}, {3, 5, 2, 6, false}, {3, 4, 1, 1, false},
+	} {
+		for _, autoPad := range []string{"SAME_UPPER", "SAME_LOWER"} {
+			row := convcases.Case{Input: []int64{1, 2, 23}, Filters: 3, Kernel: []int64{c.kernel}, Strides: []int64{c.stride}, Dilations: []int64{c.dilation}, AutoPad: autoPad}
+			m := row.Model()
+			want := evaluate(t, m, row.Data())
+			report, err := transform.Convert(m, transform.Options{KernelSize: int(c.to), Layout: transform.Depthwise, Expansion: 8})
+			if err != nil || (report[0].Status == transform.Converted) != c.taken {
+				t.Errorf("%+v, %s: %+v, %v", c, autoPad, report, err)
+			}
+			if got := evaluate(t, m, row.Data()); c.taken && c.to > c.kernel && difference(t, got, want) > 1e-5 {
+				t.Errorf("%+v, %s: differs by %.2g", c, autoPad, difference(t, got, want))
+			}
+		}
+	}
+}
+
+// TestWindowStays gives the bank's convolution the source's attributes as they are, where the kernel stays.
+func TestWindowStays(t *testing.T) {
+	for _, c := range convcases.Cases {
+		source, m := c.Model().Graph.Nodes()[0], converted(t, c, transform.Options{})
+		bank := m.Graph.Nodes()[0]
+		for _, name := range []string{"pads", "strides", "dilations"} {
+			if !slices.Equal(source.Ints(name), bank.Ints(name)) || source.Has(name) != bank.Has(name) {
+				t.Errorf("%s: %s are %v, were %v", c.Name, name, bank.Ints(name), source.Ints(name))
+			}
+		}
+		if source.Str("auto_pad", "") != bank.Str("auto_pad", "") {
+			t.Errorf("%s: auto_pad is %q, was %q", c.Name, bank.Str("auto_pad", ""), source.Str("auto_pad", ""))
+		}
+	}
+}
+
+// TestCondition compares the reported condition of a bank with the ratio of its singular values, of the worst of the parts that are
+// solved for by themselves: the groups of a dense bank, the channels of a depthwise one.
+func TestCondition(t *testing.T) {
+	for _, name := range []string{"plain", "2 groups", "depthwise, twice the filters", "float64"} {
+		for _, layout := range []transform.Layout{transform.Dense, transform.Depthwise} {
+			for _, bank := range []string{"kaiming-uniform", "orthogonal"} {
+				c := cases(name)
+				m := c.Model()
+				report, err := transform.Convert(m, transform.Options{Layout: layout, Bank: bank, Expansion: 3})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b := onlyBlock(t, m)
+				dims := b.Bank.Constant().Dims()
+				parts, columns := int(max(1, c.Groups)), int(count(dims[1:]))
+				if layout == transform.Depthwise {
+					parts = int(c.Input[1])
+				}
+				data := convcases.ArrayOf(b.Bank.Constant()).Data
+				worst := 0.0
+				for part := range slices.Chunk(data, len(data)/parts) {
+					var svd mat.SVD
+					svd.Factorize(mat.NewDense(len(part)/columns, columns, slices.Clone(part)), mat.SVDNone)
+					values := svd.Values(nil)
+					worst = max(worst, values[0]/values[len(values)-1])
+				}
+				if got := *report[0].Condition; got < worst/6 || got > 6*worst {
+					t.Errorf("%s, %s, %s: %v, the singular values say %v", name, layout, bank, got, worst)
+				}
+			}
 		}
 	}
 }

@@ -74,14 +74,16 @@ func TestComputedMap(t *testing.T) {
 	m := behind(t, "Mul", 1, nil, false, false)
 	g := m.Graph
 	computed := g.AddNode("Exp", []*onnxgraph.Value{g.AddConstant("map", filledMap(func(i int) float32 { return float32(math.Sin(float64(i))) }, 8, 4, 4))}).Output(0)
-	computed.SetType(onnxgraph.Float32, onnxgraph.Static(8, 4, 4))
 	for _, n := range g.Nodes() {
 		if n.Is("Mul") {
 			n.SetInput(1, computed)
 		}
 	}
-	if trained, err := transform.Baseline.Trained(m); err != nil || !slices.Contains(trained, "map") {
-		t.Errorf("%q train, %v", trained, err)
+	for _, shape := range [][]onnxgraph.Dim{onnxgraph.Static(8, 4, 4), nil} {
+		computed.SetType(onnxgraph.Float32, shape)
+		if trained, err := transform.Baseline.Trained(m); err != nil || !slices.Contains(trained, "map") {
+			t.Errorf("declared %v: %q train, %v", shape, trained, err)
+		}
 	}
 }
 
@@ -97,7 +99,12 @@ func TestManyWays(t *testing.T) {
 			n.SetInput(1, v)
 		}
 	}
-	if roles := rolesOf(t, m); roles["weight"] != transform.RoleWeight {
+	number := m.Graph.AddConstant("number", onnxgraph.NewScalar(float32(0.3172514)))
+	for range 64 {
+		number = m.Graph.AddNode("Add", []*onnxgraph.Value{number, number}).Output(0)
+	}
+	m.Graph.AddOutput(m.Graph.AddNode("Mul", []*onnxgraph.Value{m.Graph.Outputs()[0], number}).Output(0), onnxgraph.Float32, nil)
+	if roles := rolesOf(t, m); roles["weight"] != transform.RoleWeight || roles["number"] != transform.RoleConstant {
 		t.Errorf("the roles are %v", roles)
 	}
 	if out, err := transform.FindLeftOut(m); err != nil || len(out.Constants) > 0 {
@@ -157,6 +164,7 @@ func TestLooksLearned(t *testing.T) {
 		{"fresh temperature", "Div", 1, scalar(1), false, false, "trains"},
 		{"fresh shift", "Add", 1, scalar(0), false, false, "trains"},
 		{"half", "Mul", 1, scalar(0.5), false, false, "left"},
+		{"two numbers", "Mul", 1, onnxgraph.NewTensor([]int64{2, 1, 1, 1}, []float32{0.5, 0.5}), false, false, "trains"},
 		{"half in a Constant node", "Mul", 1, scalar(0.5), true, false, "silent"},
 		{"learned factor in a Constant node", "Mul", 1, scalar(0.3172514), true, false, "silent"},
 		{"3 of HardSwish", "Add", 1, scalar(3), false, false, "left"},
@@ -196,6 +204,34 @@ func TestLooksLearned(t *testing.T) {
 	}
 }
 
+// TestLearnedByAnotherName has constants that an Identity gives another name: where the constant itself is stored tells.
+func TestLearnedByAnotherName(t *testing.T) {
+	for _, c := range []struct {
+		constant *onnxgraph.Tensor
+		node     bool
+		trains   bool
+	}{
+		{onnxgraph.NewScalar(float32(0.3172514)), false, true}, {onnxgraph.NewScalar(float32(0.3172514)), true, false},
+		{filledMap(func(i int) float32 { return float32(math.Sin(float64(i))) }, 8, 4, 4), false, true},
+		{filledMap(func(i int) float32 { return float32(math.Sin(float64(i))) }, 8, 4, 4), true, false},
+		{onnxgraph.NewScalar(float32(0.5)), false, false},
+	} {
+		m := behind(t, "Mul", 1, c.constant, c.node, false)
+		v := m.Graph.Value("constant")
+		use := v.Uses()[0]
+		alias := m.Graph.AddNode("Identity", []*onnxgraph.Value{v}).Output(0)
+		use.Node.SetInput(use.Index, alias)
+		trained, err := transform.Baseline.Trained(m)
+		if err != nil || slices.Contains(trained, "constant") != c.trains {
+			t.Errorf("%+v: %q train, %v", c, trained, err)
+		}
+		out, err := transform.FindLeftOut(m)
+		if told := slices.Contains(out.Constants, "constant"); err != nil || told != (!c.trains && !c.node) {
+			t.Errorf("%+v: left out are %+v, %v", c, out, err)
+		}
+	}
+}
+
 // TestComputedNumbers has single numbers that are computed from others, with and without a declared shape.
 func TestComputedNumbers(t *testing.T) {
 	for _, declared := range []bool{false, true} {
@@ -214,6 +250,23 @@ func TestComputedNumbers(t *testing.T) {
 				one := g.AddConstant("one", onnxgraph.NewScalar(float32(1)))
 				return g.AddNode("Div", []*onnxgraph.Value{one, g.AddNode("Sqrt", []*onnxgraph.Value{v}).Output(0)}).Output(0)
 			}, false},
+			"an exponent that a formula adds to": {2.6592123, func(g *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Value {
+				return g.AddNode("Add", []*onnxgraph.Value{v, g.AddConstant("one", onnxgraph.NewScalar(float32(1)))}).Output(0)
+			}, false},
+			"bounded from above": {2.6592123, func(g *onnxgraph.Graph, v *onnxgraph.Value) *onnxgraph.Value {
+				return g.AddNode("Clip", []*onnxgraph.Value{v, nil, g.AddConstant("most", onnxgraph.NewScalar(float32(4)))}).Output(0)
+			}, false},
+			"in a Constant node": {2.6592123, func(g *onnxgraph.Graph, _ *onnxgraph.Value) *onnxgraph.Value {
+				number := g.AddNode("Constant", nil, onnxgraph.Float("value_float", 2.6592123)).Output(0)
+				g.Rename(number, "number")
+				return g.AddNode("Exp", []*onnxgraph.Value{number}).Output(0)
+			}, false},
+			"of no numbers": {0, func(g *onnxgraph.Graph, _ *onnxgraph.Value) *onnxgraph.Value {
+				return g.AddNode("Exp", []*onnxgraph.Value{g.AddConstant("none", onnxgraph.NewTensor([]int64{0}, []float32{}))}).Output(0)
+			}, false},
+			"no numbers": {0, func(g *onnxgraph.Graph, _ *onnxgraph.Value) *onnxgraph.Value {
+				return g.AddConstant("none", onnxgraph.NewTensor([]int64{0}, []float32{}))
+			}, false},
 		} {
 			m := behind(t, "Mul", 1, nil, false, false)
 			computed := c.make(m.Graph, m.Graph.AddConstant("constant", onnxgraph.NewScalar(c.value)))
@@ -226,8 +279,12 @@ func TestComputedNumbers(t *testing.T) {
 				}
 			}
 			trained, err := transform.Baseline.Trained(m)
-			if err != nil || slices.Contains(trained, "constant") != c.want {
+			if err != nil || slices.Contains(trained, "constant") != c.want || slices.Contains(trained, "number") || slices.Contains(trained, "none") {
 				t.Errorf("%s, declared %v: %v train (%v)", name, declared, trained, err)
+			}
+			// What a formula computes from written numbers is not told of, nor what trains.
+			if out, err := transform.FindLeftOut(m); err != nil || slices.Contains(out.Constants, "constant") {
+				t.Errorf("%s, declared %v: left out are %+v, %v", name, declared, out, err)
 			}
 		}
 	}
@@ -248,15 +305,19 @@ func TestLeftOut(t *testing.T) {
 		return g.AddConstant(name, filledMap(func(i int) float32 { return float32(math.Cos(float64(i))) }, dims...))
 	}
 	type values = []*onnxgraph.Value
-	y := op("Div", values{op("Sub", values{x, drawn("mean", 4, 1, 1)}), drawn("std", 4, 1, 1)})
+	mean := op("Clip", values{op("Exp", values{drawn("mean", 4, 1, 1)}), nil, g.AddConstant("most", onnxgraph.NewScalar(float32(2.7182745)))})
+	y := op("Div", values{op("Sub", values{x, mean}), drawn("std", 4, 1, 1)})
+	y = op("Mul", values{y, g.AddConstant("before", onnxgraph.NewScalar(float32(0.3172514)))})
+	y = op("Div", values{op("Sub", values{y, mean}), g.Value("std")}) // each constant once more
 	bytes := g.AddConstant("bytes", onnxgraph.NewTensor([]int64{4, 1, 1}, []int8{1, 2, 3, 4}))
 	y = op("Sub", values{y, op("DequantizeLinear", values{bytes, drawn("steps", 4)}, onnxgraph.Int("axis", 0))})
 	y = op("Conv", values{y, drawn("weight", 4, 4, 1, 1)})
 	integers := g.AddConstant("integers", onnxgraph.NewTensor([]int64{4, 4, 1, 1}, make([]int8, 16)))
 	y = op("Conv", values{y, op("DequantizeLinear", values{integers, g.AddConstant("step", onnxgraph.NewScalar(float32(0.0123457)))})})
+	y = op("Conv", values{y, op("DequantizeLinear", values{integers, g.AddConstant("step", onnxgraph.NewScalar(float32(0.0123457)))})})
 	made := op("ConstantOfShape", values{g.AddConstant("dims", onnxgraph.NewTensor([]int64{4}, []int64{4, 4, 1, 1}))})
 	g.Rename(made, "made")
-	y = op("Conv", values{y, made})
+	y = op("Conv", values{op("Conv", values{y, made}), made})
 	size := op("Cast", values{op("Shape", values{y})}, onnxgraph.Int("to", int64(onnxgraph.Float32)))
 	size = op("Mul", values{size, g.AddConstant("ratio", onnxgraph.NewScalar(float32(1.2345678)))})
 	size = op("Cast", values{size}, onnxgraph.Int("to", int64(onnxgraph.Int64)))
@@ -266,6 +327,11 @@ func TestLeftOut(t *testing.T) {
 	trained, err := transform.Baseline.Trained(m)
 	if err != nil || !slices.Equal(trained, []string{"weight"}) {
 		t.Errorf("%v train, %v: want weight", trained, err)
+	}
+	for name, role := range rolesOf(t, m) {
+		if !g.Value(name).DType().IsFloat() {
+			t.Errorf("%s, of integers, is a parameter: a %s", name, role)
+		}
 	}
 	out, err := transform.FindLeftOut(m)
 	if err != nil || !slices.Equal(out.Quantized, []string{"integers"}) || !slices.Equal(out.Unsuited, []string{"made"}) ||

@@ -33,6 +33,7 @@ func TestSelectionOfParameters(t *testing.T) {
 		{"train the bank", blocks, transform.Selection{Variant: transform.Frozen, Train: []string{"conv.bank"}}, append([]string{"conv.bank"}, all...), ""},
 		{"train counts more", blocks, transform.Selection{Variant: transform.Frozen, Train: []string{"*.bias"}, Freeze: []string{"*"}}, []string{"conv.bias"}, ""},
 		{"statistics", blocks, transform.Selection{Variant: transform.Frozen, Train: []string{"*.mean"}}, nil, `pattern "*.mean" matches running statistics only`},
+		{"the other statistics", blocks, transform.Selection{Variant: transform.Frozen, Freeze: []string{"*.var"}}, nil, `pattern "*.var" matches running statistics only`},
 		{"statistics, and more", blocks, transform.Selection{Variant: transform.Frozen, Freeze: []string{"*.s*"}}, without("conv.norm.scale", "conv.norm.shift"), ""},
 		{"statistics, and one more", blocks, transform.Selection{Variant: transform.Learned, Freeze: []string{"*a*"}}, []string{"conv.norm.shift", "conv.pointwise"}, ""},
 	} {

@@ -64,6 +64,17 @@ func TestNoteOfSinusoids(t *testing.T) {
 		if err != nil || report[0].Status != transform.Converted || (report[0].Note != "") != c.noted {
 			t.Errorf("%s: %+v, %v", c.name, report, err)
 		}
+		if c.filters%2 == 0 { // the same numbers, as filters of two channels
+			m := convcases.Case{Input: []int64{1, 2, 200}, Filters: c.filters / 2, Kernel: []int64{int64(c.taps)}}.Model()
+			two, err := w.Reshaped([]int64{c.filters / 2, 2, int64(c.taps)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Graph.Value(convcases.Weight).SetConstant(two)
+			if report, err := transform.Plan(m, transform.Options{}); err != nil || report[0].Note != "" {
+				t.Errorf("%s, two channels: %+v, %v", c.name, report, err)
+			}
+		}
 		report, err = transform.Plan(m, transform.Options{MinInChannels: 2})
 		if err != nil || report[0].Status != transform.Skipped || report[0].Note != "" {
 			t.Errorf("%s, without convolutions of one channel: %+v, %v", c.name, report, err)

@@ -10,8 +10,8 @@ import (
 )
 
 // sketch makes a model of lines such as "Conv x w -> y". Of the values that no node makes, x is the input, w… are weights
-// [4, 4, 1, 1], n… vectors of 4 different numbers, s… single numbers of many digits, and all others four ones, as exporters
-// merge them; the output of the last line is that of the model.
+// [4, 4, 1, 1], n… vectors of 4 different numbers, r… matrices of these, [1, 4], s… single numbers of many digits, and all others four ones, as exporters
+// merge them, and _ is absent; the output of the last line is that of the model. In "Zeros -> z", a ConstantOfShape makes four.
 func sketch(t *testing.T, text string) *onnxgraph.Model {
 	t.Helper()
 	m := onnxgraph.New("sketch", 8, 18)
@@ -30,6 +30,8 @@ func sketch(t *testing.T, text string) *onnxgraph.Model {
 			data[0] = 0.3
 		case 'n':
 			data = []float32{0.3, 0.1, 0.7, 0.9}
+		case 'r':
+			dims, data = []int64{1, 4}, []float32{0.3, 0.1, 0.7, 0.9}
 		case 's':
 			dims, data = []int64{1}, []float32{0.3456789}
 		}
@@ -40,9 +42,22 @@ func sketch(t *testing.T, text string) *onnxgraph.Model {
 		words := strings.Fields(line)
 		var inputs []*onnxgraph.Value
 		for _, name := range words[1 : len(words)-2] {
+			if name == "_" {
+				inputs = append(inputs, nil)
+				continue
+			}
 			inputs = append(inputs, value(name))
 		}
-		last = g.AddNode(words[0], inputs).Output(0)
+		switch words[0] {
+		case "Zeros":
+			last = g.AddNode("ConstantOfShape", []*onnxgraph.Value{g.AddConstant("dims", onnxgraph.NewTensor([]int64{1}, []int64{4}))}).Output(0)
+		case "Row": // of a matrix, turned into a vector
+			last = g.AddNode("Reshape", []*onnxgraph.Value{inputs[0], g.AddConstant("dims", onnxgraph.NewTensor([]int64{1}, []int64{4}))}).Output(0)
+		case "Half": // as a number of 16 bits
+			last = g.AddNode("Cast", inputs, onnxgraph.Int("to", int64(onnxgraph.Float16))).Output(0)
+		default:
+			last = g.AddNode(words[0], inputs).Output(0)
+		}
 		if !g.Rename(last, words[len(words)-1]) {
 			t.Fatalf("two values of a name: %s", line)
 		}
@@ -207,6 +222,54 @@ func TestTies(t *testing.T) {
 			Conv c w2 -> d
 			PRelu d g2 -> e`,
 			[]transform.Separated{{"g", 2}}},
+		"norms behind one convolution and a Clip without a lower bound": {`
+			Conv x w1 -> a
+			Clip a _ s -> c
+			BatchNormalization c g b m v -> d
+			Conv d w1 -> e
+			Clip e _ s -> f
+			BatchNormalization f g b m v -> h`, nil},
+		"norms in front of a Clip without a lower bound and one convolution": {`
+			Add x x -> i
+			BatchNormalization i g b m v -> a
+			Clip a _ s -> c
+			Conv c w1 -> d
+			Add d i -> e
+			BatchNormalization e g b m v -> f
+			Clip f _ s -> h
+			Conv h w1 -> j`, nil},
+		"zeros that nodes make": {`
+			Zeros -> z
+			Conv x w1 -> a
+			BatchNormalization a g z z v -> c
+			Conv c w2 -> d
+			BatchNormalization d g z z v -> e`,
+			[]transform.Separated{{"g", 2}, {"v", 2}, {"z", 4}}},
+		"weights that nodes make": {`
+			Zeros -> z
+			Conv x w1 -> a
+			PRelu a z -> c
+			Conv c w2 -> d
+			PRelu d z -> e`, nil},
+		"biases that nodes bring into form": {`
+			Row r -> b1
+			Conv x w1 b1 -> a
+			Row r -> b2
+			Conv a w1 b2 -> c`, nil},
+		"biases of two layers that nodes bring into form": {`
+			Row r -> b1
+			Conv x w1 b1 -> a
+			Row r -> b2
+			Conv a w2 b2 -> c`, nil},
+		"biases in another type": {`
+			Half w1 -> h
+			Half b -> hb
+			Half x -> hx
+			Conv hx h hb -> a
+			Half w2 -> h2
+			Half b -> hb2
+			Conv a h2 hb2 -> c`,
+			[]transform.Separated{{"b", 2}}},
 		"norms before convolutions": {`
 			Conv x w1 -> a
 			BatchNormalization a g b m v -> c
