@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/transform"
 )
 
 // TestMemory adds up what a step needs, and says how many images would fit: so many need no more than four fifths of what is free,
@@ -52,5 +55,25 @@ func TestExplain(t *testing.T) {
 	}
 	if err := (&trainer{}).explain(nil); err != nil {
 		t.Errorf("no error becomes %v", err)
+	}
+}
+
+// TestFreeMemoryOfProviders asks how much memory is free where a step is computed: of that of a graphics card, nothing is known.
+func TestFreeMemoryOfProviders(t *testing.T) {
+	orttest.Init(t)
+	o := PaperRecipe().StepOptions()
+	m := smallModel(t)
+	var err error
+	if o.Trained, err = transform.Baseline.Trained(m); err != nil {
+		t.Fatal(err)
+	}
+	step, err := Step(m, []int64{2, 1, datasettest.Side, datasettest.Side}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for provider, known := range map[ort.Provider]bool{ort.CPU: ort.FreeMemory() > 0, ort.CUDA: false} {
+		if m, err := planMemory(step, 2, provider); err != nil || (m.Free > 0) != known {
+			t.Errorf("%s: %d bytes are free, %v", provider, m.Free, err)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package train_test
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/internal/peer"
@@ -90,5 +91,40 @@ func (c plannedCase) check(t *testing.T) {
 	t.Logf("%s, expansion %d, %d images: planned %d MB, took %d MB", c.architecture, c.convert.Expansion, c.images, planned/1e6, taken/1e6)
 	if ratio := float64(taken) / float64(planned); ratio < 0.8 || ratio > 1.7 {
 		t.Errorf("%s, expansion %d, %d images: planned %d MB, took %d MB", c.architecture, c.convert.Expansion, c.images, planned/1e6, taken/1e6)
+	}
+}
+
+// TestOutlineOfBlocks tells how the step computes frozen blocks, as one that is built by itself does.
+func TestOutlineOfBlocks(t *testing.T) {
+	seen := map[bool]bool{}
+	for _, form := range trainstep.BlockForms() {
+		r := newRun(t, converted(t, leNet(t), transform.Options{Expansion: 3}), transform.Frozen)
+		r.Recipe.Epochs, r.Recipe.BlockForm = 1, form
+		var got train.Outline
+		r.Outlined = func(o train.Outline) { got = o }
+		measured := 0
+		r.Measuring = func(done, total int) {
+			if measured = done; total != 30 {
+				t.Errorf("measuring %d images of 30", total)
+			}
+		}
+		do(t, r)
+		step, err := train.Step(r.Model, []int64{16, 1, side, side}, r.Recipe.StepOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		operators, err := specialize.Lower(step.Model, step.Convolutions, r.Session)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.TwoConv != step.TwoConv || got.Folded != step.Folded || got.TwoConv+got.Folded == 0 || !reflect.DeepEqual(got.Operators, operators) {
+			t.Errorf("%s: %d blocks as two convolutions, %d folded, %+v; the step has %d, %d, %+v", form, got.TwoConv, got.Folded, got.Operators, step.TwoConv, step.Folded, operators)
+		}
+		if seen[got.Folded > 0] = true; measured != 30 {
+			t.Errorf("%s: %d of 30 test images were measured", form, measured)
+		}
+	}
+	if len(seen) != 2 {
+		t.Error("all forms are the same: this tests too little")
 	}
 }
