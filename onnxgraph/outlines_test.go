@@ -249,3 +249,23 @@ func TestOutlines(t *testing.T) {
 		}
 	}
 }
+
+// TestOutlinesOfAnything asks what nodes make of constants of all kinds, whether they go together or not: it must not panic.
+func TestOutlinesOfAnything(t *testing.T) {
+	kinds := []any{nil, NewScalar[int64](1), list(2, -1), list(), zeros(2, 3), unread{list(1, 2)}}
+	for op := range expansions {
+		for count := range 4 {
+			choices := 1
+			for range count {
+				choices *= len(kinds)
+			}
+			for choice := range choices {
+				var inputs []any
+				for c := choice; len(inputs) < count; c /= len(kinds) {
+					inputs = append(inputs, kinds[c%len(kinds)])
+				}
+				outlineOf(op, inputs)
+			}
+		}
+	}
+}
