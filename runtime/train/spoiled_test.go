@@ -131,6 +131,7 @@ func TestSpoiledTrainer(t *testing.T) {
 
 // TestNonsenseInRecords has a model whose records of frozen blocks are nonsense: what needs them says so.
 func TestNonsenseInRecords(t *testing.T) {
+	orttest.Init(t)
 	m := smallModel(t)
 	if converted, err := transform.Convert(m, transform.Options{}); err != nil || len(converted) == 0 {
 		t.Fatalf("converted %+v, %v", converted, err)
