@@ -54,7 +54,7 @@ var foldable = map[string]func(n *onnxgraph.Node, dims []int) (channels int, of 
 		return dims[0], func(i int) int { return i / product(dims[1:]) }
 	},
 	"ConvTranspose": func(n *onnxgraph.Node, dims []int) (int, func(int) int) { // in × out/groups × kernel
-		groups := max(1, int(n.Int("group", 1)))
+		groups := int(n.Int("group", 1))
 		return dims[1] * groups, func(i int) int {
 			in, out := i/product(dims[1:]), i/product(dims[2:])%dims[1]
 			return in*groups/dims[0]*dims[1] + out

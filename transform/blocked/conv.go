@@ -39,15 +39,8 @@ func (l *lowering) affine(x value, channels int64, scale, shift, sum value, acti
 		onnxgraph.Int("group", channels), onnxgraph.Ints("kernel_shape", 1, 1), onnxgraph.Ints("strides", 1, 1), onnxgraph.Ints("pads", 0, 0, 0, 0),
 	}
 	attrs = append(attrs, activation...)
-	inputs := []value{x, l.reshape(scale, channels, 1, 1, 1)}
 	if shift != nil {
 		shift = l.reshape(shift, channels)
 	}
-	if shift != nil || sum != nil {
-		inputs = append(inputs, shift)
-	}
-	if sum != nil {
-		inputs = append(inputs, sum)
-	}
-	return l.nchwc("Conv", inputs, attrs...)
+	return l.nchwc("Conv", []value{x, l.reshape(scale, channels, 1, 1, 1), shift, sum}, attrs...)
 }

@@ -118,7 +118,7 @@ func (l *lowering) termOf(v value, outer bool) term {
 	case "Add":
 		x, s := n.Input(0), n.Input(1)
 		if l.fits(x) && slices.Equal(shapeOf(x), shapeOf(v)) && isPerChannel(s, x) {
-			if t := l.termOf(x, false); t.scale != nil && t.shift == nil {
+			if t := l.termOf(x, false); t.shift == nil {
 				t.shift = s
 				return t
 			}

@@ -88,6 +88,13 @@ func gradientCases(b int64) []gradientCase {
 		{"1×1 padded at one side, of stride 1", []int64{2, b, 5, 4}, []int64{2 * b, b, 1, 1}, false, []onnxgraph.Attribute{ints("pads", 0, 1, 0, 0)}, "2 Abs, 1 Expand, 1 Gather, 1 MatMul, 1 Mul, 1 Pad, 1 ReduceSum, 2 Transpose, 2 blocked Conv, 3 blocked ReorderInput, 2 blocked ReorderOutput"},
 		{"1×1 whose strides differ", []int64{2, b, 5, 4}, []int64{2 * b, b, 1, 1}, false, []onnxgraph.Attribute{ints("strides", 1, 2)}, "2 Abs, 2 Concat, 2 Expand, 1 Gather, 1 MatMul, 1 Mul, 1 ReduceSum, 1 Transpose, 2 blocked Conv, 2 blocked ReorderInput, 2 blocked ReorderOutput"},
 		{"padding that ONNX Runtime works out", []int64{2, b, 6, 5}, []int64{b, b, 3, 3}, false, []onnxgraph.Attribute{onnxgraph.Str("auto_pad", "SAME_UPPER")}, "2 Abs, 2 Concat, 1 Expand, 1 Gather, 1 MatMul, 1 Mul, 3 Pad, 1 ReduceSum, 4 Slice, 3 Transpose, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"3×3 of stride 2, parts of a block for three images", []int64{3, b, 4, b / 2}, []int64{b, b, 3, 3}, false, []onnxgraph.Attribute{ints("strides", 2, 2), ints("pads", 1, 1, 1, 1)}, "2 Abs, 3 Concat, 1 Expand, 4 Gather, 1 Mul, 1 ReduceSum, 1 Transpose, 7 blocked Conv, 5 blocked ReorderInput, 3 blocked ReorderOutput"},
+		{"3×3, parts of a block for three images", []int64{3, b, 4, b / 4}, []int64{b, b, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}, "2 Abs, 1 Expand, 2 Gather, 1 Mul, 1 Transpose, 4 blocked Conv, 5 blocked ReorderInput, 3 blocked ReorderOutput"},
+		{"3×3 of an image, parts of a block for three", []int64{3, 3, 4, b / 4}, []int64{b, 3, 3, 3}, false, []onnxgraph.Attribute{ints("pads", 1, 1, 1, 1)}, "2 Abs, 1 Conv, 1 Expand, 1 Mul, 1 ReduceSum, 2 Slice, 2 Transpose, 3 blocked Conv, 3 blocked ReorderInput, 3 blocked ReorderOutput"},
+		{"dilated 2×3 of stride 3, not all rows read", []int64{2, b, 13, 11}, []int64{b, b, 2, 3}, false, []onnxgraph.Attribute{ints("strides", 4, 3), ints("dilations", 1, 2)}, "2 Abs, 1 ConvTranspose, 1 Expand, 1 Gather, 1 Mul, 1 Pad, 2 Transpose, 3 blocked Conv, 4 blocked ReorderInput, 2 blocked ReorderOutput"},
+		{"2×2 of stride 5, dilated in rows alone", []int64{2, b, 16, 11}, []int64{b, b, 2, 2}, false, []onnxgraph.Attribute{ints("strides", 5, 1), ints("dilations", 2, 1)}, "2 Abs, 1 ConvTranspose, 1 Expand, 1 Gather, 1 Mul, 1 Pad, 1 ReduceSum, 3 blocked Conv, 4 blocked ReorderInput, 2 blocked ReorderOutput"},
+		{"1×1 to one block", []int64{2, 2 * b, 6, 5}, []int64{b, 2 * b, 1, 1}, false, nil, "2 Abs, 1 Expand, 1 Gather, 1 MatMul, 1 Mul, 1 ReduceSum, 1 Transpose, 1 blocked Conv, 1 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"1×1 of few pixels", []int64{4, b, 2, 2}, []int64{3 * b, b, 1, 1}, false, nil, "2 Abs, 1 Expand, 1 Gather, 1 MatMul, 1 Mul, 3 Transpose, 1 blocked Conv, 1 blocked ReorderInput, 1 blocked ReorderOutput"},
 		{"3×3 that names what is the default", []int64{2, b, 6, 5}, []int64{2 * b, b, 3, 3}, false, []onnxgraph.Attribute{onnxgraph.Int("group", 1), ints("strides", 1, 1), ints("dilations", 1, 1), ints("pads", 0, 0, 0, 0)}, "2 Abs, 1 Expand, 2 Gather, 1 Mul, 1 Transpose, 4 blocked Conv, 5 blocked ReorderInput, 3 blocked ReorderOutput"},
 	}
 }
@@ -119,6 +126,52 @@ func TestGradientsOfShortcuts(t *testing.T) {
 	}
 	for _, c := range shortcutCases(b) {
 		t.Run(c.name, func(t *testing.T) { lowered(t, c.build) })
+	}
+}
+
+// TestWhatIsMadeOfGradients combines gradients of two convolutions of a stride in other ways than a sum, and with others.
+func TestWhatIsMadeOfGradients(t *testing.T) {
+	orttest.Init(t)
+	b, err := specialize.BlockSize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b == 0 {
+		t.Skip("this processor has no blocked operators")
+	}
+	for _, operator := range []string{"Add", "Sub", "Mul"} {
+		for _, columns := range []int64{8, 16} { // of the second: where it is wider, only its first half takes part
+			m, data, convolutions := differentiated(t, func(n *net) (value, []value) {
+				var images, sums []value
+				for i, width := range []int64{8, columns} {
+					x, w := n.input(fmt.Sprint("x", i), 2, b, 6, width), n.input(fmt.Sprint("w", i), b, b, 3, 3)
+					y := n.conv(x, w, onnxgraph.Ints("strides", 2, 2), onnxgraph.Ints("pads", 1, 1, 1, 1), onnxgraph.Ints("kernel_shape", 3, 3))
+					y.SetType(onnxgraph.Float32, onnxgraph.Static(2, b, 3, width/2))
+					mean := n.op("ReduceMean", keep(1), n.op("Mul", nil, y, y), n.Ints(2, 3))
+					mean.Producer().Input(0).SetType(onnxgraph.Float32, onnxgraph.Static(2, b, 3, width/2))
+					mean.SetType(onnxgraph.Float32, onnxgraph.Static(2, b, 1, 1))
+					images, sums = append(images, x), append(sums, mean)
+				}
+				return n.op("Add", nil, sums...), images
+			})
+			n := &net{Builder: onnxgraph.NewBuilder(m.Graph)}
+			first, second := m.Graph.Outputs()[0].Producer().Input(0), m.Graph.Outputs()[1].Producer().Input(0)
+			if columns > 8 {
+				second = n.op("Slice", nil, second, n.Ints(0), n.Ints(8), n.Ints(3))
+			}
+			m.Graph.RemoveOutputs()
+			m.Graph.AddOutput(n.op("Abs", nil, n.op(operator, nil, first, second)), onnxgraph.Float32, nil)
+			want := run(t, m, data)
+			if _, err := specialize.Lower(m, convolutions, ort.Options{IntraOpThreads: 1}); err != nil {
+				t.Fatal(err)
+			}
+			for name, got := range run(t, m, data) {
+				near(t, got, want[name])
+			}
+			if t.Failed() {
+				t.Fatalf("%s, %d columns", operator, columns)
+			}
+		}
 	}
 }
 

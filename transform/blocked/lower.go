@@ -61,7 +61,6 @@ func (l *lowering) lower(n node) {
 	}
 	if c, ok := l.weights[y]; ok {
 		l.weightGradient(c)
-		return
 	}
 	if c, ok := l.inputs[y]; ok && l.inputGradient(c) {
 		l.done[n] = true
@@ -98,7 +97,7 @@ var rules = map[string]func(l *lowering, n node) value{
 func (l *lowering) finish() {
 	for _, n := range l.Graph.Nodes() {
 		v := n.Output(0)
-		if !l.done[n] || l.twins[v] == nil {
+		if l.twins[v] == nil {
 			continue
 		}
 		for _, u := range v.Uses() {
@@ -157,11 +156,7 @@ func (l *lowering) nchwc(opType string, inputs []value, attrs ...onnxgraph.Attri
 }
 
 func (l *lowering) reshape(v value, shape ...int64) value {
-	r := l.Op("Reshape", []value{v, l.Ints(shape...)})
-	if slices.Contains(shape, -1) {
-		return r
-	}
-	return l.typed(r, shape...)
+	return l.typed(l.Op("Reshape", []value{v, l.Ints(shape...)}), shape...)
 }
 
 func (l *lowering) transpose(v value, perm ...int64) value {

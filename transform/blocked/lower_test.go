@@ -246,6 +246,43 @@ func layerCases(b int64) []layerCase {
 			p := n.op("Mul", nil, x, n.input("s", 1, 2*b, 1, 1))
 			return n.op("Concat", []onnxgraph.Attribute{onnxgraph.Int("axis", 1)}, n.op("Add", nil, x, p), p)
 		}, "1 Abs, 1 Add, 1 Concat, 1 Gather, 2 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"conv of few channels in groups", func(n *net) value {
+			few := n.conv(n.input("z", 2, 2, 6, 5), n.input("g", b, 1, 3, 3), onnxgraph.Int("group", 2))
+			return n.op("Mul", nil, n.image(b), n.op("ReduceMean", keep(1), few, n.Ints(0, 1, 2, 3)))
+		}, "1 Abs, 1 Conv, 1 Gather, 1 Mul, 1 ReduceMean, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"affine and hard sigmoid by default", func(n *net) value {
+			y := n.op("Add", nil, n.op("Mul", nil, n.image(b), n.input("s", 1, 2*b, 1, 1)), n.input("h", 1, 2*b, 1, 1))
+			return n.op("HardSigmoid", nil, y)
+		}, "1 Abs, 1 Gather, 2 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"mask below a bound that is computed", func(n *net) value {
+			return n.op("HardSigmoid", nil, n.op("Sub", nil, n.op("Squeeze", nil, n.input("low", 1)), n.image(b)))
+		}, "1 Abs, 1 Gather, 1 HardSigmoid, 1 Squeeze, 1 Sub, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"mask below a number per channel", func(n *net) value {
+			return n.op("Relu", nil, n.op("Sub", nil, n.input("s", 1, 2*b, 1, 1), n.image(b)))
+		}, "1 Abs, 1 Gather, 1 Relu, 1 Sub, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"sum over images and a single place", func(n *net) value {
+			return n.op("ReduceSum", keep(1), n.conv(n.input("x", 2, b, 1, 1), n.input("w", 2*b, b, 1, 1)), n.Ints(0, 2, 3))
+		}, "1 Abs, 1 Gather, 1 ReduceSum, 1 blocked Conv, 1 blocked GlobalAveragePool, 1 blocked ReorderInput"},
+		{"mean of squares of a single place", func(n *net) value {
+			x := n.conv(n.input("x", 2, b, 1, 1), n.input("w", 2*b, b, 1, 1))
+			return n.op("ReduceMean", keep(1), n.op("Mul", nil, x, x), n.Ints(0, 2, 3))
+		}, "1 Abs, 1 Gather, 1 Mul, 1 ReduceMean, 1 blocked Conv, 1 blocked GlobalAveragePool, 1 blocked ReorderInput"},
+		{"mean of squares in one row", func(n *net) value {
+			x := n.conv(n.input("x", 2, b, 1, 5), n.input("w", 2*b, b, 1, 1))
+			return n.op("ReduceMean", keep(0), n.op("Mul", nil, x, x), n.Ints(0, 2, 3))
+		}, "1 Abs, 1 Gather, 1 Mul, 1 ReduceSum, 2 blocked Conv, 2 blocked ReorderInput"},
+		{"plus the global average of an input", func(n *net) value {
+			return n.op("Add", nil, n.image(b), n.op("GlobalAveragePool", nil, n.input("z", 2, 2*b, 6, 5)))
+		}, "1 Abs, 1 Add, 1 Gather, 1 GlobalAveragePool, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"plus the mean of an input of few channels", func(n *net) value {
+			mean := n.op("ReduceMean", keep(1), n.input("z", 2, 3, 6, 5), n.Ints(0, 2, 3))
+			return n.op("Add", nil, n.image(b), n.op("ReduceSum", keep(1), mean, n.Ints(0, 1, 2, 3)))
+		}, "1 Abs, 1 Add, 1 Gather, 1 ReduceMean, 1 ReduceSum, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
+		{"sum of squares of an input of few channels", func(n *net) value {
+			z := n.input("z", 2, 3, 6, 5)
+			squares := n.op("ReduceSum", keep(1), n.op("Mul", nil, z, z), n.Ints(0, 2, 3))
+			return n.op("Mul", nil, n.image(b), n.op("ReduceMean", keep(1), squares, n.Ints(0, 1, 2, 3)))
+		}, "1 Abs, 1 Gather, 2 Mul, 1 ReduceMean, 1 ReduceSum, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
 		{"leaky relu", func(n *net) value { return n.op("LeakyRelu", nil, n.image(b)) }, "1 Abs, 1 Gather, 1 LeakyRelu, 1 blocked Conv, 2 blocked ReorderInput, 1 blocked ReorderOutput"},
 	}
 }
@@ -264,6 +301,23 @@ func TestForms(t *testing.T) {
 			}
 			eachOnce(t, m)
 		})
+	}
+}
+
+// TestOperatorOfAnotherDomain leaves alone an operator that has only its name from one with a blocked form.
+func TestOperatorOfAnotherDomain(t *testing.T) {
+	orttest.Init(t)
+	for _, name := range []string{"Relu", "GlobalAveragePool", "Neg"} {
+		m, data, end := readNet(func(n *net) value { return n.op("Relu", nil, n.image(8)) })
+		declare(t, m, data)
+		m.SetOpset("vendor", 1)
+		other := m.Graph.AddNodeOf("vendor", name, []value{end}, 1)
+		other.Output(0).SetType(onnxgraph.Float32, onnxgraph.Static(2, 16, 6, 5))
+		m.Graph.AddOutput(m.Graph.AddNode("Abs", []value{other.Output(0)}).Output(0), onnxgraph.Float32, nil)
+		blocked.Lower(m, nil, 8)
+		if !slices.Contains(m.Graph.Nodes(), other) || other.Input(0).Producer().OpType() != "ReorderOutput" {
+			t.Errorf("%s: the model takes %q", name, work(m))
+		}
 	}
 }
 

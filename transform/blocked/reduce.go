@@ -29,7 +29,7 @@ func (l *lowering) expand(n node) value {
 // the blocked one too.
 func (l *lowering) reduce(n node) value {
 	x, y := n.Input(0), n.Output(0)
-	if n.Input(1) == nil || n.Input(1).Constant() == nil || len(shapeOf(x)) != 4 || !l.fits(x) {
+	if n.Input(1) == nil || n.Input(1).Constant() == nil {
 		return nil
 	}
 	axes, _ := n.Input(1).Constant().Int64s()
