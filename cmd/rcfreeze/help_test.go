@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/jpeg"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -202,17 +203,15 @@ func TestShortFlags(t *testing.T) {
 
 // arguments reads a command line as a shell does, of words and single quotes.
 func arguments(line string) []string {
-	line, _, _ = strings.Cut(line, "  #")
-	var list []string
-	for i, part := range strings.Split(line, "'") {
-		if i%2 == 1 {
-			list = append(list, part)
-		} else {
-			list = append(list, strings.Fields(part)...)
-		}
+	line, _, _ = strings.Cut(line, " #")
+	words := word.FindAllString(line, -1)
+	for i := range words {
+		words[i] = strings.ReplaceAll(words[i], "'", "")
 	}
-	return list
+	return words
 }
+
+var word = regexp.MustCompile(`([^\s']|'[^']*')+`)
 
 // TestExamples runs the examples of every command as they are written, in the order of work, each with the files that those before
 // it wrote.
