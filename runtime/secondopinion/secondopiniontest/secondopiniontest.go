@@ -10,7 +10,7 @@ import (
 
 // Build builds the program into a folder and puts that on PATH, where [secondopinion.Find] finds it. It is for TestMain.
 func Build(folder string) error {
-	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", folder+string(os.PathSeparator), "github.com/rcfreeze/rcfreeze/cmd/rcfreeze-second-opinion")
+	build := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", folder+string(os.PathSeparator), "github.com/rcfreeze/rcfreeze/cmd/rcfreeze-second-opinion")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the second engine's program: %w:\n%s", err, out)
 	}
