@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -145,10 +144,10 @@ func (p *printer) tellImages(taken, all int, flag string) {
 }
 
 func (c *calibrateCommand) print(r calibrateResult) {
-	var rows []table.Row
+	var rows []tableRow
 	for _, change := range r.Changes {
-		rows = append(rows, table.Row{change.Node, count(change.Channels), decimal(change.MeanShift), decimal(change.VarianceRatio)})
+		rows = append(rows, tableRow{change.Node, count(change.Channels), decimal(change.MeanShift), decimal(change.VarianceRatio)})
 	}
-	c.table(table.Row{"BatchNorm", "channels", "mean shift / deviation", "variance new / old"}, rows)
+	c.table(tableRow{"BatchNorm", "channels", "mean shift / deviation", "variance new / old"}, rows)
 	c.facts([2]string{"images", string(count(r.Images))}, [2]string{"written", r.Output})
 }

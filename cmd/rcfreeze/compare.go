@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/compare"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -189,7 +188,7 @@ func (c *compareCommand) fromScratch(plan *compare.Plan) bool {
 }
 
 func (c *compareCommand) print(r compareResult) {
-	header := table.Row{"variant", "expansion", "trained", "parameters", "deployed", "seeds", "top-1"}
+	header := tableRow{"variant", "trained", "parameters", "deployed", "seeds", "top-1"}
 	hasTop5 := tellsTop5(r.ModelClasses)
 	if hasTop5 {
 		header = append(header, "top-5")
@@ -198,13 +197,13 @@ func (c *compareCommand) print(r compareResult) {
 	if r.Epsilon > 0 {
 		header = append(header, "robust top-1")
 	}
-	var rows []table.Row
+	var rows []tableRow
 	for _, s := range r.Summary {
-		expansion := number("")
+		variant := string(s.Variant)
 		if s.Variant.HasBlocks() {
-			expansion = count(s.Expansion)
+			variant += fmt.Sprintf(" -E %d", s.Expansion)
 		}
-		row := table.Row{string(s.Variant), expansion, count(s.Trained), count(s.Parameters), count(s.Deployed), count(s.Seeds),
+		row := tableRow{variant, count(s.Trained), count(s.Parameters), count(s.Deployed), count(s.Seeds),
 			spread(s.Top1, s.Top1Std, s.Seeds)}
 		if hasTop5 {
 			row = append(row, percent(s.Top5))

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
@@ -32,7 +33,7 @@ var conversionColumns = []conversionColumn{
 		return count(c.Before.Trainable + c.Before.Bank)
 	}},
 	{"MACs", func(c transform.Conversion) bool { return c.Before.MACs > 0 }, func(c transform.Conversion) any { return known(c.Before.MACs) }},
-	{"expansion", nil, func(c transform.Conversion) any {
+	{expansionHeader, nil, func(c transform.Conversion) any {
 		if c.Status != transform.Converted {
 			return number("")
 		}
@@ -42,25 +43,30 @@ var conversionColumns = []conversionColumn{
 	{"in bank", nil, func(c transform.Conversion) any { return count(c.After.Bank) }},
 	{"relative error", func(c transform.Conversion) bool { return c.Error != nil }, func(c transform.Conversion) any { return optional(c.Error) }},
 	{"output error", func(c transform.Conversion) bool { return c.OutputError != nil }, func(c transform.Conversion) any { return optional(c.OutputError) }},
-	{"outcome", nil, func(c transform.Conversion) any { return outcomeText(c) }},
+	{"outcome", nil, func(c transform.Conversion) any { return outcome(c) }},
 }
 
-// outcomeText says what became of a convolution.
-func outcomeText(c transform.Conversion) string {
-	text := string(c.Status)
+// expansionHeader heads expansions: in a table of conversions, what follows is about the blocks.
+const expansionHeader = "-E"
+
+// outcome says what became of a convolution, and what there is to say of it.
+func outcome(c transform.Conversion) noted {
+	var notes []string
 	if c.Status == transform.Skipped {
-		text += ": " + c.Reason
+		// Blocks are listed by their names elsewhere: so one note serves all of them.
+		own := fmt.Sprintf("frozen block %q", strings.TrimSuffix(c.Node, "/bank"))
+		notes = append(notes, strings.ReplaceAll(c.Reason, own, "the frozen block of this name"))
 	}
 	if sharing := c.Sharing(); sharing != "" {
-		text += "; " + sharing
+		notes = append(notes, sharing)
 	}
 	if c.AboveBound {
-		text += "; above --max-error even with a bank that spans all filters"
+		notes = append(notes, "above --max-error even with a bank that spans all filters")
 	}
 	if c.Note != "" {
-		text += "; " + c.Note
+		notes = append(notes, c.Note)
 	}
-	return text
+	return noted{string(c.Status), strings.Join(notes, "; ")}
 }
 
 // conversions prints what a conversion did or would do, one row per convolution.
@@ -71,11 +77,14 @@ func (p *printer) conversions(list []transform.Conversion) {
 	columns := slices.DeleteFunc(slices.Clone(conversionColumns), func(column conversionColumn) bool {
 		return column.says != nil && !slices.ContainsFunc(list, column.says)
 	})
-	header := make(table.Row, len(columns))
+	header := make(tableRow, len(columns))
 	for i, column := range columns {
 		header[i] = column.header
+		if column.header == expansionHeader {
+			header[i] = newPart(column.header)
+		}
 	}
-	rows := make([]table.Row, len(list))
+	rows := make([]tableRow, len(list))
 	for i, c := range list {
 		for _, column := range columns {
 			rows[i] = append(rows[i], column.cell(c))

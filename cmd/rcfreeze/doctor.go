@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/spf13/cobra"
 )
@@ -50,19 +49,19 @@ func (p *printer) diagnosis(d ort.Diagnosis) {
 	}
 	p.facts(facts...)
 	yes := map[bool]string{true: "yes", false: "no"}
-	var rows []table.Row
+	var rows []tableRow
 	for _, s := range d.Providers {
-		rows = append(rows, table.Row{string(s.Provider), yes[s.CompiledIn], yes[s.Usable], s.Reason})
+		rows = append(rows, tableRow{string(s.Provider), yes[s.CompiledIn], yes[s.Usable], s.Reason})
 	}
-	p.table(table.Row{"provider", "in the library", "usable", "reason"}, rows)
+	p.table(tableRow{"provider", "in the library", "usable", "reason"}, rows)
 	p.searched(d.Searched)
 }
 
 // searched prints where the library is looked for, in order. Without a library the error tells that.
 func (p *printer) searched(list []ort.Searched) {
-	var rows []table.Row
+	var rows []tableRow
 	for _, s := range list {
-		rows = append(rows, table.Row{s.Folder, s.Place, s.Found})
+		rows = append(rows, tableRow{s.Folder, s.Place, s.Found})
 	}
-	p.table(table.Row{"looked in", "which is", "found"}, rows)
+	p.table(tableRow{"looked in", "which is", "found"}, rows)
 }

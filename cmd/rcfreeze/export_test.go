@@ -85,7 +85,7 @@ func TestExportTells(t *testing.T) {
 		{"model.onnx", exitDone, "written", "model.onnx has no frozen blocks"},
 		{"model.onnx", exitDone, "input [8, 1, 12, 12]", ""},
 		{"model.onnx --verify-batch 3", exitDone, "input [3, 1, 12, 12]", ""},
-		{"model.onnx --time --verify-batch 5 --time-runs 1", exitDone, "│                5 │", ""},
+		{"model.onnx --time --verify-batch 5 --time-runs 1", exitDone, "                 5  ", ""},
 		{"above-1.onnx", exitDone, "x [1, 1, 4, 4]", ""}, // with numbers from 0 to 1
 		{"above5.onnx", exitFailed, "", "--inputs"},
 		{"above5.onnx --inputs large.npz", exitDone, "x [1, 1, 4, 4] of 7", ""},

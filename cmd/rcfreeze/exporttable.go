@@ -5,7 +5,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/verify"
 	"github.com/rcfreeze/rcfreeze/transform"
@@ -59,17 +58,17 @@ func fileSize(m *onnxgraph.Model) (int64, error) {
 }
 
 func (c *exportCommand) print(r exportResult) {
-	var rows []table.Row
+	var rows []tableRow
 	for _, part := range []struct {
 		kind string
 		list []transform.Outcome
 	}{{"frozen block", r.Merged}, {"BatchNormalization", r.Folded}} {
 		for _, o := range part.list {
-			rows = append(rows, table.Row{o.Node, part.kind, string(o.Status), o.Reason})
+			rows = append(rows, tableRow{o.Node, part.kind, noted{string(o.Status), o.Reason}})
 		}
 	}
 	if len(rows) > 0 {
-		c.table(table.Row{"node", "kind", "outcome", "reason"}, rows)
+		c.table(tableRow{"node", "kind", "outcome"}, rows)
 	}
 	c.models(r.Models)
 	var facts [][2]string
@@ -120,21 +119,21 @@ func (c *exportCommand) warnOfBlocks(path string, list []transform.Outcome) {
 
 // models prints sizes, and times where they are known.
 func (c *exportCommand) models(list []modelFacts) {
-	header := table.Row{"model", "trainable", "in banks", "statistics", "nodes", "Conv nodes", "file size"}
-	var rows, times []table.Row
+	header := tableRow{"model", "trainable", "in banks", "statistics", "nodes", "Conv nodes", "file size"}
+	var rows, times []tableRow
 	for _, m := range list {
 		nodes := 0
 		for _, n := range m.Operators {
 			nodes += n
 		}
-		rows = append(rows, table.Row{m.Name, count(m.Parameters.Trainable), count(m.Parameters.Bank), count(m.Parameters.Statistics), count(nodes), count(m.Operators["Conv"]), number(size(m.Bytes))})
+		rows = append(rows, tableRow{m.Name, count(m.Parameters.Trainable), count(m.Parameters.Bank), count(m.Parameters.Statistics), count(nodes), count(m.Operators["Conv"]), number(size(m.Bytes))})
 		if t := m.Latency; t != nil {
-			times = append(times, table.Row{m.Name, count(t.Images), milliseconds(t.Median), milliseconds(t.Min), rate(t.PerSecond())})
+			times = append(times, tableRow{m.Name, count(t.Images), milliseconds(t.Median), milliseconds(t.Min), rate(t.PerSecond())})
 		}
 	}
 	c.table(header, rows)
 	if times != nil {
-		c.table(table.Row{"model", "images at a time", "median ms", "min ms", "images per second"}, times)
+		c.table(tableRow{"model", "images at a time", "median ms", "min ms", "images per second"}, times)
 	}
 }
 

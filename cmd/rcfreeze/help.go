@@ -57,7 +57,7 @@ func newHelp(root *cobra.Command) *cobra.Command {
 
 // help prints what a command does, how it is used, and its flags in groups.
 func (p *printer) help(cmd *cobra.Command, _ []string) {
-	width := min(widthOf(p.stdout), usualWidth)
+	width := min(p.columns(), usualWidth)
 	var b strings.Builder
 	long := cmd.Long
 	if long == "" {
@@ -127,12 +127,16 @@ func paragraphs(long string, width int) string {
 	return b.String()
 }
 
-// beside returns lines with a name, and a text in a column that begins after indent cells.
+// beside returns lines with a name, and a text in a column that begins after indent cells, or below the name if a word is too long
+// for that column.
 func beside(name, what string, indent, width int) string {
 	var b strings.Builder
 	b.WriteString(name)
 	at := text.StringWidth(name)
-	if name != "" && at+2 > indent {
+	if longestWord(what) > width-indent && name != "" {
+		indent = min(columnGap, indent)
+	}
+	if name != "" && at+columnGap > indent {
 		fmt.Fprintln(&b)
 		at = 0
 	}
@@ -147,14 +151,15 @@ func beside(name, what string, indent, width int) string {
 func wrapped(what string, width int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(what) {
-		if line != "" && text.StringWidth(line)+1+text.StringWidth(word) > width {
-			lines, line = append(lines, line), ""
+	for i, word := range strings.Split(what, " ") {
+		switch {
+		case i == 0:
+			line = word
+		case text.StringWidth(line)+1+text.StringWidth(word) > width:
+			lines, line = append(lines, line), word
+		default:
+			line += " " + word
 		}
-		if line != "" {
-			line += " "
-		}
-		line += word
 	}
 	return append(lines, line)
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform"
@@ -250,11 +249,11 @@ func (c *inspectCommand) print(r inspectResult) {
 	if len(r.Blocks) == 0 {
 		return
 	}
-	var rows []table.Row
+	var rows []tableRow
 	for _, b := range r.Blocks {
-		rows = append(rows, table.Row{b.Name, b.Bank, string(b.Layout), count(b.Expansion), string(b.Between), string(b.Pointwise), number(fmt.Sprint(b.Seed)), "as recorded"})
+		rows = append(rows, tableRow{b.Name, b.Bank, string(b.Layout), count(b.Expansion), string(b.Between), string(b.Pointwise), number(fmt.Sprint(b.Seed)), "as recorded"})
 	}
-	c.table(table.Row{"frozen block", "bank", "layout", "expansion", "between", "pointwise", "seed", "bank's SHA-256"}, rows)
+	c.table(tableRow{"frozen block", "bank", "layout", expansionHeader, "between", "pointwise", "seed", "bank's SHA-256"}, rows)
 }
 
 func (p port) String() string {

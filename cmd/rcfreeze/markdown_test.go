@@ -99,39 +99,31 @@ func firstDifference(shown, printed string) (shows, prints string, differ bool) 
 var (
 	digits = regexp.MustCompile(`\d[\d.,]*(e[+-]\d+)?`)
 	gap    = regexp.MustCompile(`  +`)
-	border = regexp.MustCompile(`─+`)
+	border = regexp.MustCompile(`^─+$`)
 )
 
 // withoutMeasured returns the lines of an output without the widths of columns, and with # in the place of each number that is measured.
 func withoutMeasured(output string) []string {
-	var header []string
 	lines := strings.Split(strings.TrimRight(output, "\n"), "\n")
+	var header []string // of the table that the line is in
 	for i, line := range lines {
-		cells := strings.Split(line, "│")
+		cells := gap.Split(line, -1)
 		switch {
-		case len(cells) > 1:
+		case line == "":
+			header = nil
+		case border.MatchString(line):
+			header = gap.Split(lines[i-1], -1)
+			cells = []string{"─"}
+		case len(cells) == len(header): // else a cell is empty
 			for j := range cells {
-				cells[j] = strings.TrimSpace(cells[j])
-				if j < len(header) && measured.MatchString(header[j]) {
+				if measured.MatchString(header[j]) {
 					cells[j] = digits.ReplaceAllString(cells[j], "#")
 				}
 			}
-			if header == nil {
-				header = slices.Clone(cells)
-			}
-			lines[i] = strings.Join(cells, "│")
-		case border.MatchString(line):
-			lines[i] = border.ReplaceAllString(line, "─")
-			if strings.HasPrefix(line, "┌") {
-				header = nil
-			}
-		default:
-			key, fact, _ := strings.Cut(gap.ReplaceAllString(line, "  "), "  ")
-			if measured.MatchString(key) {
-				fact = digits.ReplaceAllString(fact, "#")
-			}
-			lines[i] = strings.TrimRight(key+"  "+fact, " ")
+		case header == nil && len(cells) == 2 && measured.MatchString(cells[0]): // a fact
+			cells[1] = digits.ReplaceAllString(cells[1], "#")
 		}
+		lines[i] = strings.Join(cells, "  ")
 	}
 	return lines
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 
@@ -67,18 +66,18 @@ func (p *printer) printClasses(r classResults, c *evaluate.Confusion, names []st
 	}
 	worst := slices.Clone(r.PerClass)
 	slices.SortStableFunc(worst, func(a, b classResult) int { return cmp.Compare(a.Top1, b.Top1) })
-	var rows []table.Row
+	var rows []tableRow
 	for _, c := range worst[:min(listedClasses, len(worst))] {
-		rows = append(rows, table.Row{c.Class, count(c.Images), percent(c.Top1)})
+		rows = append(rows, tableRow{c.Class, count(c.Images), percent(c.Top1)})
 	}
-	p.table(table.Row{"class", "images", "top-1"}, rows)
+	p.table(tableRow{"class", "images", "top-1"}, rows)
 	p.left(len(worst)-len(rows), "classes")
 	rows = nil
 	for _, m := range r.Mistakes[:min(listedClasses, len(r.Mistakes))] {
-		rows = append(rows, table.Row{m.Class, m.Predicted, count(m.Images)})
+		rows = append(rows, tableRow{m.Class, m.Predicted, count(m.Images)})
 	}
 	if len(rows) > 0 {
-		p.table(table.Row{"class", "taken for", "images"}, rows)
+		p.table(tableRow{"class", "taken for", "images"}, rows)
 		p.left(len(r.Mistakes)-len(rows), "pairs of classes")
 	}
 }
@@ -92,18 +91,18 @@ func (p *printer) left(n int, what string) {
 
 // printMatrix prints a row for each class, with a column for each number of a class that its images were taken for.
 func (p *printer) printMatrix(c *evaluate.Confusion, names []string) {
-	header := table.Row{"class", "images", "top-1"}
+	header := tableRow{"class", "images", "top-1"}
 	for class := range names {
 		header = append(header, strconv.Itoa(class))
 	}
-	var rows []table.Row
+	var rows []tableRow
 	for label, name := range names {
 		n := c.Images(label)
 		accuracy := number("")
 		if n > 0 {
 			accuracy = percent(float64(c.Count(label, label)) / float64(n))
 		}
-		row := table.Row{fmt.Sprintf("%d %s", label, name), count(n), accuracy}
+		row := tableRow{fmt.Sprintf("%d %s", label, name), count(n), accuracy}
 		for class := range names {
 			cell := number("")
 			if k := c.Count(label, class); k > 0 {

@@ -3,7 +3,6 @@ package main
 import (
 	"slices"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
@@ -12,9 +11,9 @@ func (p *printer) plans(list []transform.Choices) {
 	if len(list) == 0 {
 		return
 	}
-	var rows []table.Row
+	var rows []tableRow
 	add := func(name string, c transform.Choice, lost number) {
-		rows = append(rows, table.Row{name, count(c.Expansion), count(c.After.Trainable), count(c.After.Bank), known(c.After.MACs), lost})
+		rows = append(rows, tableRow{name, count(c.Expansion), count(c.After.Trainable), count(c.After.Bank), known(c.After.MACs), lost})
 	}
 	for _, convolution := range list {
 		name := convolution.Node
@@ -28,7 +27,7 @@ func (p *printer) plans(list []transform.Choices) {
 		add(name, c, "")
 		name = ""
 	}
-	p.table(table.Row{"convolution", "expansion", "trained", "in bank", "MACs", "relative error"}, rows)
+	p.table(tableRow{"convolution", expansionHeader, "trained", "in bank", "MACs", "relative error"}, rows)
 }
 
 // together sums up the costs for each expansion. A convolution has no more than its bank needs to span all filters.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
@@ -168,13 +167,13 @@ func mostLikely(p []float64, names []string, n int) []likelihood {
 }
 
 func (c *predictCommand) print(r predictResult) {
-	var rows []table.Row
+	var rows []tableRow
 	for _, p := range r.Predictions {
 		image := p.Image
 		for _, l := range p.Classes {
-			rows = append(rows, table.Row{image, l.Class, percent(l.Probability)})
+			rows = append(rows, tableRow{image, l.Class, percent(l.Probability)})
 			image = "" // names one row only
 		}
 	}
-	c.table(table.Row{"image", "class", "probability"}, rows)
+	c.table(tableRow{"image", "class", "probability"}, rows)
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
@@ -17,6 +16,8 @@ import (
 type printer struct {
 	json           bool
 	verbose        bool // say more
+	width          int  // of results in cells of a terminal, 0 for that where they go
+	begun          bool // a part of the result is printed
 	stdin          io.Reader
 	stdinTaken     bool     // by the model that was read from it
 	loaded         []string // the paths of models
@@ -48,56 +49,26 @@ func (p *printer) say(format string, args ...any) {
 	fmt.Fprintln(p.stderr, shortened(fmt.Sprintf(format, args...)))
 }
 
-// textWidth is how wide a column of a table may be: longer text is wrapped.
-const textWidth = 72
-
-// table prints rows under a header. Columns that hold nothing but numbers are aligned to the right.
-func (p *printer) table(header table.Row, rows []table.Row) {
-	t := table.NewWriter()
-	style := table.StyleLight
-	style.Format.Header = text.FormatDefault
-	t.SetStyle(style)
-	t.AppendHeader(plainRow(header))
-	for _, row := range rows {
-		t.AppendRow(plainRow(row))
-	}
-	var columns []table.ColumnConfig
-	for i := range header {
-		c := table.ColumnConfig{Number: i + 1, WidthMax: textWidth, WidthMaxEnforcer: text.WrapSoft}
-		if isNumeric(rows, i) {
-			c.Align, c.AlignHeader = text.AlignRight, text.AlignRight
-		}
-		columns = append(columns, c)
-	}
-	t.SetColumnConfigs(columns)
-	fmt.Fprintln(p.stdout, t.Render())
-}
-
-// plainRow returns a row of a table as people see it.
-func plainRow(row table.Row) table.Row {
-	cells := make(table.Row, len(row))
-	for i, cell := range row {
-		cells[i] = cut(plain(fmt.Sprint(cell)), mostRunes)
-	}
-	return cells
-}
-
 // facts prints a name and a value per line.
 func (p *printer) facts(rows ...[2]string) {
-	rows, width := slices.Clone(rows), 0
+	const most = 30 // cells of a name that stands beside its value
+	rows, indent := slices.Clone(rows), 0
 	for i, r := range rows {
-		rows[i] = [2]string{cut(plain(r[0]), textWidth), cut(plain(r[1]), mostRunes)}
-		width = max(width, text.StringWidth(rows[i][0]))
+		rows[i] = [2]string{cut(plain(r[0]), mostRunes), cut(plain(r[1]), mostRunes)}
+		if n := text.StringWidth(rows[i][0]); n <= most {
+			indent = max(indent, n+columnGap)
+		}
 	}
+	p.begin()
 	for _, r := range rows {
-		fmt.Fprintf(p.stdout, "%s  %s\n", text.Pad(r[0], width, ' '), r[1])
+		fmt.Fprint(p.stdout, beside(r[0], r[1], max(indent, columnGap), p.columns()))
 	}
 }
 
 // number is a number as people read it, "" if there is none.
 type number string
 
-func isNumeric(rows []table.Row, column int) bool {
+func isNumeric(rows []tableRow, column int) bool {
 	for _, r := range rows {
 		if _, ok := r[column].(number); !ok {
 			return false
