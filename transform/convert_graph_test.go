@@ -308,4 +308,17 @@ func TestInnerShapes(t *testing.T) {
 			t.Errorf("%s has shape %v, want %v", name, got, want)
 		}
 	}
+	for _, shape := range [][]onnxgraph.Dim{nil, onnxgraph.Static(2, 4)} { // no shape, and one that no convolution of images has
+		m := convcases.Cases[0].Model()
+		y := m.Graph.Outputs()[0]
+		m.Graph.RemoveOutputs()
+		m.Graph.AddOutput(y, onnxgraph.Float32, shape)
+		y.SetType(onnxgraph.Float32, shape)
+		if _, err := transform.Convert(m, transform.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := m.Graph.Value("conv/bank_output").Shape(); ok {
+			t.Errorf("beside an output declared %v, the bank's is declared %v", shape, got)
+		}
+	}
 }

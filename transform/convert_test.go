@@ -211,8 +211,12 @@ func TestKernelSizeAtStrides(t *testing.T) {
 			m := row.Model()
 			want := evaluate(t, m, row.Data())
 			report, err := transform.Convert(m, transform.Options{KernelSize: int(c.to), Layout: transform.Depthwise, Expansion: 8})
-			if err != nil || (report[0].Status == transform.Converted) != c.taken {
+			if err != nil || (report[0].Status == transform.Converted) != c.taken || c.taken && !slices.Equal(report[0].NewKernel, []int{int(c.to)}) {
 				t.Errorf("%+v, %s: %+v, %v", c, autoPad, report, err)
+			}
+			same, err := transform.Plan(row.Model(), transform.Options{KernelSize: int(c.kernel)})
+			if err != nil || same[0].Status != transform.Converted || same[0].NewKernel != nil {
+				t.Errorf("%+v, %s: the same kernel: %+v, %v", c, autoPad, same, err)
 			}
 			if got := evaluate(t, m, row.Data()); c.taken && c.to > c.kernel && difference(t, got, want) > 1e-5 {
 				t.Errorf("%+v, %s: differs by %.2g", c, autoPad, difference(t, got, want))

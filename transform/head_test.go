@@ -72,6 +72,14 @@ var heads = map[string]func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value
 		conv := b.op("Add", b.op("Conv", x, b.constant("fc.weight", 10, 6, 3, 3)), b.constant("fc.bias", 1, 10, 1, 1))
 		return b.op("Softmax", b.op("Reshape", conv, b.ints(-1, 10)))
 	},
+	"reshaped, sizes kept": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		conv := b.op("Conv", b.op("GlobalAveragePool", x), b.constant("fc.weight", 10, 6, 1, 1), b.constant("fc.bias", 10))
+		return b.op("Reshape", conv, b.ints(0, 0))
+	},
+	"reshaped, a size computed": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		conv := b.op("Conv", b.op("GlobalAveragePool", x), b.constant("fc.weight", 10, 6, 1, 1), b.constant("fc.bias", 10))
+		return b.op("Reshape", conv, b.ints(2, -1))
+	},
 	"clipped, an input absent": func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
 		y := b.op("Gemm", b.op("Flatten", x), b.constant("fc.weight", 54, 10))
 		return b.g.AddNode("Clip", []*onnxgraph.Value{y, nil, b.g.AddConstant("most", onnxgraph.NewScalar(float32(100)))}).Output(0)
@@ -144,7 +152,7 @@ func TestReplaceHead(t *testing.T) {
 			after := convcases.ArrayOf(outputs(t, m, x)[m.Graph.Outputs()[0].Name()])
 			for row := range 2 {
 				left := slices.Clone(before.Data[row*oldClasses:][:newClasses])
-				if strings.Contains(name, "softmax") || strings.Contains(name, "reshaped") {
+				if strings.Contains(name, "softmax") || strings.HasSuffix(name, "added, reshaped") {
 					normalize(left)
 				}
 				for k, want := range left {
@@ -249,6 +257,11 @@ func TestReplaceSigmoidHead(t *testing.T) {
 			last.SetType(onnxgraph.Float32, onnxgraph.Static(2, 1, 1, 5))
 			return b.op("Flatten", last)
 		}, 2, 5), 3, 5, []int64{2, 3}, "Softmax"},
+		{"three of five, channels first", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			last := b.op("Sigmoid", b.op("Conv", b.op("GlobalAveragePool", x), b.constant("fc.weight", 5, 6, 1, 1), b.constant("fc.bias", 5)))
+			last.SetType(onnxgraph.Float32, onnxgraph.Static(2, 5, 1, 1))
+			return b.op("Flatten", last)
+		}, 2, 5), 3, 5, []int64{2, 3}, "Softmax"},
 		{"two of five by themselves", ended(5, sigmoid, 2, 5), 2, 5, []int64{2, 2}, "Softmax"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -295,6 +308,24 @@ func TestReplaceSigmoidHead(t *testing.T) {
 	}
 	if _, err := transform.ReplaceHead(ended(1, flat, 2), 3, 1); err == nil || !strings.Contains(err.Error(), "single number per image") {
 		t.Errorf("three classes for a single number without a place for more: error %v", err)
+	}
+}
+
+// TestReplaceHeadBesideSigmoid has a second output from a Sigmoid in front of the head, which stays.
+func TestReplaceHeadBesideSigmoid(t *testing.T) {
+	m := headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+		return heads["linear"](b, b.op("Sigmoid", x))
+	}, 2, oldClasses)
+	gate := m.Graph.Nodes()[0]
+	m.Graph.AddOutput(gate.Output(0), onnxgraph.Float32, onnxgraph.Static(2, 6, 3, 3))
+	if err := transform.ChooseLogits(m, m.Graph.Outputs()[0].Name()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := transform.ReplaceHead(m, newClasses, 1); err != nil {
+		t.Fatal(err)
+	}
+	if shape, _ := gate.Output(0).StaticShape(); !gate.Is("Sigmoid") || !slices.Equal(shape, []int64{2, 6, 3, 3}) {
+		t.Errorf("the Sigmoid is a %s of shape %v", gate.OpType(), shape)
 	}
 }
 

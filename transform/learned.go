@@ -118,11 +118,17 @@ func isLearnedNumber(n *onnxgraph.Node, v *onnxgraph.Value) bool {
 }
 
 // isWritten reports whether people write a number in formulas: one of at most three digits, its square root, the inverse of
-// either, or one of few others.
+// either, or one of few others, such as those of both approximations of GELU.
 func isWritten(x float64) bool {
+	const precision = 3e-7 // of float32, and of who computes it
+	for _, known := range []float64{0.044715, 1.702} {
+		if math.Abs(x-known) <= precision*known {
+			return true
+		}
+	}
 	for _, y := range []float64{x, x * x, 1 / x, 1 / (x * x), x * x * math.Pi / 2, x / math.Pi, x / math.Ln2, x * math.Ln2} {
 		digits := math.Pow(10, math.Floor(math.Log10(math.Abs(y)))-2)
-		if math.Abs(y-math.Round(y/digits)*digits) <= 3e-7*math.Abs(y) {
+		if math.Abs(y-math.Round(y/digits)*digits) <= precision*math.Abs(y) {
 			return true
 		}
 	}

@@ -118,6 +118,9 @@ func TestLogits(t *testing.T) {
 		}
 	}
 	m := withOutputs(t, outputs{"features": {{Size: 0}, {Size: -1}}, "logits": row(4)})
+	if fit := transform.LogitsFor(m, 0); fit != nil {
+		t.Errorf("no class is told apart by %v", fit)
+	}
 	if err := transform.ChooseLogits(m, "scores"); err == nil || !strings.Contains(err.Error(), "\n  features: float32 [0, ?]\n  logits: float32 [N, 4]") {
 		t.Errorf("an output that there is not: error %v", err)
 	}
@@ -129,6 +132,16 @@ func TestLastOperatorOfNothing(t *testing.T) {
 	y := m.Graph.AddNode("Relu", []*onnxgraph.Value{m.Graph.AddNode("Identity", nil).Output(0)}).Output(0)
 	if n := transform.LastOperator(y); !n.Is("Relu") {
 		t.Errorf("found %v", n)
+	}
+	for operator, passes := range map[string]bool{"Identity": true, "Flatten": true, "Reshape": true, "Squeeze": true, "Unsqueeze": true, "Transpose": false} {
+		n := m.Graph.AddNode(operator, []*onnxgraph.Value{m.Graph.AddNode("Identity", []*onnxgraph.Value{y}).Output(0)})
+		if got := transform.LastOperator(n.Output(0)); got.Is("Relu") != passes {
+			t.Errorf("behind %s: found %v", operator, got)
+		}
+	}
+	m.SetOpset("vendor", 1)
+	if n := transform.LastOperator(m.Graph.AddNodeOf("vendor", "Identity", []*onnxgraph.Value{y}, 1).Output(0)); n.Domain() != "vendor" {
+		t.Errorf("behind an operator of another domain: found %v", n)
 	}
 	if n := transform.LastOperator(y.Producer().Input(0)); n != nil {
 		t.Errorf("behind an Identity of nothing: found %v", n)

@@ -229,6 +229,14 @@ func TestReinitFanIn(t *testing.T) {
 		{"ConvTranspose", []int64{6, 8, 3, 3}, func(b *headBuilder, _, image, w *onnxgraph.Value) *onnxgraph.Value {
 			return b.op("ConvTranspose", image, w, b.constant("bias", 8))
 		}, 72, true},
+		{"LSTM", []int64{1, 96, 54}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			x := b.op("Unsqueeze", flat, b.ints(0))
+			return b.op("LSTM", x, w, b.constant("recurrent", 1, 96, 24), b.constant("bias", 1, 192), onnxgraph.Int("hidden_size", 24))
+		}, 24, true},
+		{"GRU", []int64{1, 72, 54}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
+			x := b.op("Unsqueeze", flat, b.ints(0))
+			return b.op("GRU", x, w, b.constant("recurrent", 1, 72, 24), b.constant("bias", 1, 144), onnxgraph.Int("hidden_size", 24))
+		}, 24, true},
 		{"Gemm, transposed by a node", []int64{24, 54}, func(b *headBuilder, flat, _, w *onnxgraph.Value) *onnxgraph.Value {
 			return b.op("Gemm", flat, b.op("Transpose", w), b.constant("bias", 24))
 		}, 54, true},

@@ -243,3 +243,66 @@ func TestHasDrawn(t *testing.T) {
 		t.Errorf("a model without blocks: %v, %v", got, err)
 	}
 }
+
+// TestMergeForgets merges one of two blocks: its record is gone, and that of the other stays until it is merged too.
+func TestMergeForgets(t *testing.T) {
+	m := cases("bias").Model()
+	second := m.Graph.AddNode("Conv", []*onnxgraph.Value{m.Graph.Value(convcases.Y), m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 4, 4, 3, 3))})
+	second.Rename("second")
+	m.Graph.AddOutput(second.Output(0), onnxgraph.Float32, nil)
+	m.SetMetadata("rcfreeze.other", "stays")
+	if _, err := transform.Convert(m, transform.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	bank := m.Graph.Value("second/bank_output")
+	reader := m.Graph.AddNode("Relu", []*onnxgraph.Value{bank})
+	m.Graph.AddOutput(reader.Output(0), onnxgraph.Float32, nil)
+	if rows, err := transform.Merge(m); err != nil || rows[0].Status != transform.Merged || rows[1].Status != transform.Skipped {
+		t.Fatal(rows, err)
+	}
+	if b := onlyBlock(t, reloaded(t, m)); b.Name != "second" {
+		t.Errorf("the block that is left is %q", b.Name)
+	}
+	reader.SetInput(0, m.Graph.Value(convcases.X))
+	if rows, err := transform.Merge(m); err != nil || len(rows) != 1 || rows[0].Status != transform.Merged {
+		t.Fatal(rows, err)
+	}
+	if keys := m.MetadataKeys(); !slices.Equal(keys, []string{"rcfreeze.other"}) {
+		t.Errorf("the model has metadata %q", keys)
+	}
+}
+
+// TestVersionWithoutBlocks reads a model without blocks, whatever the version of records that it names.
+func TestVersionWithoutBlocks(t *testing.T) {
+	m := cases("bias").Model()
+	m.SetMetadata("rcfreeze.version", "99")
+	if blocks, err := transform.Blocks(m); err != nil || len(blocks) > 0 {
+		t.Errorf("%v, %v", blocks, err)
+	}
+}
+
+// TestConvertSharedTwice says of blocks that share a bank and a 1×1 weight which these are.
+func TestConvertSharedTwice(t *testing.T) {
+	m := cases("bias").Model()
+	conv := m.Graph.Nodes()[0]
+	other := m.Graph.AddNode("Conv", conv.Inputs())
+	other.Rename("other")
+	m.Graph.AddOutput(other.Output(0), onnxgraph.Float32, nil)
+	if _, err := transform.Convert(m, transform.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	report, err := transform.Convert(m, transform.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reasons []string
+	for _, row := range report {
+		reasons = append(reasons, row.Reason)
+	}
+	slices.Sort(reasons)
+	want := []string{`it is the 1×1 convolution of frozen block "conv"`, `it is the 1×1 convolution of frozen block "other", shared with "conv"`,
+		`it is the bank of frozen block "conv"`, `it is the bank of frozen block "other", shared with "conv"`}
+	if !slices.Equal(reasons, want) {
+		t.Errorf("%q, want %q", reasons, want)
+	}
+}
