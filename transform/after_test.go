@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // newForked returns x → a → {left, right} → sum → last, with a weight that left and last share, and one that reaches
@@ -118,6 +119,25 @@ func TestAfterAbsentInputs(t *testing.T) {
 	}
 	if _, err := After(m, turned, []string{"shared"}); !strings.Contains(errorText(err), "does not depend on the images") {
 		t.Errorf("after a node that reads only a weight: error %v", err)
+	}
+}
+
+// TestAfterWithBodies keeps what a body reads too, wherever that is.
+func TestAfterWithBodies(t *testing.T) {
+	for _, place := range convcases.Places {
+		m := convcases.Nest(convcases.Cases[0].Model(), place)
+		w := m.Graph.Value(convcases.Weight)
+		if w == nil || place.Inside {
+			continue
+		}
+		front := m.Graph.AddNode("Relu", []*onnxgraph.Value{m.Graph.Value(convcases.X)})
+		own := m.Graph.AddConstant("own", convcases.Draw(onnxgraph.Float32, 1, 4, 3, 3, 3))
+		for _, weight := range []*onnxgraph.Value{w, own} {
+			m.Graph.AddOutput(m.Graph.AddNode("Conv", []*onnxgraph.Value{front.Output(0), weight}).Output(0), onnxgraph.Float32, nil)
+		}
+		if got, err := After(m, front, []string{w.Name(), own.Name()}); err != nil || !slices.Equal(got, []string{"own"}) {
+			t.Errorf("%s: %q, %v", place.Name, got, err)
+		}
 	}
 }
 

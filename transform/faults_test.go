@@ -322,3 +322,58 @@ func TestNumbersThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+// TestFoldedNumbersThatAreGone says so when the model is saved, for which the weight is computed.
+func TestFoldedNumbersThatAreGone(t *testing.T) {
+	m := wideCase.Model()
+	addNorm(m, wideCase.Filters)
+	breakConstant(m.Graph.Value(convcases.Weight))
+	if rows, err := transform.FoldBatchNorm(m); err != nil || rows[0].Status != transform.Folded {
+		t.Fatal(rows, err)
+	}
+	if _, err := m.Bytes(); !errors.Is(err, errGone) {
+		t.Errorf("got error %v", err)
+	}
+}
+
+// TestWhatCannotBePlanned refuses plans of what only converting tells, and of what has no errors to choose by.
+func TestWhatCannotBePlanned(t *testing.T) {
+	m := wideCase.Model()
+	calibrate := transform.Options{Pointwise: transform.Calibrate, Calibration: oneAll{}, MaxError: 0.5}
+	if _, err := transform.Plan(m, calibrate); err == nil || !strings.Contains(err.Error(), "turns out when the model is converted") {
+		t.Errorf("a bound of the outputs' error: error %v", err)
+	}
+	for _, pointwise := range []transform.Pointwise{transform.Calibrate, transform.Random, transform.Identity} {
+		if _, err := transform.PlanChoices(m, transform.Options{Pointwise: pointwise}); err == nil || !strings.Contains(err.Error(), "choose pointwise project") {
+			t.Errorf("%s: error %v", pointwise, err)
+		}
+	}
+	m.SetMetadata("rcfreeze.version", "1")
+	m.SetMetadata("rcfreeze.block.conv", "{")
+	if _, err := transform.Plan(m, calibrate); err == nil || !strings.Contains(err.Error(), "is no record") {
+		t.Errorf("a damaged record: error %v", err)
+	}
+}
+
+// TestCalibratedBound takes the smallest expansion that keeps the error of the outputs.
+func TestCalibratedBound(t *testing.T) {
+	convert := func(o transform.Options) transform.Conversion {
+		o.Pointwise, o.Calibration = transform.Calibrate, oneAll{}
+		rows, err := transform.Convert(wideCase.Model(), o)
+		if err != nil || rows[0].OutputError == nil {
+			t.Fatal(rows, err)
+		}
+		return rows[0]
+	}
+	for _, bound := range []float64{0.9, 0.5, 0.01} {
+		chosen := convert(transform.Options{MaxError: bound})
+		if *chosen.OutputError > bound || chosen.AboveBound {
+			t.Errorf("bound %v: %+v, error %v", bound, chosen, *chosen.OutputError)
+		}
+		if less := chosen.Expansion - 1; less > 0 {
+			if row := convert(transform.Options{Expansion: less}); *row.OutputError <= bound {
+				t.Errorf("bound %v: chose %d, but %d has the error %v", bound, chosen.Expansion, less, *row.OutputError)
+			}
+		}
+	}
+}

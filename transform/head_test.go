@@ -454,6 +454,9 @@ func TestReplaceHeadRefuses(t *testing.T) {
 		{"shape from the image", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
 			return b.op("Reshape", linear(b, x), b.op("Shape", linear(b, x)))
 		}, 2, oldClasses), newClasses, "its target shape"},
+		{"shape of no integers", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Reshape", linear(b, x), b.constant("shape", 2))
+		}, 2, oldClasses), newClasses, "its target shape: "},
 		{"shape of one axis", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
 			return b.op("Reshape", linear(b, x), b.ints(20))
 		}, 20), newClasses, "is a single number per image, of shape [20]"},

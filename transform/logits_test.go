@@ -117,6 +117,9 @@ func TestLogits(t *testing.T) {
 			t.Errorf("%v of %v: %d classes, a single number: %v; want %d, %v", c.dims, c.dtype, got, binary, c.classes, c.binary)
 		}
 	}
+	if _, err := transform.Logits(onnxgraph.New("net", 8, 18)); err == nil || !strings.Contains(err.Error(), "has no outputs") {
+		t.Errorf("without outputs: error %v", err)
+	}
 	m := withOutputs(t, outputs{"features": {{Size: 0}, {Size: -1}}, "logits": row(4)})
 	if fit := transform.LogitsFor(m, 0); fit != nil {
 		t.Errorf("no class is told apart by %v", fit)

@@ -1,6 +1,7 @@
 package transform_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,13 @@ func TestTouchedFile(t *testing.T) {
 			m.Graph.Rename(bank(m), "a")
 			m.Graph.Rename(m.Graph.Value("conv.pointwise"), "b")
 		}, "no constant \"conv.bank\", its bank\n"},
+		{"another bank read", func(m *onnxgraph.Model) {
+			other := m.Graph.AddConstant("other", bank(m).Constant())
+			m.Graph.AddOutput(bank(m), onnxgraph.Float32, nil)
+			m.Graph.Nodes()[0].SetInput(1, other)
+		}, "no Conv has \"conv.bank\" as its weight"},
+		{"the bank's convolution is another operator", func(m *onnxgraph.Model) { m.Graph.Nodes()[0].SetOpType("ConvTranspose") }, "no Conv has \"conv.bank\" as its weight"},
+		{"another output of the bank's convolution", func(m *onnxgraph.Model) { m.Graph.Rename(m.Graph.Value("conv/bank_output"), "elsewhere") }, "produces \"elsewhere\""},
 		{"normalisation removed", func(m *onnxgraph.Model) {
 			norm := m.Graph.Nodes()[1]
 			onnxgraph.ReplaceUses(norm.Output(0), norm.Input(0))
@@ -139,6 +147,11 @@ func TestRecordTraining(t *testing.T) {
 	}
 	if _, err := transform.Blocks(reloaded(t, m)); err != nil {
 		t.Errorf("after recording the bank anew: %v", err)
+	}
+	was := m.Metadata("rcfreeze.block.conv")
+	breakConstant(b.Bank)
+	if err := b.RecordTraining(m); !errors.Is(err, errGone) || !strings.Contains(err.Error(), `the bank of block "conv"`) || m.Metadata("rcfreeze.block.conv") != was {
+		t.Errorf("recording a bank that cannot be read: %v, %s", err, m.Metadata("rcfreeze.block.conv"))
 	}
 }
 
