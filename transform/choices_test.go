@@ -83,9 +83,18 @@ func TestMaxErrorThatNothingKeeps(t *testing.T) {
 		if c.Name != "float16" {
 			continue
 		}
-		row := rowOf(t, c, transform.Options{MaxError: 1e-9})
-		if !row.AboveBound || row.Expansion != 7 || *row.Error > tolerance[c.DType] {
-			t.Errorf("%+v, error %v", row, *row.Error)
+		for layout, expansion := range map[transform.Layout]int{transform.Dense: 7, transform.Depthwise: 9} { // for 27 weights, and for 9 of each channel
+			o := transform.Options{MaxError: 1e-9, Layout: layout}
+			row := rowOf(t, c, o)
+			if !row.AboveBound || row.Expansion != expansion || *row.Error > tolerance[c.DType] {
+				t.Errorf("%s: %+v, error %v", layout, row, *row.Error)
+			}
+			if plan, err := transform.Plan(c.Model(), o); err != nil || !plan[0].AboveBound || plan[0].Expansion != expansion {
+				t.Errorf("%s: planned %+v, %v", layout, plan, err)
+			}
+			if o.MaxError = 0.5; rowOf(t, c, o).AboveBound {
+				t.Errorf("%s: above a bound of one half", layout)
+			}
 		}
 	}
 }

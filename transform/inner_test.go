@@ -103,3 +103,18 @@ func TestBlockNames(t *testing.T) {
 		t.Errorf("without a name: %q", got)
 	}
 }
+
+// TestRelativeError compares with a vector of length 5, and with nothing.
+func TestRelativeError(t *testing.T) {
+	for _, c := range []struct {
+		want, got []float64
+		error     float64
+	}{
+		{[]float64{3, 4}, []float64{3, 4}, 0}, {[]float64{3, 4}, []float64{3, 0}, 0.8}, {[]float64{3, 4}, []float64{-3, -4}, 2},
+		{[]float64{0, 0}, []float64{0, 0}, 0}, {[]float64{0, 0}, []float64{0, 1e-9}, 1}, {[]float64{0, 0}, []float64{5, 5}, 1},
+	} {
+		if got := relativeError(c.want, c.got); got != c.error {
+			t.Errorf("%v beside %v: %v, want %v", c.got, c.want, got, c.error)
+		}
+	}
+}

@@ -330,17 +330,14 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// TestSparseWeight converts a convolution whose weight is a sparse initializer: it computes what it did.
-func TestSparseWeight(t *testing.T) {
-	orttest.Init(t)
-	c := convcases.Cases[0]
-	m := c.Model()
-	weight := m.Graph.Value(convcases.Weight)
-	count := weight.Constant().Len()
-	dense := make([]float32, count)
-	dense[5], dense[count-1] = 2, -3
-	weight.SetConstant(onnxgraph.NewTensor(weight.Constant().Dims(), dense))
-	want := execute(t, m, c.Data())
+// sparse returns the model with a constant as a sparse initializer, which holds the sixth number and the last.
+func sparse(t *testing.T, m *onnxgraph.Model, name string) *onnxgraph.Model {
+	t.Helper()
+	tensor := m.Graph.Value(name).Constant()
+	numbers, err := tensor.Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
 	data, err := m.Bytes()
 	if err != nil {
 		t.Fatal(err)
@@ -349,8 +346,7 @@ func TestSparseWeight(t *testing.T) {
 	named := func(name string) []byte {
 		return protowire.AppendString(protowire.AppendTag(nil, 8, protowire.BytesType), name)
 	}
-	other := strings.Repeat("o", len(convcases.Weight))
-	data = bytes.Replace(data, named(convcases.Weight), named(other), 1)
+	data = bytes.Replace(data, named(name), named(strings.Repeat("o", len(name))), 1)
 	message := func(number protowire.Number, parts ...[]byte) []byte {
 		return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), slices.Concat(parts...))
 	}
@@ -360,22 +356,64 @@ func TestSparseWeight(t *testing.T) {
 	float := func(v float32) []byte {
 		return protowire.AppendFixed32(protowire.AppendTag(nil, 4, protowire.Fixed32Type), math.Float32bits(v))
 	}
-	values := message(1, number(1, 2), number(2, 1), float(2), float(-3), named(convcases.Weight))
-	indices := message(2, number(1, 2), number(2, 7), number(7, 5), number(7, uint64(count-1)))
+	last := len(numbers) - 1
+	values := message(1, number(1, 2), number(2, 1), float(numbers[5]), float(numbers[last]), named(name))
+	indices := message(2, number(1, 2), number(2, 7), number(7, 5), number(7, uint64(last)))
 	var dims []byte
-	for _, d := range weight.Constant().Dims() {
+	for _, d := range tensor.Dims() {
 		dims = append(dims, number(3, uint64(d))...)
 	}
 	m, err = onnxgraph.Parse(append(data, message(7, message(15, values, indices, dims))...), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Graph.Value(convcases.Weight).Constant() != nil {
-		t.Fatal("the weight is not sparse")
+	if m.Graph.Value(name).Constant() != nil {
+		t.Fatalf("%s is not sparse", name)
+	}
+	return m
+}
+
+// TestSparseWeight converts a convolution whose weight is a sparse initializer, which cannot train: it computes what it did.
+func TestSparseWeight(t *testing.T) {
+	orttest.Init(t)
+	c := convcases.Cases[0]
+	m := c.Model()
+	weight := m.Graph.Value(convcases.Weight)
+	dense := make([]float32, weight.Constant().Len())
+	dense[5], dense[len(dense)-1] = 2, -3
+	weight.SetConstant(onnxgraph.NewTensor(weight.Constant().Dims(), dense))
+	want := execute(t, m, c.Data())
+	m = sparse(t, m, convcases.Weight)
+	if roles := rolesOf(t, m); len(roles) > 1 { // the initializer that has another name now
+		t.Errorf("the roles are %v", roles)
+	}
+	if out, err := transform.FindLeftOut(m); err != nil || !slices.Equal(out.Unsuited, []string{convcases.Weight}) || out.Constants != nil {
+		t.Errorf("left out are %+v, %v", out, err)
 	}
 	report, err := transform.Convert(m, spanning(c, transform.Depthwise, transform.None))
 	if err != nil || report[0].Status != transform.Converted {
 		t.Fatalf("%+v, %v", report, err)
 	}
 	compare(t, "the block", execute(t, parsed(t, m), c.Data()), want)
+}
+
+// TestSparseBank tells of a block whose bank or 1×1 weight another tool has made sparse.
+func TestSparseBank(t *testing.T) {
+	for name, want := range map[string]string{"conv.bank": `no constant "conv.bank", its bank`, "conv.pointwise": `no constant "conv.pointwise", its pointwise weight`} {
+		m := sparse(t, converted(t, cases("bias"), transform.Options{}), name)
+		if _, err := transform.Blocks(m); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got error %v", name, err)
+		}
+	}
+}
+
+// TestSparseParameters separates what layers share beside a sparse weight, which stays and does not train.
+func TestSparseParameters(t *testing.T) {
+	m := sparse(t, sketch(t, "Conv x w1 g -> a\nConv a w2 g -> b"), "w1")
+	if got := transform.Separate(m); !slices.Equal(got, []transform.Separated{{Name: "g", Copies: 2}}) {
+		t.Errorf("separated %v", got)
+	}
+	if trained, err := transform.Baseline.Trained(m); err != nil || slices.Contains(trained, "w1") || !slices.Contains(trained, "w2") {
+		t.Errorf("%q train, %v", trained, err)
+	}
 }
