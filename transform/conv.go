@@ -136,9 +136,6 @@ func (c convolution) resized(k int) (r convolution, begin []int, reason string) 
 	if slices.Min(r.pads) < 0 {
 		return c, nil, fmt.Sprintf("a kernel of extent %d would need less than no padding to keep the output's size", k)
 	}
-	if c.autoPad == "VALID" {
-		r.autoPad = "NOTSET"
-	}
 	return r, begin, ""
 }
 

@@ -32,9 +32,7 @@ func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	}
 	list := rows(candidates, o) // of the source
 	for _, c := range firsts(candidates) {
-		if err := c.apply(m, o); err != nil {
-			return nil, fmt.Errorf("converting to frozen blocks: %w", err)
-		}
+		c.apply(m, o)
 	}
 	return list, nil
 }
@@ -77,7 +75,7 @@ func buildAll(candidates []*candidate, o Options) error {
 }
 
 // apply puts the block into the model, wherever its weight was.
-func (c *candidate) apply(m *onnxgraph.Model, o Options) error {
+func (c *candidate) apply(m *onnxgraph.Model, o Options) {
 	owner := c.conv.weight.Graph()
 	bank := owner.AddConstant(c.row.Node+".bank", c.bank)
 	pointwise := owner.AddConstant(c.row.Node+".pointwise", c.pointwise.DescribedAs(c.conv.weight.Constant())) // what is learned
@@ -92,11 +90,8 @@ func (c *candidate) apply(m *onnxgraph.Model, o Options) error {
 	}
 	for _, place := range c.places {
 		record.BankOutput = place.insert(o, bank, pointwise, norm)
-		if err := record.save(m, place.row.Node); err != nil {
-			return err
-		}
+		record.save(m, place.row.Node)
 	}
-	return nil
 }
 
 // insert makes the convolution a block of those constants, and returns the name of what the bank's convolution puts out.

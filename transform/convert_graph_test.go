@@ -103,6 +103,13 @@ func TestSurroundings(t *testing.T) {
 			ones := g.AddConstant("ones", onnxgraph.NewTensor([]int64{4}, []float32{1, 2, 3, 4}))
 			output(g, g.AddNode("BatchNormalization", []*onnxgraph.Value{n.Output(0), ones, ones, through(ones), ones}))
 		}},
+		{"a bias that is an output, too", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+			w, b := g.AddConstant("w", convcases.Draw(onnxgraph.Float32, 8, 4, 3, 3, 3)), g.AddConstant("b", convcases.Draw(onnxgraph.Float32, 9, 4))
+			n := g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), w, b})
+			g.AddOutput(b, onnxgraph.Float32, nil)
+			ones := g.AddConstant("ones", onnxgraph.NewTensor([]int64{4}, []float32{1, 2, 3, 4}))
+			output(g, g.AddNode("BatchNormalization", []*onnxgraph.Value{n.Output(0), ones, ones, ones, ones}))
+		}},
 		{"normalisations that share a weight", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
 			ones := g.AddConstant("ones", onnxgraph.NewTensor([]int64{4}, []float32{1, 2, 3, 4}))
 			for range 2 {

@@ -352,3 +352,45 @@ func TestSeparateKeepsNames(t *testing.T) {
 		}
 	}
 }
+
+// TestParametersOfOtherDomains knows nothing of operators that only share a name with ONNX's own.
+func TestParametersOfOtherDomains(t *testing.T) {
+	for _, domain := range []string{"", "vendor"} {
+		m := sketch(t, "Conv x w1 -> a")
+		m.SetOpset("vendor", 1)
+		w := m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 4, 4, 1, 1))
+		m.Graph.AddOutput(m.Graph.AddNodeOf(domain, "Conv", []*onnxgraph.Value{m.Graph.Value("a"), w}, 1).Output(0), onnxgraph.Float32, nil)
+		trained, err := transform.Baseline.Trained(m)
+		if err != nil || slices.Contains(trained, "w") != (domain == "") {
+			t.Errorf("domain %q: %q train, %v", domain, trained, err)
+		}
+		if out, err := transform.FindLeftOut(m); err != nil || slices.Contains(out.Constants, "w") != (domain != "") {
+			t.Errorf("domain %q: left out are %+v, %v", domain, out, err)
+		}
+	}
+}
+
+// TestBiasBehindBody takes a bias behind a node with bodies for a parameter, as it stands behind their weights.
+func TestBiasBehindBody(t *testing.T) {
+	for _, place := range convcases.Places[:3] {
+		m := convcases.Nest(cases("bias").Model(), place)
+		y := m.Graph.Outputs()[0]
+		m.Graph.RemoveOutputs()
+		shift := m.Graph.AddConstant("shift", convcases.Draw(onnxgraph.Float32, 1, 4, 1, 1))
+		m.Graph.AddOutput(m.Graph.AddNode("Add", []*onnxgraph.Value{y, shift}).Output(0), onnxgraph.Float32, nil)
+		if role := rolesOf(t, m)["shift"]; role != transform.RoleBias {
+			t.Errorf("%s: its role is %s", place.Name, role)
+		}
+		front := convcases.Nest(cases("bias").Model(), place)
+		x := front.Graph.Value(convcases.X)
+		moved := front.Graph.AddNode("Add", []*onnxgraph.Value{x, front.Graph.AddConstant("shift", convcases.Draw(onnxgraph.Float32, 1, 3, 1, 1))})
+		for _, u := range x.Uses() {
+			if u.Node != moved {
+				u.Node.SetInput(u.Index, moved.Output(0))
+			}
+		}
+		if role := rolesOf(t, front)["shift"]; role != transform.RoleConstant {
+			t.Errorf("%s: in front of it the role is %s", place.Name, role)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package transform
 import (
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -38,14 +37,13 @@ type Record struct {
 }
 
 // save records the block of that name in the model's metadata.
-func (r Record) save(m *onnxgraph.Model, name string) error {
+func (r Record) save(m *onnxgraph.Model, name string) {
 	text, err := json.Marshal(r)
 	if err != nil {
-		return fmt.Errorf("recording block %q: %w", name, err)
+		panic("transform: " + err.Error()) // a record holds nothing but text, numbers and a bool
 	}
 	m.SetMetadata(versionKey, recordVersion)
 	m.SetMetadata(blockPrefix+name, string(text))
-	return nil
 }
 
 // forget removes the records of blocks, and the version if these were the last records.

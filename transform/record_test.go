@@ -171,13 +171,49 @@ func TestConvertTwice(t *testing.T) {
 
 // TestMergeKeepsWhatIsUsed does not merge a block whose inside is used elsewhere, nor one with a ReLU.
 func TestMergeKeepsWhatIsUsed(t *testing.T) {
-	for reason, m := range map[string]*onnxgraph.Model{
-		"ReLU":           converted(t, convcases.Cases[0], transform.Options{Pointwise: transform.Random, Between: transform.ReLU}),
-		"used elsewhere": converted(t, convcases.Cases[0], transform.Options{}),
-	} {
-		if reason == "used elsewhere" {
-			m.Graph.AddOutput(m.Graph.Nodes()[0].Output(0), onnxgraph.Float32, nil)
+	norms := transform.Options{Between: transform.BatchNorm}
+	read := func(m *onnxgraph.Model, node int) *onnxgraph.Model {
+		m.Graph.AddOutput(m.Graph.AddNode("Relu", []*onnxgraph.Value{m.Graph.Nodes()[node].Output(0)}).Output(0), onnxgraph.Float32, nil)
+		return m
+	}
+	output := func(m *onnxgraph.Model, node int) *onnxgraph.Model {
+		m.Graph.AddOutput(m.Graph.Nodes()[node].Output(0), onnxgraph.Float32, nil)
+		return m
+	}
+	other := func(name string, count int64) *onnxgraph.Model {
+		m := converted(t, cases("bias"), norms)
+		v := m.Graph.Value(name)
+		for _, u := range v.Uses() {
+			u.Node.SetInput(u.Index, m.Graph.AddConstant("other", convcases.Draw(onnxgraph.Float32, 1, count)))
 		}
+		return m
+	}
+	several := func(count int64) *onnxgraph.Model { // of all parameters of the normalisation
+		m := converted(t, cases("bias"), norms)
+		for i := 1; i <= 4; i++ {
+			ones := onnxgraph.NewTensor([]int64{count}, slices.Repeat([]float32{1}, int(count)))
+			m.Graph.Nodes()[1].SetInput(i, m.Graph.AddConstant("other", ones))
+		}
+		return m
+	}
+	shifted := other("conv.norm.shift", 4)
+	three := shifted.Graph.AddConstant("three", convcases.Draw(onnxgraph.Float32, 1, 3))
+	shifted.Graph.Nodes()[2].SetInput(2, shifted.Graph.AddNode("Identity", []*onnxgraph.Value{three}).Output(0)) // or it is not loaded
+	for _, c := range []struct {
+		reason string
+		m      *onnxgraph.Model
+	}{
+		{"ReLU", converted(t, convcases.Cases[0], transform.Options{Pointwise: transform.Random, Between: transform.ReLU})},
+		{`"conv/bank_output", inside of it, is used elsewhere`, output(converted(t, convcases.Cases[0], transform.Options{}), 0)},
+		{`"conv/bank_output", inside of it, is used elsewhere`, read(converted(t, convcases.Cases[0], norms), 0)},
+		{`"conv/norm_output", inside of it, is used elsewhere`, output(converted(t, convcases.Cases[0], norms), 1)},
+		{`"conv/norm_output", inside of it, is used elsewhere`, read(converted(t, convcases.Cases[0], norms), 1)},
+		{"its input 3 has 5 numbers, input 1 has 4", other("conv.norm.mean", 5)},
+		{"it has 5 channels, the bank 4 filters", several(5)},
+		{"the bias has 3 numbers for 4 filters", shifted},
+	} {
+		reason, m := c.reason, c.m
+		m.Graph.Prune()
 		outcomes, err := transform.Merge(m)
 		if err != nil || outcomes[0].Status != transform.Skipped || !strings.Contains(outcomes[0].Reason, reason) {
 			t.Errorf("want skipped for %s, got %+v, %v", reason, outcomes, err)
@@ -196,6 +232,7 @@ func TestBlocksAmongOtherReaders(t *testing.T) {
 		operator string
 		index    int // of the input that reads it
 	}{
+		{"a convolution without an output", "none", 1},
 		{"another operator", "Exp", 0}, {"a convolution's weight", "Conv", 1}, {"a convolution's input", "Conv", 0}, {"a convolution's bias", "Conv", 2},
 	} {
 		for _, shared := range []string{"conv.bank", "conv/bank_output", "conv/norm_output"} {
@@ -214,7 +251,12 @@ func TestBlocksAmongOtherReaders(t *testing.T) {
 			inputs[c.index] = v
 			other := g.AddNode(c.operator, inputs)
 			g.Insert(g.Nodes()[0], other)
-			g.AddOutput(other.Output(0), onnxgraph.Float32, nil)
+			if c.operator == "none" {
+				other.SetOpType("Conv")
+				other.RemoveOutput(0)
+			} else {
+				g.AddOutput(other.Output(0), onnxgraph.Float32, nil)
+			}
 			for _, u := range own {
 				u.Node.SetInput(u.Index, v)
 			}

@@ -68,9 +68,9 @@ func shareBlocks(candidates []*candidate) {
 	}
 }
 
-// fits reports whether c can be one more place of a block.
+// fits reports whether c can be one more place of a block. Of filters of one kernel, the block's has one extent, too.
 func (c *candidate) fits(first *candidate) bool {
-	return first.groups == c.groups && slices.Equal(first.kernel, c.kernel) && slices.Equal(first.begin, c.begin) &&
+	return first.groups == c.groups &&
 		origin{first.conv.weight, first.conv.filters}.equals(origin{c.conv.weight, c.conv.filters})
 }
 

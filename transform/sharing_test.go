@@ -333,17 +333,24 @@ func TestSharedNorms(t *testing.T) {
 	orttest.Init(t)
 	for _, row := range []struct {
 		name    string
-		second  uint64 // seed of the second normalisation
-		biases  bool   // of their own
+		other   []uint64 // which parameters the second normalisation has of its own
+		biases  bool     // of their own
 		weights int
-	}{{"one normalisation", 1, false, 1}, {"one normalisation, other biases", 1, true, 2}, {"two normalisations", 5, false, 2}} {
+	}{
+		{"one normalisation", nil, false, 1}, {"one normalisation, other biases", nil, true, 2}, {"two normalisations", []uint64{0, 1, 2, 3}, false, 2},
+		{"another scale", []uint64{0}, false, 2}, {"another shift", []uint64{1}, false, 2}, {"another mean", []uint64{2}, false, 2}, {"another variance", []uint64{3}, false, 2},
+	} {
 		m := cases("bias").Model()
 		g := m.Graph
 		conv := g.Nodes()[0]
-		norm := func(conv *onnxgraph.Node, seed uint64) {
+		norm := func(conv *onnxgraph.Node, other []uint64) {
 			inputs := []*onnxgraph.Value{conv.Output(0)}
 			for i := range uint64(4) {
-				t, _ := convcases.Draw(onnxgraph.Float32, seed+i, 4).Float32s()
+				seed := 1 + i
+				if slices.Contains(other, i) {
+					seed += 4
+				}
+				t, _ := convcases.Draw(onnxgraph.Float32, seed, 4).Float32s()
 				for k := range t {
 					t[k] += 2
 				}
@@ -358,8 +365,8 @@ func TestSharedNorms(t *testing.T) {
 		first := g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), conv.Input(1), conv.Input(2)})
 		second := g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), conv.Input(1), bias})
 		g.RemoveOutputs()
-		norm(first, 1)
-		norm(second, row.second)
+		norm(first, nil)
+		norm(second, row.other)
 		g.Prune()
 		in := map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()}
 		want := outputs(t, m, in)

@@ -11,7 +11,7 @@ import (
 
 // sketch makes a model of lines such as "Conv x w -> y". Of the values that no node makes, x is the input, w… are weights
 // [4, 4, 1, 1], n… vectors of 4 different numbers, r… matrices of these, [1, 4], s… single numbers of many digits, and all others four ones, as exporters
-// merge them, and _ is absent; the output of the last line is that of the model. In "Zeros -> z", a ConstantOfShape makes four.
+// merge them, dims is the shape [4], and _ is absent; the output of the last line is that of the model.
 func sketch(t *testing.T, text string) *onnxgraph.Model {
 	t.Helper()
 	m := onnxgraph.New("sketch", 8, 18)
@@ -22,6 +22,9 @@ func sketch(t *testing.T, text string) *onnxgraph.Model {
 	value := func(name string) *onnxgraph.Value {
 		if v := g.Value(name); v != nil {
 			return v
+		}
+		if name == "dims" {
+			return g.AddConstant(name, onnxgraph.NewTensor([]int64{1}, []int64{4}))
 		}
 		dims, data := []int64{4}, []float32{1, 1, 1, 1}
 		switch name[0] {
@@ -49,10 +52,6 @@ func sketch(t *testing.T, text string) *onnxgraph.Model {
 			inputs = append(inputs, value(name))
 		}
 		switch words[0] {
-		case "Zeros":
-			last = g.AddNode("ConstantOfShape", []*onnxgraph.Value{g.AddConstant("dims", onnxgraph.NewTensor([]int64{1}, []int64{4}))}).Output(0)
-		case "Row": // of a matrix, turned into a vector
-			last = g.AddNode("Reshape", []*onnxgraph.Value{inputs[0], g.AddConstant("dims", onnxgraph.NewTensor([]int64{1}, []int64{4}))}).Output(0)
 		case "Half": // as a number of 16 bits
 			last = g.AddNode("Cast", inputs, onnxgraph.Int("to", int64(onnxgraph.Float16))).Output(0)
 		default:
@@ -239,27 +238,27 @@ func TestTies(t *testing.T) {
 			Clip f _ s -> h
 			Conv h w1 -> j`, nil},
 		"zeros that nodes make": {`
-			Zeros -> z
+			ConstantOfShape dims -> z
 			Conv x w1 -> a
 			BatchNormalization a g z z v -> c
 			Conv c w2 -> d
 			BatchNormalization d g z z v -> e`,
 			[]transform.Separated{{"g", 2}, {"v", 2}, {"z", 4}}},
 		"weights that nodes make": {`
-			Zeros -> z
+			ConstantOfShape dims -> z
 			Conv x w1 -> a
 			PRelu a z -> c
 			Conv c w2 -> d
 			PRelu d z -> e`, nil},
 		"biases that nodes bring into form": {`
-			Row r -> b1
+			Reshape r dims -> b1
 			Conv x w1 b1 -> a
-			Row r -> b2
+			Reshape r dims -> b2
 			Conv a w1 b2 -> c`, nil},
 		"biases of two layers that nodes bring into form": {`
-			Row r -> b1
+			Reshape r dims -> b1
 			Conv x w1 b1 -> a
-			Row r -> b2
+			Reshape r dims -> b2
 			Conv a w2 b2 -> c`, nil},
 		"scales computed by one node": {`
 			Exp g -> h

@@ -123,6 +123,9 @@ var weights = []struct {
 		return chain(g, nil, step{"ConstantOfShape", []int64{4, 3, 3, 3}, nil})
 	}, ""},
 
+	{"text", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		return chain(g, nil, step{"Constant", nil, []onnxgraph.Attribute{onnxgraph.Str("value_string", "text")}})
+	}, "holds no numbers"},
 	{"computed from constants", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Tanh", nil, nil})
 	}, `is computed by Tanh "Tanh" from constants: export the model with constant folding`},
