@@ -113,10 +113,7 @@ func identityParameters(owner *onnxgraph.Graph, name string, dtype onnxgraph.DTy
 		name string
 		fill float64
 	}{{"scale", math.Sqrt(1 + normEpsilon)}, {"shift", 0}, {"mean", 0}, {"var", 1}} {
-		t, err := onnxgraph.FromFloat64s(dtype, int64s(channels), slices.Repeat([]float64{p.fill}, channels))
-		if err != nil {
-			panic("transform: " + err.Error()) // a weight of the same type was made before
-		}
+		t := floats(dtype, int64s(channels), slices.Repeat([]float64{p.fill}, channels))
 		list = append(list, owner.AddConstant(name+"."+p.name, t))
 	}
 	return list

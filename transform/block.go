@@ -192,8 +192,13 @@ func reader(v *onnxgraph.Value, input int, operator, output string) *onnxgraph.N
 	return found
 }
 
-// findShape checks the tensors' dims against each other and the record.
+// findShape checks the tensors' types, and their dims against each other and the record.
 func (b *Block) findShape() error {
+	for _, v := range []*onnxgraph.Value{b.Bank, b.Pointwise} {
+		if dtype := v.Constant().DType(); !dtype.IsFloat() {
+			return fmt.Errorf("the constant %q is of type %v, not floating-point", v.Name(), dtype)
+		}
+	}
 	bank, pointwise := ints(b.Bank.Constant().Dims()), ints(b.Pointwise.Constant().Dims())
 	fault := fmt.Errorf("a bank of dims %v in %d groups and a pointwise weight of dims %v in %d groups make no block of layout %q and expansion %d",
 		bank, b.BankConv.Int("group", 1), pointwise, b.PointwiseConv.Int("group", 1), b.Record.Layout, b.Record.Expansion)

@@ -93,9 +93,7 @@ func (c *candidate) makeBest(o Options, q leastSquares) error {
 	if condition > 0 {
 		c.row.Condition = &condition
 	}
-	if c.pointwise, err = onnxgraph.FromFloat64s(c.conv.filters.DType(), int64s(c.pointwiseDims()...), p); err != nil {
-		return err
-	}
+	c.pointwise = floats(c.conv.filters.DType(), int64s(c.pointwiseDims()...), p)
 	if p, err = c.pointwise.Float64s(); err != nil {
 		return err
 	}

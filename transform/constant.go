@@ -135,6 +135,15 @@ func numbers(v *onnxgraph.Value) ([]float64, string) {
 	return data, ""
 }
 
+// floats returns a tensor of numbers in a floating-point type. It panics if the type is another, or the dims do not fit.
+func floats(dtype onnxgraph.DType, dims []int64, data []float64) *onnxgraph.Tensor {
+	t, err := onnxgraph.FromFloat64s(dtype, dims, data)
+	if err != nil {
+		panic("transform: " + err.Error())
+	}
+	return t
+}
+
 // setInput makes input i of n a constant that holds data. Other readers of what n read there keep it as it was. The constant
 // is where the old one was or, for a new bias, where the weight is: what shares the weight can share it, too.
 func setInput(n *onnxgraph.Node, i int, t *onnxgraph.Tensor, hint string) {

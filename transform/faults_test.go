@@ -2,6 +2,7 @@ package transform_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"os"
@@ -373,6 +374,25 @@ func TestCalibratedBound(t *testing.T) {
 		if less := chosen.Expansion - 1; less > 0 {
 			if row := convert(transform.Options{Expansion: less}); *row.OutputError <= bound {
 				t.Errorf("bound %v: chose %d, but %d has the error %v", bound, chosen.Expansion, less, *row.OutputError)
+			}
+		}
+	}
+}
+
+// TestIntegersInBlock has each pass read a block whose bank or 1×1 weight another tool has made integers: it says so.
+func TestIntegersInBlock(t *testing.T) {
+	for name, pass := range passes {
+		for _, constant := range []string{"conv.bank", "conv.pointwise"} {
+			m := converted(t, cases("bias"), transform.Options{})
+			v := m.Graph.Value(constant)
+			v.SetConstant(onnxgraph.NewTensor(v.Constant().Dims(), make([]int32, v.Constant().Len())))
+			want := fmt.Sprintf(`block "conv": the constant %q is of type int32, not floating-point`, constant)
+			err := pass(m)
+			if name == "ReplaceHead" { // which refuses a network without a row of numbers for each image
+				continue
+			}
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s, %s: got error %v", name, constant, err)
 			}
 		}
 	}

@@ -175,10 +175,7 @@ func (a affine) fold(n *onnxgraph.Node, layout func(*onnxgraph.Node, []int) (int
 	for c := range b {
 		b[c] = b[c]*a.scale[c] + a.shift[c]
 	}
-	bias, err := onnxgraph.FromFloat64s(t.DType(), int64s(channels), b)
-	if err != nil {
-		return nil, nil, err.Error()
-	}
+	bias = floats(t.DType(), int64s(channels), b)
 	weight = onnxgraph.NewLazyTensor(t.DType(), t.Dims(), func() (*onnxgraph.Tensor, error) { // when the model is saved
 		w, err := t.Float64s()
 		if err != nil {

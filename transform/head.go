@@ -274,17 +274,10 @@ func (h *Head) draw(u onnxgraph.Use, dims []int64, role Role, seed uint64) {
 	if root.IsUsed() {
 		name = old.Name() // exporters merge equal constants, and say with an Identity how each was named
 	}
-	zeros := func(data []float64) *onnxgraph.Tensor {
-		t, err := onnxgraph.FromFloat64s(h.weight.DType(), dims, data)
-		if err != nil {
-			panic("transform: " + err.Error()) // the old weight, of the same type, was read before
-		}
-		return t
-	}
-	count := product(ints(dims))
-	v := g.AddConstant(name, zeros(make([]float64, count)))
+	count, dtype := product(ints(dims)), h.weight.DType()
+	v := g.AddConstant(name, floats(dtype, dims, make([]float64, count)))
 	u.Node.SetInput(u.Index, v)
-	v.SetConstant(zeros(Parameter{Value: v, Role: role, reading: u}.initial(seed)(count)))
+	v.SetConstant(floats(dtype, dims, Parameter{Value: v, Role: role, reading: u}.initial(seed)(count)))
 }
 
 // declare brings what a file says of the shape of a value behind the layer up to date.

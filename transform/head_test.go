@@ -257,6 +257,9 @@ func TestReplaceSigmoidHead(t *testing.T) {
 			last.SetType(onnxgraph.Float32, onnxgraph.Static(2, 1, 1, 5))
 			return b.op("Flatten", last)
 		}, 2, 5), 3, 5, []int64{2, 3}, "Softmax"},
+		{"three of five, nothing declared inside", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
+			return b.op("Flatten", b.op("Sigmoid", b.op("Conv", b.op("GlobalAveragePool", x), b.constant("fc.weight", 5, 6, 1, 1), b.constant("fc.bias", 5))))
+		}, 2, 5), 3, 5, []int64{2, 3}, "Softmax"},
 		{"three of five, channels first", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
 			last := b.op("Sigmoid", b.op("Conv", b.op("GlobalAveragePool", x), b.constant("fc.weight", 5, 6, 1, 1), b.constant("fc.bias", 5)))
 			last.SetType(onnxgraph.Float32, onnxgraph.Static(2, 5, 1, 1))

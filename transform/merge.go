@@ -169,8 +169,8 @@ func (b *merger) fold(norm *onnxgraph.Node) (a affine, reason string, err error)
 		return a, "", err
 	}
 	b.shape.eachWeight(func(i, out, filter int) { bias[out] += p[i] * a.shift[filter] })
-	b.bias, err = onnxgraph.FromFloat64s(b.Pointwise.Constant().DType(), int64s(len(bias)), bias)
-	return a, "", err
+	b.bias = floats(b.Pointwise.Constant().DType(), int64s(len(bias)), bias)
+	return a, "", nil
 }
 
 // apply puts the convolution into the model, in place of the 1×1 convolution. It takes the weight and, if it is the same,
