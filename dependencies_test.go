@@ -48,7 +48,7 @@ func TestModelsNeedNoCgo(t *testing.T) {
 	}{
 		{[]string{"./onnxgraph/...", "./transform/...", "./runtime/dataset/...", "./runtime/secondopinion/...", "./cmd/rcfreeze-second-opinion"}, nil},
 		{[]string{"-test", "./onnxgraph/..."}, nil},
-		{[]string{"./runtime/ort"}, []string{wrapper, module + "runtime/ort"}}, // so that the list is seen to find some
+		{[]string{"./runtime/ort"}, []string{wrapper, module + "/runtime/ort"}}, // so that the list is seen to find some
 	} {
 		if got := dependencies(t, append([]string{"-f", withC}, c.packages...)...); !slices.Equal(got, c.want) {
 			t.Errorf("%v: cgo is in %q, want %q", c.packages, got, c.want)

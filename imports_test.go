@@ -15,15 +15,19 @@ import (
 	"testing/fstest"
 )
 
-const module = "github.com/rcfreeze/rcfreeze/"
+const module = "github.com/rcfreeze/rcfreeze"
 
-// mayImport has a row for each room, a top folder with Go code: the rooms that its packages may import, which
+// root is the room of package rcfreeze, at the top.
+const root = "."
+
+// mayImport has a row for each room, the top or a folder there with Go code: the rooms that its packages may import, which
 // are never above its own. Tests may import any.
 var mayImport = map[string][]string{
 	"onnxgraph": {"onnxgraph"},
 	"transform": {"onnxgraph", "transform"},
 	"runtime":   {"onnxgraph", "transform", "runtime"},
-	"cmd":       {"onnxgraph", "transform", "runtime", "cmd"},
+	root:        {"onnxgraph", "transform", "runtime", "internal"},
+	"cmd":       {"onnxgraph", "transform", "runtime", "internal", root, "cmd"},
 	"bench":     {"onnxgraph", "transform", "runtime"},
 	"internal":  {"internal"},
 }
@@ -46,25 +50,31 @@ func TestUpwardImportsAreFound(t *testing.T) {
 		return &fstest.MapFile{Data: []byte("package p\nimport _ \"" + imported + "\"\n")}
 	}
 	faults, imports, err := upwardImports(fstest.MapFS{
-		"onnxgraph/a.go":        file(module + "transform/opset"),
-		"transform/opset/a.go":  file(module + "onnxgraph"),
-		"transform/b.go":        file(module + "runtime/ort"),
-		"transform/b_test.go":   file(module + "runtime/ort"),
-		"runtime/c.go":          file(module + "cmd/rcfreeze"),
+		"onnxgraph/a.go":        file(module + "/transform/opset"),
+		"transform/opset/a.go":  file(module + "/onnxgraph"),
+		"transform/b.go":        file(module + "/runtime/ort"),
+		"transform/b_test.go":   file(module + "/runtime/ort"),
+		"runtime/c.go":          file(module + "/cmd/rcfreeze"),
 		"common/d.go":           file("fmt"),
-		"runtime/testdata/e.go": file(module + "cmd/rcfreeze"),
+		"e.go":                  file(module + "/runtime/ort"),
+		"runtime/f.go":          file(module),
+		"cmd/g.go":              file(module),
+		"h.go":                  file(module + "/cmd/rcfreeze"),
+		"runtime/testdata/e.go": file(module + "/cmd/rcfreeze"),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
 		"common/d.go: common is no room",
+		"h.go: . may not import cmd/rcfreeze",
 		"onnxgraph/a.go: onnxgraph may not import transform/opset",
 		"runtime/c.go: runtime may not import cmd/rcfreeze",
+		"runtime/f.go: runtime may not import .",
 		"transform/b.go: transform may not import runtime/ort",
 	}
-	if !slices.Equal(faults, want) || imports != 4 {
-		t.Errorf("found %q in %d imports, want %q in 4", faults, imports, want)
+	if !slices.Equal(faults, want) || imports != 8 {
+		t.Errorf("found %q in %d imports, want %q in 8", faults, imports, want)
 	}
 }
 
@@ -81,7 +91,7 @@ func upwardImports(tree fs.FS) (faults []string, imports int, err error) {
 		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
 			return nil
 		}
-		room, _, _ := strings.Cut(name, "/")
+		room := roomOf(path.Dir(name))
 		allowed, known := mayImport[room]
 		if !known {
 			faults = append(faults, fmt.Sprintf("%s: %s is no room", name, room))
@@ -92,13 +102,19 @@ func upwardImports(tree fs.FS) (faults []string, imports int, err error) {
 		}
 		for _, imported := range ours {
 			imports++
-			if other, _, _ := strings.Cut(imported, "/"); known && !slices.Contains(allowed, other) {
+			if known && !slices.Contains(allowed, roomOf(imported)) {
 				faults = append(faults, fmt.Sprintf("%s: %s may not import %s", name, room, imported))
 			}
 		}
 		return nil
 	})
 	return faults, imports, err
+}
+
+// roomOf returns the room of a folder, of a path from the top.
+func roomOf(folder string) string {
+	room, _, _ := strings.Cut(folder, "/")
+	return room
 }
 
 // importsOfOurs returns the packages of this module that a file imports, by their folders.
@@ -117,7 +133,9 @@ func importsOfOurs(tree fs.FS, name string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if folder, ok := strings.CutPrefix(imported, module); ok {
+		if imported == module {
+			ours = append(ours, root)
+		} else if folder, ok := strings.CutPrefix(imported, module+"/"); ok {
 			ours = append(ours, folder)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/secondopiniontest"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
@@ -16,15 +17,15 @@ import (
 
 func TestNewInspectConvert(t *testing.T) {
 	workshop(t)
-	made := succeedJSON[newResult](t, "new", "cifar-resnet", "-o", "net.onnx", "--depth", "8", "--width", "2", "--classes", "3", "--input", "1x12x12", "--seed", "5")
-	plan := succeedJSON[inspectResult](t, "inspect", "net.onnx", "-E", "3")
+	made := succeedJSON[rcfreeze.Built](t, "new", "cifar-resnet", "-o", "net.onnx", "--depth", "8", "--width", "2", "--classes", "3", "--input", "1x12x12", "--seed", "5")
+	plan := succeedJSON[rcfreeze.Inspection](t, "inspect", "net.onnx", "-E", "3")
 	if made.Parameters != plan.Parameters || plan.Parameters.Trainable == 0 || len(plan.Blocks) != 0 {
 		t.Errorf("new made %+v, inspect found %+v and %d blocks", made.Parameters, plan.Parameters, len(plan.Blocks))
 	}
 	if want := []string{"batch", "1", "12", "12"}; len(plan.Inputs) != 1 || !slices.Equal(plan.Inputs[0].Shape, want) {
 		t.Errorf("inputs %+v, want one of shape %v", plan.Inputs, want)
 	}
-	converted := succeedJSON[convertResult](t, "convert", "net.onnx", "-o", "blocks.onnx", "-E", "3")
+	converted := succeedJSON[rcfreeze.Converted](t, "convert", "net.onnx", "-o", "blocks.onnx", "-E", "3")
 	spatial := 0
 	for i, c := range plan.Convolutions {
 		if c.Status == transform.Converted {
@@ -41,7 +42,7 @@ func TestNewInspectConvert(t *testing.T) {
 	if want := int64(2 * 1 * 9 * 12 * 12); stem.Before.MACs != want {
 		t.Errorf("the stem takes %d MACs, want %d", stem.Before.MACs, want)
 	}
-	after := succeedJSON[inspectResult](t, "inspect", "blocks.onnx")
+	after := succeedJSON[rcfreeze.Inspection](t, "inspect", "blocks.onnx")
 	if after.Parameters != converted.After || after.Operators["Conv"] != plan.Operators["Conv"]+spatial || len(after.Blocks) != spatial {
 		t.Errorf("convert reports %+v, inspect finds %+v", converted.After, after.Parameters)
 	}
@@ -54,7 +55,7 @@ func TestNewInspectConvert(t *testing.T) {
 
 func TestConvertSelectsAndRedraws(t *testing.T) {
 	workshop(t)
-	r := succeedJSON[convertResult](t, "convert", "model.onnx", "-o", "one.onnx", "--skip", "conv1", "--bank", "orthogonal")
+	r := succeedJSON[rcfreeze.Converted](t, "convert", "model.onnx", "-o", "one.onnx", "--skip", "conv1", "--bank", "orthogonal")
 	if r.Converted != 1 {
 		t.Errorf("converted %d, want the one that was not skipped", r.Converted)
 	}
@@ -78,7 +79,7 @@ func TestExport(t *testing.T) {
 	workshop(t)
 	succeed(t, "new", "cifar-resnet", "-o", "net.onnx", "--depth", "8", "--width", "2", "--classes", "3", "--input", "1x12x12")
 	succeed(t, "convert", "net.onnx", "-o", "blocks.onnx", "-E", "2")
-	r := succeedJSON[exportResult](t, "export", "blocks.onnx", "-o", "deploy.onnx", "--source", "net.onnx", "--time", "--time-runs", "2", "--second-opinion")
+	r := succeedJSON[rcfreeze.Exported](t, "export", "blocks.onnx", "-o", "deploy.onnx", "--source", "net.onnx", "--time", "--time-runs", "2", "--second-opinion")
 	for _, o := range slices.Concat(r.Merged, r.Folded) {
 		if o.Status == transform.Skipped {
 			t.Errorf("%s was skipped: %s", o.Node, o.Reason)
@@ -98,12 +99,12 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s was not timed", m.Name)
 		}
 	}
-	a := succeedJSON[evalResult](t, "eval", "blocks.onnx", "--data", "bands")
-	b := succeedJSON[evalResult](t, "eval", "deploy.onnx", "--data", "bands")
+	a := succeedJSON[rcfreeze.Evaluation](t, "eval", "blocks.onnx", "--data", "bands")
+	b := succeedJSON[rcfreeze.Evaluation](t, "eval", "deploy.onnx", "--data", "bands")
 	if math.Abs(a.Loss-b.Loss) > 1e-5 {
 		t.Errorf("the loss is %v with blocks, %v exported", a.Loss, b.Loss)
 	}
-	kept := succeedJSON[exportResult](t, "export", "blocks.onnx", "-o", "kept.onnx", "--fold-batchnorm=false", "--no-verify")
+	kept := succeedJSON[rcfreeze.Exported](t, "export", "blocks.onnx", "-o", "kept.onnx", "--fold-batchnorm=false", "--no-verify")
 	if kept.Differences != nil || kept.Models[1].Operators["BatchNormalization"] != 9 {
 		t.Errorf("without folding and verifying: %+v", kept)
 	}
@@ -116,7 +117,7 @@ func TestExportBatch(t *testing.T) {
 	for _, batch := range []string{"4", "1", "dynamic"} {
 		succeed(t, "export", "net.onnx", "-o", "net.onnx", "--batch", batch)
 		want := strings.Replace(batch, "dynamic", "batch", 1)
-		r := succeedJSON[inspectResult](t, "inspect", "net.onnx")
+		r := succeedJSON[rcfreeze.Inspection](t, "inspect", "net.onnx")
 		if r.Inputs[0].Shape[0] != want || r.Outputs[0].Shape[0] != want {
 			t.Errorf("--batch %s: inputs %+v, outputs %+v", batch, r.Inputs, r.Outputs)
 		}
@@ -126,7 +127,7 @@ func TestExportBatch(t *testing.T) {
 func TestCompare(t *testing.T) {
 	workshop(t)
 	args := append([]string{"compare", "model.onnx", "-o", "report", "--variants", "baseline,frozen", "-E", "1,2", "--seeds", "3,4", "--epsilon", "1/255"}, quick...)
-	r := succeedJSON[compareResult](t, args...)
+	r := succeedJSON[rcfreeze.Comparison](t, args...)
 	if len(r.Runs) != 6 || len(r.Summary) != 3 {
 		t.Fatalf("%d runs, %d summaries, want 6 and 3", len(r.Runs), len(r.Summary))
 	}
@@ -137,7 +138,7 @@ func TestCompare(t *testing.T) {
 	if lines := strings.Count(string(read(t, filepath.Join("report", "comparison.csv"))), "\n"); lines != 7 {
 		t.Errorf("comparison.csv has %d lines, want a header and 6", lines)
 	}
-	again := succeedJSON[compareResult](t, append(args, "--resume")...)
+	again := succeedJSON[rcfreeze.Comparison](t, append(args, "--resume")...)
 	if again.Runs[5].Seconds != r.Runs[5].Seconds {
 		t.Error("--resume trained a finished run again")
 	}

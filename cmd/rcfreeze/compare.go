@@ -5,14 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"time"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/compare"
-	"github.com/rcfreeze/rcfreeze/runtime/dataset"
-	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/spf13/cobra"
 )
@@ -20,36 +14,19 @@ import (
 // compareCommand trains variants of a model side by side.
 type compareCommand struct {
 	*printer
-	folder     string
+	options    rcfreeze.CompareOptions
 	variants   []string
-	expansions []int
 	seeds      []uint
 	data       dataFlags
-	logits     logitsFlag
 	recipe     recipeFlags
-	head       headFlags
 	conversion conversionFlags
 	runtime    runtimeFlags
-	reinit     bool
-	resume     bool
-	saving     time.Duration
 	epsilon    fraction
-}
-
-// compareResult is what compare prints as JSON.
-type compareResult struct {
-	Model  string `json:"model"`
-	Folder string `json:"output"`
-	measuredOn
-	Recipe    train.Recipe      `json:"recipe"`
-	Normalize normalization     `json:"normalize"`
-	Epsilon   float64           `json:"epsilon,omitempty"`
-	Summary   []compare.Summary `json:"summary"`
-	Runs      []compare.Row     `json:"runs"`
 }
 
 func newCompare(p *printer) *cobra.Command {
 	c := compareCommand{printer: p}
+	o := &c.options
 	cmd := &cobra.Command{
 		Use:   "compare MODEL --data PATH -o FOLDER",
 		Short: "Train and measure variants of a model side by side",
@@ -66,130 +43,52 @@ rcfreeze compare model.onnx -o sizes --data images --variants frozen -E 1,4 --se
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&c.folder, "output", "o", "", "folder for the table, and for the model and the checkpoints of each run")
+	flags.StringVarP(&o.Folder, "output", "o", "", "folder for the table, and for the model and the checkpoints of each run")
 	cmd.MarkFlagRequired("output")
 	flags.StringSliceVar(&c.variants, "variants", []string{"baseline", "frozen", "learned"}, "what to compare, of "+variantList())
-	flags.IntSliceVarP(&c.expansions, "expansions", "E", []int{1}, "for variants with frozen blocks, the expansions to compare (see convert --expansion), such as 1,8,64")
+	flags.IntSliceVarP(&o.Expansions, "expansions", "E", []int{1}, "for variants with frozen blocks, the expansions to compare (see convert --expansion), such as 1,8,64")
 	flags.UintSliceVar(&c.seeds, "seeds", []uint{0}, "train each of them once with each of these seeds, such as 0,1,2,3 (default 0)")
 	c.data.add(cmd)
-	c.logits.add(cmd.Flags())
+	addLogits(flags, &o.Logits)
 	c.recipe.add(flags)
-	c.head.add(flags)
+	addNumClasses(flags, &o.NumClasses)
 	c.conversion.addKind(flags)
 	c.runtime.add(flags)
-	flags.BoolVar(&c.reinit, "reinit", false, "train from scratch: first set everything that trains to new random values")
-	flags.BoolVar(&c.resume, "resume", false, "continue the comparison in the folder: keep its finished runs, also in the table, and continue one that was stopped")
-	addSaveEvery(flags, &c.saving)
+	flags.BoolVar(&o.Reinit, "reinit", false, "train from scratch: first set everything that trains to new random values")
+	flags.BoolVar(&o.Resume, "resume", false, "continue the comparison in the folder: keep its finished runs, also in the table, and continue one that was stopped")
+	addSaveEvery(flags, &o.SaveEvery)
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
 }
 
 func (c *compareCommand) run(ctx context.Context, path string) error {
-	if err := usage(c.data.check(), c.recipe.check(), c.head.check(), c.conversion.options.Validate(), c.check()); err != nil {
-		return err
+	o := c.options
+	o.Blocks, o.Settings, o.Epsilon = c.conversion.options, c.recipe.settings(), float64(c.epsilon)
+	o.Runtime, o.Reporter = c.runtime.options, c.reporter()
+	for _, v := range c.variants {
+		o.Variants = append(o.Variants, transform.Variant(v))
 	}
-	if err := compare.Check(c.folder); err != nil {
+	for _, s := range c.seeds {
+		o.Seeds = append(o.Seeds, uint64(s))
+	}
+	err := errors.Join(settleSaveEvery(&o.SaveEvery), c.data.settle(&o.Data))
+	if err := errors.Join(err, o.Validate()); err != nil {
 		return err
 	}
 	m, err := c.load(path)
 	if err != nil {
 		return err
 	}
-	if _, err := chooseVariant(m, transform.Baseline); err != nil {
-		return err
-	}
-	if err := c.logits.apply(m); err != nil {
-		return err
-	}
-	if err := c.head.apply(c.printer, m, 0); err != nil {
-		return err
-	}
-	c.untie(m)
-	plan, err := c.plan(ctx, m)
+	r, err := rcfreeze.Compare(ctx, m, o)
 	if err != nil {
 		return err
-	}
-	if err := c.tellLeftOut(m, plan.Recipe); err != nil {
-		return err
-	}
-	rows, err := plan.Do(ctx)
-	if err != nil {
-		if len(rows) > 0 {
-			err = fmt.Errorf("%w; %d finished runs are in %s: --resume keeps them", err, len(rows), c.folder)
-		}
-		return withTrainFrom(err, m, transform.Baseline)
-	}
-	r := compareResult{
-		Model: m.Path(), Folder: c.folder, measuredOn: c.data.measuredOn(plan.Test, plan.Train), Recipe: plan.Recipe, Normalize: normalization(plan.Normalize),
-		Epsilon: plan.Epsilon, Summary: compare.Summarize(rows), Runs: rows,
 	}
 	return c.result(r, func() { c.print(r) })
 }
 
-// check says what is wrong with the flags that only compare has.
-func (c *compareCommand) check() error {
-	faults := []error{checkSaveEvery(c.saving)}
-	for _, v := range c.variants {
-		faults = append(faults, transform.Variant(v).Validate())
-	}
-	return errors.Join(faults...)
-}
-
-// plan gathers all that a comparison needs.
-func (c *compareCommand) plan(ctx context.Context, m *onnxgraph.Model) (*compare.Plan, error) {
-	plan := &compare.Plan{
-		Model: m, Expansions: c.expansions, Convert: c.conversion.options, Reinit: c.reinit, Workers: c.asMany("--workers", c.data.workers),
-		Epsilon: float64(c.epsilon), Folder: c.folder, Resume: c.resume, Classes: c.head.classes,
-		SaveEvery: c.saving, Warned: func(line string) { c.say("%s", line) },
-	}
-	for _, v := range c.variants {
-		plan.Variants = append(plan.Variants, transform.Variant(v))
-	}
-	for _, s := range c.seeds {
-		plan.Seeds = append(plan.Seeds, uint64(s))
-	}
-	plan.Convert.Memory = ort.FreeMemory()
-	var err error
-	if plan.Session, err = c.runtime.start(c.printer); err != nil {
-		return nil, err
-	}
-	if err := checkAttack(m, c.epsilon); err != nil {
-		return nil, err
-	}
-	splits, err := c.data.forTraining(c.printer, m)
-	if err != nil {
-		return nil, err
-	}
-	plan.Train, plan.Choose, plan.Test = splits.train, splits.choose, splits.test
-	if plan.Normalize, err = c.data.normalization(ctx, c.printer, m, func() (*dataset.Dataset, error) { return plan.Train, nil }); err != nil {
-		return nil, err
-	}
-	scratch := c.fromScratch(plan)
-	if plan.Recipe, plan.Augment, err = c.recipe.settle(c.printer, plan.Train.Format, plan.Train.Len(), scratch, c.head.classes > 0); err != nil {
-		return nil, err
-	}
-	c.settings(plan.Recipe, scratch, plan.Train, plan.Session)
-	w := &watcher{progress: c.progress(), batchSize: plan.Recipe.BatchSize, epochs: plan.Recipe.Epochs, measures: plan.Choose.Split, classes: len(plan.Train.Classes)}
-	plan.Describe = func(trained *onnxgraph.Model) error { return describe(trained, plan.Normalize, plan.Train.Classes) }
-	plan.Kept = func(runs int) { c.say("kept: %d finished runs of %s", runs, c.folder) }
-	plan.Started = func(name string, number, total int) {
-		w.clear()
-		c.say("run %d/%d: %s", number, total, name)
-	}
-	plan.Outlined = func(o train.Outline) { c.outline(o, c.verbose) }
-	plan.Begun, plan.Progress, plan.Measuring, plan.Measured, plan.Recalibrating = w.begun, w.step, w.measuring, w.measured, w.recalibrating
-	return plan, nil
-}
-
-// fromScratch reports whether all runs have the settings for training from scratch: if some start with random weights. Blocks
-// count even if none are asked for this time: a comparison may get more variants later.
-func (c *compareCommand) fromScratch(plan *compare.Plan) bool {
-	return c.reinit || plan.Convert.Pointwise == transform.Random || slices.Contains(plan.Variants, transform.FrozenBaseline)
-}
-
-func (c *compareCommand) print(r compareResult) {
+func (c *compareCommand) print(r *rcfreeze.Comparison) {
 	header := tableRow{"variant", "trained", "parameters", "deployed", "seeds", "top-1"}
-	hasTop5 := tellsTop5(r.ModelClasses)
+	hasTop5 := rcfreeze.TellsTop5(r.ModelClasses)
 	if hasTop5 {
 		header = append(header, "top-5")
 	}
@@ -215,7 +114,7 @@ func (c *compareCommand) print(r compareResult) {
 		rows = append(rows, append(row, number(fmt.Sprintf("%.1f", s.Seconds))))
 	}
 	c.table(append(header, "seconds per run"), rows)
-	c.facts(append(r.facts(), [2]string{"written", filepath.Join(r.Folder, "comparison.csv")})...)
+	c.facts(append(measuredOnFacts(r.MeasuredOn), [2]string{"written", filepath.Join(r.Folder, "comparison.csv")})...)
 }
 
 // spread writes a mean share with its standard deviation over seeds, if there are several.

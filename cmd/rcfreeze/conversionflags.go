@@ -37,7 +37,7 @@ func (f *conversionFlags) settle() error {
 		if !(o.MaxError > 0 && o.MaxError < 1) {
 			return fmt.Errorf("--expansion auto: needs a --max-error above 0 and below 1, got %v", o.MaxError)
 		}
-		return o.Validate()
+		return nil
 	}
 	if o.MaxError != 0 {
 		return fmt.Errorf("--max-error %v: chooses expansions, which --expansion %s fixes: give --expansion auto", o.MaxError, f.expansion)
@@ -46,7 +46,7 @@ func (f *conversionFlags) settle() error {
 	if o.Expansion, err = strconv.Atoi(f.expansion); err != nil {
 		return fmt.Errorf("--expansion %q: give a number, or auto", f.expansion)
 	}
-	return o.Validate()
+	return nil
 }
 
 // addKind adds all flags but those in which the runs of a comparison differ.

@@ -1,67 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
 )
-
-// TestTellConversions warns of blocks that lose much, and of those that train more than their source.
-func TestTellConversions(t *testing.T) {
-	row := func(before, after int64, expansion int, relative, output float64) transform.Conversion {
-		c := transform.Conversion{Outcome: transform.Outcome{Status: transform.Converted}, Out: 4, Expansion: expansion}
-		c.Before.Trainable, c.After.Trainable = before, after
-		if relative >= 0 {
-			c.Error = &relative
-		}
-		if output >= 0 {
-			c.OutputError = &output
-		}
-		return c
-	}
-	shared := row(0, 0, 4, 0.9, -1)
-	shared.SharedWith = "conv"
-	skipped := transform.Conversion{Outcome: transform.Outcome{Status: transform.Skipped}}
-	noted := row(10, 5, 1, 0, -1)
-	noted.Note = "sinusoids"
-	for name, c := range map[string]struct {
-		rows   []transform.Conversion
-		counts bool
-		want   []string // of each line
-	}{
-		"nothing":                    {nil, true, []string{"no convolution"}},
-		"good":                       {[]transform.Conversion{row(10, 5, 1, 0.5, -1), skipped}, true, nil},
-		"random":                     {[]transform.Conversion{row(10, 5, 1, -1, -1)}, true, nil},
-		"large errors of weights":    {[]transform.Conversion{row(10, 5, 1, 0.51, -1), row(10, 5, 1, 0.1, -1), skipped}, true, []string{"relative error is large, above 0.5, in 1 of 2"}},
-		"a place of the same block":  {[]transform.Conversion{row(10, 5, 1, 0.9, -1), shared}, true, []string{"in 1 of 1"}},
-		"the output's error counts":  {[]transform.Conversion{row(10, 5, 1, 0.9, 0.2)}, true, nil},
-		"large errors of outputs":    {[]transform.Conversion{row(10, 5, 1, 0.2, 0.9)}, true, []string{"output error is large"}},
-		"errors that do not count":   {[]transform.Conversion{row(10, 5, 1, 0.9, -1)}, false, nil},
-		"growing":                    {[]transform.Conversion{row(10, 5, 4, 0, -1), row(1000, 2500, 4, 0, -1)}, true, []string{"in 1 of 2 frozen blocks than in the convolutions that they replace, 2,500 instead of 1,000: a smaller -E"}},
-		"growing without expansion":  {[]transform.Conversion{row(10, 11, 1, 0, -1)}, true, []string{"--layout depthwise"}},
-		"both, and fixed on purpose": {[]transform.Conversion{noted, row(10, 11, 1, 0.8, -1)}, true, []string{"--max-error", "more parameters", "on purpose"}},
-	} {
-		var talk bytes.Buffer
-		p := printer{stderr: &talk}
-		p.tellConversions(c.rows, c.counts)
-		lines := strings.Split(strings.TrimSuffix(talk.String(), "\n"), "\n")
-		if talk.Len() == 0 {
-			lines = nil
-		}
-		if len(lines) != len(c.want) {
-			t.Errorf("%s: says %q, want %d lines", name, lines, len(c.want))
-			continue
-		}
-		for i, want := range c.want {
-			if !strings.Contains(lines[i], want) {
-				t.Errorf("%s: says %q, want %q", name, lines[i], want)
-			}
-		}
-	}
-}
 
 // TestNoConvolution says in plain words that there is nothing to convert.
 func TestNoConvolution(t *testing.T) {

@@ -7,21 +7,6 @@ import (
 	"testing"
 )
 
-func TestAtMost(t *testing.T) {
-	for _, c := range []struct{ asked, cores, want int }{{0, 4, 0}, {1, 4, 1}, {4, 4, 4}, {5, 4, 4}, {100_000, 1, 1}} {
-		var talk strings.Builder
-		p := &printer{stderr: &talk}
-		got := p.atMost("--threads", c.asked, c.cores)
-		said := ""
-		if c.want != c.asked {
-			said = fmt.Sprintf("--threads is %d instead of %d: this process may use no more cores\n", c.want, c.asked)
-		}
-		if got != c.want || talk.String() != said {
-			t.Errorf("%d of %d cores: got %d and said %q", c.asked, c.cores, got, talk.String())
-		}
-	}
-}
-
 // TestManyThreads asks every command for more threads and readers than there are cores.
 func TestManyThreads(t *testing.T) {
 	workshop(t)
@@ -35,7 +20,7 @@ func TestManyThreads(t *testing.T) {
 		{"predict model.onnx folders --normalize none", true},
 		{"train model.onnx -o a.onnx --data bands --epochs 1 -b 8", true},
 		{"compare model.onnx -o runs --data bands --epochs 1 -b 8 --variants baseline", true},
-		{"calibrate net.onnx -o b.onnx --data bands -b 8", true},
+		{"recalibrate net.onnx -o b.onnx --data bands -b 8", true},
 		{"convert model.onnx -o c.onnx --pointwise calibrate --data bands -E 1", true},
 		{"export model.onnx -o d.onnx", false},
 	} {

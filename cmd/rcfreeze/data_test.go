@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 )
 
@@ -52,9 +51,9 @@ func writeBandFolders(t *testing.T, root string) {
 func TestSplitsOfTraining(t *testing.T) {
 	workshop(t)
 	writeBandFolders(t, "images")
-	r := succeedJSON[trainResult](t, trainArgs("model.onnx", "tuned.onnx", "--data", "images", "--keep", "best", "--epochs", "8", "--lr", "0.1")...)
-	if want := (measuredOn{Data: "images", Split: dataset.Test, Images: 21, Classes: 3, ModelClasses: 3}); r.measuredOn != want {
-		t.Errorf("measured on %+v, want %+v", r.measuredOn, want)
+	r := succeedJSON[rcfreeze.Trained](t, trainArgs("model.onnx", "tuned.onnx", "--data", "images", "--keep", "best", "--epochs", "8", "--lr", "0.1")...)
+	if want := (rcfreeze.MeasuredOn{Data: "images", Split: dataset.Test, Images: 21, Classes: 3, ModelClasses: 3}); r.MeasuredOn != want {
+		t.Errorf("measured on %+v, want %+v", r.MeasuredOn, want)
 	}
 	if r.HistorySplit != dataset.Val {
 		t.Errorf("the history is of %s, want val", r.HistorySplit)
@@ -67,11 +66,11 @@ func TestSplitsOfTraining(t *testing.T) {
 	for _, row := range r.History {
 		best = max(best, row.TestTop1)
 	}
-	chosen := succeedJSON[evalResult](t, "eval", "tuned.onnx", "--data", "images", "--split", "val")
+	chosen := succeedJSON[rcfreeze.Evaluation](t, "eval", "tuned.onnx", "--data", "images", "--split", "val")
 	if chosen.Top1 != best || chosen.Split != dataset.Val || chosen.Images != 12 {
 		t.Errorf("the weights kept reach %v on %d images of %s; the best epoch %v", chosen.Top1, chosen.Images, chosen.Split, best)
 	}
-	c := succeedJSON[compareResult](t, "compare", "model.onnx", "-o", "report", "--data", "images", "--variants", "baseline", "--epochs", "8", "--lr", "0.1", "-b", "8", "--weight-decay", "0")
+	c := succeedJSON[rcfreeze.Comparison](t, "compare", "model.onnx", "-o", "report", "--data", "images", "--variants", "baseline", "--epochs", "8", "--lr", "0.1", "-b", "8", "--weight-decay", "0")
 	if c.Split != dataset.Test || c.Runs[0].Samples != 21 || c.Runs[0].Top1 < 0.9 {
 		t.Errorf("compare measured %+v on %s, want the 21 images of test", c.Runs[0], c.Split)
 	}
@@ -94,26 +93,18 @@ func TestTrainingSplits(t *testing.T) {
 		writeBandFolder(t, filepath.Join("held", "train", name), class, 2)
 		writeBandFolder(t, filepath.Join("held", "val", name), class, 2)
 	}
-	m, err := onnxgraph.Load("model.onnx")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string][3]dataset.Split{
-		"bands":  {dataset.Train, dataset.Test, dataset.Test},
-		"images": {dataset.Train, dataset.Val, dataset.Test},
-		"held":   {dataset.Train, dataset.Val, dataset.Val},
-		"flat":   {dataset.All, dataset.All, dataset.All},
+	for path, want := range map[string]struct {
+		choose, test dataset.Split
+		onTraining   bool
+	}{
+		"bands":  {dataset.Test, dataset.Test, false},
+		"images": {dataset.Val, dataset.Test, false},
+		"held":   {dataset.Val, dataset.Val, false},
+		"flat":   {dataset.All, dataset.All, true},
 	} {
-		f := dataFlags{path: path}
-		s, err := f.forTraining(&printer{stderr: io.Discard}, m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := [3]dataset.Split{s.train.Split, s.choose.Split, s.test.Split}; got != want {
-			t.Errorf("%s: %v train, choose and measure, want %v", path, got, want)
-		}
-		if same := s.choose == s.test; same != (want[1] == want[2]) {
-			t.Errorf("%s: what chooses is what measures: %v", path, same)
+		r := succeedJSON[rcfreeze.Trained](t, "train", "model.onnx", "-o", path+".onnx", "--data", path, "--epochs", "1", "-b", "4")
+		if r.HistorySplit != want.choose || r.Split != want.test || r.OnTraining != want.onTraining {
+			t.Errorf("%s: %v chooses, %v measures, on training images: %v; want %+v", path, r.HistorySplit, r.Split, r.OnTraining, want)
 		}
 	}
 	if _, stderr, _ := call("eval", "model.onnx", "--data", "bands", "--split", "val"); !strings.Contains(stderr, "there is no val split: test takes its place") {
@@ -128,14 +119,14 @@ func TestWhatWasMeasured(t *testing.T) {
 		writeBandFolder(t, filepath.Join("flat", name), class, 4)
 		writeBandFolder(t, filepath.Join("held", "val", name), class, 3)
 	}
-	flat := measuredOn{Data: "flat", Split: dataset.All, Images: 12, Classes: 3, ModelClasses: 3}
+	flat := rcfreeze.MeasuredOn{Data: "flat", Split: dataset.All, Images: 12, Classes: 3, ModelClasses: 3}
 	trained := flat
 	trained.OnTraining = true
-	held := measuredOn{Data: "held", Split: dataset.Val, Images: 9, Classes: 3, ModelClasses: 3}
-	bands := measuredOn{Data: "bands", Split: dataset.Train, OnTraining: true, Images: 48, Classes: 3, ModelClasses: 3}
+	held := rcfreeze.MeasuredOn{Data: "held", Split: dataset.Val, Images: 9, Classes: 3, ModelClasses: 3}
+	bands := rcfreeze.MeasuredOn{Data: "bands", Split: dataset.Train, OnTraining: true, Images: 48, Classes: 3, ModelClasses: 3}
 	for _, c := range []struct {
 		args  string
-		want  measuredOn
+		want  rcfreeze.MeasuredOn
 		table string
 	}{
 		{"eval model.onnx --data flat", flat, "12, all of the data set, which has no separate splits\n"},
@@ -151,14 +142,14 @@ func TestWhatWasMeasured(t *testing.T) {
 		}
 		os.RemoveAll("out.run")
 		os.RemoveAll("report")
-		var got measuredOn
+		var got rcfreeze.MeasuredOn
 		switch args[0] {
 		case "eval":
-			got = succeedJSON[evalResult](t, args...).measuredOn
+			got = succeedJSON[rcfreeze.Evaluation](t, args...).MeasuredOn
 		case "train":
-			got = succeedJSON[trainResult](t, args...).measuredOn
+			got = succeedJSON[rcfreeze.Trained](t, args...).MeasuredOn
 		case "compare":
-			got = succeedJSON[compareResult](t, args...).measuredOn
+			got = succeedJSON[rcfreeze.Comparison](t, args...).MeasuredOn
 		}
 		if got != c.want {
 			t.Errorf("rcfreeze %s: measured on %+v, want %+v", c.args, got, c.want)
@@ -183,20 +174,20 @@ func TestClassesByName(t *testing.T) {
 	for _, c := range []struct {
 		args string
 		said string
-		on   measuredOn
+		on   rcfreeze.MeasuredOn
 	}{
-		{"--data images", "", measuredOn{Data: "images", Split: dataset.Test, Images: 21, Classes: 3, ModelClasses: 3}},
-		{"--data renamed --classes names.txt", "another order", measuredOn{Data: "renamed", Split: dataset.Test, Images: 21, Classes: 3, ModelClasses: 3}},
-		{"--data renamed --classes names.json", "another order", measuredOn{Data: "renamed", Split: dataset.Test, Images: 21, Classes: 3, ModelClasses: 3}},
-		{"--data two", "2 classes are matched by name to the 3", measuredOn{Data: "two", Split: dataset.Test, Images: 14, Classes: 2, ModelClasses: 3}},
+		{"--data images", "", rcfreeze.MeasuredOn{Data: "images", Split: dataset.Test, Images: 21, Classes: 3, ModelClasses: 3}},
+		{"--data renamed --classes names.txt", "another order", rcfreeze.MeasuredOn{Data: "renamed", Split: dataset.Test, Images: 21, Classes: 3, ModelClasses: 3}},
+		{"--data renamed --classes names.json", "another order", rcfreeze.MeasuredOn{Data: "renamed", Split: dataset.Test, Images: 21, Classes: 3, ModelClasses: 3}},
+		{"--data two", "2 classes are matched by name to the 3", rcfreeze.MeasuredOn{Data: "two", Split: dataset.Test, Images: 14, Classes: 2, ModelClasses: 3}},
 	} {
 		args := append([]string{"eval", "tuned.onnx"}, strings.Fields(c.args)...)
 		_, stderr, _ := call(args...)
 		if (c.said == "") == strings.Contains(stderr, "matched by name") || !strings.Contains(stderr, c.said) {
 			t.Errorf("%s: said %q, want %q", c.args, stderr, c.said)
 		}
-		if r := succeedJSON[evalResult](t, args...); r.measuredOn != c.on || r.Top1 < 0.9 {
-			t.Errorf("%s: top-1 %v on %+v, want above 0.9 on %+v", c.args, r.Top1, r.measuredOn, c.on)
+		if r := succeedJSON[rcfreeze.Evaluation](t, args...); r.MeasuredOn != c.on || r.Top1 < 0.9 {
+			t.Errorf("%s: top-1 %v on %+v, want above 0.9 on %+v", c.args, r.Top1, r.MeasuredOn, c.on)
 		}
 	}
 	fails(t, "eval tuned.onnx --data renamed", "3 of the data set's 3 classes", "0high, 1mid, 2low", "only the model has high, low, mid", "--classes FILE", "--num-classes 3")

@@ -9,7 +9,7 @@ import (
 )
 
 func newDoctor(p *printer) *cobra.Command {
-	var f runtimeFlags
+	var library string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Show which ONNX Runtime is used, and what works here",
@@ -20,9 +20,9 @@ rcfreeze doctor
 # Print the same as JSON, for a bug report
 rcfreeze doctor --json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return p.doctor(ort.Diagnose(f.library)) },
+		RunE: func(*cobra.Command, []string) error { return p.doctor(ort.Diagnose(library)) },
 	}
-	f.addLibrary(cmd.Flags())
+	addLibrary(cmd.Flags(), &library)
 	return cmd
 }
 

@@ -5,32 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze"
 )
-
-// TestBatchWithin chooses batch sizes for models that take more or less memory, where more or less is free.
-func TestBatchWithin(t *testing.T) {
-	const mega, giga = 1e6, 1e9
-	for _, c := range []struct {
-		perImage, parameters, free int64
-		want                       int
-	}{
-		{1 * mega, 10 * mega, 20 * giga, 128},
-		{1 * mega, 10 * mega, 0, 128},
-		{40 * mega, 10 * mega, 20 * giga, 49},
-		{40 * mega, 10 * mega, 0, 49},
-		{40 * mega, 0, 1 * giga, 12},
-		{8 * mega, 0, 20 * giga, 128},
-		{10 * mega, 0, 2 * giga, 100},
-		{3 * giga, 0, 20 * giga, 1},
-		{1 * mega, 5 * giga, 20 * giga, 1},
-	} {
-		m := evaluate.Memory{Images: defaultBatch, Values: c.perImage * defaultBatch, Parameters: c.parameters, Free: c.free}
-		if got := batchWithin(m); got != c.want {
-			t.Errorf("%d bytes per image, %d for parameters, %d free: %d images at a time, want %d", c.perImage, c.parameters, c.free, got, c.want)
-		}
-	}
-}
 
 // TestEvalTellsMemory looks at what eval says of memory, and that it keeps a batch size that is given.
 func TestEvalTellsMemory(t *testing.T) {
@@ -46,8 +22,8 @@ func TestEvalTellsMemory(t *testing.T) {
 // TestPerClass counts by hand what eval --per-class tells: all of the matrix for a few classes, what is worst for many.
 func TestPerClass(t *testing.T) {
 	workshop(t)
-	trained := succeedJSON[trainResult](t, trainArgs("model.onnx", "tuned.onnx", "--epochs", "2")...)
-	got := succeedJSON[evalResult](t, "eval", "tuned.onnx", "--data", "bands", "--per-class")
+	trained := succeedJSON[rcfreeze.Trained](t, trainArgs("model.onnx", "tuned.onnx", "--epochs", "2")...)
+	got := succeedJSON[rcfreeze.Evaluation](t, "eval", "tuned.onnx", "--data", "bands", "--per-class")
 	images, correct, mistakes := 0, 0, map[string]int{}
 	for _, c := range got.PerClass {
 		images += c.Images

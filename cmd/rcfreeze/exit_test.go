@@ -32,7 +32,7 @@ func TestExitCodes(t *testing.T) {
 		{"convert model.onnx", exitUsage},
 		{"convert model.onnx -o out.onnx --seed -1", exitUsage},
 		{"convert model.onnx -o out.onnx --pointwise calibrate", exitUsage},
-		{"calibrate model.onnx -o out.onnx --data bands -b 1", exitUsage},
+		{"recalibrate model.onnx -o out.onnx --data bands -b 1", exitUsage},
 		{"train model.onnx -o out.onnx --data bands --epochs 0", exitUsage},
 		{"train model.onnx -o out.onnx --data bands --epochs x", exitUsage},
 		{"train model.onnx -o out.onnx --data bands --variant x", exitUsage},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
@@ -105,7 +106,7 @@ func TestExportTells(t *testing.T) {
 func TestTimingOfOneBatch(t *testing.T) {
 	workshop(t)
 	succeed(t, "export", "model.onnx", "-o", "two.onnx", "--batch", "2")
-	r := succeedJSON[exportResult](t, "export", "two.onnx", "-o", "three.onnx", "--batch", "3", "--source", "model.onnx", "--time", "--time-runs", "1")
+	r := succeedJSON[rcfreeze.Exported](t, "export", "two.onnx", "-o", "three.onnx", "--batch", "3", "--source", "model.onnx", "--time", "--time-runs", "1")
 	var images []int64
 	for _, m := range r.Models {
 		images = append(images, m.Latency.Images)

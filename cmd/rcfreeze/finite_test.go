@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
@@ -47,14 +48,14 @@ func TestWeightsThatAreNotFinite(t *testing.T) {
 	writeNormed(t, "nan.onnx", 1, math.NaN())
 	writeNormed(t, "overflow.onnx", 1000, 1000)
 
-	r := succeedJSON[inspectResult](t, "inspect", "nan.onnx")
+	r := succeedJSON[rcfreeze.Inspection](t, "inspect", "nan.onnx")
 	if len(r.NotFinite) != 1 || r.NotFinite[0] != (onnxgraph.NotFinite{Name: "scale", NaN: 2}) {
 		t.Errorf("inspect found %v", r.NotFinite)
 	}
 	if text := succeed(t, "inspect", "nan.onnx"); !strings.Contains(text, "scale (2 NaN)") {
 		t.Errorf("inspect prints\n%s", text)
 	}
-	if r := succeedJSON[inspectResult](t, "inspect", "overflow.onnx"); len(r.NotFinite) != 0 {
+	if r := succeedJSON[rcfreeze.Inspection](t, "inspect", "overflow.onnx"); len(r.NotFinite) != 0 {
 		t.Errorf("inspect found %v", r.NotFinite)
 	}
 	for args, want := range map[string]string{

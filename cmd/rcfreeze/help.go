@@ -77,7 +77,7 @@ func (p *printer) help(cmd *cobra.Command, _ []string) {
 		b.WriteString("\nCommands:\n")
 		for _, c := range cmd.Commands() {
 			if c.IsAvailableCommand() || c.Name() == "help" {
-				b.WriteString(beside("  "+c.Name(), c.Short, 14, width))
+				b.WriteString(beside("  "+c.Name(), c.Short, 15, width))
 			}
 		}
 	}

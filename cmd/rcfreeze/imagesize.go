@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/rcfreeze/rcfreeze"
 )
 
 // imageSize is a flag's value: height and width in pixels, written as 224 or 224x160; 0 if it is not given.
-type imageSize struct{ height, width int }
+type imageSize rcfreeze.ImageSize
 
 // Set implements pflag.Value.
 func (s *imageSize) Set(text string) error {
@@ -25,15 +27,7 @@ func (s *imageSize) Set(text string) error {
 }
 
 // String implements pflag.Value.
-func (s *imageSize) String() string {
-	switch {
-	case s.height == 0:
-		return ""
-	case s.height == s.width:
-		return strconv.Itoa(s.height)
-	}
-	return fmt.Sprintf("%dx%d", s.height, s.width)
-}
+func (s *imageSize) String() string { return rcfreeze.ImageSize(*s).String() }
 
 // Type implements pflag.Value.
 func (s *imageSize) Type() string { return "size" }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/compare"
 )
@@ -87,10 +88,10 @@ func TestSeveralOutputs(t *testing.T) {
 		alone.output(logits, "logits", classCount)
 		alone.save("alone.onnx")
 
-		want := succeedJSON[evalResult](t, "eval", "alone.onnx", "--data", "bands", "--normalize", "none")
+		want := succeedJSON[rcfreeze.Evaluation](t, "eval", "alone.onnx", "--data", "bands", "--normalize", "none")
 		for _, args := range [][]string{nil, {"--logits", "logits"}, {"--logits", "probabilities"}} {
 			args = append([]string{"eval", c.file, "--data", "bands", "--normalize", "none"}, args...)
-			if got := succeedJSON[evalResult](t, args...); !reflect.DeepEqual(got.Result, want.Result) {
+			if got := succeedJSON[rcfreeze.Evaluation](t, args...); !reflect.DeepEqual(got.Result, want.Result) {
 				t.Errorf("%v: measured %+v, want %+v", args, got.Result, want.Result)
 			}
 			if _, stderr, _ := call(args...); (len(args) == 6) != strings.Contains(stderr, `"logits" is taken, the only one that fits the 3 classes of bands`) {
@@ -106,8 +107,8 @@ func TestSeveralOutputs(t *testing.T) {
 				t.Errorf("%s: exit code %d:\n%s", test.args, code, stderr)
 			}
 		}
-		trained := succeedJSON[trainResult](t, trainArgs(c.file, "out-"+c.file, "--normalize", "none")...)
-		again := succeedJSON[evalResult](t, "eval", "out-"+c.file, "--data", "bands", "-b", "8")
+		trained := succeedJSON[rcfreeze.Trained](t, trainArgs(c.file, "out-"+c.file, "--normalize", "none")...)
+		again := succeedJSON[rcfreeze.Evaluation](t, "eval", "out-"+c.file, "--data", "bands", "-b", "8")
 		if !reflect.DeepEqual(again.Result, trained.Result) || trained.Result.Top1 <= want.Top1 {
 			t.Errorf("%s: training measures %+v, eval %+v, before it was %+v", c.file, trained.Result, again.Result, want.Result)
 		}
@@ -129,7 +130,7 @@ func TestSeveralOutputs(t *testing.T) {
 			}
 		}
 	}
-	rows := succeedJSON[compareResult](t, "compare", "two.onnx", "-o", "compared", "--data", "bands", "--variants", "baseline", "--logits", "aside",
+	rows := succeedJSON[rcfreeze.Comparison](t, "compare", "two.onnx", "-o", "compared", "--data", "bands", "--variants", "baseline", "--logits", "aside",
 		"--epochs", "1", "-b", "8", "--normalize", "none").Runs
 	if len(rows) != 1 || rows[0].Samples != testCount {
 		t.Errorf("compared %+v", rows)
@@ -164,7 +165,7 @@ func TestBinaryModels(t *testing.T) {
 					right++
 				}
 			}
-			got := succeedJSON[evalResult](t, "eval", "binary.onnx", "--data", "two", "--normalize", "none", "--epsilon", "8/255")
+			got := succeedJSON[rcfreeze.Evaluation](t, "eval", "binary.onnx", "--data", "two", "--normalize", "none", "--epsilon", "8/255")
 			if math.Abs(got.Loss-loss) > 1e-5 || math.Abs(got.Top1-float64(right)/testCount) > 1e-9 || got.RobustTop1 == nil || !(*got.RobustTop1 < got.Top1) {
 				t.Errorf("%s, %v: measured %+v, want loss %g and %d right, fewer under attack", form, sizes, got.Result, loss, right)
 			}
@@ -175,7 +176,7 @@ func TestBinaryModels(t *testing.T) {
 			for _, more := range [][]string{nil, {"--num-classes", "2"}} {
 				args := append([]string{"train", "binary.onnx", "-o", "out.onnx", "--data", "two", "--epochs", "30", "-b", "8", "--lr", "0.5", "--label-smoothing", "0", "--normalize", "none",
 					"--run-dir", fmt.Sprint(form, len(sizes), len(more))}, more...)
-				trained := succeedJSON[trainResult](t, args...)
+				trained := succeedJSON[rcfreeze.Trained](t, args...)
 				if first, last := trained.History[0], trained.History[29]; !(last.TrainLoss < 0.9*first.TrainLoss) {
 					t.Errorf("%s, %v: the loss goes from %g to %g", form, sizes, first.TrainLoss, last.TrainLoss)
 				}
@@ -186,13 +187,13 @@ func TestBinaryModels(t *testing.T) {
 				if dims, _ := out.Graph.Outputs()[0].Shape(); len(dims) != 1+len(sizes) || len(dims) == 2 && dims[1].Size != 1 {
 					t.Errorf("%s, %v: the trained output has dims %v", form, sizes, dims)
 				}
-				if again := succeedJSON[evalResult](t, "eval", "out.onnx", "--data", "two", "-b", "8"); !reflect.DeepEqual(again.Result, trained.Result) {
+				if again := succeedJSON[rcfreeze.Evaluation](t, "eval", "out.onnx", "--data", "two", "-b", "8"); !reflect.DeepEqual(again.Result, trained.Result) {
 					t.Errorf("%s, %v: training measures %+v, eval %+v", form, sizes, trained.Result, again.Result)
 				}
 			}
 		}
 	}
-	rows := succeedJSON[compareResult](t, "compare", "binary.onnx", "-o", "compared", "--data", "two", "--variants", "baseline", "--epochs", "1", "-b", "8").Runs
+	rows := succeedJSON[rcfreeze.Comparison](t, "compare", "binary.onnx", "-o", "compared", "--data", "two", "--variants", "baseline", "--epochs", "1", "-b", "8").Runs
 	if len(rows) != 1 || rows[0] == (compare.Row{}) {
 		t.Errorf("compared %+v", rows)
 	}

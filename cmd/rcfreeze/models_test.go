@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
@@ -98,7 +99,7 @@ func TestTorchvision(t *testing.T) {
 func tryModel(t *testing.T, path string) {
 	t.Chdir(t.TempDir())
 	m := loadForInference(t, path)
-	plan := succeedJSON[inspectResult](t, "inspect", path, "--layout", string(transform.Depthwise))
+	plan := succeedJSON[rcfreeze.Inspection](t, "inspect", path, "--layout", string(transform.Depthwise))
 	checkRows(t, m, plan.Convolutions)
 	checkExport(t, m, path)
 	if want, ok := refused[filepath.Base(path)]; ok {
@@ -112,7 +113,7 @@ func tryModel(t *testing.T, path string) {
 	}
 	for _, layout := range layouts {
 		blocks := string(layout) + ".onnx"
-		r := succeedJSON[convertResult](t, "convert", path, "-o", blocks, "--layout", string(layout), "--pointwise", "random", "--between", string(between[layout]))
+		r := succeedJSON[rcfreeze.Converted](t, "convert", path, "-o", blocks, "--layout", string(layout), "--pointwise", "random", "--between", string(between[layout]))
 		checkRows(t, m, r.Convolutions)
 		checkExport(t, m, blocks)
 
@@ -139,7 +140,7 @@ func loadForInference(t *testing.T, path string) *onnxgraph.Model {
 
 func usual(t *testing.T, m *onnxgraph.Model) float64 {
 	t.Helper()
-	tolerance, err := usualTolerance(m)
+	tolerance, err := rcfreeze.UsualTolerance(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +171,7 @@ func checkRows(t *testing.T, m *onnxgraph.Model, rows []transform.Conversion) {
 // checkExport exports a model that was made of the source, which the command verifies.
 func checkExport(t *testing.T, source *onnxgraph.Model, path string) {
 	t.Helper()
-	r := succeedJSON[exportResult](t, "export", path, "-o", "exported.onnx", "--verify-batch", "2")
+	r := succeedJSON[rcfreeze.Exported](t, "export", path, "-o", "exported.onnx", "--verify-batch", "2")
 	for _, row := range r.Merged {
 		if row.Status != transform.Merged {
 			t.Errorf("%s: %+v", path, row)
@@ -182,6 +183,17 @@ func checkExport(t *testing.T, source *onnxgraph.Model, path string) {
 	}
 	checkInterface(t, path, "exported.onnx")
 	checkNodes(t, source, exported)
+}
+
+// operators counts the nodes of a model by operator.
+func operators(m *onnxgraph.Model) map[string]int {
+	counts := map[string]int{}
+	for _, g := range m.Graphs() {
+		for _, n := range g.Nodes() {
+			counts[n.Domain()+"."+n.OpType()]++
+		}
+	}
+	return counts
 }
 
 // checkNodes makes sure that what was exported has no node more than the source, of any operator.
@@ -243,7 +255,7 @@ func convertSpanning(t *testing.T, path, output string, layout transform.Layout,
 		for _, name := range list {
 			args = append(args, "--include", escape(name))
 		}
-		r := succeedJSON[convertResult](t, args...)
+		r := succeedJSON[rcfreeze.Converted](t, args...)
 		for _, c := range r.Convolutions {
 			if c.Status == transform.Converted && !(*c.Error < 1e-2) {
 				t.Errorf("%s: relative error %g with %d filters", c.Node, *c.Error, expansion)
@@ -281,7 +293,7 @@ func interfaceOf(t *testing.T, path string) []string {
 			list = append(list, key+" = "+m.Metadata(key))
 		}
 	}
-	for _, v := range slices.DeleteFunc(m.Graph.Inputs(), hasDefault) {
+	for _, v := range slices.DeleteFunc(m.Graph.Inputs(), func(v *onnxgraph.Value) bool { return v.Constant() != nil }) {
 		shape, _ := v.Shape()
 		list = append(list, fmt.Sprint("input ", v.Name(), v.DType(), shape))
 	}

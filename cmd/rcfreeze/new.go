@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
 	"github.com/spf13/cobra"
 )
@@ -11,16 +12,9 @@ import (
 // newCommand builds a reference architecture.
 type newCommand struct {
 	*printer
+	options rcfreeze.NewOptions
 	output  outputFlags
-	options architecture.Options
 	input   string
-}
-
-// newResult is what new prints as JSON.
-type newResult struct {
-	Architecture string         `json:"architecture"`
-	Output       string         `json:"output"`
-	Parameters   parameterCount `json:"parameters"`
 }
 
 func newNew(p *printer) *cobra.Command {
@@ -58,26 +52,20 @@ func architectureList() string {
 }
 
 func (c *newCommand) run(name string) error {
-	if err := c.output.check(c.printer); err != nil {
-		return err
-	}
+	o := c.options
 	if c.input != "" {
-		o := &c.options
 		var rest string
 		n, _ := fmt.Sscanf(c.input+" .", "%dx%dx%d %s", &o.Channels, &o.ImageHeight, &o.ImageWidth, &rest)
 		if n != 4 || rest != "." || min(o.Channels, o.ImageHeight, o.ImageWidth) < 1 {
 			return usage(fmt.Errorf("--input %q: needs channels x height x width, such as 3x32x32", c.input))
 		}
 	}
-	m, err := architecture.New(name, c.options)
-	if err != nil {
-		return usage(err)
-	}
-	r := newResult{Architecture: name, Output: c.output.name()}
-	if r.Parameters, err = countParameters(m); err != nil {
+	if err := c.output.settle(c.printer, &o.Output); err != nil {
 		return err
 	}
-	if err := c.output.save(c.printer, m); err != nil {
+	o.Reporter = c.reporter()
+	r, err := rcfreeze.New(name, o)
+	if err != nil {
 		return err
 	}
 	return c.result(r, func() {

@@ -47,9 +47,6 @@ func (f *normalizeFlags) check() error {
 			faults = append(faults, fmt.Errorf("--normalize: %w, or none", err))
 		}
 	}
-	if !slices.Contains([]string{"", "rgb", dataset.BGR}, f.channels) {
-		faults = append(faults, fmt.Errorf("--channels %q: choose rgb or bgr", f.channels))
-	}
 	return errors.Join(faults...)
 }
 
@@ -107,14 +104,6 @@ func (f *normalizeFlags) given() (n dataset.Normalization, ok bool) {
 		}
 	}
 	return n, true
-}
-
-// reorder gives what a model records or what was measured the order of channels that the flags name, if they do.
-func (f *normalizeFlags) reorder(n dataset.Normalization) dataset.Normalization {
-	if f.channels == "" {
-		return n
-	}
-	return n.In(strings.TrimSuffix(f.channels, "rgb"))
 }
 
 // pixelRange is a flag's value: what black and white are, written as 0:255.

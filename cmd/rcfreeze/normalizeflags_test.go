@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/spf13/pflag"
@@ -81,7 +82,6 @@ func TestNormalizeFlags(t *testing.T) {
 		"--pixels 1:1":                                           `"1:1"`,
 		"--pixels 255:0":                                         `"255:0"`,
 		"--pixels 0:Inf":                                         `"0:Inf"`,
-		"--channels gbr":                                         `--channels "gbr": choose rgb or bgr`,
 		"--normalize svhn":                                       `"svhn"`,
 		"--normalize mnist --mean 0 --std 1":                     "give either --normalize, or",
 		"--normalize none --pixels 0:255":                        "give either --normalize, or",
@@ -137,14 +137,14 @@ func changeInput(t *testing.T, path string, dtype onnxgraph.DType, shape []onnxg
 // TestInputTypes runs models that take other types than float32, beside the same model that takes float32.
 func TestInputTypes(t *testing.T) {
 	workshop(t)
-	want := succeedJSON[evalResult](t, "eval", "model.onnx", "--data", "bands", "--pixels", "0:255")
+	want := succeedJSON[rcfreeze.Evaluation](t, "eval", "model.onnx", "--data", "bands", "--pixels", "0:255")
 	for _, dtype := range []onnxgraph.DType{onnxgraph.Uint8, onnxgraph.Int32, onnxgraph.Int64, onnxgraph.Float64, onnxgraph.Float16} {
 		changeInput(t, "model.onnx", dtype, nil, "typed.onnx")
 		args := []string{"eval", "typed.onnx", "--data", "bands"}
 		if dtype.IsFloat() {
 			args = append(args, "--pixels", "0:255")
 		}
-		got := succeedJSON[evalResult](t, args...)
+		got := succeedJSON[rcfreeze.Evaluation](t, args...)
 		if got.Result != want.Result || !reflect.DeepEqual(got.Normalize, want.Normalize) {
 			t.Errorf("%v: %+v of pixels %+v, want %+v of %+v", dtype, got.Result, got.Normalize, want.Result, want.Normalize)
 		}
@@ -159,7 +159,7 @@ func TestInputTypes(t *testing.T) {
 		fails(t, command+" --data bands --epsilon 1/255", "--epsilon", "bytes.onnx", "no gradient")
 	}
 	succeed(t, "convert", "model.onnx", "-o", "half.onnx", "--precision", "fp16")
-	half := succeedJSON[evalResult](t, "eval", "half.onnx", "--data", "bands", "--pixels", "0:255", "--epsilon", "1/255")
+	half := succeedJSON[rcfreeze.Evaluation](t, "eval", "half.onnx", "--data", "bands", "--pixels", "0:255", "--epsilon", "1/255")
 	if _, stderr, _ := call("eval", "half.onnx", "--data", "bands", "--pixels", "0:255"); !strings.Contains(stderr, "half.onnx does not take and give float32") {
 		t.Errorf("said %q", stderr)
 	}
@@ -168,12 +168,12 @@ func TestInputTypes(t *testing.T) {
 	}
 	changeInput(t, "model.onnx", onnxgraph.Int8, nil, "signed.onnx")
 	fails(t, "eval signed.onnx --data bands --pixels 0:255", "signed.onnx", "int8", "cannot hold pixels")
-	trained := succeedJSON[trainResult](t, trainArgs("bytes.onnx", "tuned.onnx", "--epochs", "1")...)
-	beside := succeedJSON[trainResult](t, trainArgs("model.onnx", "beside.onnx", "--epochs", "1", "--pixels", "0:255")...)
+	trained := succeedJSON[rcfreeze.Trained](t, trainArgs("bytes.onnx", "tuned.onnx", "--epochs", "1")...)
+	beside := succeedJSON[rcfreeze.Trained](t, trainArgs("model.onnx", "beside.onnx", "--epochs", "1", "--pixels", "0:255")...)
 	if trained.Result != beside.Result {
 		t.Errorf("training on bytes gives %+v, on the same numbers as float32 %+v", trained.Result, beside.Result)
 	}
-	if in := succeedJSON[inspectResult](t, "inspect", "tuned.onnx").Inputs[0]; in.DType != "uint8" {
+	if in := succeedJSON[rcfreeze.Inspection](t, "inspect", "tuned.onnx").Inputs[0]; in.DType != "uint8" {
 		t.Errorf("the trained model takes %s", in.DType)
 	}
 	succeed(t, "convert", "bytes.onnx", "-o", "blocks.onnx", "--pointwise", "calibrate", "--data", "bands", "--calibration-images", "8")
@@ -192,14 +192,14 @@ func TestOpenImageSize(t *testing.T) {
 		"eval open.onnx",
 		"train open.onnx -o out.onnx --epochs 1 -b 4",
 		"compare open.onnx -o report --epochs 1 -b 4 --variants baseline",
-		"calibrate open.onnx -o out.onnx -b 4",
+		"recalibrate open.onnx -o out.onnx -b 4",
 		"convert open.onnx -o out.onnx --pointwise calibrate --calibration-images 4",
 	} {
 		fails(t, command+" --data images", "--image-size")
 		succeed(t, strings.Fields(command+" --data images --image-size 12x16")...)
 	}
-	fixed := succeedJSON[evalResult](t, "eval", "fixed.onnx", "--data", "images", "--normalize", "none")
-	if open := succeedJSON[evalResult](t, "eval", "open.onnx", "--data", "images", "--normalize", "none", "--image-size", "12"); open.Result != fixed.Result {
+	fixed := succeedJSON[rcfreeze.Evaluation](t, "eval", "fixed.onnx", "--data", "images", "--normalize", "none")
+	if open := succeedJSON[rcfreeze.Evaluation](t, "eval", "open.onnx", "--data", "images", "--normalize", "none", "--image-size", "12"); open.Result != fixed.Result {
 		t.Errorf("with --image-size 12 %+v, with the size in the model %+v", open.Result, fixed.Result)
 	}
 	succeed(t, "eval", "open.onnx", "--data", "bands", "--image-size", "10") // scales, without --resize
@@ -211,7 +211,7 @@ func TestRecords(t *testing.T) {
 	workshop(t)
 	succeed(t, "new", "cifar-resnet", "-o", "net.onnx", "--depth", "8", "--width", "2", "--classes", "3", "--input", "1x12x12")
 	write(t, "names.txt", []byte("zero\none\ntwo\n"))
-	names, pixels := []string{"zero", "one", "two"}, &normalization{Mean: []float64{0.25}, Std: []float64{0.5}}
+	names, pixels := []string{"zero", "one", "two"}, &dataset.Normalization{Mean: []float64{0.25}, Std: []float64{0.5}}
 	const told = " --mean 1/4 --std 0.5 --classes names.txt"
 	const data = " --data bands --epochs 1 -b 8"
 	for _, c := range []struct {
@@ -220,7 +220,7 @@ func TestRecords(t *testing.T) {
 		{"convert net.onnx -o told.onnx" + told, "told.onnx"},
 		{"convert net.onnx -o calibrated.onnx --pointwise calibrate --calibration-images 8 --data bands" + told, "calibrated.onnx"},
 		{"convert net.onnx -o norms.onnx --add-batchnorm --calibration-images 8 --data bands" + told, "norms.onnx"},
-		{"calibrate net.onnx -o net-calibrated.onnx -b 8 --data bands" + told, "net-calibrated.onnx"},
+		{"recalibrate net.onnx -o net-calibrated.onnx -b 8 --data bands" + told, "net-calibrated.onnx"},
 		{"train net.onnx -o net-trained.onnx" + data + told, "net-trained.onnx"},
 		{"compare net.onnx -o net-compared --variants baseline" + data + told, "net-compared/baseline-seed0/model.onnx"},
 		// From here on nothing is told: it comes from the file.
@@ -235,7 +235,7 @@ func TestRecords(t *testing.T) {
 			t.Errorf("rcfreeze %s: exit code %d, said %s", c.command, code, stderr)
 			continue
 		}
-		r := succeedJSON[inspectResult](t, "inspect", c.output)
+		r := succeedJSON[rcfreeze.Inspection](t, "inspect", c.output)
 		if !slices.Equal(r.Classes, names) || !reflect.DeepEqual(r.Normalize, pixels) {
 			t.Errorf("rcfreeze %s: the model records classes %v, normalization %+v", c.command, r.Classes, r.Normalize)
 		}
@@ -245,12 +245,12 @@ func TestRecords(t *testing.T) {
 			t.Errorf("inspect does not print %q:\n%s", text, stdout)
 		}
 	}
-	if r := succeedJSON[inspectResult](t, "inspect", "net.onnx"); r.Classes != nil || r.Normalize != nil {
+	if r := succeedJSON[rcfreeze.Inspection](t, "inspect", "net.onnx"); r.Classes != nil || r.Normalize != nil {
 		t.Errorf("a new model records %v, %v", r.Classes, r.Normalize)
 	}
 	fails(t, "convert net.onnx -o out.onnx --classes model.onnx", "model.onnx")
 	write(t, "four.txt", []byte("a\nb\nc\nd\n"))
-	fails(t, "convert net.onnx -o out.onnx --classes four.txt", "four.txt", "4 classes", "3 apart")
+	fails(t, "convert net.onnx -o out.onnx --classes four.txt", "--classes names 4 classes", "4 classes", "3 apart")
 	fails(t, "convert net.onnx -o out.onnx --mean 100 --std 50", "in pixels from 0 to 255")
 	fails(t, "convert net.onnx -o out.onnx --channels bgr", "--channels bgr", "--normalize")
 }
@@ -284,19 +284,19 @@ func TestChannelOrder(t *testing.T) {
 		{"--pixels 0:255 --mean 10,20,30 --std 1,2,3", "--pixels 0:255 --mean 30,20,10 --std 3,2,1 --channels bgr"},
 		{"", "--channels bgr"}, // measured
 	} {
-		want := succeedJSON[evalResult](t, append([]string{"eval", "rgb.onnx", "--data", "colors", "--epsilon", "4/255"}, strings.Fields(c.rgb)...)...)
-		got := succeedJSON[evalResult](t, append([]string{"eval", "bgr.onnx", "--data", "colors", "--epsilon", "4/255"}, strings.Fields(c.bgr)...)...)
+		want := succeedJSON[rcfreeze.Evaluation](t, append([]string{"eval", "rgb.onnx", "--data", "colors", "--epsilon", "4/255"}, strings.Fields(c.rgb)...)...)
+		got := succeedJSON[rcfreeze.Evaluation](t, append([]string{"eval", "bgr.onnx", "--data", "colors", "--epsilon", "4/255"}, strings.Fields(c.bgr)...)...)
 		if !reflect.DeepEqual(got.Result, want.Result) {
 			t.Errorf("%s gives %+v, %s gives %+v with blue first", c.rgb, want.Result, c.bgr, got.Result)
 		}
 	}
-	plain := succeedJSON[evalResult](t, "eval", "bgr.onnx", "--data", "colors", "--normalize", "none")
-	right := succeedJSON[evalResult](t, "eval", "rgb.onnx", "--data", "colors", "--normalize", "none")
+	plain := succeedJSON[rcfreeze.Evaluation](t, "eval", "bgr.onnx", "--data", "colors", "--normalize", "none")
+	right := succeedJSON[rcfreeze.Evaluation](t, "eval", "rgb.onnx", "--data", "colors", "--normalize", "none")
 	if plain.Loss == right.Loss {
 		t.Error("the order of channels makes no difference: this tests nothing")
 	}
 	succeed(t, "train", "bgr.onnx", "-o", "tuned.onnx", "--data", "colors", "--epochs", "1", "-b", "4", "--channels", "bgr")
-	if r := succeedJSON[inspectResult](t, "inspect", "tuned.onnx"); r.Normalize == nil || r.Normalize.Channels != "bgr" {
+	if r := succeedJSON[rcfreeze.Inspection](t, "inspect", "tuned.onnx"); r.Normalize == nil || r.Normalize.Channels != "bgr" {
 		t.Errorf("the trained model records %+v", r.Normalize)
 	}
 	fails(t, "eval model.onnx --data bands --normalize none --channels bgr", "model.onnx", "bgr", "1 channels")

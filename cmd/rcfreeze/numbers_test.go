@@ -22,7 +22,7 @@ func TestWildNumbers(t *testing.T) {
 	writeFolders(t, "folders", "cat", "dog")
 	commands := map[string]string{
 		"new": "new lenet -o out.onnx", "inspect": "inspect model.onnx", "convert": "convert model.onnx -o out.onnx",
-		"calibrate": "calibrate net.onnx -o out.onnx --data bands -b 8", "train": "train model.onnx -o out.onnx --data bands -b 8 --epochs 1 --run-dir RUN --scheduler step",
+		"recalibrate": "recalibrate net.onnx -o out.onnx --data bands -b 8", "train": "train model.onnx -o out.onnx --data bands -b 8 --epochs 1 --run-dir RUN --scheduler step",
 		"eval": "eval model.onnx --data bands", "predict": "predict model.onnx folders --normalize none",
 		"compare": "compare model.onnx -o RUN --data bands -b 8 --epochs 1 --variants baseline", "export": "export blocks.onnx -o out.onnx --time", "doctor": "doctor",
 	}

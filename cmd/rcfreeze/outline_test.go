@@ -3,10 +3,7 @@ package main
 import (
 	"os"
 	"regexp"
-	"strings"
 	"testing"
-
-	"github.com/rcfreeze/rcfreeze/runtime/train"
 )
 
 // TestVerbose checks what commands tell of how they run a model: the memory always, the rest if asked.
@@ -49,28 +46,6 @@ func TestVerbose(t *testing.T) {
 					t.Errorf("%v says %q, want %s: %v", args, talk, want, verbose)
 				}
 			}
-		}
-	}
-}
-
-// TestMemoryOutline checks what is told of memory by how much is free.
-func TestMemoryOutline(t *testing.T) {
-	m := train.Memory{Images: 100, Values: 900e6, Batches: 100e6, Parameters: 1e6, State: 3e6}
-	for _, c := range []struct {
-		free int64
-		want string
-	}{
-		{0, `about 1.0 GB, .*\n$`},
-		{20e9, `\n20\.0 GB are free, enough for about 1,500 images\n$`},
-		{1255e6, `\n1\.3 GB are free, enough for about 100 images\n$`},
-		{1254e6, `only 1\.3 GB are free, enough for about 99 images: with a smaller --batch-size, --grad-accum-steps`},
-		{1e6, `only 1\.0 MB are free, enough for about 0 images: `},
-	} {
-		var talk strings.Builder
-		m.Free = c.free
-		(&printer{stderr: &talk}).outline(train.Outline{Memory: m}, false)
-		if !regexp.MustCompile(c.want).MatchString(talk.String()) {
-			t.Errorf("with %d bytes free: %q, want %s", c.free, talk.String(), c.want)
 		}
 	}
 }

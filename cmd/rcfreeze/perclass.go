@@ -6,50 +6,9 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
-
-// classResults is what eval --per-class adds to what it prints as JSON.
-type classResults struct {
-	PerClass []classResult `json:"per_class,omitempty"` // of the classes that have images, in the order of the model's outputs
-	Mistakes []mistake     `json:"mistakes,omitempty"`  // the most frequent first; with per_class all of the confusion matrix
-}
-
-// classResult is what was measured of one class.
-type classResult struct {
-	Class   string  `json:"class"`
-	Images  int     `json:"images"`
-	Correct int     `json:"correct"`
-	Top1    float64 `json:"top1"`
-}
-
-// mistake is how many images of a class were taken for another.
-type mistake struct {
-	Class     string `json:"class"`
-	Predicted string `json:"predicted"`
-	Images    int    `json:"images"`
-}
-
-// className returns the name of a class, its number if it has none.
-func className(names []string, class int) string {
-	if class < len(names) {
-		return names[class]
-	}
-	return strconv.Itoa(class)
-}
-
-func resultsByClass(c *evaluate.Confusion, names []string) (r classResults) {
-	for class := range names {
-		if n := c.Images(class); n > 0 {
-			correct := c.Count(class, class)
-			r.PerClass = append(r.PerClass, classResult{names[class], n, correct, float64(correct) / float64(n)})
-		}
-	}
-	for _, m := range c.Mistakes() {
-		r.Mistakes = append(r.Mistakes, mistake{className(names, m.Label), className(names, m.Class), m.Images})
-	}
-	return r
-}
 
 // How much of the results by class people see: all in one matrix for a few classes, else the worst.
 const (
@@ -59,13 +18,13 @@ const (
 
 // printClasses prints for a few classes the confusion matrix, for more the classes with the lowest accuracy and the most
 // frequent mistakes.
-func (p *printer) printClasses(r classResults, c *evaluate.Confusion, names []string) {
-	if len(names) <= matrixClasses {
-		p.printMatrix(c, names)
+func (p *printer) printClasses(r *rcfreeze.Evaluation) {
+	if len(r.ClassNames) <= matrixClasses {
+		p.printMatrix(r.Confusion, r.ClassNames)
 		return
 	}
 	worst := slices.Clone(r.PerClass)
-	slices.SortStableFunc(worst, func(a, b classResult) int { return cmp.Compare(a.Top1, b.Top1) })
+	slices.SortStableFunc(worst, func(a, b rcfreeze.ClassResult) int { return cmp.Compare(a.Top1, b.Top1) })
 	var rows []tableRow
 	for _, c := range worst[:min(listedClasses, len(worst))] {
 		rows = append(rows, tableRow{c.Class, count(c.Images), percent(c.Top1)})

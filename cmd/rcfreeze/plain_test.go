@@ -133,7 +133,7 @@ func soil(t *testing.T, path, output, dirty string, more func(*onnxgraph.Model))
 	rename(m.Graph.Rename(x, dirty+"input"))
 	rename(m.Graph.Rename(m.Graph.Outputs()[0], dirty+"output"))
 	m.SetMetadata(dirty, dirty)
-	m.SetMetadata(classesKey, `["\u001b[31m\n`+forged+`", "\u202e\u009b", "x\r"]`)
+	m.SetMetadata("rcfreeze.classes", `["\u001b[31m\n`+forged+`", "\u202e\u009b", "x\r"]`)
 	if more != nil {
 		more(m)
 	}
@@ -178,7 +178,7 @@ func TestDirtyNames(t *testing.T) {
 		}
 	})
 	soil(t, "model.onnx", "records.onnx", dirtyFile, func(m *onnxgraph.Model) {
-		m.SetMetadata(classesKey, dirty)
+		m.SetMetadata("rcfreeze.classes", dirty)
 		m.SetMetadata("rcfreeze.logits", dirty)
 		m.SetMetadata("rcfreeze.block."+dirty, dirty)
 	})

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
@@ -11,7 +12,7 @@ import (
 // inspected returns the type of a model's input, and how many blocks it has.
 func inspected(t *testing.T, path string) (dtype string, blocks int) {
 	t.Helper()
-	r := succeedJSON[inspectResult](t, "inspect", path)
+	r := succeedJSON[rcfreeze.Inspection](t, "inspect", path)
 	return r.Inputs[0].DType, len(r.Blocks)
 }
 
@@ -52,7 +53,7 @@ func TestPrecision(t *testing.T) {
 			t.Errorf("%q: exit code %d: %s", c, code, talk)
 		}
 	}
-	again := succeedJSON[convertResult](t, "convert", "half.onnx", "-o", "out.onnx", "--precision", "fp32")
+	again := succeedJSON[rcfreeze.Converted](t, "convert", "half.onnx", "-o", "out.onnx", "--precision", "fp32")
 	if again.Precision == nil || again.Precision.Constants != 10 || again.Converted != 0 {
 		t.Errorf("as JSON: %+v", again)
 	}
@@ -87,10 +88,10 @@ func TestAdviceOnPrecision(t *testing.T) {
 func TestLeftOut(t *testing.T) {
 	workshop(t)
 	for _, c := range []struct{ args, want string }{
-		{"calibrate net.onnx -o out.onnx --data bands -b 16 --images 20", "took 16 of the 48 training images"},
-		{"calibrate net.onnx -o out.onnx --data bands -b 32 --images 0", "left out 16 of the 48 training images, which fill no batch of 32"},
-		{"calibrate net.onnx -o out.onnx --data bands -b 32", "left out 16 of the 48 training images"},
-		{"calibrate net.onnx -o out.onnx --data bands -b 16", ""},
+		{"recalibrate net.onnx -o out.onnx --data bands -b 16 --images 20", "took 16 of the 48 training images"},
+		{"recalibrate net.onnx -o out.onnx --data bands -b 32 --images 0", "left out 16 of the 48 training images, which fill no batch of 32"},
+		{"recalibrate net.onnx -o out.onnx --data bands -b 32", "left out 16 of the 48 training images"},
+		{"recalibrate net.onnx -o out.onnx --data bands -b 16", ""},
 		{"convert net.onnx -o out.onnx --pointwise calibrate --data bands --calibration-images 20", "took 20 of the 48 training images"},
 		{"convert net.onnx -o out.onnx --pointwise calibrate --data bands", ""},
 		{"convert model.onnx -o out.onnx --add-batchnorm --data bands --calibration-images 30", "took 30 of the 48 training images"},

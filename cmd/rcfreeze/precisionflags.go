@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"github.com/spf13/pflag"
 )
@@ -23,17 +22,12 @@ type precisionFlags struct {
 // add adds the flags. Those of onBlock are about blocks, and the command has them, too.
 func (f *precisionFlags) add(flags, onBlock *pflag.FlagSet) {
 	f.flags, f.onBlock = flags, onBlock
-	flags.StringVar(&f.name, "precision", "", "convert the model to another floating-point type: "+strings.Join(f.names(), ", ")+
+	flags.StringVar(&f.name, "precision", "", "convert the model to another floating-point type: "+strings.Join(slices.Sorted(maps.Keys(precision.Types)), ", ")+
 		"; blocks are then made only if a flag about blocks is given, too")
 	flags.BoolVar(&f.blocks, "blocks", true, "make frozen blocks (default true; false with --precision, unless a flag about blocks is given)")
 }
 
-func (f *precisionFlags) names() []string { return slices.Sorted(maps.Keys(precision.Types)) }
-
 func (f *precisionFlags) check() error {
-	if _, known := precision.Types[f.name]; f.name != "" && !known {
-		return fmt.Errorf("--precision %q: choose one of %s", f.name, strings.Join(f.names(), ", "))
-	}
 	if given := f.given(); f.flags.Changed("blocks") && !f.blocks && given != "" {
 		return fmt.Errorf("--blocks=false and --%s: the one asks for no frozen blocks, the other says which", given)
 	}
@@ -57,34 +51,4 @@ func (f *precisionFlags) makesBlocks() bool {
 		return f.blocks
 	}
 	return f.name == "" || f.given() != ""
-}
-
-// apply gives the model the type that was asked for, if any, and tells.
-func (f *precisionFlags) apply(p *printer, m *onnxgraph.Model) (*precision.Report, error) {
-	if f.name == "" {
-		return nil, nil
-	}
-	dtype := precision.Types[f.name]
-	r, err := precision.Convert(m, dtype)
-	if err != nil {
-		return nil, err
-	}
-	if !r.Changed() {
-		p.say("%s has no floating-point numbers but %v: --precision %s changes nothing", m.Path(), dtype, f.name)
-		return r, nil
-	}
-	text := fmt.Sprintf("%d constants are %v now", r.Constants, dtype)
-	if r.Casts > 0 {
-		text += fmt.Sprintf(", %d Casts that did nothing else are gone", r.Casts)
-	}
-	for _, list := range []struct {
-		verb  string
-		names []string
-	}{{"takes", r.Inputs}, {"gives", r.Outputs}} {
-		for _, name := range list.names {
-			text += fmt.Sprintf("; %q %s %v", name, list.verb, dtype)
-		}
-	}
-	p.say("%s: %s", m.Path(), text)
-	return r, nil
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze"
 )
 
 // writePictures writes the test images of the bands as files, and returns their names.
@@ -43,25 +45,25 @@ func TestPredict(t *testing.T) {
 	files := writePictures(t, "pictures")
 	write(t, "pictures/notes.txt", nil)
 	write(t, "names.txt", []byte("top\nmiddle\nbottom\n"))
-	trained := succeedJSON[trainResult](t, trainArgs("model.onnx", "tuned.onnx", "--epochs", "2")...)
-	got := succeedJSON[predictResult](t, "predict", "tuned.onnx", "pictures", "--classes", "names.txt")
+	trained := succeedJSON[rcfreeze.Trained](t, trainArgs("model.onnx", "tuned.onnx", "--epochs", "2")...)
+	got := succeedJSON[rcfreeze.Predictions](t, "predict", "tuned.onnx", "pictures", "--classes", "names.txt")
 	names := []string{"top", "middle", "bottom"}
 	right := 0
-	for i, p := range got.Predictions {
+	for i, p := range got.Images {
 		sum := 0.0
 		for _, c := range p.Classes {
 			sum += c.Probability
 		}
 		if p.Image != files[i] || len(p.Classes) != classCount || math.Abs(sum-1) > 1e-6 ||
-			!slices.IsSortedFunc(p.Classes, func(a, b likelihood) int { return int(math.Copysign(1, b.Probability-a.Probability)) }) {
+			!slices.IsSortedFunc(p.Classes, func(a, b rcfreeze.Likelihood) int { return int(math.Copysign(1, b.Probability-a.Probability)) }) {
 			t.Fatalf("prediction %d: %+v", i, p)
 		}
 		if p.Classes[0].Class == names[i%classCount] {
 			right++
 		}
 	}
-	if len(got.Predictions) != testCount || float64(right)/testCount != trained.Result.Top1 {
-		t.Errorf("%d of %d predictions are right, training measured %g", right, len(got.Predictions), trained.Result.Top1)
+	if len(got.Images) != testCount || float64(right)/testCount != trained.Result.Top1 {
+		t.Errorf("%d of %d predictions are right, training measured %g", right, len(got.Images), trained.Result.Top1)
 	}
 	stdout, stderr, code := call("predict", "tuned.onnx", files[4], files[2], "--top", "1")
 	if code != exitDone || !strings.Contains(stderr, "normalization of images: mean 0.3453, standard deviation 0.3832") ||
@@ -114,8 +116,8 @@ func TestPredictSeveralOutputs(t *testing.T) {
 		t.Errorf("exit code %d:\n%s", code, stderr)
 	}
 	for _, more := range [][]string{{"--logits", "logits"}, {"--classes", "names.txt"}} {
-		if got := succeedJSON[predictResult](t, append(args, more...)...); len(got.Predictions) != 1 || len(got.Predictions[0].Classes) != 3 {
-			t.Errorf("%v: predicted %+v", more, got.Predictions)
+		if got := succeedJSON[rcfreeze.Predictions](t, append(args, more...)...); len(got.Images) != 1 || len(got.Images[0].Classes) != 3 {
+			t.Errorf("%v: predicted %+v", more, got.Images)
 		}
 	}
 }

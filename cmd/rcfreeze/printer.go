@@ -8,8 +8,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/rcfreeze/rcfreeze"
+	"github.com/rcfreeze/rcfreeze/internal/figures"
 )
 
 // printer writes results to stdout and talk to stderr.
@@ -19,13 +22,35 @@ type printer struct {
 	width          int  // of results in cells of a terminal, 0 for that where they go
 	begun          bool // a part of the result is printed
 	stdin          io.Reader
-	stdinTaken     bool     // by the model that was read from it
-	loaded         []string // the paths of models
+	stdinTaken     bool      // by the model that was read from it
+	loaded         []string  // the paths of models
+	bar            *progress // nil before any progress is shown
 	stdout, stderr io.Writer
+}
+
+// reporter returns what tells the user how work goes.
+func (p *printer) reporter() rcfreeze.Reporter {
+	return rcfreeze.Reporter{Say: p.say, Progress: p.show, Verbose: p.verbose}
+}
+
+// show tells that done of total pieces of a task are done.
+func (p *printer) show(task string, done, total int, details string) {
+	if p.bar == nil {
+		p.bar = &progress{w: p.stderr, terminal: isTerminal(p.stderr), said: time.Now()}
+	}
+	p.bar.show(task, done, total, details)
+}
+
+// clear takes the bar off the terminal, so that text can be written.
+func (p *printer) clear() {
+	if p.bar != nil {
+		p.bar.clear()
+	}
 }
 
 // result prints a finished result: as JSON if asked for, else as people read it.
 func (p *printer) result(document any, human func()) error {
+	p.clear()
 	if !p.json {
 		human()
 		return nil
@@ -43,6 +68,7 @@ func (p *printer) result(document any, human func()) error {
 
 // say writes one line of talk, or several if an argument is an error of several.
 func (p *printer) say(format string, args ...any) {
+	p.clear()
 	for i, arg := range args {
 		args[i] = shown{arg}
 	}
@@ -78,13 +104,7 @@ func isNumeric(rows []tableRow, column int) bool {
 }
 
 // count writes an integer with commas between thousands.
-func count[T int | int64](n T) number {
-	digits := strconv.FormatInt(int64(n), 10)
-	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return number(digits)
-}
+func count[T int | int64](n T) number { return number(figures.Count(n)) }
 
 // known writes a count that is 0 if it is not known.
 func known(n int64) number {
@@ -95,7 +115,7 @@ func known(n int64) number {
 }
 
 // percent writes a share from 0 to 1.
-func percent(share float64) number { return number(fmt.Sprintf("%.2f %%", 100*share)) }
+func percent(share float64) number { return number(figures.Percent(share)) }
 
 // decimal writes a number with four significant digits.
 func decimal(v float64) number { return number(fmt.Sprintf("%.4g", v)) }

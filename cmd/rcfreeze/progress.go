@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"time"
@@ -21,10 +20,6 @@ type progress struct {
 	said     time.Time
 }
 
-func (p *printer) progress() *progress {
-	return &progress{w: p.stderr, terminal: isTerminal(p.stderr), said: time.Now()}
-}
-
 // show tells that done of total pieces of a task are done.
 func (p *progress) show(task string, done, total int, details string) {
 	if !p.terminal {
@@ -42,17 +37,8 @@ func (p *progress) show(task string, done, total int, details string) {
 	}
 	p.bar.Describe(task + " " + details)
 	p.bar.Set(done)
-}
-
-// projecting returns what shows how many convolutions are projected, and ends that with ctx.
-func (p *progress) projecting(ctx context.Context) func(done, total int) error {
-	return func(done, total int) error {
-		p.show("projecting", done, total, "convolutions")
-		err := ctx.Err()
-		if err != nil || done == total {
-			p.clear()
-		}
-		return err
+	if done == total {
+		p.clear()
 	}
 }
 

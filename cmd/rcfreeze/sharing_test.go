@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
@@ -43,24 +44,24 @@ func writeTwoHeads(t *testing.T, path string) {
 func TestSharedWeights(t *testing.T) {
 	workshop(t)
 	writeTwoHeads(t, "heads.onnx")
-	source := succeedJSON[inspectResult](t, "inspect", "heads.onnx").Parameters.Trainable
+	source := succeedJSON[rcfreeze.Inspection](t, "inspect", "heads.onnx").Parameters.Trainable
 	if source != 4*9+classCount*(4*9+1) {
 		t.Fatalf("the source has %d parameters", source)
 	}
 	for _, options := range []string{"", "--between batchnorm", "--pointwise random", "--add-batchnorm", "--add-batchnorm --data bands", "--pointwise calibrate --data bands"} {
 		for _, variant := range []string{"frozen", "learned"} {
-			r := succeedJSON[convertResult](t, append(strings.Fields("convert heads.onnx -o blocks.onnx -E 2"), strings.Fields(options)...)...)
+			r := succeedJSON[rcfreeze.Converted](t, append(strings.Fields("convert heads.onnx -o blocks.onnx -E 2"), strings.Fields(options)...)...)
 			last := len(r.Convolutions) - 1
 			if r.Convolutions[last].SharedWith == "" || r.Convolutions[last].After.Trainable != 0 || r.Convolutions[last].After.Bank != 0 {
 				t.Errorf("%s: the second head has the row %+v", options, r.Convolutions[last])
 			}
 			succeed(t, strings.Fields("train blocks.onnx -o trained.onnx --data bands --epochs 1 -b 16 --run-dir run-"+variant+" --variant "+variant)...)
-			trained := succeedJSON[inspectResult](t, "inspect", "trained.onnx").Parameters
+			trained := succeedJSON[rcfreeze.Inspection](t, "inspect", "trained.onnx").Parameters
 			if trained.Trainable != r.After.Trainable || trained.Bank != r.After.Bank {
 				t.Errorf("%s, %s: %+v parameters after training, %+v before", options, variant, trained, r.After)
 			}
 			succeed(t, "export", "trained.onnx", "-o", "merged.onnx")
-			if merged := succeedJSON[inspectResult](t, "inspect", "merged.onnx").Parameters.Trainable; merged > source+4 || merged < source {
+			if merged := succeedJSON[rcfreeze.Inspection](t, "inspect", "merged.onnx").Parameters.Trainable; merged > source+4 || merged < source {
 				t.Errorf("%s, %s: %d parameters after the export, the source has %d", options, variant, merged, source) // the stem may get a bias
 			}
 			if err := os.RemoveAll("run-" + variant); err != nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
@@ -55,7 +56,7 @@ func TestLongNames(t *testing.T) {
 			t.Errorf("%s prints %d bytes", what, n)
 		}
 	}
-	r := succeedJSON[inspectResult](t, "inspect", "long.onnx")
+	r := succeedJSON[rcfreeze.Inspection](t, "inspect", "long.onnx")
 	last := r.Inputs[len(r.Inputs)-1]
 	if len(last.Shape) != len(ones) || r.Convolutions[0].Node != long+"conv" || r.Convolutions[0].Status != transform.Converted {
 		t.Errorf("JSON lacks some of %d dims or of a name", len(last.Shape))

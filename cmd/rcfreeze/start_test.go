@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze"
 )
 
 // TestSameStart trains variants by convert and train, and by compare: both give the same model, to the byte.
@@ -51,8 +53,8 @@ func TestSameStart(t *testing.T) {
 				succeed(t, append(append([]string{"convert", "model.onnx", "-o", model, "-E", c.expansion, "--seed", cmp.Or(c.made, seed)}, c.convert...), c.head...)...)
 			}
 			output := fmt.Sprintf("out%d.onnx", i)
-			one := succeedJSON[trainResult](t, append([]string{"train", model, "-o", output}, trained...)...)
-			other := succeedJSON[compareResult](t, compared...)
+			one := succeedJSON[rcfreeze.Trained](t, append([]string{"train", model, "-o", output}, trained...)...)
+			other := succeedJSON[rcfreeze.Comparison](t, compared...)
 			if !bytes.Equal(read(t, output), read(t, folder+"/"+run+"/model.onnx")) {
 				t.Error("train and compare give different models")
 			}

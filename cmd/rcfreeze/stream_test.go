@@ -40,7 +40,7 @@ func TestLostResults(t *testing.T) {
 		"doctor", "doctor --json",
 		"new lenet -o new.onnx", "new lenet -o new.onnx --json", "new lenet -o -",
 		"convert model.onnx -o out.onnx", "convert model.onnx -o out.onnx --json", "convert model.onnx -o -",
-		"calibrate net.onnx -o out.onnx --data bands -b 8", "export blocks.onnx -o out.onnx", "export blocks.onnx -o out.onnx --json", "export blocks.onnx -o -",
+		"recalibrate net.onnx -o out.onnx --data bands -b 8", "export blocks.onnx -o out.onnx", "export blocks.onnx -o out.onnx --json", "export blocks.onnx -o -",
 		"eval model.onnx --data bands", "eval model.onnx --data bands --per-class", "eval model.onnx --data bands --json",
 		"predict model.onnx folders --normalize none", "predict model.onnx folders --normalize none --json",
 		"train model.onnx -o trained.onnx --data bands -b 8 --epochs 1 --resume", "train model.onnx -o trained.onnx --data bands -b 8 --epochs 1 --resume --json",

@@ -30,7 +30,7 @@ func TestModelsInStreams(t *testing.T) {
 		{"new", "lenet", "--input 1x12x12", "written"},
 		{"convert", "net.onnx", "-E 3", "written"},
 		{"export", "blocks.onnx", "", "written"},
-		{"calibrate", "net.onnx", "--data bands -b 8", "written"},
+		{"recalibrate", "net.onnx", "--data bands -b 8", "written"},
 		{"train", "blocks.onnx", "--data bands --epochs 1 -b 8 --run-dir run", "checkpoints"},
 	} {
 		input, model := c.model, "-"

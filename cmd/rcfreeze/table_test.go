@@ -193,7 +193,7 @@ func TestResultWidth(t *testing.T) {
 		}
 		first := m.Graph.Nodes()[0].Name()
 		m.Graph.Rename(m.Graph.Outputs()[0], c.prefix+"logits")
-		m.SetMetadata(classesKey, fmt.Sprintf("[%q, %q, %q]", c.prefix+"cat", c.prefix+"dog", strings.Repeat("gray wolf, timber wolf, ", 9)+"wolf"))
+		m.SetMetadata("rcfreeze.classes", fmt.Sprintf("[%q, %q, %q]", c.prefix+"cat", c.prefix+"dog", strings.Repeat("gray wolf, timber wolf, ", 9)+"wolf"))
 		model := c.name + ".onnx"
 		if err := m.Save(model, onnxgraph.ExternalNone); err != nil {
 			t.Fatal(err)

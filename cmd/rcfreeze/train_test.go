@@ -14,7 +14,10 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/spf13/pflag"
 )
 
 // quick are the flags of a training run of a moment.
@@ -27,7 +30,7 @@ func trainArgs(model, output string, more ...string) []string {
 func TestTrainThenEval(t *testing.T) {
 	workshop(t)
 	succeed(t, "convert", "model.onnx", "-o", "blocks.onnx", "-E", "8")
-	trained := succeedJSON[trainResult](t, trainArgs("blocks.onnx", "tuned.onnx", "--epsilon", "8/255", "--epochs", "8", "--lr", "0.1")...)
+	trained := succeedJSON[rcfreeze.Trained](t, trainArgs("blocks.onnx", "tuned.onnx", "--epsilon", "8/255", "--epochs", "8", "--lr", "0.1")...)
 	if trained.Variant != "frozen" || len(trained.History) != 8 || trained.Recipe.Epochs != 8 || trained.Recipe.BatchSize != 8 {
 		t.Errorf("trained %+v", trained)
 	}
@@ -42,13 +45,13 @@ func TestTrainThenEval(t *testing.T) {
 	if n := trained.Normalize; math.Abs(n.Mean[0]-mean) > 1e-9 || math.Abs(n.Std[0]-std) > 1e-9 {
 		t.Errorf("normalized by %v, the training images have mean %v and standard deviation %v", n, mean, std)
 	}
-	evaluated := succeedJSON[evalResult](t, "eval", "tuned.onnx", "--data", "bands", "--epsilon", "8/255", "-b", "8")
+	evaluated := succeedJSON[rcfreeze.Evaluation](t, "eval", "tuned.onnx", "--data", "bands", "--epsilon", "8/255", "-b", "8")
 	if !reflect.DeepEqual(evaluated.Result, trained.Result) || !reflect.DeepEqual(evaluated.Normalize, trained.Normalize) {
 		t.Errorf("eval measured %+v with %v, train %+v with %v", evaluated.Result, evaluated.Normalize, trained.Result, trained.Normalize)
 	}
 	m, err := onnxgraph.Load("tuned.onnx")
-	if err != nil || m.Metadata(classesKey) != `["0","1","2"]` {
-		t.Errorf("the model records the classes %s (%v)", m.Metadata(classesKey), err)
+	if err != nil || m.Metadata("rcfreeze.classes") != `["0","1","2"]` {
+		t.Errorf("the model records the classes %s (%v)", m.Metadata("rcfreeze.classes"), err)
 	}
 }
 
@@ -105,20 +108,20 @@ func TestNumClasses(t *testing.T) {
 	workshop(t)
 	writeBands(t, "labels", 7)
 	succeed(t, trainArgs("model.onnx", "three.onnx", "--epochs", "1")...)
-	r := succeedJSON[trainResult](t, trainArgs("three.onnx", "seven.onnx", "--data", "labels", "--num-classes", "7", "--train-from", "relu4", "--seed", "2")...)
+	r := succeedJSON[rcfreeze.Trained](t, trainArgs("three.onnx", "seven.onnx", "--data", "labels", "--num-classes", "7", "--train-from", "relu4", "--seed", "2")...)
 	if !slices.Equal(r.Recipe.Trained, []string{"fc3.weight", "fc3.bias"}) || !bytes.Equal(tensor(t, "three.onnx", "fc2.weight"), tensor(t, "seven.onnx", "fc2.weight")) {
 		t.Errorf("trained %q, want the last layer alone", r.Recipe.Trained)
 	}
-	if e := succeedJSON[evalResult](t, "eval", "seven.onnx", "--data", "labels"); e.Loss != r.Result.Loss {
+	if e := succeedJSON[rcfreeze.Evaluation](t, "eval", "seven.onnx", "--data", "labels"); e.Loss != r.Result.Loss {
 		t.Errorf("eval measures a loss of %v, train %v", e.Loss, r.Result.Loss)
 	}
-	shape := succeedJSON[inspectResult](t, "inspect", "seven.onnx").Outputs[0].Shape
-	if m, err := onnxgraph.Load("seven.onnx"); err != nil || m.Metadata(classesKey) != `["0","1","2","3","4","5","6"]` || !slices.Equal(shape, []string{"batch", "7"}) {
-		t.Errorf("the output has shape %v and the classes %s (%v)", shape, m.Metadata(classesKey), err)
+	shape := succeedJSON[rcfreeze.Inspection](t, "inspect", "seven.onnx").Outputs[0].Shape
+	if m, err := onnxgraph.Load("seven.onnx"); err != nil || m.Metadata("rcfreeze.classes") != `["0","1","2","3","4","5","6"]` || !slices.Equal(shape, []string{"batch", "7"}) {
+		t.Errorf("the output has shape %v and the classes %s (%v)", shape, m.Metadata("rcfreeze.classes"), err)
 	}
 	succeed(t, "convert", "three.onnx", "-o", "blocks.onnx", "--num-classes", "7", "--seed", "2")
-	if m, err := onnxgraph.Load("blocks.onnx"); err != nil || m.Metadata(classesKey) != "" {
-		t.Errorf("a model for other classes still records %s (%v)", m.Metadata(classesKey), err)
+	if m, err := onnxgraph.Load("blocks.onnx"); err != nil || m.Metadata("rcfreeze.classes") != "" {
+		t.Errorf("a model for other classes still records %s (%v)", m.Metadata("rcfreeze.classes"), err)
 	}
 	succeed(t, trainArgs("blocks.onnx", "tuned.onnx", "--data", "labels", "--epochs", "1")...)
 	succeed(t, "compare", "three.onnx", "-o", "report", "--data", "labels", "--num-classes", "7", "--epochs", "1", "-b", "8", "--variants", "baseline")
@@ -128,7 +131,7 @@ func TestNumClasses(t *testing.T) {
 func TestTrainFrom(t *testing.T) {
 	workshop(t)
 	changeOperator(t, "model.onnx", "Relu", "Atan", "atan.onnx")
-	r := succeedJSON[trainResult](t, trainArgs("atan.onnx", "out.onnx", "--train-from", "relu4", "--epochs", "1")...)
+	r := succeedJSON[rcfreeze.Trained](t, trainArgs("atan.onnx", "out.onnx", "--train-from", "relu4", "--epochs", "1")...)
 	if r.Recipe.TrainFrom != "relu4" || len(r.Recipe.Trained) != 2 {
 		t.Errorf("trained %q after %q, want the last layer after relu4", r.Recipe.Trained, r.Recipe.TrainFrom)
 	}
@@ -194,7 +197,7 @@ func TestInterruptAndResume(t *testing.T) {
 
 func TestKeepBestAndOptimizers(t *testing.T) {
 	workshop(t)
-	r := succeedJSON[trainResult](t, trainArgs("model.onnx", "best.onnx", "--keep", "best", "--opt", "adamw", "--lr", "0.01", "--sched", "constant",
+	r := succeedJSON[rcfreeze.Trained](t, trainArgs("model.onnx", "best.onnx", "--keep", "best", "--opt", "adamw", "--lr", "0.01", "--sched", "constant",
 		"--smoothing", "0", "--augment", "pad-crop=1,flip=0.5", "--normalize", "mnist", "--clip-grad", "1", "--grad-accum-steps", "4", "--run-dir", "elsewhere")...)
 	best := 0.0
 	for _, row := range r.History {
@@ -205,60 +208,39 @@ func TestKeepBestAndOptimizers(t *testing.T) {
 	}
 	want := "adamw constant 0 [pad-crop=1 flip=0.5] [0.1307] 4 elsewhere"
 	if got := strings.Join([]string{r.Recipe.Optimizer, r.Recipe.Schedule, string(decimal(r.Recipe.LabelSmoothing)),
-		"[" + strings.Join(r.Recipe.Augment, " ") + "]", "[" + string(decimal(r.Normalize.Mean[0])) + "]", fmt.Sprint(r.Recipe.GradAccumSteps), r.Folder}, " "); got != want {
+		"[" + strings.Join(r.Recipe.Augment, " ") + "]", "[" + string(decimal(r.Normalize.Mean[0])) + "]", fmt.Sprint(r.Recipe.GradAccumSteps), r.RunDir}, " "); got != want {
 		t.Errorf("ran with %s, want %s", got, want)
 	}
 }
 
-// TestDefaults checks the settings that depend on others, and what is said of images that batches leave out.
-func TestDefaults(t *testing.T) {
-	for _, c := range []struct {
-		args                []string
-		scratch, newHead    bool
-		images              int
-		epochs, batch       int
-		rate, decay, smooth float64
-		said                string
-	}{
-		{nil, false, false, 1280, 10, 128, 0.001, 1e-4, 0, ""},
-		{nil, true, false, 2560, 75, 256, 0.01, 0.01, 0.1, ""},
-		{[]string{"--epochs", "3", "-b", "4"}, true, false, 40, 3, 4, 0.01, 0.01, 0.1, ""},
-		{[]string{"--lr", "0.5", "--weight-decay", "0", "--label-smoothing", "0.3"}, true, false, 256, 75, 256, 0.5, 0, 0.3, ""},
-		{[]string{"--optimizer", "adamw"}, false, false, 1280, 10, 128, 0.0001, 1e-4, 0, ""},
-		{[]string{"--optimizer", "adamw"}, true, false, 2560, 75, 256, 0.001, 0.01, 0.1, ""},
-		{[]string{"--optimizer", "adamw", "--lr", "0.01"}, false, false, 1280, 10, 128, 0.01, 1e-4, 0, ""},
-		{nil, false, false, 200, 10, 128, 0.001, 1e-4, 0, "leaves out 72 of 200 images, others each time, since all batches have 128: --batch-size 100 leaves out none\n"},
-		{nil, false, false, 1283, 10, 128, 0.001, 1e-4, 0, "leaves out 3 of 1,283 images, others each time, since all batches have 128\n"},
-		{[]string{"-b", "3"}, false, false, 7, 10, 3, 0.001, 1e-4, 0, "leaves out 1 of 7 images, others each time, since all batches have 3\n"},
-		{nil, false, false, 100, 10, 100, 0.001, 1e-4, 0, "the batch size is 100 instead of 128"},
-		{nil, true, false, 100, 75, 100, 0.01, 0.01, 0.1, "the batch size is 100 instead of 256"},
-		{nil, false, true, 1280, 10, 128, 0.01, 1e-4, 0, ""},
-		{nil, false, true, 200, 10, 20, 0.01, 1e-4, 0, "the batch size is 20 instead of 128, so that 200 images make more updates of the new last layer: about 100\n"},
-		{nil, false, true, 50, 10, 8, 0.01, 1e-4, 0, "the batch size is 8 instead of 50, so that 50 images make more updates of the new last layer: about 60\n"},
-		{[]string{"-b", "100"}, false, true, 200, 10, 100, 0.01, 1e-4, 0, ""},
-		{nil, true, true, 2560, 75, 256, 0.01, 0.01, 0.1, ""},
-		{[]string{"--optimizer", "adamw"}, false, true, 1280, 10, 128, 0.001, 1e-4, 0, ""},
-		{[]string{"--lr", "0.3"}, false, true, 1280, 10, 128, 0.3, 1e-4, 0, ""},
-	} {
-		var said bytes.Buffer
-		p := &printer{stderr: &said}
-		cmd := newTrain(p)
-		var f recipeFlags
-		cmd.ResetFlags()
-		f.add(cmd.Flags())
-		if err := cmd.ParseFlags(c.args); err != nil {
+// TestRecipeFlags sets every flag of a recipe: what is given changes the recipe, and nothing else does.
+func TestRecipeFlags(t *testing.T) {
+	var f recipeFlags
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.add(flags)
+	usual := train.PaperRecipe()
+	if r := usual; true {
+		if f.settings().Recipe(&r); !reflect.DeepEqual(r, usual) {
+			t.Errorf("without flags: %+v, want %+v", r, usual)
+		}
+	}
+	given := 0
+	f.flags.VisitAll(func(flag *pflag.Flag) {
+		given++
+		text := map[string]string{"string": "word", "bool": "false", "int": "7", "float64": "0.75", "stringArray": "a.*"}[flag.Value.Type()]
+		if err := flags.Set(flag.Name, text); err != nil {
 			t.Fatal(err)
 		}
-		r, augment, err := f.settle(p, "cifar10", c.images, c.scratch, c.newHead)
-		if err != nil || r.Epochs != c.epochs || r.BatchSize != c.batch || len(augment) != 2 {
-			t.Errorf("%v, from scratch %v: %d epochs, batch size %d, augmentation %v (%v)", c.args, c.scratch, r.Epochs, r.BatchSize, augment, err)
-		}
-		if r.LearningRate != c.rate || r.WeightDecay != c.decay || r.LabelSmoothing != c.smooth {
-			t.Errorf("%v, from scratch %v: lr %v, weight decay %v, label smoothing %v", c.args, c.scratch, r.LearningRate, r.WeightDecay, r.LabelSmoothing)
-		}
-		if !strings.Contains(said.String(), c.said) || (said.Len() == 0) != (c.said == "") {
-			t.Errorf("%v, %d images: said %q, want %q", c.args, c.images, said.String(), c.said)
-		}
+	})
+	flags.Set("train", "b, c")
+	want := train.Recipe{
+		Epochs: 7, BatchSize: 7, GradAccumSteps: 7, Optimizer: "word", LearningRate: 0.75, Schedule: "word", WarmupEpochs: 0.75, StepEpochs: 7, StepFactor: 0.75,
+		Momentum: 0.75, WeightDecay: 0.75, LabelSmoothing: 0.75, ClipNorm: 0.75, BatchNorm: "word", TrainFrom: "word", BlockForm: "word",
+		Train: []string{"a.*", "b, c"}, Freeze: []string{"a.*"},
+	}
+	r := usual
+	if f.settings().Recipe(&r); !reflect.DeepEqual(r, want) || given != 19 {
+		t.Errorf("with all %d flags: %+v, want %+v", given, r, want)
 	}
 }
 
@@ -274,7 +256,7 @@ func TestWorse(t *testing.T) {
 	if code != exitDone || !strings.Contains(stderr, "worse than before") || !strings.Contains(stderr, "--lr 0.5") || !strings.Contains(stderr, "--keep best") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
-	var r trainResult
+	var r rcfreeze.Trained
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil || !(r.Result.Top1 < r.Start.Top1) || r.Start.Samples != testCount {
 		t.Errorf("top-1 went from %v to %v (%v): this tests nothing", r.Start.Top1, r.Result.Top1, err)
 	}
@@ -312,7 +294,7 @@ func TestFromScratch(t *testing.T) {
 		out := fmt.Sprintf("out%d.onnx", i)
 		args := append([]string{"train", c.model, "-o", out, "--data", "bands", "--epochs", "1", "-b", "8", "--json"}, c.flags...)
 		stdout, stderr, code := call(args...)
-		var r trainResult
+		var r rcfreeze.Trained
 		if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != exitDone {
 			t.Fatalf("%v: %v: %s", args, err, stderr)
 		}
@@ -369,9 +351,9 @@ func TestChannelsLast(t *testing.T) {
 	if err := m.Save("last.onnx", onnxgraph.ExternalAsRead); err != nil {
 		t.Fatal(err)
 	}
-	var results []trainResult
+	var results []rcfreeze.Trained
 	for _, model := range []string{"model.onnx", "last.onnx"} {
-		results = append(results, succeedJSON[trainResult](t, trainArgs(model, "out.onnx", "--epochs", "1", "--epsilon", "1/255")...))
+		results = append(results, succeedJSON[rcfreeze.Trained](t, trainArgs(model, "out.onnx", "--epochs", "1", "--epsilon", "1/255")...))
 		if err := os.RemoveAll("out.run"); err != nil {
 			t.Fatal(err)
 		}
@@ -379,7 +361,7 @@ func TestChannelsLast(t *testing.T) {
 	if !reflect.DeepEqual(results[0].Result, results[1].Result) {
 		t.Errorf("channels last gives %+v, channels first %+v", results[1].Result, results[0].Result)
 	}
-	if shape := succeedJSON[inspectResult](t, "inspect", "out.onnx").Inputs[0].Shape; !slices.Equal(shape, []string{"N", "12", "12", "1"}) {
+	if shape := succeedJSON[rcfreeze.Inspection](t, "inspect", "out.onnx").Inputs[0].Shape; !slices.Equal(shape, []string{"N", "12", "12", "1"}) {
 		t.Errorf("the trained model takes %v", shape)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"github.com/rcfreeze/rcfreeze"
 	"github.com/spf13/cobra"
 )
 
@@ -43,5 +44,6 @@ func tellWorkApart(cmd *cobra.Command) {
 func isUsage(err error) bool {
 	var work workError
 	var wrong usageError
-	return !errors.As(err, &work) || errors.As(err, &wrong)
+	var options *rcfreeze.OptionsError
+	return !errors.As(err, &work) || errors.As(err, &wrong) || errors.As(err, &options)
 }

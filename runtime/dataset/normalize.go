@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -15,8 +16,30 @@ import (
 // [0,1], and in the order of the model's channels. A single Mean and Std are those of all channels. The zero Normalization
 // divides by 255 and no more.
 type Normalization struct {
-	Mean, Std []float64
-	Channels  string // BGR if the model takes blue first; empty for red, green, blue and for gray
+	Mean     []float64 `json:"mean"`
+	Std      []float64 `json:"std"`
+	Channels string    `json:"channels,omitempty"` // BGR if the model takes blue first; empty for red, green, blue and for gray
+}
+
+// String says what a model takes for pixels, in numbers of four digits: one for all channels where they are equal.
+func (n Normalization) String() string {
+	text := "none: pixels from 0 to 1"
+	if n.Mean != nil {
+		text = fmt.Sprintf("mean %s, standard deviation %s, of pixels from 0 to 1", significant(n.Mean), significant(n.Std))
+	}
+	if n.Channels != "" {
+		text += ", channels " + n.Channels
+	}
+	return text
+}
+
+// significant writes numbers with four digits, one if all are the same.
+func significant(list []float64) string {
+	var words []string
+	for _, v := range slices.Compact(slices.Clone(list)) {
+		words = append(words, strconv.FormatFloat(v, 'g', 4, 64))
+	}
+	return strings.Join(words, ",")
 }
 
 // BGR says that a model takes blue first and red last, as those of Caffe and OpenCV do.

@@ -17,6 +17,9 @@ const LibraryVariable = "RCFREEZE_ORT_LIB"
 // Newer libraries serve it too.
 const MinimumVersion = "1.24"
 
+// ErrNoLibrary says that no library was found that can be used.
+var ErrNoLibrary = errors.New("no usable ONNX Runtime library")
+
 // remedy tells how to get a library.
 func remedy() string {
 	place := ""
@@ -47,8 +50,22 @@ type Library struct {
 // library path variable, system folders.
 //
 // A path given by flag or variable is used or is an error, never skipped. When nothing usable is found,
-// the error lists every place searched, what was wrong with what was there, and the remedy.
+// the error, an ErrNoLibrary, lists every place searched, what was wrong with what was there, and the remedy.
 func Find(explicit string) (*Library, error) {
+	lib, err := search(explicit)
+	if err != nil {
+		return nil, missing{err}
+	}
+	return lib, nil
+}
+
+// missing is an error of Find, which is an ErrNoLibrary by another text.
+type missing struct{ error }
+
+func (e missing) Unwrap() error        { return e.error }
+func (e missing) Is(target error) bool { return target == ErrNoLibrary }
+
+func search(explicit string) (*Library, error) {
 	if path, foundBy := named(explicit); path != "" {
 		return findNamed(path, foundBy)
 	}

@@ -42,6 +42,9 @@ type Run struct {
 	Recalibrating func(done, total int)
 }
 
+// ErrDiverged says that a loss or a parameter became NaN or infinite.
+var ErrDiverged = errors.New("training diverged")
+
 // DefaultSaveEvery is the usual Run.SaveEvery.
 const DefaultSaveEvery = 5 * time.Minute
 

@@ -39,8 +39,8 @@ func (t *trainer) diverged(step int, what string) error {
 	if t.Recipe.ClipNorm > 0 {
 		bound = fmt.Sprintf("--clip-grad (now %g)", t.Recipe.ClipNorm)
 	}
-	return fmt.Errorf("epoch %d, step %d: %s: training diverged; the last good checkpoint is %s: lower the learning rate (now %.4g) or %s",
-		epoch+1, step, what, t.Folder.last(), t.rate(epoch, step-1), bound)
+	return fmt.Errorf("epoch %d, step %d: %s: %w; the last good checkpoint is %s: lower the learning rate (now %.4g) or %s",
+		epoch+1, step, what, ErrDiverged, t.Folder.last(), t.rate(epoch, step-1), bound)
 }
 
 // measure evaluates the current weights on the test images.

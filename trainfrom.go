@@ -1,17 +1,16 @@
-package main
+package rcfreeze
 
 import (
 	"errors"
 	"fmt"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
 // withTrainFrom adds to an error about nodes that cannot be differentiated after which node the model can be trained.
-func withTrainFrom(err error, m *onnxgraph.Model, variant transform.Variant) error {
+func withTrainFrom(err error, m *Model, variant transform.Variant) error {
 	var unsupported *gradient.UnsupportedError
 	if !errors.As(err, &unsupported) {
 		return err

@@ -1,4 +1,4 @@
-package main
+package rcfreeze
 
 import (
 	"fmt"
@@ -10,26 +10,26 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// tellTrained tells what of a model trains by a recipe in another way than one may think, and what does not; all that trains if verbose.
-func (p *printer) tellTrained(m *onnxgraph.Model, r train.Recipe, verbose bool) error {
+// tellTrained tells what of a model trains by a recipe in another way than one may think, and what does not; all that trains if rep.Verbose.
+func (rep Reporter) tellTrained(m *Model, r train.Recipe) error {
 	var converted []string
 	for _, name := range r.Trained {
 		v := m.Graph.Value(name)
 		if trainstep.Widens(v) {
 			converted = append(converted, fmt.Sprintf("%s (%v)", name, v.DType()))
 		}
-		if verbose {
-			p.say("trains: %s %v", name, v.Constant().Dims())
+		if rep.Verbose {
+			rep.say("trains: %s %v", name, v.Constant().Dims())
 		}
 	}
 	if len(converted) > 0 {
-		p.say("these train as float32, and are rounded to the type that they have in the file in the end: %s", onnxgraph.Listed(converted))
+		rep.say("these train as float32, and are rounded to the type that they have in the file in the end: %s", onnxgraph.Listed(converted))
 	}
-	return p.tellLeftOut(m, r)
+	return rep.tellStaying(m, r)
 }
 
 // tellLeftOut tells what of a model no training by a recipe changes, although it may have been learned.
-func (p *printer) tellLeftOut(m *onnxgraph.Model, r train.Recipe) error {
+func (rep Reporter) tellStaying(m *Model, r train.Recipe) error {
 	out, err := transform.FindLeftOut(m)
 	if err != nil {
 		return err
@@ -45,16 +45,16 @@ func (p *printer) tellLeftOut(m *onnxgraph.Model, r train.Recipe) error {
 		{out.Constants, "these constants come before any weight, or look like parts of formulas", "--train NAME trains one"},
 	} {
 		if len(line.names) > 0 {
-			p.say("%s, and stay as they are: %s; %s", line.why, onnxgraph.Listed(line.names), line.how)
+			rep.say("%s, and stay as they are: %s; %s", line.why, onnxgraph.Listed(line.names), line.how)
 		}
 	}
 	if r.BatchNorm == train.BatchNormTrain {
 		stay, forget := trainstep.OddMomentum(m)
 		if len(stay) > 0 {
-			p.say("the running statistics of these BatchNorms do not move, since their momentum is 1: %s; --batchnorm recalibrate estimates them in the end", onnxgraph.Listed(stay))
+			rep.say("the running statistics of these BatchNorms do not move, since their momentum is 1: %s; --batchnorm recalibrate estimates them in the end", onnxgraph.Listed(stay))
 		}
 		if len(forget) > 0 {
-			p.say("the running statistics of these BatchNorms will be those of the last batch, since their momentum is 0: %s; --batchnorm recalibrate estimates them on all images", onnxgraph.Listed(forget))
+			rep.say("the running statistics of these BatchNorms will be those of the last batch, since their momentum is 0: %s; --batchnorm recalibrate estimates them on all images", onnxgraph.Listed(forget))
 		}
 	}
 	return nil

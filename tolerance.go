@@ -1,4 +1,4 @@
-package main
+package rcfreeze
 
 import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -11,8 +11,9 @@ var tolerances = map[onnxgraph.DType]float64{
 	onnxgraph.Float64: 1e-4, onnxgraph.Float32: 1e-4, onnxgraph.Float16: 1e-2, onnxgraph.BFloat16: 1e-1,
 }
 
-// usualTolerance returns the tolerance for the coarsest type among a model's parameters.
-func usualTolerance(m *onnxgraph.Model) (float64, error) {
+// UsualTolerance returns how far the outputs of a model and of one that should be equal may be apart, relative to the largest: by
+// the coarsest type among its parameters.
+func UsualTolerance(m *onnxgraph.Model) (float64, error) {
 	parameters, err := transform.Parameters(m)
 	if err != nil {
 		return 0, err

@@ -1,4 +1,4 @@
-package main
+package rcfreeze
 
 import (
 	"testing"
@@ -16,7 +16,7 @@ func TestUsualTolerance(t *testing.T) {
 		case "bfloat16":
 			want = 1e-1
 		}
-		if got, err := usualTolerance(c.Model()); err != nil || got != want {
+		if got, err := UsualTolerance(c.Model()); err != nil || got != want {
 			t.Errorf("%s: %g, %v, want %g", c.Name, got, err, want)
 		}
 	}

@@ -1,8 +1,7 @@
-package main
+package rcfreeze
 
 import (
 	"bytes"
-	"io"
 	"strings"
 	"testing"
 
@@ -61,8 +60,7 @@ func TestTellTrained(t *testing.T) {
 			t.Fatal(err)
 		}
 		var talk bytes.Buffer
-		p := &printer{stdout: io.Discard, stderr: &talk}
-		if err := p.tellTrained(m, c.recipe, true); err != nil {
+		if err := reporterTo(&talk, true).tellTrained(m, c.recipe); err != nil {
 			t.Fatal(err)
 		}
 		for _, want := range c.want {

@@ -1,21 +1,22 @@
-package main
+package rcfreeze
 
 import (
 	"fmt"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/internal/figures"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// parameterCount is how many numbers of a model are of which kind.
-type parameterCount struct {
+// ParameterCount is how many numbers of a model are of which kind.
+type ParameterCount struct {
 	Trainable  int64 `json:"trainable"`
 	Bank       int64 `json:"bank"`       // in the banks of frozen blocks
 	Statistics int64 `json:"statistics"` // running means and variances
 }
 
-func countParameters(m *onnxgraph.Model) (parameterCount, error) {
-	var c parameterCount
+// CountParameters counts the parameters of a model.
+func CountParameters(m *Model) (ParameterCount, error) {
+	var c ParameterCount
 	all, err := transform.Parameters(m)
 	if err != nil {
 		return c, err
@@ -34,6 +35,7 @@ func countParameters(m *onnxgraph.Model) (parameterCount, error) {
 	return c, nil
 }
 
-func (c parameterCount) String() string {
-	return fmt.Sprintf("%s trainable parameters, %s in banks, %s running statistics", count(c.Trainable), count(c.Bank), count(c.Statistics))
+// String writes the counts in words.
+func (c ParameterCount) String() string {
+	return fmt.Sprintf("%s trainable parameters, %s in banks, %s running statistics", figures.Count(c.Trainable), figures.Count(c.Bank), figures.Count(c.Statistics))
 }

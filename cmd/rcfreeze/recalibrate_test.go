@@ -4,17 +4,19 @@ import (
 	"bytes"
 	"math"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze"
 )
 
 // TestCalibrate spoils nothing but statistics, and gives those of the images, whatever they were before.
 func TestCalibrate(t *testing.T) {
 	workshop(t)
 	succeed(t, "new", "cifar-resnet", "-o", "net.onnx", "--depth", "8", "--width", "2", "--classes", "3", "--input", "1x12x12")
-	r := succeedJSON[calibrateResult](t, "calibrate", "net.onnx", "-o", "once.onnx", "--data", "bands", "-b", "16")
+	r := succeedJSON[rcfreeze.Recalibration](t, "recalibrate", "net.onnx", "-o", "once.onnx", "--data", "bands", "-b", "16")
 	if len(r.Changes) != 9 || r.Images != trainCount || r.Changes[0].Channels != 2 || r.Changes[0].MeanShift == 0 {
 		t.Errorf("reports %+v, want 9 nodes on %d images", r.Report, trainCount)
 	}
-	again := succeedJSON[calibrateResult](t, "calibrate", "once.onnx", "-o", "twice.onnx", "--data", "bands", "-b", "16")
+	again := succeedJSON[rcfreeze.Recalibration](t, "recalibrate", "once.onnx", "-o", "twice.onnx", "--data", "bands", "-b", "16")
 	if !bytes.Equal(read(t, "once.onnx"), read(t, "twice.onnx")) || again.Changes[0].MeanShift > 1e-6 || math.Abs(again.Changes[0].VarianceRatio-1) > 1e-6 {
 		t.Errorf("the second time on the same images it changed %+v", again.Changes[0])
 	}
@@ -25,7 +27,7 @@ func TestCalibrate(t *testing.T) {
 	}
 	// a data set of other labels will do, since none are read
 	writeBands(t, "labels", 7)
-	part := succeedJSON[calibrateResult](t, "calibrate", "net.onnx", "-o", "part.onnx", "--data", "labels", "-b", "16", "--images", "20", "--normalize", "none")
+	part := succeedJSON[rcfreeze.Recalibration](t, "recalibrate", "net.onnx", "-o", "part.onnx", "--data", "labels", "-b", "16", "--images", "20", "--normalize", "none")
 	if part.Images != 16 {
 		t.Errorf("took %d images, want a batch of 16", part.Images)
 	}

@@ -1,0 +1,153 @@
+package rcfreeze
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rcfreeze/rcfreeze/runtime/compare"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// CompareOptions say which variants of a model Compare trains, on what, and how.
+type CompareOptions struct {
+	Folder     string              // for the table, and for checkpoints and model of each run; required
+	Variants   []transform.Variant // what to train; nil is baseline, frozen and learned
+	Expansions []int               // of the variants with frozen blocks; nil is 1
+	Seeds      []uint64            // of the runs; nil is 0
+	Blocks     transform.Options   // of the variants with frozen blocks; Expansion and Seed are not used
+	Data       Data                // required
+	Logits     string              // the output with the logits; "" is the only one, or the only one that fits the classes of the data
+	Settings   Settings
+	NumClasses int           // classes of a new last layer, 0 keeps the one that the model has
+	Reinit     bool          // draw everything that trains anew first: train from scratch
+	Resume     bool          // go on with what is in the folder: keep finished runs, and continue one that was stopped
+	SaveEvery  time.Duration // as TrainOptions.SaveEvery
+	Epsilon    float64       // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
+	Runtime    Runtime
+	Reporter
+}
+
+// Comparison is what Compare measured.
+type Comparison struct {
+	Model  string `json:"model"` // its file
+	Folder string `json:"output"`
+	MeasuredOn
+	Recipe    train.Recipe          `json:"recipe"`
+	Normalize dataset.Normalization `json:"normalize"`
+	Epsilon   float64               `json:"epsilon,omitempty"`
+	Summary   []compare.Summary     `json:"summary"`
+	Runs      []compare.Row         `json:"runs"`
+}
+
+// Compare trains variants × expansions × seeds of a classifier, and measures them. A variant starts as it does in Convert and
+// Train. When ctx is done it stops as Train does, and Resume goes on.
+func Compare(ctx context.Context, m *Model, o CompareOptions) (*Comparison, error) {
+	o.SaveEvery = max(0, cmp.Or(o.SaveEvery, train.DefaultSaveEvery))
+	if o.Variants == nil {
+		o.Variants = []transform.Variant{transform.Baseline, transform.Frozen, transform.Learned}
+	}
+	if o.Expansions == nil {
+		o.Expansions = []int{1}
+	}
+	if o.Seeds == nil {
+		o.Seeds = []uint64{0}
+	}
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if err := compare.Check(o.Folder); err != nil {
+		return nil, err
+	}
+	m = m.Clone()
+	if _, err := chooseVariant(m, transform.Baseline); err != nil {
+		return nil, err
+	}
+	if err := chooseLogits(m, o.Logits); err != nil {
+		return nil, err
+	}
+	if _, err := o.replaceHead(m, o.NumClasses, 0); err != nil {
+		return nil, err
+	}
+	o.untie(m)
+	plan, err := o.plan(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.tellStaying(m, plan.Recipe); err != nil {
+		return nil, err
+	}
+	rows, err := plan.Do(ctx)
+	if err != nil {
+		if len(rows) > 0 {
+			err = fmt.Errorf("%w; %d finished runs are in %s: --resume keeps them", err, len(rows), o.Folder)
+		}
+		return nil, withTrainFrom(err, m, transform.Baseline)
+	}
+	return &Comparison{
+		Model: m.Path(), Folder: o.Folder, MeasuredOn: o.Data.measuredOn(plan.Test, plan.Train), Recipe: plan.Recipe, Normalize: plan.Normalize,
+		Epsilon: plan.Epsilon, Summary: compare.Summarize(rows), Runs: rows,
+	}, nil
+}
+
+// Validate lists what is wrong with the options, whatever the model.
+func (o CompareOptions) Validate() error {
+	faults := []error{o.Data.required(), o.Settings.check(), checkHead(o.NumClasses), o.Blocks.Validate(), o.Runtime.check()}
+	if o.Folder == "" {
+		faults = append(faults, errors.New("-o: needs a folder"))
+	}
+	for _, v := range o.Variants {
+		faults = append(faults, v.Validate())
+	}
+	return options(faults...)
+}
+
+// plan gathers all that a comparison needs.
+func (o CompareOptions) plan(ctx context.Context, m *Model) (*compare.Plan, error) {
+	data := o.Data.reader(o.Reporter, m)
+	plan := &compare.Plan{
+		Model: m, Variants: o.Variants, Expansions: o.Expansions, Seeds: o.Seeds, Convert: o.Blocks, Reinit: o.Reinit, Workers: data.workers(),
+		Epsilon: o.Epsilon, Folder: o.Folder, Resume: o.Resume, Classes: o.NumClasses,
+		SaveEvery: o.SaveEvery, Warned: func(line string) { o.say("%s", line) },
+	}
+	plan.Convert.Memory = ort.FreeMemory()
+	var err error
+	if plan.Session, err = o.Runtime.start(o.Reporter); err != nil {
+		return nil, err
+	}
+	if err := checkAttack(m, o.Epsilon); err != nil {
+		return nil, err
+	}
+	splits, err := data.forTraining()
+	if err != nil {
+		return nil, err
+	}
+	plan.Train, plan.Choose, plan.Test = splits.train, splits.choose, splits.test
+	if plan.Normalize, err = data.normalization(ctx, func() (*dataset.Dataset, error) { return plan.Train, nil }); err != nil {
+		return nil, err
+	}
+	scratch := o.fromScratch()
+	if plan.Recipe, plan.Augment, err = o.Settings.settle(o.Reporter, plan.Train.Format, plan.Train.Len(), scratch, o.NumClasses > 0); err != nil {
+		return nil, err
+	}
+	o.settings(plan.Recipe, scratch, plan.Train, plan.Session)
+	w := &watcher{Reporter: o.Reporter, batchSize: plan.Recipe.BatchSize, epochs: plan.Recipe.Epochs, measures: plan.Choose.Split, classes: len(plan.Train.Classes)}
+	plan.Describe = func(trained *Model) error { return Describe(trained, plan.Normalize, plan.Train.Classes) }
+	plan.Kept = func(runs int) { o.say("kept: %d finished runs of %s", runs, o.Folder) }
+	plan.Started = func(name string, number, total int) { o.say("run %d/%d: %s", number, total, name) }
+	plan.Outlined = o.outline
+	plan.Begun, plan.Progress, plan.Measuring, plan.Measured, plan.Recalibrating = w.begun, w.step, w.measuring, w.measured, w.recalibrating
+	return plan, nil
+}
+
+// fromScratch reports whether all runs have the settings for training from scratch: if some start with random weights. Blocks
+// count even if none are asked for this time: a comparison may get more variants later.
+func (o CompareOptions) fromScratch() bool {
+	return o.Reinit || o.Blocks.Pointwise == transform.Random || slices.Contains(o.Variants, transform.FrozenBaseline)
+}

@@ -1,0 +1,402 @@
+package rcfreeze
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/internal/figures"
+	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
+	"github.com/rcfreeze/rcfreeze/runtime/calibrate"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// ConvertOptions say which convolutions become frozen blocks, of which kind, and what else Convert changes.
+type ConvertOptions struct {
+	Blocks       transform.Options // which convolutions become blocks, and of which kind
+	KeepConvs    bool              // make no blocks, for Precision or NumClasses alone
+	AddBatchNorm bool              // put a BatchNorm that trains behind every block that has none
+	Reinit       bool              // draw everything that trains anew, to train from scratch
+	Precision    string            // another floating-point type, a name of precision.Types; "" keeps it
+	NumClasses   int               // classes of a new last layer, 0 keeps the one that the model has
+
+	// Data are images for transform.Calibrate and AddBatchNorm. Without a path, Normalize, Channels and Classes are recorded in the
+	// model all the same.
+	Data              Data
+	CalibrationImages int // training images to take, at most MaxCalibrationImages; 0 is calibrate.DefaultImages
+
+	Output  Output
+	Runtime Runtime // what runs the images
+	Reporter
+}
+
+// MaxCalibrationImages bounds the images of a calibration, which are all in memory.
+const MaxCalibrationImages = 1000
+
+// Converted is what Convert did.
+type Converted struct {
+	Source       string                 `json:"model"` // its file
+	Output       string                 `json:"output"`
+	Precision    *precision.Report      `json:"precision,omitempty"` // what Precision changed, nil without
+	Converted    int                    `json:"converted"`           // convolutions
+	Before       ParameterCount         `json:"parameters_before"`
+	After        ParameterCount         `json:"parameters_after"`
+	Convolutions []transform.Conversion `json:"convolutions"`
+	Norms        []transform.AddedNorm  `json:"batchnorms,omitempty"` // with AddBatchNorm, one per block
+	Model        *Model                 `json:"-"`                    // the new one
+}
+
+// Convert rewrites the spatial convolutions of a model into frozen blocks. Without any to convert it is an ErrNotConverted that
+// lists why.
+func Convert(ctx context.Context, m *Model, o ConvertOptions) (*Converted, error) {
+	o = o.withDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	source := m
+	m = m.Clone()
+	c := &Converted{Source: m.Path(), Output: o.Output.Name(), Model: m}
+	var err error
+	if c.Before, err = CountParameters(m); err != nil {
+		return nil, err
+	}
+	if c.Precision, err = o.setPrecision(m); err != nil {
+		return nil, err
+	}
+	if _, err := o.replaceHead(m, o.NumClasses, o.Blocks.Seed); err != nil {
+		return nil, err
+	}
+	if o.KeepConvs {
+		o.say("no frozen blocks were made: --blocks, or a flag on blocks such as --expansion, makes some")
+	} else if err := o.makeBlocks(ctx, c); err != nil {
+		return nil, err
+	}
+	if c.After, err = CountParameters(m); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("converting %s: %w", m.Path(), err)
+	}
+	return c, o.Output.save(o.Reporter, m, source)
+}
+
+func (o ConvertOptions) withDefaults() ConvertOptions {
+	o.CalibrationImages = cmp.Or(o.CalibrationImages, calibrate.DefaultImages)
+	o.Blocks = o.Blocks.WithDefaults()
+	return o
+}
+
+// Validate lists what is wrong with the options, whatever the model, and says if the output cannot be written.
+func (o ConvertOptions) Validate() error {
+	o = o.withDefaults()
+	faults := []error{checkHead(o.NumClasses), o.Blocks.Validate(), o.Data.check(), o.Runtime.check()}
+	if _, known := precision.Types[o.Precision]; o.Precision != "" && !known {
+		faults = append(faults, fmt.Errorf("--precision %q: choose one of %s", o.Precision, strings.Join(slices.Sorted(maps.Keys(precision.Types)), ", ")))
+	}
+	calibrated := o.Blocks.Pointwise == transform.Calibrate
+	switch {
+	case calibrated && o.Data.Path == "":
+		faults = append(faults, errors.New("--pointwise calibrate: needs images: give --data"))
+	case !calibrated && !o.AddBatchNorm && o.Data.Path != "":
+		faults = append(faults, fmt.Errorf("--data %s: --pointwise %s takes no data, only --pointwise calibrate and --add-batchnorm do", o.Data.Path, o.Blocks.Pointwise))
+	}
+	if o.CalibrationImages < 1 || o.CalibrationImages > MaxCalibrationImages {
+		faults = append(faults, fmt.Errorf("--calibration-images %d: needs from 1 to %d", o.CalibrationImages, MaxCalibrationImages))
+	}
+	return errors.Join(o.Output.Check(), options(faults...))
+}
+
+// setPrecision gives the model the type that was asked for, if any, and tells.
+func (o ConvertOptions) setPrecision(m *Model) (*precision.Report, error) {
+	if o.Precision == "" {
+		return nil, nil
+	}
+	dtype := precision.Types[o.Precision]
+	r, err := precision.Convert(m, dtype)
+	if err != nil {
+		return nil, err
+	}
+	if !r.Changed() {
+		o.say("%s has no floating-point numbers but %v: --precision %s changes nothing", m.Path(), dtype, o.Precision)
+		return r, nil
+	}
+	text := fmt.Sprintf("%d constants are %v now", r.Constants, dtype)
+	if r.Casts > 0 {
+		text += fmt.Sprintf(", %d Casts that did nothing else are gone", r.Casts)
+	}
+	for _, list := range []struct {
+		verb  string
+		names []string
+	}{{"takes", r.Inputs}, {"gives", r.Outputs}} {
+		for _, name := range list.names {
+			text += fmt.Sprintf("; %q %s %v", name, list.verb, dtype)
+		}
+	}
+	o.say("%s: %s", m.Path(), text)
+	return r, nil
+}
+
+// makeBlocks makes the frozen blocks, and what goes with them.
+func (o ConvertOptions) makeBlocks(ctx context.Context, c *Converted) error {
+	m := c.Model
+	images, err := o.openImages(ctx, m)
+	if err != nil {
+		return err
+	}
+	if c.Convolutions, err = o.convert(ctx, m, images); err != nil {
+		return err
+	}
+	for _, row := range c.Convolutions {
+		if row.Status == transform.Converted {
+			c.Converted++
+		}
+	}
+	if len(c.Convolutions) == 0 {
+		return notConverted{fmt.Errorf("converting %s: it has no convolution, so there is nothing to make frozen blocks of, and nothing was written", m.Path())}
+	}
+	if c.Converted == 0 {
+		return notConverted{errors.Join(fmt.Errorf("converting %s: none of its %d convolutions becomes a frozen block, and nothing was written:",
+			m.Path(), len(c.Convolutions)), skipReasons(c.Convolutions))}
+	}
+	o.tellConversions(c.Convolutions, !o.Reinit && o.Blocks.MaxError == 0)
+	if unknown := unknownMACs(c.Convolutions); unknown > 0 && anyMACs(c.Convolutions) { // else the table has no such column
+		o.say("the MACs of %d convolutions are not known, as the model does not say its shapes: `rcfreeze inspect` works them out", unknown)
+	}
+	if training, _ := trainstep.InferenceMode(m.Clone()); training > 0 {
+		o.say("%s is in training mode, and what is written is, too: train, eval and export take its %d BatchNormalization and Dropout nodes as they need them", m.Path(), training)
+	}
+	if o.Reinit {
+		if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: o.Blocks.Seed}); err != nil {
+			return err
+		}
+	}
+	if o.AddBatchNorm {
+		c.Norms, err = o.addNorms(ctx, m, images)
+	}
+	return err
+}
+
+// notConverted is an ErrNotConverted by another text.
+type notConverted struct{ error }
+
+func (e notConverted) Unwrap() error        { return e.error }
+func (e notConverted) Is(target error) bool { return target == ErrNotConverted }
+
+// trainingImages are those that a conversion works on.
+type trainingImages struct {
+	set       *dataset.Dataset
+	normalize dataset.Normalization
+	workers   int
+	session   ort.Options
+}
+
+// openImages opens the images of a conversion, nil if it has none, and records in the model what is known of its images and classes:
+// by these, else by the options.
+func (o ConvertOptions) openImages(ctx context.Context, m *Model) (*trainingImages, error) {
+	data := o.Data.reader(o.Reporter, m)
+	if o.Data.Path == "" {
+		return nil, data.describe()
+	}
+	images := &trainingImages{workers: data.workers()}
+	var err error
+	if images.session, err = o.Runtime.start(o.Reporter); err != nil {
+		return nil, err
+	}
+	if images.set, err = data.images(dataset.Train); err != nil {
+		return nil, err
+	}
+	if images.normalize, err = data.normalization(ctx, func() (*dataset.Dataset, error) { return images.set, nil }); err != nil {
+		return nil, err
+	}
+	names, err := data.classNames()
+	if err != nil {
+		return nil, err
+	}
+	return images, Describe(m, images.normalize, names)
+}
+
+// describe records in the model what the options say of its images and classes.
+func (r *reader) describe() error {
+	names, err := r.classNames()
+	if err != nil {
+		return err
+	}
+	n, known, err := r.toldNormalization()
+	if err != nil {
+		return err
+	}
+	if !known && r.Channels != "" {
+		return fmt.Errorf("--channels %s: is recorded with a normalization: give --normalize, or --pixels, --mean and --std, too", r.Channels)
+	}
+	if known {
+		if n, err = normalizationFor(r.m, n); err != nil {
+			return err
+		}
+		return Describe(r.m, n, names)
+	}
+	if names == nil {
+		return nil
+	}
+	return record(r.m, classesKey, names)
+}
+
+func (o ConvertOptions) convert(ctx context.Context, m *Model, images *trainingImages) ([]transform.Conversion, error) {
+	blocks := o.Blocks
+	blocks.Memory = ort.FreeMemory()
+	if blocks.Pointwise != transform.Calibrate {
+		if blocks.Pointwise == transform.Project {
+			blocks.Progress = o.projecting(ctx)
+		}
+		return transform.Convert(m, blocks)
+	}
+	loaded, err := calibrate.Load(ctx, images.set, o.CalibrationImages, dataset.LoaderOptions{Seed: blocks.Seed, Normalize: images.normalize, Workers: images.workers})
+	if err != nil {
+		return nil, err
+	}
+	o.tellImages(loaded.Count(), images.set.Len(), "--calibration-images")
+	return calibrate.Convert(ctx, m, calibrate.Options{
+		Convert: blocks, Images: loaded, Session: images.session,
+		Progress: func(done, total int, layer string) { o.progress("calibrating", done, total, layer) },
+	})
+}
+
+// addNorms adds batch normalizations behind the blocks, which start by images if there are some.
+func (o ConvertOptions) addNorms(ctx context.Context, m *Model, images *trainingImages) ([]transform.AddedNorm, error) {
+	norms, err := transform.AddBatchNorm(m)
+	if err != nil {
+		return nil, err
+	}
+	var means []string
+	for _, row := range norms {
+		if row.Status == transform.Added {
+			means = append(means, row.Mean)
+		}
+	}
+	scratch := o.Reinit || o.Blocks.Pointwise == transform.Random
+	switch {
+	case len(means) == 0:
+		o.say("no BatchNorm was added: every block has one already")
+	case images != nil:
+		err = o.adoptStatistics(ctx, m, means, images)
+	case !scratch:
+		o.say("the %d BatchNorms that were added start with mean 0 and variance 1, as for training from scratch: to fine-tune, give --data, so that they start with what they read", len(means))
+	}
+	return norms, err
+}
+
+// adoptStatistics starts batch normalizations that were just added by what they read of training images.
+func (o ConvertOptions) adoptStatistics(ctx context.Context, m *Model, means []string, images *trainingImages) error {
+	const batchSize = 64 // at most; statistics in inference hardly depend on it
+	report, err := batchnorm.Adopt(ctx, m, images.set, batchnorm.Options{
+		BatchSize: batchSize, Images: o.CalibrationImages, Means: means, Normalize: images.normalize, Workers: images.workers, Seed: o.Blocks.Seed, Session: images.session,
+		Progress: func(done, total int) { o.progress("measuring what BatchNorm reads", done, total, "images") },
+	})
+	if err != nil {
+		return err
+	}
+	o.tellImages(report.Images, images.set.Len(), "--calibration-images")
+	return nil
+}
+
+// unknownMACs returns how many convolutions have weights, but an output of unknown size.
+func unknownMACs(list []transform.Conversion) int {
+	unknown := 0
+	for _, c := range list {
+		if c.Out > 0 && c.Before.MACs == 0 {
+			unknown++
+		}
+	}
+	return unknown
+}
+
+func anyMACs(list []transform.Conversion) bool {
+	return slices.ContainsFunc(list, func(c transform.Conversion) bool { return c.Before.MACs > 0 })
+}
+
+// skipReasons returns an error that says why convolutions were skipped, with one line for each operator and reason.
+func skipReasons(list []transform.Conversion) error {
+	const most = 10
+	type kind struct{ operator, reason string }
+	var kinds []kind
+	of := map[kind][]string{}
+	for _, c := range list {
+		k := kind{c.Operator, c.Reason}
+		if of[k] == nil {
+			kinds = append(kinds, k)
+		}
+		of[k] = append(of[k], c.Node)
+	}
+	var faults []error
+	for i, k := range kinds {
+		if i == most {
+			faults = append(faults, errors.New("and so on: `rcfreeze inspect`, with the same flags for convolutions, lists all"))
+			break
+		}
+		example := fmt.Sprintf("%q", of[k][0])
+		if n := len(of[k]); n > 1 {
+			example = fmt.Sprintf("%q and %d more", of[k][0], n-1)
+		}
+		faults = append(faults, fmt.Errorf("%s %s: %s", k.operator, example, k.reason))
+	}
+	return errors.Join(faults...)
+}
+
+// largeError is what a block may lose before the user is told: the square of the error is the share of the energy that is
+// lost, of the filters or the outputs, so that here it is a quarter.
+const largeError = 0.5
+
+// tellConversions tells what the user should know of a conversion, beside the table. Errors count unless the user has bounded
+// them, or what was converted is to be trained from scratch.
+func (r Reporter) tellConversions(list []transform.Conversion, errorsCount bool) {
+	if len(list) == 0 {
+		r.say("there is no convolution, so there is nothing to make frozen blocks of")
+		return
+	}
+	var blocks, large, growing, noted int
+	var before, after int64
+	kind, expands := "relative", false
+	for _, c := range list {
+		if c.Note != "" {
+			noted++
+		}
+		if c.Status != transform.Converted || c.SharedWith != "" {
+			continue
+		}
+		blocks++
+		lost := c.Error
+		if c.OutputError != nil {
+			lost, kind = c.OutputError, "output"
+		}
+		if lost != nil && *lost > largeError {
+			large++
+		}
+		if c.After.Trainable > c.Before.Trainable {
+			growing++
+			before, after = before+c.Before.Trainable, after+c.After.Trainable
+			expands = expands || c.Expansion > 1
+		}
+	}
+	if large > 0 && errorsCount {
+		r.say("the %s error is large, above %g, in %d of %d frozen blocks: until it is trained, the model will not do what it did; "+
+			"-E auto --max-error 0.3 takes as many filters as each needs, --skip NAME leaves a convolution as it is", kind, largeError, large, blocks)
+	}
+	if growing > 0 {
+		remedy := "--layout depthwise may train fewer"
+		if expands {
+			remedy = "a smaller -E trains fewer"
+		}
+		r.say("more parameters train in %d of %d frozen blocks than in the convolutions that they replace, %s instead of %s: %s, --skip NAME leaves a convolution as it is",
+			growing, blocks, figures.Count(after), figures.Count(before), remedy)
+	}
+	if noted > 0 {
+		r.say("Convolutions that are fixed on purpose stay as they are with --skip and their name, or with --min-in-channels.")
+	}
+}

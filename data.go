@@ -1,0 +1,228 @@
+package rcfreeze
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/batch"
+)
+
+// Data says which images a model gets, and how they are read.
+type Data struct {
+	Path      string         // the data set: a folder or file
+	Format    string         // one of dataset.Formats; "" finds out
+	Resize    bool           // scale images of another size to the model's
+	ImageSize ImageSize      // to which images are scaled, for a model that leaves it open
+	ShortSide int            // scale the shorter side to this before the middle is cut out; 0: what just covers the model's size
+	Limits    dataset.Limits // what files may claim
+	// Classes names the model's classes in the order of its outputs; nil takes the names that the model records.
+	Classes []string
+	// Normalize says how pixels are normalized; nil takes what the model records, else what is known of the data set, else what
+	// is measured of the training images.
+	Normalize *dataset.Normalization
+	// Channels is the order of colors that the model takes, rgb or bgr; "" is what the model records, else rgb. Normalize has an
+	// order of its own.
+	Channels string
+	Workers  int // how many images are read at a time, 0 for one per core that the process may use
+}
+
+// ImageSize is a size in pixels; the zero value stands for none.
+type ImageSize struct{ Height, Width int }
+
+// String writes the size as 224 or, as height and width, 224x160.
+func (s ImageSize) String() string {
+	switch {
+	case s == ImageSize{}:
+		return ""
+	case s.Height == s.Width:
+		return strconv.Itoa(s.Height)
+	}
+	return fmt.Sprintf("%dx%d", s.Height, s.Width)
+}
+
+// check lists what is wrong with the options, before any data is read.
+func (d Data) check() error {
+	if !slices.Contains([]string{"", "rgb", dataset.BGR}, d.Channels) {
+		return fmt.Errorf("--channels %q: choose rgb or bgr", d.Channels)
+	}
+	return nil
+}
+
+// required is check, for work that needs data.
+func (d Data) required() error {
+	if d.Path == "" {
+		return errors.Join(errors.New("--data: needs a data set, a folder or file"), d.check())
+	}
+	return d.check()
+}
+
+// reader reads data for one model.
+type reader struct {
+	Data
+	Reporter
+	m       *Model
+	settled *settled        // nil before the logits are settled
+	told    map[string]bool // notes that the user has seen, of another split
+}
+
+func (d Data) reader(r Reporter, m *Model) *reader {
+	return &reader{Data: d, Reporter: r, m: m, told: map[string]bool{}}
+}
+
+// workers returns how many goroutines read images.
+func (r *reader) workers() int { return r.asMany("--workers", r.Workers) }
+
+// open opens a split of the data set for a classifier, and tells what was noteworthy.
+func (r *reader) open(split dataset.Split) (*dataset.Dataset, error) {
+	names, err := r.classNames()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.settleLogits(split, names); err != nil {
+		return nil, err
+	}
+	return r.fitting(dataset.Options{Split: split, Classes: r.settled.classes, ClassNames: names})
+}
+
+// images opens a split of the data set for a model whose outputs need not fit the labels.
+func (r *reader) images(split dataset.Split) (*dataset.Dataset, error) {
+	d, err := r.fitting(dataset.Options{Split: split, AnyClasses: true})
+	if err == nil && d.Split == dataset.All {
+		r.say("%s: the data set has no separate splits: all its images serve as %s", r.Path, split)
+	}
+	return d, err
+}
+
+func (r *reader) fitting(o dataset.Options) (*dataset.Dataset, error) {
+	d, err := r.openQuietly(o)
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range d.Notes {
+		if !r.told[note] {
+			r.say("%s: %s", d.Path, note)
+		}
+		r.told[note] = true
+	}
+	return d, nil
+}
+
+// openQuietly opens images for the model as the options say, and what they do not say by o.
+func (r *reader) openQuietly(o dataset.Options) (*dataset.Dataset, error) {
+	var err error
+	if o.Shape, err = r.shape(); err != nil {
+		return nil, err
+	}
+	o.Format, o.ShortSide, o.Limits = cmp.Or(r.Format, "auto"), r.ShortSide, r.Limits
+	o.Resize = r.Resize || r.ImageSize != ImageSize{}
+	return dataset.Open(r.Path, o)
+}
+
+// classNames returns the names of the model's classes in the order of its outputs: as the options say, else as the model records,
+// nil if neither tells.
+func (r *reader) classNames() ([]string, error) {
+	if r.Classes == nil {
+		return Classes(r.m)
+	}
+	output, err := transform.Logits(r.m)
+	if err != nil {
+		return r.Classes, nil // whoever needs the logits says what is wrong with them
+	}
+	if n := transform.Classes(output); n != 0 && n != len(r.Classes) {
+		return nil, fmt.Errorf("--classes names %d classes, %s tells %d apart: needs a name for each, in the order of the outputs", len(r.Classes), r.m.Path(), n)
+	}
+	return r.Classes, nil
+}
+
+// trainingSplits are the parts of a data set as training uses them. They may be the same.
+type trainingSplits struct {
+	train  *dataset.Dataset
+	choose *dataset.Dataset // measured after every epoch: val, or what measures
+	test   *dataset.Dataset // measured in the end
+}
+
+// forTraining opens the images that train, those that choose and those that measure.
+func (r *reader) forTraining() (s trainingSplits, err error) {
+	if s.train, err = r.open(dataset.Train); err != nil {
+		return s, err
+	}
+	if s.train.Split == dataset.All {
+		r.say("%s: the data set has no separate splits: all its images train, and measure, too", r.Path)
+		s.test, s.choose = s.train, s.train
+		return s, nil
+	}
+	if s.test, err = r.open(dataset.Test); err != nil {
+		return s, err
+	}
+	if s.test.Split == dataset.Val {
+		s.choose = s.test
+		return s, nil
+	}
+	if s.choose, err = r.open(dataset.Val); err != nil {
+		return s, err
+	}
+	if s.choose.Split != dataset.Val {
+		s.choose = s.test
+		return s, nil
+	}
+	r.say("%s: the %d images of val are measured after every epoch, the %d of test in the end", r.Path, s.choose.Len(), s.test.Len())
+	return s, nil
+}
+
+// shape returns the shape of the images that the model takes, with 0 for what neither it nor the options say.
+func (r *reader) shape() (dataset.Shape, error) {
+	s, err := imageShape(r.m)
+	if err != nil || r.ImageSize == (ImageSize{}) {
+		return s, err
+	}
+	size := ImageSize{cmp.Or(s.Height, r.ImageSize.Height), cmp.Or(s.Width, r.ImageSize.Width)}
+	if size != r.ImageSize {
+		return s, fmt.Errorf("--image-size %v: %s takes images of %d×%d (height×width): leave it out", r.ImageSize, r.m.Path(), size.Height, size.Width)
+	}
+	s.Height, s.Width = size.Height, size.Width
+	return s, nil
+}
+
+// imageShape returns the shape of the images that the model takes, with 0 for what it leaves open.
+func imageShape(m *Model) (dataset.Shape, error) {
+	input, err := batch.Input(m)
+	if err != nil {
+		return dataset.Shape{}, err
+	}
+	dims, ok := input.Shape()
+	if !ok {
+		return dataset.Shape{}, nil
+	}
+	if len(dims) != 4 {
+		return dataset.Shape{}, fmt.Errorf("reading the input %q of %s: it has %d dims, needs 4: batch, channels, height, width", input.Name(), m.Path(), len(dims))
+	}
+	size := func(i int) int { return int(max(dims[i].Size, 0)) }
+	if batch.IsChannelsLast(m) {
+		return dataset.Shape{Channels: size(3), Height: size(1), Width: size(2)}, nil
+	}
+	return dataset.Shape{Channels: size(1), Height: size(2), Width: size(3)}, nil
+}
+
+// MeasuredOn says of a result which images it was measured on.
+type MeasuredOn struct {
+	Data  string        `json:"data"`
+	Split dataset.Split `json:"split"` // all: the data set has no separate splits
+	// OnTraining says that the images are those that train.
+	OnTraining   bool `json:"on_training_images"`
+	Images       int  `json:"images"`
+	Classes      int  `json:"classes"` // that have images there
+	ModelClasses int  `json:"model_classes"`
+}
+
+// measuredOn describes what set is beside the images that train, nil if nothing is trained.
+func (d Data) measuredOn(set, train *dataset.Dataset) MeasuredOn {
+	return MeasuredOn{
+		Data: d.Path, Split: set.Split, OnTraining: set == train || set.Split == dataset.Train,
+		Images: set.Len(), Classes: set.ClassesHere(), ModelClasses: len(set.Classes),
+	}
+}

@@ -1,0 +1,275 @@
+package rcfreeze
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
+	"github.com/rcfreeze/rcfreeze/runtime/verify"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// ExportOptions say what Export makes of a model, and how it is verified.
+type ExportOptions struct {
+	Source        *Model  // the model that was converted, to compare size and speed with; nil without
+	KeepBatchNorm bool    // do not fold batch normalization into the convolutions before it
+	Batch         string  // the batch size that the model is to take: a number, or DynamicBatch; "" leaves it
+	NoVerify      bool    // do not run the models to compare their outputs
+	Tolerance     float64 // how far outputs may be apart, relative to the largest: 0 is the usual for the model's type, below 0 not at all
+	SecondOpinion bool    // run what is written in a second engine too, and compare
+	Time          bool    // time the models, in turn
+	TimeRuns      int     // how often each model is timed, 0 for DefaultTimeRuns
+	Verify        verify.Options
+	Output        Output
+	Runtime       Runtime
+	Reporter
+}
+
+// DefaultTimeRuns is how often Export times each model.
+const DefaultTimeRuns = 20
+
+// Exported is what Export made and found.
+type Exported struct {
+	Source        string                    `json:"model"` // its file
+	Output        string                    `json:"output"`
+	Merged        []transform.Outcome       `json:"merged"` // one per frozen block
+	Folded        []transform.Outcome       `json:"folded"` // one per batch normalization
+	Tolerance     float64                   `json:"tolerance"`
+	VerifiedOn    []string                  `json:"verified_on,omitempty"`    // the shapes of the inputs, and the values that decide something
+	Differences   []verify.Difference       `json:"differences,omitempty"`    // of the outputs, of what was written from the model
+	SecondOpinion *secondopinion.Difference `json:"second_opinion,omitempty"` // of the second engine's output from ONNX Runtime's
+	Models        []ModelFacts              `json:"models"`                   // the source, if given, the model, what was written
+	Model         *Model                    `json:"-"`                        // the new one
+}
+
+// ModelFacts is how large one of several models is, and how fast.
+type ModelFacts struct {
+	Name       string         `json:"name"`
+	Bytes      int64          `json:"bytes"` // of the file, and of what its tensors take in others
+	Parameters ParameterCount `json:"parameters"`
+	Operators  map[string]int `json:"operators"` // nodes by operator
+	Latency    *verify.Timing `json:"latency,omitempty"`
+}
+
+// Export merges every frozen block into one convolution, folds batch normalization into the convolutions before it, and makes sure
+// that the result computes what the model does: else it is an ErrNotEqual, and nothing is written. A model in training mode is
+// taken for inference.
+func Export(ctx context.Context, m *Model, o ExportOptions) (*Exported, error) {
+	o.TimeRuns = cmp.Or(o.TimeRuns, DefaultTimeRuns)
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	original := m
+	m = m.Clone()
+	if err := o.toInference(m); err != nil {
+		return nil, err
+	}
+	if err := o.resize(m); err != nil {
+		return nil, err
+	}
+	var err error
+	if o.Tolerance == 0 {
+		if o.Tolerance, err = UsualTolerance(m); err != nil {
+			return nil, err
+		}
+	}
+	o.Tolerance = max(0, o.Tolerance)
+	e := &Exported{Source: m.Path(), Output: o.Output.Name(), Tolerance: o.Tolerance, Model: m.Clone()}
+	if e.Merged, err = transform.Merge(e.Model); err != nil {
+		return nil, err
+	}
+	if !o.KeepBatchNorm {
+		if e.Folded, err = transform.FoldBatchNorm(e.Model); err != nil {
+			return nil, err
+		}
+	}
+	staged, err := o.Output.stage(o.Reporter, e.Model, original)
+	if err != nil {
+		return nil, err
+	}
+	defer staged.Abandon()
+	written, err := onnxgraph.Load(staged.Path())
+	if err != nil {
+		return nil, err
+	}
+	models := []*Model{m, written}
+	names := []string{"as trained", "exported"}
+	if o.Source != nil {
+		source := o.Source.Clone()
+		if err := o.toInference(source); err != nil {
+			return nil, err
+		}
+		models, names = append([]*Model{source}, models...), append([]string{"source"}, names...)
+	}
+	if e.Models, err = describeModels(names, models); err != nil {
+		return nil, err
+	}
+	if err := o.execute(ctx, e, m, written, models); err != nil {
+		return nil, err
+	}
+	if err := staged.commit(o.Reporter); err != nil {
+		return nil, err
+	}
+	o.warnOfBlocks(m.Path(), e.Merged)
+	return e, nil
+}
+
+// Validate lists what is wrong with the options, whatever the model, and says if the output cannot be written.
+func (o ExportOptions) Validate() error {
+	return errors.Join(o.Output.Check(), options(checkBatch(o.Batch), o.Runtime.check()))
+}
+
+// toInference brings a model that was exported in training mode into the form to deploy, and says so.
+func (r Reporter) toInference(m *Model) error {
+	changed, err := trainstep.InferenceMode(m)
+	if err != nil {
+		return fmt.Errorf("bringing %s, which is in training mode, into the form for inference: %w", m.Path(), err)
+	}
+	if changed > 0 {
+		r.say("%s is in training mode: its %d BatchNormalization and Dropout nodes are taken as for inference", m.Path(), changed)
+	}
+	return nil
+}
+
+// resize gives the model the batch size that was asked for.
+func (o ExportOptions) resize(m *Model) error {
+	if o.Batch == "" {
+		return nil
+	}
+	if _, err := o.Runtime.start(o.Reporter); err != nil {
+		return fmt.Errorf("setting the batch size of %s, which needs a run to check it: %w", m.Path(), err)
+	}
+	return setBatch(m, o.Batch)
+}
+
+// execute does all that needs ONNX Runtime. An error means that the model is not to be written.
+func (o ExportOptions) execute(ctx context.Context, e *Exported, m, written *Model, models []*Model) error {
+	if o.NoVerify && !o.SecondOpinion && !o.Time {
+		return nil
+	}
+	session, err := o.Runtime.start(o.Reporter)
+	if err != nil {
+		return fmt.Errorf("verifying the export of %s, which --no-verify leaves out: %w", e.Source, err)
+	}
+	if !o.NoVerify {
+		report, err := verify.Outputs(ctx, m, written, o.Verify)
+		if err != nil {
+			return fmt.Errorf("verifying the export of %s, which --no-verify leaves out: %w", e.Source, err)
+		}
+		e.Differences, e.VerifiedOn = report.Differences, report.Inputs
+		o.Verify.Batch = cmp.Or(o.Verify.Batch, report.Batch)
+		if err := o.judge(e); err != nil {
+			return err
+		}
+	}
+	if o.SecondOpinion {
+		d, err := verify.SecondOpinion(ctx, written, o.Verify)
+		if err != nil {
+			return fmt.Errorf("verifying the export of %s in a second engine, which is done for --second-opinion only: %w", e.Source, err)
+		}
+		if e.SecondOpinion = &d; !(d.MaxRel <= o.Tolerance) {
+			return unequal{fmt.Errorf("verifying the export of %s: ONNX Runtime and the second engine differ by %.3g, relative to the largest output, more than --tolerance %g: nothing was written",
+				e.Source, d.MaxRel, o.Tolerance)}
+		}
+	}
+	if !o.Time {
+		return nil
+	}
+	timings, err := verify.Latency(ctx, models, o.Verify, o.TimeRuns, session)
+	if err != nil {
+		return fmt.Errorf("timing the export of %s: %w", e.Source, err)
+	}
+	for i := range timings {
+		e.Models[i].Latency = &timings[i]
+	}
+	return nil
+}
+
+// judge returns an error that lists the outputs which are too far apart.
+func (o ExportOptions) judge(e *Exported) error {
+	var faults []error
+	for _, d := range e.Differences {
+		if d.Compared == 0 && d.MaxAbs == 0 {
+			o.say("output %q has no finite number on these inputs, so it is not verified: --inputs gives others", d.Output)
+		}
+		if !(d.MaxRel <= o.Tolerance) {
+			faults = append(faults, fmt.Errorf("output %q differs by %.3g, relative to its largest value, more than --tolerance %g", d.Output, d.MaxRel, o.Tolerance))
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return unequal{fmt.Errorf("verifying the export of %s: it does not compute what the model did, and nothing was written: %w", e.Source, errors.Join(faults...))}
+}
+
+// unequal is an ErrNotEqual by another text.
+type unequal struct{ error }
+
+func (e unequal) Unwrap() error        { return e.error }
+func (e unequal) Is(target error) bool { return target == ErrNotEqual }
+
+func describeModels(names []string, models []*Model) ([]ModelFacts, error) {
+	var list []ModelFacts
+	for i, m := range models {
+		parameters, err := CountParameters(m)
+		if err != nil {
+			return nil, err
+		}
+		bytes, err := fileSize(m)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, ModelFacts{Name: names[i], Bytes: bytes, Parameters: parameters, Operators: operators(m)})
+	}
+	return list, nil
+}
+
+// fileSize returns the bytes of the file that a model was loaded from, and of what its tensors take in other files.
+func fileSize(m *Model) (int64, error) {
+	var bytes int64
+	if info, err := os.Stat(m.Path()); err == nil {
+		bytes = info.Size()
+	} else { // it came from a stream
+		data, err := m.Bytes()
+		if err != nil {
+			return 0, fmt.Errorf("measuring %s: %w", m.Path(), err)
+		}
+		bytes = int64(len(data))
+	}
+	for _, g := range m.Graphs() {
+		for _, v := range g.Initializers() {
+			if t := v.Constant(); t != nil && t.IsExternal() {
+				bytes += (t.Len()*int64(t.DType().Bits()) + 7) / 8
+			}
+		}
+	}
+	return bytes, nil
+}
+
+// CountMerged returns how many of the outcomes are merged blocks.
+func CountMerged(list []transform.Outcome) int {
+	n := 0
+	for _, o := range list {
+		if o.Status == transform.Merged {
+			n++
+		}
+	}
+	return n
+}
+
+// warnOfBlocks says which part of the blocks is left, if not all of them were merged.
+func (r Reporter) warnOfBlocks(path string, list []transform.Outcome) {
+	switch merged := CountMerged(list); {
+	case len(list) == 0:
+		r.say("%s has no frozen blocks, so there was nothing to merge", path)
+	case merged == 0:
+		r.say("none of the %d frozen blocks was merged: the exported model still has all of them; the table tells why", len(list))
+	case merged < len(list):
+		r.say("only %d of %d frozen blocks were merged: the exported model still has the others; the table tells why", merged, len(list))
+	}
+}

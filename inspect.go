@@ -1,0 +1,202 @@
+package rcfreeze
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// InspectOptions say what Inspect tells of convolutions.
+type InspectOptions struct {
+	Blocks  transform.Options // of the frozen blocks that Convert would make
+	Plan    bool              // tell how error and size depend on the expansion, for every convolution
+	Library string            // as Runtime.Library: it works out shapes that the model does not say
+	Reporter
+}
+
+// Inspection is what is in a model.
+type Inspection struct {
+	Model        string                 `json:"model"` // its file
+	IRVersion    int64                  `json:"ir_version"`
+	Opsets       map[string]int64       `json:"opsets"` // by domain, "" is ONNX's own
+	Inputs       []Port                 `json:"inputs"`
+	Outputs      []Port                 `json:"outputs"`
+	Classes      []string               `json:"classes,omitempty"`   // that the model records, in the order of its outputs
+	Normalize    *dataset.Normalization `json:"normalize,omitempty"` // that the model records
+	Parameters   ParameterCount         `json:"parameters"`
+	NotFinite    []onnxgraph.NotFinite  `json:"not_finite,omitempty"` // the weights that hold NaN or infinity
+	Operators    map[string]int         `json:"operators"`            // nodes by operator, those of nested graphs too
+	Convolutions []transform.Conversion `json:"convolutions"`         // what Convert would do
+	Blocks       []Block                `json:"blocks"`               // whose banks are as recorded
+	Plan         []transform.Choices    `json:"plan,omitempty"`
+}
+
+// Port is an input or output of a model.
+type Port struct {
+	Name  string   `json:"name"`
+	DType string   `json:"dtype"`
+	Shape []string `json:"shape"` // sizes and symbols, "?" for what is not known
+}
+
+// Block is a frozen block that a model records.
+type Block struct {
+	Name string `json:"name"`
+	transform.Record
+}
+
+// Inspect tells what is in a model, and what Convert would do with the same options. ONNX Runtime works out the shapes that the
+// model does not say, if it is there.
+func Inspect(ctx context.Context, m *Model, o InspectOptions) (*Inspection, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	m = m.Clone()
+	i := &Inspection{
+		Model: m.Path(), IRVersion: m.IRVersion(), Opsets: opsets(m), Operators: operators(m), Blocks: []Block{},
+		Inputs: ports(slices.DeleteFunc(slices.Clone(m.Graph.Inputs()), hasDefault)), Outputs: ports(m.Graph.Outputs()),
+	}
+	if err := i.readRecords(m); err != nil {
+		return nil, err
+	}
+	var err error
+	if i.Parameters, err = CountParameters(m); err != nil {
+		return nil, err
+	}
+	if i.NotFinite, err = m.NotFinite(); err != nil {
+		return nil, err
+	}
+	if i.Convolutions, err = o.plan(ctx, m); err != nil {
+		return nil, err
+	}
+	if o.Plan {
+		if i.Plan, err = transform.PlanChoices(m, o.projectingBlocks(ctx)); err != nil {
+			return nil, err
+		}
+	}
+	blocks, err := transform.Blocks(m)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range blocks {
+		i.Blocks = append(i.Blocks, Block{b.Name, b.Record})
+	}
+	o.tellConversions(i.Convolutions, o.Blocks.MaxError == 0)
+	return i, nil
+}
+
+// Validate lists what is wrong with the options, whatever the model.
+func (o InspectOptions) Validate() error { return options(o.Blocks.Validate()) }
+
+// readRecords fills in what the model records of its images and classes.
+func (i *Inspection) readRecords(m *Model) (err error) {
+	if i.Classes, err = Classes(m); err != nil {
+		return err
+	}
+	n, known, err := Normalization(m)
+	if known {
+		i.Normalize = &n
+	}
+	return err
+}
+
+// plan returns what convert would do, with the cost of every convolution if it can be known.
+func (o InspectOptions) plan(ctx context.Context, m *Model) ([]transform.Conversion, error) {
+	unknown, err := o.findShapes(ctx, m, o.Blocks, o.Library)
+	if err != nil {
+		return nil, fmt.Errorf("inspecting %s: %w", m.Path(), err)
+	}
+	blocks := o.Blocks
+	if blocks.MaxError > 0 {
+		blocks = o.projectingBlocks(ctx)
+	}
+	planned, err := transform.Plan(m, blocks)
+	o.warnOfCost(planned, unknown)
+	return planned, err
+}
+
+// findShapes declares in the model how large the outputs of convolutions are, if their cost is not known without. unknown says why that is not known.
+func (r Reporter) findShapes(ctx context.Context, m *Model, blocks transform.Options, library string) (unknown, err error) {
+	blocks.MaxError, blocks.Progress = 0, nil // nothing is calculated yet
+	planned, err := transform.Plan(m, blocks)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(planned, func(row transform.Conversion) bool { return row.Before.MACs == 0 }) {
+		unknown = inferShapes(ctx, m, library, func() { r.say("running %s once, for the shapes that it does not say", m.Path()) })
+	}
+	return unknown, ctx.Err()
+}
+
+// warnOfCost says why the cost of some convolutions is not known, if it is not.
+func (r Reporter) warnOfCost(planned []transform.Conversion, reason error) {
+	count := 0
+	for _, row := range planned {
+		if row.Before.MACs == 0 {
+			count++
+		}
+	}
+	switch {
+	case count == 0:
+	case reason != nil:
+		r.say("MACs of %d convolutions are not known (?): the model does not say its shapes, and ONNX Runtime cannot tell them: %v", count, reason)
+	default:
+		r.say("MACs of %d convolutions are not known (?): ONNX Runtime tells shapes only of plain convolutions that are not in the body of an operator or in a function", count)
+	}
+}
+
+// projectingBlocks returns the options for work that takes long.
+func (o InspectOptions) projectingBlocks(ctx context.Context) transform.Options {
+	blocks := o.Blocks
+	blocks.Progress = o.projecting(ctx)
+	return blocks
+}
+
+func hasDefault(v *onnxgraph.Value) bool { return v.Constant() != nil }
+
+func ports(values []*onnxgraph.Value) []Port {
+	list := []Port{}
+	for _, v := range values {
+		dims, ok := v.Shape()
+		p := Port{Name: v.Name(), DType: v.DType().String(), Shape: []string{}}
+		if !ok {
+			p.Shape = []string{"?"}
+		}
+		for _, d := range dims {
+			p.Shape = append(p.Shape, d.String())
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+func opsets(m *Model) map[string]int64 {
+	versions := map[string]int64{"": m.Opset("")}
+	for _, g := range m.Graphs() {
+		for _, n := range g.Nodes() {
+			versions[n.Domain()] = m.Opset(n.Domain())
+		}
+	}
+	return versions
+}
+
+// operators counts the nodes of all graphs by operator.
+func operators(m *Model) map[string]int {
+	counts := map[string]int{}
+	for _, g := range m.Graphs() {
+		for _, n := range g.Nodes() {
+			counts[operatorName(n)]++
+		}
+	}
+	return counts
+}
+
+func operatorName(n *onnxgraph.Node) string {
+	if n.Domain() == "" {
+		return n.OpType()
+	}
+	return n.Domain() + "." + n.OpType()
+}

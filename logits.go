@@ -1,0 +1,92 @@
+package rcfreeze
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// chooseLogits records in the model which of its outputs has the logits, if the options say so.
+func chooseLogits(m *Model, name string) error {
+	if name == "" {
+		return nil
+	}
+	return transform.ChooseLogits(m, name)
+}
+
+// settled is what is known of a classifier's logits.
+type settled struct{ classes int } // that the model tells apart, 0 if it does not say
+
+// settleLogits finds out which output has the logits. Among several, where neither the user nor the model chose, it takes the
+// only one that tells as many classes apart as there are names, or as the data set has, and says so.
+func (r *reader) settleLogits(split dataset.Split, names []string) error {
+	if r.settled != nil {
+		return nil
+	}
+	typed := r.withOutputShapes()
+	output, err := transform.Logits(typed)
+	var several *transform.SeveralOutputsError
+	if errors.As(err, &several) {
+		output, err = r.fittingLogits(typed, split, names)
+	}
+	if err != nil {
+		return err
+	}
+	if transform.IsBinary(output) {
+		r.say("%s: output %q is a single number per image, and tells two classes apart: the second, label 1, where its probability is above 0.5", r.m.Path(), output.Name())
+	}
+	r.settled = &settled{transform.Classes(output)}
+	return nil
+}
+
+// fittingLogits chooses for the model, of which typed is a copy with shapes, by the classes of the data set.
+func (r *reader) fittingLogits(typed *Model, split dataset.Split, names []string) (*onnxgraph.Value, error) {
+	classes, of := len(names), "that have names"
+	if names == nil {
+		var err error
+		of = "of " + r.Path
+		if classes, err = r.countClasses(split); err != nil {
+			return nil, err
+		}
+	}
+	fit := transform.LogitsFor(typed, classes)
+	if len(fit) != 1 {
+		_, err := transform.Logits(typed)
+		return nil, fmt.Errorf("choosing among outputs: %d of them fit the %d classes %s: %w", len(fit), classes, of, err)
+	}
+	r.say("%s has %d outputs: %q is taken, the only one that fits the %d classes %s (--logits names another)",
+		r.m.Path(), len(r.m.Graph.Outputs()), fit[0].Name(), classes, of)
+	return fit[0], transform.ChooseLogits(r.m, fit[0].Name())
+}
+
+// withOutputShapes returns the model itself if it says how large its outputs are, else a copy that does, as far as ONNX Runtime
+// can tell.
+func (r *reader) withOutputShapes() *Model {
+	shape, err := r.shape()
+	if err != nil || !slices.ContainsFunc(r.m.Graph.Outputs(), hasUnknownShape) {
+		return r.m
+	}
+	typed := r.m.Clone()
+	specialize.Infer(typed, []int64{1, int64(shape.Channels), int64(shape.Height), int64(shape.Width)}) // else they stay open
+	return typed
+}
+
+// hasUnknownShape reports whether the model does not say how large what an output gives for an image is.
+func hasUnknownShape(v *onnxgraph.Value) bool {
+	dims, ok := v.Shape()
+	return !ok || slices.ContainsFunc(dims[min(1, len(dims)):], func(d onnxgraph.Dim) bool { return d.Size < 0 })
+}
+
+// countClasses returns how many classes the data set has.
+func (r *reader) countClasses(split dataset.Split) (int, error) {
+	d, err := r.openQuietly(dataset.Options{Split: split, AnyClasses: true})
+	if err != nil {
+		return 0, err
+	}
+	return len(d.Classes), nil
+}

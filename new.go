@@ -1,0 +1,36 @@
+package rcfreeze
+
+import (
+	"github.com/rcfreeze/rcfreeze/transform/architecture"
+)
+
+// NewOptions say how large a reference architecture is; zeros stand for its defaults.
+type NewOptions struct {
+	architecture.Options
+	Output Output
+	Reporter
+}
+
+// Built is a model that New built.
+type Built struct {
+	Architecture string         `json:"architecture"`
+	Output       string         `json:"output"`
+	Parameters   ParameterCount `json:"parameters"`
+	Model        *Model         `json:"-"`
+}
+
+// New builds the reference architecture of a name that architecture.Names knows, with weights that are drawn by the seed.
+func New(name string, o NewOptions) (*Built, error) {
+	if err := o.Output.Check(); err != nil {
+		return nil, err
+	}
+	m, err := architecture.New(name, o.Options)
+	if err != nil {
+		return nil, options(err)
+	}
+	b := &Built{Architecture: name, Output: o.Output.Name(), Model: m}
+	if b.Parameters, err = CountParameters(m); err != nil {
+		return nil, err
+	}
+	return b, o.Output.save(o.Reporter, m, nil)
+}

@@ -1,0 +1,146 @@
+package rcfreeze
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/batch"
+)
+
+// PredictOptions say how Predict reads images, and what it tells of them.
+type PredictOptions struct {
+	Data    Data   // how images are read; its Path and Format are not used
+	Logits  string // the output with the logits; "" is the only one, or the only one that fits the names of the classes
+	Top     int    // how many classes to tell of each image, 0 for DefaultTop
+	Runtime Runtime
+	Reporter
+}
+
+// DefaultTop is how many classes Predict tells of an image.
+const DefaultTop = 5
+
+// Predictions is what a model says of images.
+type Predictions struct {
+	Model     string                `json:"model"` // its file
+	Normalize dataset.Normalization `json:"normalize"`
+	Images    []Prediction          `json:"predictions"`
+}
+
+// Prediction is what a model says of an image.
+type Prediction struct {
+	Image   string       `json:"image"`
+	Classes []Likelihood `json:"classes"` // the most probable first
+}
+
+// Likelihood is how probable a class is, from 0 to 1.
+type Likelihood struct {
+	Class       string  `json:"class"`
+	Probability float64 `json:"probability"`
+}
+
+// Predict tells the most probable classes of PNG and JPEG files, and of all in folders.
+func Predict(ctx context.Context, m *Model, images []string, o PredictOptions) (*Predictions, error) {
+	o.Top = cmp.Or(o.Top, DefaultTop)
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	m = m.Clone()
+	if err := chooseLogits(m, o.Logits); err != nil {
+		return nil, err
+	}
+	data := o.Data.reader(o.Reporter, m)
+	run := evaluate.Options{Workers: data.workers()}
+	var err error
+	if run.Session, err = o.Runtime.start(o.Reporter); err != nil {
+		return nil, err
+	}
+	names, err := data.settleClassNames()
+	if err != nil {
+		return nil, err
+	}
+	if run.Normalize, err = data.normalization(ctx, func() (*dataset.Dataset, error) { return nil, errors.New("predict reads none") }); err != nil {
+		return nil, err
+	}
+	shape, err := data.shape()
+	if err != nil {
+		return nil, err
+	}
+	set, err := dataset.OpenImages(images, dataset.Options{Shape: shape, ShortSide: o.Data.ShortSide, Limits: o.Data.Limits})
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range set.Notes {
+		o.say("%s", note)
+	}
+	o.say("normalization of images: %s", run.Normalize)
+	p := &Predictions{Model: m.Path(), Normalize: run.Normalize, Images: []Prediction{}}
+	if err := o.predict(ctx, m, set, run, func(i int, probabilities []float64) {
+		p.Images = append(p.Images, Prediction{set.Name(i), mostLikely(probabilities, names, o.Top)})
+	}); err != nil {
+		return nil, fmt.Errorf("predicting with %s: %w", m.Path(), err)
+	}
+	return p, nil
+}
+
+// Validate lists what is wrong with the options, whatever the model.
+func (o PredictOptions) Validate() error { return options(o.Data.check(), o.Runtime.check()) }
+
+// settleClassNames returns the names of the classes that the model tells apart, nil if they have none, after it is settled which
+// output does so.
+func (r *reader) settleClassNames() ([]string, error) {
+	names, err := r.classNames()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := transform.Logits(r.m); err != nil && names == nil {
+		return nil, err
+	}
+	if err := r.settleLogits(dataset.All, names); err != nil {
+		return nil, err
+	}
+	if n := r.settled.classes; names != nil && n != 0 && n != len(names) {
+		return nil, fmt.Errorf("%s tells %d classes apart, but there are %d class names for it: give the right names, in the order of its outputs (--classes FILE)", r.m.Path(), n, len(names))
+	}
+	if names == nil {
+		r.say("%s does not name its classes, which are told by their numbers, from 0; --classes names them", r.m.Path())
+	}
+	return names, nil
+}
+
+// predictedAtOnce is how many images are predicted at a time by a model that takes any number.
+const predictedAtOnce = 16
+
+func (r Reporter) predict(ctx context.Context, m *Model, set *dataset.Dataset, o evaluate.Options, each func(i int, p []float64)) error {
+	o.BatchSize = min(set.Len(), predictedAtOnce)
+	if input, err := batch.Input(m); err == nil {
+		if dims, ok := input.Shape(); ok && dims[0].Size > 0 {
+			o.BatchSize = int(dims[0].Size)
+		}
+	}
+	fitted, image, err := fit(m, set, o.BatchSize)
+	if err != nil {
+		return err
+	}
+	o.Progress = func(done int) { r.progress("predicting", done, set.Len(), "images") }
+	return evaluate.Predict(ctx, fitted, image, set, o, each)
+}
+
+// mostLikely returns the most probable classes, of equal ones those that come first.
+func mostLikely(p []float64, names []string, n int) []Likelihood {
+	order := make([]int, len(p))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p[b], p[a]) })
+	var list []Likelihood
+	for _, class := range order[:min(n, len(order))] {
+		list = append(list, Likelihood{className(names, class), p[class]})
+	}
+	return list
+}

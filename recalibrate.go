@@ -1,0 +1,110 @@
+package rcfreeze
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/rcfreeze/rcfreeze/internal/figures"
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// RecalibrateOptions say on which images Recalibrate estimates statistics.
+type RecalibrateOptions struct {
+	Data      Data // required
+	Images    int  // how many training images to take, drawn at random: 0 for DefaultRecalibrationImages, -1 for all
+	BatchSize int  // images at a time, 0 for DefaultBatch
+	Seed      uint64
+	Output    Output
+	Runtime   Runtime
+	Reporter
+}
+
+// DefaultRecalibrationImages is how many images Recalibrate takes.
+const DefaultRecalibrationImages = 10000
+
+// Recalibration is what Recalibrate did.
+type Recalibration struct {
+	Source    string                `json:"model"` // its file
+	Output    string                `json:"output"`
+	Data      string                `json:"data"`
+	Normalize dataset.Normalization `json:"normalize"`
+	*batchnorm.Report
+	Model *Model `json:"-"` // the new one
+}
+
+// Recalibrate re-estimates the running mean and variance of every BatchNormalization on the training images, and returns the
+// model in the form for inference. Each layer gets the average over batches, while all layers normalize by the statistics of the
+// batch, as PyTorch's update_bn does; Dropout does nothing. Nothing else changes. The model need not be a classifier.
+func Recalibrate(ctx context.Context, m *Model, o RecalibrateOptions) (*Recalibration, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	source := m
+	m = m.Clone()
+	o.untie(m)
+	data := o.Data.reader(o.Reporter, m)
+	run := batchnorm.Options{
+		BatchSize: cmp.Or(o.BatchSize, DefaultBatch), Images: max(0, cmp.Or(o.Images, DefaultRecalibrationImages)), Seed: o.Seed,
+		Workers: data.workers(), Unfolded: o.unfolded,
+		Progress: func(done, total int) { o.progress("estimating statistics", done, total, "images") },
+	}
+	var err error
+	if run.Session, err = o.Runtime.start(o.Reporter); err != nil {
+		return nil, err
+	}
+	set, err := data.images(dataset.Train)
+	if err != nil {
+		return nil, err
+	}
+	if run.Normalize, err = data.normalization(ctx, func() (*dataset.Dataset, error) { return set, nil }); err != nil {
+		return nil, err
+	}
+	r := &Recalibration{Source: m.Path(), Output: o.Output.Name(), Data: o.Data.Path, Normalize: run.Normalize, Model: m}
+	if r.Report, err = batchnorm.Recalibrate(ctx, m, set, run); err != nil {
+		return nil, err
+	}
+	o.tellLeftOut(m, r.Report, run, set.Len())
+	if _, err := trainstep.InferenceMode(m); err != nil {
+		return nil, err
+	}
+	names, err := data.classNames()
+	if err != nil {
+		return nil, err
+	}
+	if err := Describe(m, run.Normalize, names); err != nil {
+		return nil, err
+	}
+	return r, o.Output.save(o.Reporter, m, source)
+}
+
+// Validate lists what is wrong with the options, whatever the model, and says if the output cannot be written.
+func (o RecalibrateOptions) Validate() error {
+	return errors.Join(o.Output.Check(), options(o.Data.required(), o.Runtime.check()))
+}
+
+// tellLeftOut tells of images and nodes that were left out, and of the type of the numbers.
+func (r Reporter) tellLeftOut(m *Model, report *batchnorm.Report, o batchnorm.Options, images int) {
+	if o.Images > 0 && o.Images < images {
+		r.tellImages(report.Images, images, "--images")
+	} else if report.Images < images {
+		r.say("left out %d of the %s training images, which fill no batch of %d: --batch-size says how many fill one", images-report.Images, figures.Count(images), o.BatchSize)
+	}
+	if len(report.Unmeasured) > 0 {
+		r.say("kept the statistics of %s, which nothing that the model puts out depends on", onnxgraph.Listed(report.Unmeasured))
+	}
+	if !precision.IsAll(m, onnxgraph.Float32) {
+		r.say("%s does not compute in float32 throughout: its statistics were measured in float32, and stored in the type that they had", m.Path())
+	}
+}
+
+// tellImages tells how many of the training images were taken, if not all, and which option says so.
+func (r Reporter) tellImages(taken, all int, option string) {
+	if taken < all {
+		r.say("took %s of the %s training images, drawn at random: %s says how many", figures.Count(taken), figures.Count(all), option)
+	}
+}

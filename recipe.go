@@ -1,0 +1,131 @@
+package rcfreeze
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/internal/figures"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+)
+
+// Settings say how models are trained.
+type Settings struct {
+	// Recipe, if not nil, changes the recipe that training starts with: train.TuneRecipe, or train.PaperRecipe where weights are
+	// random. LearningRate and BatchSize are 0 before: where they stay so, they are chosen by the optimizer, by what is random, and
+	// by the number of images. It may be called several times.
+	Recipe func(*train.Recipe)
+
+	// Augment names augmentations such as pad-crop=4,flip=0.5, or is none, or auto: that for cifar10 and cifar100, none for
+	// others. "" is auto.
+	Augment string
+}
+
+// formatAugmentations are the augmentations that auto stands for.
+var formatAugmentations = map[string]string{"cifar10": "pad-crop=4,flip=0.5", "cifar100": "pad-crop=4,flip=0.5"}
+
+// defaultRate returns an optimizer's learning rate for a model that is trained already, or for one of which some weights are
+// random: in the small steps that keep what a model has learned, these would take too long.
+func defaultRate(optimizer string, random bool) float64 {
+	rate := train.TuneRecipe().LearningRate
+	if random {
+		rate = train.PaperRecipe().LearningRate
+	}
+	if optimizer == "adamw" {
+		rate /= 10
+	}
+	return rate
+}
+
+// recipe returns the recipe for training from scratch, or for fine-tuning, which may be of a model with a new last layer.
+// chosen says that the user left the batch size open.
+func (s Settings) recipe(scratch, newHead bool) (r train.Recipe, chosen bool) {
+	r = train.TuneRecipe()
+	if scratch {
+		r = train.PaperRecipe()
+	}
+	usual := r.BatchSize
+	r.LearningRate, r.BatchSize = 0, 0
+	if s.Recipe != nil {
+		s.Recipe(&r)
+	}
+	if r.LearningRate == 0 {
+		r.LearningRate = defaultRate(r.Optimizer, scratch || newHead)
+	}
+	if chosen = r.BatchSize == 0; chosen {
+		r.BatchSize = usual
+	}
+	if r.BlockForm == "" {
+		r.BlockForm = trainstep.AutoForm
+	}
+	return r, chosen
+}
+
+// check lists what is wrong with the settings, before any data is read.
+func (s Settings) check() error {
+	r, _ := s.recipe(false, false)
+	faults := []error{r.Validate()}
+	if !slices.Contains(trainstep.BlockForms(), r.BlockForm) {
+		faults = append(faults, fmt.Errorf("--block-form %q: choose one of %v", r.BlockForm, trainstep.BlockForms()))
+	}
+	if _, err := s.augmentations(""); err != nil {
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// augmentations returns what the settings name for a data set of the given format.
+func (s Settings) augmentations(format string) ([]dataset.Augmentation, error) {
+	text := s.Augment
+	switch text {
+	case "auto", "":
+		text = formatAugmentations[format]
+	case "none":
+		text = ""
+	}
+	list, err := dataset.ParseAugmentations(text)
+	if err != nil {
+		return nil, fmt.Errorf("--augment: %w", err)
+	}
+	return list, nil
+}
+
+// settle returns the recipe, and the augmentation that it names, for so many training images of a data set of the given format.
+func (s Settings) settle(rep Reporter, format string, images int, scratch, newHead bool) (train.Recipe, []dataset.Augmentation, error) {
+	r, chosen := s.recipe(scratch, newHead)
+	if chosen && r.BatchSize > images {
+		rep.say("the batch size is %d instead of %d: there are no more training images", images, r.BatchSize)
+		r.BatchSize = images
+	}
+	if small := batchForMany(images, r); newHead && chosen && small < r.BatchSize {
+		rep.say("the batch size is %d instead of %d, so that %s images make more updates of the new last layer: about %s", small, r.BatchSize, figures.Count(images), figures.Count(updates(images, r, small)))
+		r.BatchSize = small
+	}
+	if left := images % r.BatchSize; left > 0 && r.BatchSize < images {
+		rep.say("each epoch leaves out %s of %s images, others each time, since all batches have %d%s", figures.Count(left), figures.Count(images), r.BatchSize, betterBatch(images, r.BatchSize))
+	}
+	augment, err := s.augmentations(format)
+	for _, a := range augment {
+		r.Augment = append(r.Augment, a.String())
+	}
+	return r, augment, err
+}
+
+// betterBatch advises the batch size, from half of what it is on, that leaves out the fewest images, if there is a better one.
+func betterBatch(images, size int) string {
+	best := size
+	for b := size - 1; b >= (size+1)/2; b-- {
+		if images%b < images%best {
+			best = b
+		}
+	}
+	switch {
+	case best == size:
+		return ""
+	case images%best == 0:
+		return fmt.Sprintf(": --batch-size %d leaves out none", best)
+	}
+	return fmt.Sprintf(": --batch-size %d leaves out %d", best, images%best)
+}

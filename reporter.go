@@ -1,0 +1,59 @@
+package rcfreeze
+
+import (
+	"context"
+
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+)
+
+// Reporter is told how work goes. The zero value tells nobody. Its functions are called one at a time.
+type Reporter struct {
+	// Say gets, in the form of fmt.Printf and one line each, what was decided for the user, found or left out; of training, a
+	// line for each epoch. log.Printf serves. Arguments may come from models and files: what they hold is not for a terminal.
+	Say func(format string, args ...any)
+
+	// Progress gets how far long work is: done of total pieces of a task, such as "measuring", with details in words.
+	Progress func(task string, done, total int, details string)
+
+	Verbose bool // say more: what runs the model, and what trains
+}
+
+func (r Reporter) say(format string, args ...any) {
+	if r.Say != nil {
+		r.Say(format, args...)
+	}
+}
+
+func (r Reporter) progress(task string, done, total int, details string) {
+	if r.Progress != nil {
+		r.Progress(task, done, total, details)
+	}
+}
+
+// projecting returns what tells how many convolutions are projected, and ends that with ctx.
+func (r Reporter) projecting(ctx context.Context) func(done, total int) error {
+	return func(done, total int) error {
+		r.progress("projecting", done, total, "convolutions")
+		return ctx.Err()
+	}
+}
+
+// unfolded tells why frozen blocks run as two convolutions.
+func (r Reporter) unfolded(fault error) {
+	r.say("the model runs as it is, which is slower than with its frozen blocks folded into one convolution each: %v", fault)
+}
+
+// outlined tells how a model is run that is measured.
+func (r Reporter) outlined(o evaluate.Outline) {
+	if r.Verbose {
+		r.sayForms(o.TwoConv, o.Folded)
+	}
+	if o.Fault != nil {
+		r.unfolded(o.Fault)
+	}
+}
+
+// sayForms says how many frozen blocks are computed in which form.
+func (r Reporter) sayForms(twoConv, folded int) {
+	r.say("%d frozen blocks run as two convolutions, %d folded into one", twoConv, folded)
+}

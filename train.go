@@ -1,0 +1,315 @@
+package rcfreeze
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rcfreeze/rcfreeze/internal/figures"
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
+	"github.com/rcfreeze/rcfreeze/runtime/train"
+	"github.com/rcfreeze/rcfreeze/transform"
+)
+
+// TrainOptions say what Train trains, on what, and how.
+type TrainOptions struct {
+	Data       Data              // required
+	Logits     string            // the output with the logits; "" is the only one, or the only one that fits the classes of the data
+	Variant    transform.Variant // what trains; "" is transform.Frozen for a model with frozen blocks, else transform.Baseline
+	Settings   Settings
+	Seed       uint64        // of the order of images, augmentation, dropout and Reinit
+	NumClasses int           // classes of a new last layer, 0 keeps the one that the model has
+	Reinit     bool          // draw everything that trains anew first: train from scratch
+	Resume     bool          // go on from the last checkpoint in RunDir; without one, start
+	SaveEvery  time.Duration // time between two checkpoints within an epoch: 0 for train.DefaultSaveEvery, below 0 only after each epoch
+	Keep       train.Keep    // whose weights to keep, "" is train.KeepLast
+	// RunDir is the folder for checkpoints and metrics.csv; "" is that of the output's path with .run in the place of .onnx; without
+	// an output, one that is there only while Train runs.
+	RunDir  string
+	Epsilon float64         // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
+	Epoch   func(train.Row) // is told after every epoch, if not nil
+	Output  Output
+	Runtime Runtime
+	Reporter
+}
+
+// Trained is what Train did.
+type Trained struct {
+	Source string `json:"model"` // its file
+	Output string `json:"output"`
+	RunDir string `json:"run_dir"`
+	MeasuredOn
+	Variant   transform.Variant     `json:"variant"`
+	Recipe    train.Recipe          `json:"recipe"`
+	Normalize dataset.Normalization `json:"normalize"`
+	Epsilon   float64               `json:"epsilon,omitempty"`
+	Result    evaluate.Result       `json:"result"` // of the model that was written
+	Start     evaluate.Result       `json:"start"`  // of the model before the first step
+	// HistorySplit is what Start and History are measured on.
+	HistorySplit dataset.Split `json:"history_split"`
+	History      []train.Row   `json:"history"`
+	Model        *Model        `json:"-"` // the new one
+}
+
+// Train fine-tunes a classifier, or trains it from scratch. When ctx is done it finishes the step and saves a checkpoint, from
+// which Resume goes on.
+func Train(ctx context.Context, m *Model, o TrainOptions) (*Trained, error) {
+	o.SaveEvery = max(0, cmp.Or(o.SaveEvery, train.DefaultSaveEvery))
+	o.Keep = cmp.Or(o.Keep, train.KeepLast)
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if o.RunDir == "" && o.Output.Path != "" {
+		o.RunDir = strings.TrimSuffix(o.Output.Path, ".onnx") + ".run"
+	}
+	if o.RunDir == "" {
+		folder, err := os.MkdirTemp("", "rcfreeze-run-")
+		if err != nil {
+			return nil, fmt.Errorf("making a folder for checkpoints: %w", err)
+		}
+		defer os.RemoveAll(folder)
+		o.RunDir = folder
+	}
+	t := &training{TrainOptions: o, source: m, m: m.Clone()}
+	return t.do(ctx)
+}
+
+// Validate lists what is wrong with the options, whatever the model, and says if the output cannot be written.
+func (o TrainOptions) Validate() error {
+	faults := []error{o.Data.required(), o.Settings.check(), checkHead(o.NumClasses), o.Runtime.check()}
+	if o.Keep != "" && o.Keep != train.KeepLast && o.Keep != train.KeepBest {
+		faults = append(faults, fmt.Errorf("--keep %q: choose last or best", o.Keep))
+	}
+	if o.Output.Writer != nil && o.RunDir == "" {
+		faults = append(faults, errors.New("-o - leaves the run's folder without a name: give one by --run-dir"))
+	}
+	if o.Variant != "" {
+		faults = append(faults, o.Variant.Validate())
+	}
+	return errors.Join(o.Output.Check(), options(faults...))
+}
+
+// training is the work of Train.
+type training struct {
+	TrainOptions
+	source  *Model
+	m       *Model // what is trained
+	data    *reader
+	splits  trainingSplits
+	scratch bool   // so the model is trained: where all weights, or those of some layers, are random
+	before  string // the node that leads to a new last layer, by a name for --train-from
+}
+
+func (t *training) do(ctx context.Context) (*Trained, error) {
+	m := t.m
+	if err := train.Folder(t.RunDir).Check(t.Resume); err != nil {
+		return nil, err
+	}
+	var err error
+	if err := chooseLogits(m, t.Logits); err != nil {
+		return nil, err
+	}
+	if t.before, err = t.replaceHead(m, t.NumClasses, t.Seed); err != nil {
+		return nil, err
+	}
+	if t.Variant, err = chooseVariant(m, t.Variant); err != nil {
+		return nil, err
+	}
+	t.untie(m)
+	run, err := t.prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.announce(run); err != nil {
+		return nil, err
+	}
+	if err := t.tellTrained(m, run.Recipe); err != nil {
+		return nil, err
+	}
+	t.adviseFew(run)
+	done, err := run.Do(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("training %s: %w", m.Path(), withTrainFrom(err, m, t.Variant))
+	}
+	if n := len(done.Unreached); n > 0 {
+		t.say("%d parameters stayed as they are, since the loss does not depend on them: %s", n, onnxgraph.Listed(done.Unreached))
+	}
+	if err := Describe(done.Model, run.Normalize, run.Train.Classes); err != nil {
+		return nil, err
+	}
+	if err := t.Output.save(t.Reporter, done.Model, t.source); err != nil {
+		return nil, fmt.Errorf("%w; the weights are in %s: --resume writes them again", err, run.Folder)
+	}
+	r := &Trained{
+		Source: m.Path(), Output: t.Output.Name(), RunDir: t.RunDir, MeasuredOn: t.Data.measuredOn(t.splits.test, t.splits.train), Variant: t.Variant, Recipe: run.Recipe,
+		Normalize: run.Normalize, Epsilon: t.Epsilon, Start: done.Start, HistorySplit: run.Test.Split, History: done.History, Model: done.Model,
+	}
+	r.Result, err = Reporter{Say: t.Say, Progress: t.Progress}.measure(ctx, done.Model, t.splits.test, evaluate.Options{
+		BatchSize: run.Recipe.BatchSize, Normalize: run.Normalize, Workers: run.Workers, Epsilon: t.Epsilon, Session: run.Session,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("measuring %s: %w", cmp.Or(r.Output, "the trained model"), err)
+	}
+	t.sayIfWorse(done, run, r.Result)
+	return r, nil
+}
+
+// chooseVariant returns the variant asked for, or that which fits the model, if it fits the model.
+func chooseVariant(m *Model, asked transform.Variant) (transform.Variant, error) {
+	blocks, err := transform.Blocks(m)
+	if err != nil {
+		return "", err
+	}
+	switch has := len(blocks) > 0; {
+	case asked == "" && has:
+		return transform.Frozen, nil
+	case asked == "":
+		return transform.Baseline, nil
+	case asked.HasBlocks() && !has:
+		return "", fmt.Errorf("--variant %s: %s has no frozen blocks: make them with `rcfreeze convert` first", asked, m.Path())
+	case !asked.HasBlocks() && has:
+		return "", fmt.Errorf("--variant %s: %s has frozen blocks: train the source model, or choose frozen or learned", asked, m.Path())
+	}
+	return asked, nil
+}
+
+// prepare gathers all that a run needs.
+func (t *training) prepare(ctx context.Context) (*train.Run, error) {
+	t.data = t.Data.reader(t.Reporter, t.m)
+	run := &train.Run{
+		Model: t.m, Workers: t.data.workers(), Resume: t.Resume, Keep: t.Keep, Folder: train.Folder(t.RunDir), SaveEvery: t.SaveEvery,
+		Warned: func(line string) { t.say("%s", line) },
+	}
+	if t.Resume && !run.Folder.HasRun() {
+		t.say("%s holds no checkpoint to go on from: the run starts anew", run.Folder)
+	}
+	var err error
+	if run.Session, err = t.Runtime.start(t.Reporter); err != nil {
+		return nil, err
+	}
+	if err := checkAttack(t.m, t.Epsilon); err != nil {
+		return nil, err
+	}
+	if t.splits, err = t.data.forTraining(); err != nil {
+		return nil, err
+	}
+	run.Train, run.Test = t.splits.train, t.splits.choose
+	if run.Keep == train.KeepBest && run.Test.Split != dataset.Val {
+		t.say("--keep best chooses by the %s images, which measure in the end, too: the result flatters; a val split would not", run.Test.Split)
+	}
+	if run.Normalize, err = t.data.normalization(ctx, func() (*dataset.Dataset, error) { return run.Train, nil }); err != nil {
+		return nil, err
+	}
+	drawn, err := transform.HasDrawn(t.m)
+	if err != nil {
+		return nil, err
+	}
+	t.scratch = t.Reinit || drawn || t.Variant == transform.FrozenBaseline
+	if run.Recipe, run.Augment, err = t.Settings.settle(t.Reporter, run.Train.Format, run.Train.Len(), t.scratch, t.NumClasses > 0); err != nil {
+		return nil, err
+	}
+	run.Recipe.Seed = t.Seed
+	if err := run.Recipe.Select(t.m, t.Variant); err != nil {
+		return nil, err
+	}
+	w := &watcher{Reporter: t.Reporter, epochs: run.Recipe.Epochs, batchSize: run.Recipe.BatchSize, measures: run.Test.Split, classes: len(run.Train.Classes), epoch: t.Epoch}
+	run.Outlined = t.outline
+	run.Begun, run.Progress, run.Measuring, run.Measured, run.Recalibrating = w.begun, w.step, w.measuring, w.measured, w.recalibrating
+	return run, t.Variant.Start(t.m, run.Recipe.Seed, t.Reinit)
+}
+
+// announce tells what a run trains, and by which settings.
+func (t *training) announce(run *train.Run) error {
+	all, trained, err := train.Count(run.Model, run.Recipe.Trained)
+	if err != nil {
+		return err
+	}
+	t.say("%s as %s, seed %d: %s of %s parameters train, in %s tensors", t.m.Path(), t.Variant, run.Recipe.Seed, figures.Count(trained), figures.Count(all), figures.Count(len(run.Recipe.Trained)))
+	t.settings(run.Recipe, t.scratch, run.Train, run.Session)
+	return nil
+}
+
+// fewUpdates is how many updates are too few to train all of a model for new classes. By then the running statistics of a
+// BatchNorm, of which an update keeps nine tenths, have long followed the data.
+const fewUpdates = 100
+
+// smallBatch is the smallest batch that is advised: the statistics of fewer images say little.
+const smallBatch = 8
+
+// adviseFew says what does better where a model gets a new last layer and few updates.
+func (t *training) adviseFew(run *train.Run) {
+	r, images := run.Recipe, run.Train.Len()
+	updates := updates(images, r, r.BatchSize)
+	if t.NumClasses == 0 || updates >= fewUpdates {
+		return
+	}
+	var advice []string
+	if small := batchForMany(images, r); small < r.BatchSize {
+		advice = append(advice, fmt.Sprintf("--batch-size %d makes more", small))
+	}
+	if r.TrainFrom == "" && t.before != "" {
+		advice = append(advice, fmt.Sprintf("--train-from %q trains the new last layer alone", t.before))
+	}
+	if r.BatchNorm == train.BatchNormTrain && hasBatchNorm(run.Model) {
+		advice = append(advice, "--batchnorm recalibrate measures the running statistics in the end, which cannot follow so soon")
+	}
+	if len(advice) > 0 {
+		t.say("%d updates are few for a new last layer; what helps:", updates)
+	}
+	for _, line := range advice {
+		t.say("  %s", line)
+	}
+}
+
+// updates returns how many updates a recipe makes of so many images in batches of a size.
+func updates(images int, r train.Recipe, size int) int {
+	steps := images / size
+	return r.Epochs * ((steps + r.GradAccumSteps - 1) / r.GradAccumSteps)
+}
+
+// batchForMany returns the largest batch size, up to the recipe's, with which the updates are not few, or the smallest that is
+// advised.
+func batchForMany(images int, r train.Recipe) int {
+	size := r.BatchSize
+	for size > smallBatch && updates(images, r, size) < fewUpdates {
+		size--
+	}
+	return size
+}
+
+func hasBatchNorm(m *Model) bool {
+	return slices.ContainsFunc(m.Graph.Nodes(), func(n *onnxgraph.Node) bool { return n.Is("BatchNormalization") })
+}
+
+// sayIfWorse tells plainly if the model that is written is worse than before training, or is as it was, and what to try.
+// measured is what it measures on the test images, which may not be those that were measured at the start.
+func (t *training) sayIfWorse(trained *train.Result, run *train.Run, measured evaluate.Result) {
+	before := trained.Start.Top1
+	best, after := before, before
+	for _, row := range trained.History {
+		best, after = max(best, row.TestTop1), row.TestTop1
+	}
+	if run.Keep == train.KeepBest {
+		after = best
+	}
+	if run.Test == t.splits.test {
+		after = measured.Top1 // of what is written, which may be recalibrated
+	}
+	advice := fmt.Sprintf("try a smaller learning rate, such as --lr %g", run.Recipe.LearningRate/10)
+	switch {
+	case after < before:
+		if run.Keep == train.KeepLast {
+			advice += ", or --keep best, which keeps the weights from before training if no epoch is better"
+		}
+		t.say("worse than before: top-1 was %s before training and is %s now; %s", figures.Percent(before), figures.Percent(after), advice)
+	case run.Keep == train.KeepBest && best == before:
+		t.say("no epoch was better than the model before training, whose weights were written; %s", advice)
+	}
+}
