@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -28,6 +29,24 @@ var banks = []Bank{
 	{Default, "uniform in ±1/√fan_in, PyTorch's default for a new convolution", kaimingUniform, false},
 	{"kaiming-normal", "normal with standard deviation √(2/fan_in), He initialisation", kaimingNormal, false},
 	{"orthogonal", "random filters that are orthonormal within each group", orthogonal, true},
+}
+
+// Register adds a kind of bank of the caller's own, under a name that no other has. It is for the start of a program: not while
+// banks are made. draw sets all numbers of a bank, Filters × Shape in row-major order. For equal arguments it must set equal
+// numbers, as a seed stands for a bank. Its filters are taken as they are, even if they nearly depend on each other.
+func Register(name, doc string, draw func(random Stream, spec Spec, bank []float32)) error {
+	if name == "" || slices.Contains(Names(), name) {
+		return fmt.Errorf("registering bank %q: needs a name that no other has: %s", name, strings.Join(Names(), ", "))
+	}
+	banks = append(banks, Bank{name, doc, func(random Stream, spec Spec) drawing {
+		whole := sync.OnceValue(func() []float32 {
+			bank := make([]float32, spec.Filters*spec.fanIn())
+			draw(random, spec, bank)
+			return bank
+		})
+		return func(out []float32, from int) { copy(out, whole()[from:]) }
+	}, true})
+	return nil
 }
 
 // Banks returns every kind of bank, the default one first.

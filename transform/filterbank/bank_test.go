@@ -268,3 +268,39 @@ func BenchmarkGenerate(b *testing.B) {
 		b.SetBytes(4 * int64(spec.Filters*spec.fanIn()))
 	})
 }
+
+// TestRegister adds a bank, which then is made whole and in pieces as the others are, and refuses names that are taken.
+func TestRegister(t *testing.T) {
+	before := len(Banks())
+	defer func() { banks = banks[:before] }()
+	err := Register("counting", "numbers from 0 on", func(random Stream, spec Spec, bank []float32) {
+		for i := range bank {
+			bank[i] = float32(i) + random.Uniform(0)
+		}
+	})
+	if err != nil || len(Banks()) != before+1 || Names()[before] != "counting" {
+		t.Fatalf("got %v and %v", err, Names())
+	}
+	spec := Spec{Seed: 3, Stream: "conv", Filters: 400, Shape: []int{10, 3, 3}, Groups: 1}
+	first := NewStream(3, "conv").Uniform(0)
+	i := 0
+	for piece, err := range Pieces("counting", spec) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range piece {
+			if v != float32(i)+first {
+				t.Fatalf("number %d is %v, want %v", i, v, float32(i)+first)
+			}
+			i++
+		}
+	}
+	if i != 400*90 {
+		t.Errorf("%d numbers, want %d", i, 400*90)
+	}
+	for _, name := range []string{"", "counting", Default} {
+		if err := Register(name, "", nil); err == nil || len(Banks()) != before+1 {
+			t.Errorf("%q was registered", name)
+		}
+	}
+}
