@@ -30,8 +30,8 @@ func newCompare(p *printer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare MODEL --data PATH -o FOLDER",
 		Short: "Train and measure variants of a model side by side",
-		Long: `Train a model in several variants (with its own filters, with fixed and with learned blocks), with each expansion and
-each seed, and measure them all on the same images. All runs have the same settings. Each run keeps its model, checkpoints and
+		Long: `Train a model in several variants (as it is, with frozen blocks, and with blocks of which all filters train), with each
+expansion and each seed, and measure them all on the same images. All runs have the same settings. Each run keeps its model, checkpoints and
 metrics in the folder; the table there, comparison.csv, has a row for each.`,
 		Example: `# Compare the model with its frozen and learned blocks
 rcfreeze compare model.onnx -o comparison --data images --epochs 5
@@ -45,9 +45,9 @@ rcfreeze compare model.onnx -o sizes --data images --variants frozen -E 1,4 --se
 	flags := cmd.Flags()
 	flags.StringVarP(&o.Folder, "output", "o", "", "folder for the table, and for the model and the checkpoints of each run")
 	cmd.MarkFlagRequired("output")
-	flags.StringSliceVar(&c.variants, "variants", []string{"baseline", "frozen", "learned"}, "what to compare, of "+variantList())
+	flags.StringSliceVar(&c.variants, "variants", []string{"baseline", "frozen", "learned"}, "variants to compare (see train --variant), of "+variantList())
 	flags.IntSliceVarP(&o.Expansions, "expansions", "E", []int{1}, "for variants with frozen blocks, the expansions to compare (see convert --expansion), such as 1,8,64")
-	flags.UintSliceVar(&c.seeds, "seeds", []uint{0}, "train each of them once with each of these seeds, such as 0,1,2,3 (default 0)")
+	flags.UintSliceVar(&c.seeds, "seeds", []uint{0}, "train each variant once with each of these seeds, such as 0,1,2,3 (default 0)")
 	c.data.add(cmd)
 	addLogits(flags, &o.Logits)
 	c.recipe.add(flags)

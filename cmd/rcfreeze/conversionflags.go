@@ -21,11 +21,11 @@ const autoExpansion = "auto"
 
 func (f *conversionFlags) add(flags *pflag.FlagSet) {
 	f.addKind(flags)
-	flags.StringVarP(&f.expansion, "expansion", "E", "1", "fixed filters for each filter of the source (with --layout depthwise, for each input channel); "+
-		"auto takes, for each convolution, the fewest that keep --max-error")
+	flags.StringVarP(&f.expansion, "expansion", "E", "1", "fixed filters per filter of the original convolution (with --layout depthwise, per input channel); "+
+		"auto takes the fewest that keep --max-error, for each convolution by itself")
 	flags.Float64Var(&f.options.MaxError, "max-error", 0, "with --expansion auto, the largest relative error that the filters of a convolution may have, such as 0.1; "+
 		"with --pointwise calibrate, that its output may have")
-	flags.BoolVar(&f.options.KeepVariance, "keep-variance", false, "with --pointwise calibrate, scale each filter so that its output varies as much as the source's, "+
+	flags.BoolVar(&f.options.KeepVariance, "keep-variance", false, "with --pointwise calibrate, scale each filter so that its output varies as much as the original's, "+
 		"which helps if --expansion is small")
 	flags.Uint64Var(&f.options.Seed, "seed", 0, "seed for the fixed filters and for random 1×1 convolutions")
 }
@@ -53,18 +53,18 @@ func (f *conversionFlags) settle() error {
 func (f *conversionFlags) addKind(flags *pflag.FlagSet) {
 	o := &f.options
 	flags.StringVar(&o.Bank, "bank", "", "how the fixed filters are drawn: "+strings.Join(filterbank.Names(), ", ")+
-		" (default "+filterbank.Default+"; with --pointwise identity they are the source's filters)")
+		" (default "+filterbank.Default+"; with --pointwise identity, they are the original filters)")
 	flags.StringVar((*string)(&o.Layout), "layout", string(transform.Dense),
 		"what a fixed filter reads: dense (all input channels), depthwise (one of them)")
 	flags.StringVar((*string)(&o.Between), "between", string(transform.None),
 		"what stands between the fixed and the 1×1 convolution: none, relu, batchnorm, batchnorm-relu; blocks with a ReLU cannot be merged")
 	flags.StringVar((*string)(&o.Pointwise), "pointwise", string(transform.Project),
-		"how the 1×1 convolution is initialized: project (filters as close to the source's as possible), "+
-			"calibrate (outputs as close as possible, measured on --data), random, identity (the source's filters are the fixed ones)")
-	flags.IntVar(&o.KernelSize, "kernel-size", 0, "give all blocks kernels of this size (0: that of the convolution)")
+		"how the 1×1 convolution is initialized: project (filters as close to the original ones as possible), "+
+			"calibrate (outputs as close as possible, measured on --data), random, identity (the fixed filters are the original ones)")
+	flags.IntVar(&o.KernelSize, "kernel-size", 0, "give all blocks kernels of this size (0: the size of the original)")
 	flags.StringArrayVar(&o.Include, "include", nil, "convert only convolutions whose names match this pattern, such as 'layer1.*'; may be given several times")
 	flags.StringArrayVar(&o.Skip, "skip", nil, "do not convert convolutions whose names match this pattern; may be given several times")
-	flags.IntVar(&o.MinKernel, "min-kernel", 0, "do not convert convolutions with a smaller kernel")
-	flags.IntVar(&o.MaxKernel, "max-kernel", 0, "do not convert convolutions with a larger kernel (0: no limit)")
-	flags.IntVar(&o.MinInChannels, "min-in-channels", 0, "do not convert convolutions with fewer input channels; 2 leaves out, for example, a fixed Fourier transform of a signal")
+	flags.IntVar(&o.MinKernel, "min-kernel", 0, "do not convert convolutions with a smaller kernel than this")
+	flags.IntVar(&o.MaxKernel, "max-kernel", 0, "do not convert convolutions with a larger kernel than this (0: no limit)")
+	flags.IntVar(&o.MinInChannels, "min-in-channels", 0, "do not convert convolutions with fewer input channels than this; 2 leaves out, for example, a fixed Fourier transform of a signal")
 }

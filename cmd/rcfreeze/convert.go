@@ -32,9 +32,9 @@ func newConvert(p *printer) *cobra.Command {
 followed by a 1×1 convolution that trains. The fixed filters of a block are its bank. All else stays as it is; the table says
 what became of each convolution, and why.
 
-With --pointwise project, calibrate or identity, the new model does about what the old one did; train then makes up for the
-rest. With --pointwise random it starts from scratch.`,
-		Example: `# Make blocks with 4 fixed filters for each filter of the source
+With --pointwise project or calibrate, a block comes as close to the original convolution as its fixed filters allow, and
+training makes up for the rest. With identity it computes the same; with random it is to be trained from scratch.`,
+		Example: `# Make blocks with 4 fixed filters per filter of the original
 rcfreeze convert model.onnx -o blocks.onnx -E 4
 # Keep outputs as close as possible, measured on some training images
 rcfreeze convert model.onnx -o blocks.onnx -E 4 --pointwise calibrate --data images

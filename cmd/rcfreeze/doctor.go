@@ -13,7 +13,7 @@ func newDoctor(p *printer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Show which ONNX Runtime is used, and what works here",
-		Long: `Show which ONNX Runtime library is used, where it was looked for, which execution providers it has (such as cuda),
+		Long: `Show which ONNX Runtime library is used, where rcfreeze looks for it, which execution providers it has (such as cuda),
 and which of them work here. Without a library, say what to do.`,
 		Example: `# Check the installation
 rcfreeze doctor

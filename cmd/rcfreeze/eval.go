@@ -48,7 +48,7 @@ rcfreeze eval model.onnx --data images --pixels -1:1`,
 }
 
 func addEpsilon(cmd *cobra.Command, epsilon *fraction) {
-	cmd.Flags().Var(epsilon, "epsilon", "also measure the accuracy under attack: FGSM changes each pixel, from 0 to 1, by up to this, such as 1/255 (0: no attack)")
+	cmd.Flags().Var(epsilon, "epsilon", "also measure the accuracy under an FGSM attack, which changes each pixel by this much on a scale from 0 to 1, such as 1/255 (0: no attack)")
 }
 
 func (c *evalCommand) run(ctx context.Context, path string) error {

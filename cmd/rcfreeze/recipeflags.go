@@ -23,22 +23,22 @@ func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	f.recipe.BlockForm = trainstep.AutoForm
 	addRecipe(f.flags, &f.recipe)
 	flags.AddFlagSet(f.flags)
-	flags.StringVar(&f.augment, "augment", "auto", "how training images are varied, such as pad-crop=4,flip=0.5, or none; auto is that for cifar10 and cifar100, and none for others")
+	flags.StringVar(&f.augment, "augment", "auto", "how to vary training images, such as pad-crop=4,flip=0.5, or none; auto is just that for cifar10 and cifar100, and none for other formats")
 }
 
 // addRecipe adds the flags that set a recipe. Where they are not given, it stays as it is.
 func addRecipe(flags *pflag.FlagSet, r *train.Recipe) {
 	tune, scratch := train.TuneRecipe(), train.PaperRecipe()
-	flags.IntVar(&r.Epochs, "epochs", r.Epochs, fmt.Sprintf("passes over the training images (default %d, from scratch %d)", tune.Epochs, scratch.Epochs))
-	flags.IntVarP(&r.BatchSize, "batch-size", "b", r.BatchSize, fmt.Sprintf("images per step (default %d, from scratch %d)", tune.BatchSize, scratch.BatchSize))
-	flags.IntVar(&r.GradAccumSteps, "grad-accum-steps", r.GradAccumSteps, "batches averaged into one update, in the memory of one: the effective batch is N × --batch-size")
+	flags.IntVar(&r.Epochs, "epochs", r.Epochs, fmt.Sprintf("passes over the training images (default %d; %d from scratch)", tune.Epochs, scratch.Epochs))
+	flags.IntVarP(&r.BatchSize, "batch-size", "b", r.BatchSize, fmt.Sprintf("images per step (default %d; %d from scratch)", tune.BatchSize, scratch.BatchSize))
+	flags.IntVar(&r.GradAccumSteps, "grad-accum-steps", r.GradAccumSteps, "batches averaged into one update: the effective batch is N × --batch-size, in the memory of one batch")
 	flags.StringVar(&r.Optimizer, "optimizer", r.Optimizer, "optimizer: "+strings.Join(train.Optimizers(), ", ")+"; also --opt")
-	flags.Float64Var(&r.LearningRate, "lr", r.LearningRate, fmt.Sprintf("learning rate (default %g, from scratch or with a new last layer %g; with adamw a tenth of it)",
+	flags.Float64Var(&r.LearningRate, "lr", r.LearningRate, fmt.Sprintf("learning rate (default %g; %g from scratch or for a new last layer; with adamw, a tenth of that)",
 		tune.LearningRate, scratch.LearningRate))
 	flags.Float64Var(&r.Momentum, "momentum", r.Momentum, "momentum of sgd")
 	flags.BoolVar(&r.Nesterov, "nesterov", r.Nesterov, "use Nesterov momentum with sgd")
-	flags.Float64Var(&r.WeightDecay, "weight-decay", r.WeightDecay, fmt.Sprintf("weight decay (default %g, from scratch %g)", tune.WeightDecay, scratch.WeightDecay))
-	flags.Float64Var(&r.LabelSmoothing, "label-smoothing", r.LabelSmoothing, fmt.Sprintf("label smoothing, from 0 to below 1 (default %g, from scratch %g); also --smoothing", tune.LabelSmoothing, scratch.LabelSmoothing))
+	flags.Float64Var(&r.WeightDecay, "weight-decay", r.WeightDecay, fmt.Sprintf("weight decay (default %g; %g from scratch)", tune.WeightDecay, scratch.WeightDecay))
+	flags.Float64Var(&r.LabelSmoothing, "label-smoothing", r.LabelSmoothing, fmt.Sprintf("label smoothing, from 0 to below 1 (default %g; %g from scratch); also --smoothing", tune.LabelSmoothing, scratch.LabelSmoothing))
 	flags.StringVar(&r.Schedule, "scheduler", r.Schedule, "how the learning rate changes: "+strings.Join(train.Schedules(), ", ")+"; also --sched")
 	flags.Float64Var(&r.WarmupEpochs, "warmup-epochs", r.WarmupEpochs, "epochs at the start in which the learning rate rises to --lr")
 	flags.IntVar(&r.StepEpochs, "step-epochs", r.StepEpochs, "with --scheduler step, epochs between two drops of the learning rate")

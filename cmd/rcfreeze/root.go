@@ -55,6 +55,9 @@ rcfreeze export trained.onnx -o merged.onnx               # merge them again`,
 		root.AddCommand(cmd)
 	}
 	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Short = "Write a script with which your shell completes commands"
+	}
 	root.InitDefaultHelpCmd()
 	return root
 }

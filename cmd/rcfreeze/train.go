@@ -55,7 +55,7 @@ rcfreeze train model.onnx -o flowers.onnx --data images --num-classes 3`,
 	flags.Uint64Var(&o.Seed, "seed", 0, "seed for the order of images, augmentation, dropout and --reinit")
 	addNumClasses(flags, &o.NumClasses)
 	c.runtime.add(flags)
-	flags.StringVar((*string)(&o.Variant), "variant", "", "what trains: frozen (all but the fixed filters of blocks), learned (these, too), baseline (a model without blocks), "+
+	flags.StringVar((*string)(&o.Variant), "variant", "", "what trains: frozen (all but the fixed filters of blocks), learned (these, too), baseline (all of a model without blocks), "+
 		"frozen-baseline (without blocks; its spatial filters are drawn at random and stay fixed) (default frozen if the model has blocks, else baseline)")
 	flags.BoolVar(&o.Reinit, "reinit", false, "train from scratch: first set everything that trains to new random values")
 	flags.BoolVar(&o.Resume, "resume", false, "continue from the last checkpoint in --run-dir; without one, start")
