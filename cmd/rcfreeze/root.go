@@ -43,7 +43,7 @@ rcfreeze export trained.onnx -o merged.onnx               # merge them again`,
 	root.SetHelpCommand(newHelp(root))
 	flags := root.PersistentFlags()
 	flags.BoolVar(&p.json, "json", false, "print the result as one JSON document")
-	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more: which ONNX Runtime runs the model, where, and in which form")
+	flags.BoolVarP(&p.verbose, "verbose", "v", false, "where a model runs, say more: by which ONNX Runtime, on what, and in which form")
 	flags.BoolP("help", "h", false, "print this help")
 	addVersion(root, p)
 	root.SuggestionsMinimumDistance = 2
