@@ -220,9 +220,14 @@ func TestRunSaysWhyNot(t *testing.T) {
 	if _, err := Run(cancelled, path, input); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	wide := onnxgraph.NewTensor([]int64{1, 3, 5, 5}, make([]float32, 75))
-	if _, err := Run(context.Background(), path, wide); err == nil || !strings.Contains(err.Error(), "[1 3 5 5]") {
-		t.Errorf("wrong dims: %v", err)
+	for want, other := range map[string]*onnxgraph.Tensor{
+		"got float32 of dims [1 3 5 5], the model declares float32 of [-1 3 4 4]": onnxgraph.NewTensor([]int64{1, 3, 5, 5}, make([]float32, 75)),
+		"got float32 of dims [1 48], the model declares float32 of [-1 3 4 4]":    onnxgraph.NewTensor([]int64{1, 48}, make([]float32, 48)),
+		"got int32 of dims [1 3 4 4], the model declares float32 of [-1 3 4 4]":   onnxgraph.NewTensor([]int64{1, 3, 4, 4}, make([]int32, 48)),
+	} {
+		if _, err := Run(context.Background(), path, other); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: want %q", err, want)
+		}
 	}
 	if _, err := Run(context.Background(), path+"?", input); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
@@ -279,6 +284,14 @@ func TestCompare(t *testing.T) {
 	}
 	if _, err := Compare(onnxgraph.NewTensor([]int64{1, 2}, []float32{1, 2}), onnxgraph.NewTensor([]int64{2}, []float32{1, 2})); err == nil {
 		t.Error("no error for different dims")
+	}
+	const complex64 = onnxgraph.DType(14)
+	numbers, pairs := onnxgraph.NewTensor([]int64{1}, []float32{1}), onnxgraph.NewRawTensor(complex64, []int64{1}, make([]byte, 8))
+	if _, err := Compare(pairs, numbers); err == nil || strings.Contains(err.Error(), "reference") {
+		t.Errorf("a complex output: %v", err)
+	}
+	if _, err := Compare(numbers, pairs); err == nil || !strings.Contains(err.Error(), "reference") {
+		t.Errorf("a complex reference: %v", err)
 	}
 }
 

@@ -40,6 +40,7 @@ func TestOtherProgramsAreTold(t *testing.T) {
 		unavailable bool
 	}{
 		{answer: sound},
+		{answer: protocol.Version + "\n{\"Dims\":[2,0]}\n"},
 		{answer: older + "\n{\"Dims\":[1]}\n\x01\x01\x80\x3f", says: []string{os.Args[0], older, protocol.Version, howToBuild}},
 		{answer: older + "\n", says: []string{older, howToBuild}},
 		{answer: "{\"Dims\":[1]}\n\x01\x01\x80\x3f", says: []string{"Dims", protocol.Version, howToBuild}},
