@@ -199,6 +199,10 @@ var weights = []struct {
 	{"filled just beyond measure", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, nil, step{"ConstantOfShape", []int64{1 << 12, 1 << 11, 2, 1}, nil})
 	}, "cannot be computed"},
+	{"filled with several numbers", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
+		value := onnxgraph.TensorAttr("value", onnxgraph.NewTensor([]int64{2}, []float32{0.3, 0.4}))
+		return chain(g, nil, step{"ConstantOfShape", []int64{4, 3, 3, 3}, []onnxgraph.Attribute{value}})
+	}, "cannot be computed"},
 	{"a Cast that names no type", 18, func(g *onnxgraph.Graph) *onnxgraph.Value {
 		return chain(g, drawnWeight(g, 4, 3, 3, 3), step{"Cast", nil, nil})
 	}, "cannot be computed"},

@@ -160,15 +160,12 @@ func (l *lowering) reshape(v value, shape ...int64) value {
 }
 
 func (l *lowering) transpose(v value, perm ...int64) value {
-	t := l.Op("Transpose", []value{v}, onnxgraph.Ints("perm", perm...))
-	if s := shapeOf(v); s != nil {
-		var shape []int64
-		for _, i := range perm {
-			shape = append(shape, s[i])
-		}
-		return l.typed(t, shape...)
+	s := shapeOf(v)
+	var shape []int64
+	for _, i := range perm {
+		shape = append(shape, s[i])
 	}
-	return t
+	return l.typed(l.Op("Transpose", []value{v}, onnxgraph.Ints("perm", perm...)), shape...)
 }
 
 func (l *lowering) sumOver(v value, keep int64, axes ...int64) value {
