@@ -1,6 +1,7 @@
 package transform_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 )
 
 // sketch makes a model of lines such as "Conv x w -> y". Of the values that no node makes, x is the input, w… are weights
-// [4, 4, 1, 1], n… vectors of 4 different numbers, r… matrices of these, [1, 4], s… single numbers of many digits, and all others four ones, as exporters
+// [4, 4, 1, 1], n… vectors of 4 different numbers, r… matrices of these, [1, 4], e… such of ones, s… single numbers of many digits, and all others four ones, as exporters
 // merge them, dims is the shape [4], and _ is absent; the output of the last line is that of the model.
 func sketch(t *testing.T, text string) *onnxgraph.Model {
 	t.Helper()
@@ -35,6 +36,8 @@ func sketch(t *testing.T, text string) *onnxgraph.Model {
 			data = []float32{0.3, 0.1, 0.7, 0.9}
 		case 'r':
 			dims, data = []int64{1, 4}, []float32{0.3, 0.1, 0.7, 0.9}
+		case 'e':
+			dims = []int64{1, 4}
 		case 's':
 			dims, data = []int64{1}, []float32{0.3456789}
 		}
@@ -332,5 +335,73 @@ func TestTies(t *testing.T) {
 				t.Errorf("separated %v when all was separate", again)
 			}
 		})
+	}
+}
+
+// TestSeparateForms has parameters that come to layers through nodes: those of one use become constants of their own in the form
+// that the layer sees, under the name that it has there. One that layers share stays as the file has it, in its form and type.
+func TestSeparateForms(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want []string // for each layer but Conv without bias: how its last input is seen
+	}{
+		"of one use, in another form": {`
+			Reshape r dims -> b1
+			Conv x w1 b1 -> a`, []string{"r float32 [4]"}},
+		"of one layer twice, in another form": {`
+			Reshape r dims -> b1
+			Conv x w1 b1 -> a
+			Reshape r dims -> b2
+			Conv a w1 b2 -> c`, []string{"Reshape of r float32 [1 4]", "Reshape of r float32 [1 4]"}},
+		"of one layer twice, by other names": {`
+			Identity n -> n1
+			Conv x w1 n1 -> a
+			Identity n -> n2
+			Conv a w1 n2 -> c`, []string{"n float32 [4]", "n float32 [4]"}},
+		"of two layers that begin alike, in another form": {`
+			Reshape e dims -> b1
+			Conv x w1 b1 -> a
+			Reshape e dims -> b2
+			Conv a w2 b2 -> c`, []string{"e float32 [4]", "b2 float32 [4]"}},
+		"of two layers that begin alike, one in another form": {`
+			Conv x w1 b -> a
+			Conv a w1 b -> c
+			Identity b -> b2
+			Conv c w2 b2 -> d`, []string{"b float32 [4]", "b float32 [4]", "b2 float32 [4]"}},
+		"of one layer twice, by names of its own": {`
+			Identity b -> b1
+			Identity b -> b2
+			Identity w1 -> w1b
+			Conv x w1 b1 -> a
+			Conv a w1b b2 -> c
+			Conv c w2 b -> d`, []string{"b1 float32 [4]", "b1 float32 [4]", "b float32 [4]"}},
+		"in another type": {`
+			Half x -> h
+			Half w1 -> hw
+			Half b -> hb
+			Conv h hw hb -> a`, []string{"Cast of b float32 [4]"}},
+		"statistics in another type": {`
+			Conv x w1 -> a
+			Half a -> h
+			Half v -> hv
+			BatchNormalization h g b m hv -> c`, []string{"v float16 [4]"}},
+	} {
+		m := sketch(t, c.text)
+		transform.Separate(m)
+		var got []string
+		for _, n := range m.Graph.Nodes() {
+			last := len(n.Inputs()) - 1
+			if last < 2 {
+				continue
+			}
+			v, through := n.Input(last), ""
+			for v.Constant() == nil {
+				through, v = through+v.Producer().OpType()+" of ", v.Producer().Input(0)
+			}
+			got = append(got, fmt.Sprint(through, v.Name(), " ", v.DType(), " ", v.Constant().Dims()))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
 	}
 }
