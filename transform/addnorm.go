@@ -11,10 +11,10 @@ import (
 // AddedNorm is the row of a report on one frozen block.
 type AddedNorm struct {
 	Outcome
-	Mean string `json:"running_mean,omitempty"` // the name of that of the normalisation that was added
+	Mean string `json:"running_mean,omitempty"` // the name of that of the normalization that was added
 }
 
-// AddBatchNorm puts a batch normalisation behind every frozen block of the main graph, unless one is there already: for
+// AddBatchNorm puts a batch normalization behind every frozen block of the main graph, unless one is there already: for
 // models whose own were folded into their convolutions. With the running statistics that it starts with, mean 0 and
 // variance 1, it changes nothing. It trains with the model, and FoldBatchNorm takes it into the merged convolution.
 // AddBatchNorm returns one row per block. An error means that the model differs from its records, or is too old.
@@ -24,7 +24,7 @@ func AddBatchNorm(m *onnxgraph.Model) ([]AddedNorm, error) {
 		err = fmt.Errorf("operator set %d is older than %d: %s", opset, oldestOpset, upgradeHint)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("adding batch normalisations: %w", err)
+		return nil, fmt.Errorf("adding batch normalizations: %w", err)
 	}
 	var rows []AddedNorm
 	parameters := map[*onnxgraph.Value][]*onnxgraph.Value{} // by the 1×1 weight: blocks that share it share them
@@ -32,7 +32,7 @@ func AddBatchNorm(m *onnxgraph.Model) ([]AddedNorm, error) {
 		row := AddedNorm{Outcome: outcomeOf(b.PointwiseConv)}
 		row.Status = Added
 		if norm := readingNorm(b.PointwiseConv.Output(0)); norm != nil {
-			row.skip(fmt.Sprintf("%s normalises its output already", norm))
+			row.skip(fmt.Sprintf("%s normalizes its output already", norm))
 		} else if b.PointwiseConv.Graph() != m.Graph {
 			row.skip("it is in the body of another node or a function, and only the main graph trains")
 		} else {
@@ -43,7 +43,7 @@ func AddBatchNorm(m *onnxgraph.Model) ([]AddedNorm, error) {
 	return rows, nil
 }
 
-// readingNorm returns a batch normalisation that reads v, directly or through nodes that add or multiply constants,
+// readingNorm returns a batch normalization that reads v, directly or through nodes that add or multiply constants,
 // nil if there is none.
 func readingNorm(v *onnxgraph.Value) *onnxgraph.Node {
 	for _, u := range v.Uses() {
@@ -75,7 +75,7 @@ func isPassing(n *onnxgraph.Node) bool {
 	return false
 }
 
-// addNorm puts a normalisation between the block and what reads it.
+// addNorm puts a normalization between the block and what reads it.
 func (b *Block) addNorm(parameters map[*onnxgraph.Value][]*onnxgraph.Value) *onnxgraph.Node {
 	conv, weight := b.PointwiseConv, b.Pointwise.Constant()
 	if parameters[b.Pointwise] == nil {
@@ -97,15 +97,15 @@ func (b *Block) addNorm(parameters map[*onnxgraph.Value][]*onnxgraph.Value) *onn
 	return norm
 }
 
-// normEpsilon is that of added batch normalisations, PyTorch's default.
+// normEpsilon is that of added batch normalizations, PyTorch's default.
 const normEpsilon = 1e-5
 
-// identityNorm adds a batch normalisation of v, with parameters that identityParameters made, to a graph.
+// identityNorm adds a batch normalization of v, with parameters that identityParameters made, to a graph.
 func identityNorm(g *onnxgraph.Graph, v *onnxgraph.Value, parameters []*onnxgraph.Value) *onnxgraph.Node {
 	return g.AddNode("BatchNormalization", append([]*onnxgraph.Value{v}, parameters...), onnxgraph.Float("epsilon", normEpsilon), onnxgraph.Float("momentum", 0.9))
 }
 
-// identityParameters adds the scale, the shift, the mean and the variance of a batch normalisation to a graph. With them it
+// identityParameters adds the scale, the shift, the mean and the variance of a batch normalization to a graph. With them it
 // changes nothing: the scale makes up for epsilon.
 func identityParameters(owner *onnxgraph.Graph, name string, dtype onnxgraph.DType, channels int) []*onnxgraph.Value {
 	var list []*onnxgraph.Value

@@ -12,8 +12,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
-// TestAddBatchNorm adds a normalisation behind blocks of every kind: the model computes what it did, after training
-// changed the normalisation too once it is folded, and is then one convolution again.
+// TestAddBatchNorm adds a normalization behind blocks of every kind: the model computes what it did, after training
+// changed the normalization too once it is folded, and is then one convolution again.
 func TestAddBatchNorm(t *testing.T) {
 	orttest.Init(t)
 	for _, c := range convcases.Cases {
@@ -85,7 +85,7 @@ func TestAddBatchNormRefuses(t *testing.T) {
 	}
 }
 
-// TestAddBatchNormLooksThroughNodes finds a normalisation behind nodes that pass on what they read, and no other.
+// TestAddBatchNormLooksThroughNodes finds a normalization behind nodes that pass on what they read, and no other.
 func TestAddBatchNormLooksThroughNodes(t *testing.T) {
 	for _, c := range []struct {
 		operator string
@@ -117,7 +117,7 @@ func TestAddBatchNormLooksThroughNodes(t *testing.T) {
 	}
 }
 
-// TestAddBatchNormBeside does not take for a normalisation of the block's output one that only has it as a parameter.
+// TestAddBatchNormBeside does not take for a normalization of the block's output one that only has it as a parameter.
 func TestAddBatchNormBeside(t *testing.T) {
 	for index := range 5 {
 		m := converted(t, cases("bias"), transform.Options{})
@@ -126,12 +126,12 @@ func TestAddBatchNormBeside(t *testing.T) {
 		m.Graph.AddOutput(m.Graph.AddNode("BatchNormalization", inputs).Output(0), onnxgraph.Float32, nil)
 		rows, err := transform.AddBatchNorm(m)
 		if err != nil || (rows[0].Status == transform.Skipped) != (index == 0) {
-			t.Errorf("the output as input %d of a normalisation: %+v, %v", index, rows, err)
+			t.Errorf("the output as input %d of a normalization: %+v, %v", index, rows, err)
 		}
 	}
 }
 
-// TestAddBatchNormInPlace puts the normalisation between the block and its reader, in the order of the file, too. It has the
+// TestAddBatchNormInPlace puts the normalization between the block and its reader, in the order of the file, too. It has the
 // block's name, a declared shape on both sides, and the settings of PyTorch's layers.
 func TestAddBatchNormInPlace(t *testing.T) {
 	m := converted(t, cases("bias"), transform.Options{})
@@ -163,13 +163,13 @@ func TestAddBatchNormInPlace(t *testing.T) {
 	}
 }
 
-// TestAddBatchNormIsNotDoubled has normalisations behind blocks, directly and with a constant added before.
+// TestAddBatchNormIsNotDoubled has normalizations behind blocks, directly and with a constant added before.
 func TestAddBatchNormIsNotDoubled(t *testing.T) {
-	normalised, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Width: 2})
+	normalized, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Width: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	biased := normalised.Clone()
+	biased := normalized.Clone()
 	for _, n := range biased.Graph.Nodes() {
 		if n.Is("BatchNormalization") && n.Input(0).Producer().Is("Conv") {
 			x := n.Input(0)
@@ -187,7 +187,7 @@ func TestAddBatchNormIsNotDoubled(t *testing.T) {
 	for name, c := range map[string]struct {
 		m    *onnxgraph.Model
 		want transform.Status
-	}{"normalised": {normalised, transform.Skipped}, "bias before": {biased, transform.Skipped}, "folded": {plain, transform.Added}} {
+	}{"normalized": {normalized, transform.Skipped}, "bias before": {biased, transform.Skipped}, "folded": {plain, transform.Added}} {
 		if _, err := transform.Convert(c.m, transform.Options{}); err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +198,7 @@ func TestAddBatchNormIsNotDoubled(t *testing.T) {
 		}
 		added := 0
 		for _, row := range rows {
-			if row.Status != c.want || row.Status == transform.Skipped && !strings.Contains(row.Reason, "normalises") {
+			if row.Status != c.want || row.Status == transform.Skipped && !strings.Contains(row.Reason, "normalizes") {
 				t.Errorf("%s: %+v, want it %s", name, row, c.want)
 			}
 			if row.Status == transform.Added {

@@ -27,7 +27,7 @@ func readNorm(n *onnxgraph.Node) (affine, string) {
 	case len(n.Outputs()) > 1:
 		return affine{}, "it puts out statistics, so it is in training mode"
 	case n.Int("spatial", 1) == 0:
-		return affine{}, "it normalises every position by itself (spatial = 0)"
+		return affine{}, "it normalizes every position by itself (spatial = 0)"
 	case n.Graph().Model().Opset("") < oldestOpset && n.Int("is_test", 0) == 0:
 		return affine{}, "it is in training mode (is_test = 0)"
 	}

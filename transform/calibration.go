@@ -57,7 +57,7 @@ func (c convolution) reasonAgainstCalibration() string {
 }
 
 // meanKeeper returns the node that can add an offset to each output of a convolution, and which of its inputs holds it:
-// the convolution itself if it has a bias that is known, or else the batch normalisation behind it, by its running mean. It returns nil
+// the convolution itself if it has a bias that is known, or else the batch normalization behind it, by its running mean. It returns nil
 // if there is neither.
 func meanKeeper(conv *onnxgraph.Node) (n *onnxgraph.Node, input int) {
 	const bias, mean = 2, 3

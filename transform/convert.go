@@ -84,7 +84,7 @@ func (c *candidate) apply(m *onnxgraph.Model, o Options) {
 	for _, f := range c.offsets {
 		f.add()
 	}
-	var norm []*onnxgraph.Value // parameters of the normalisation between
+	var norm []*onnxgraph.Value // parameters of the normalization between
 	if slices.Contains(betweenOperators[o.Between], "BatchNormalization") {
 		norm = identityParameters(owner, c.row.Node+".norm", c.bank.DType(), c.bankDims()[0])
 	}

@@ -88,13 +88,13 @@ func TestSurroundings(t *testing.T) {
 			n.Rename("")
 			output(g, n)
 		}},
-		{"two normalisations behind one convolution", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+		{"two normalizations behind one convolution", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
 			ones := g.AddConstant("ones", onnxgraph.NewTensor([]int64{4}, []float32{1, 2, 3, 4}))
 			for range 2 {
 				output(g, g.AddNode("BatchNormalization", []*onnxgraph.Value{conv.Output(0), ones, ones, ones, ones}))
 			}
 		}},
-		{"a normalisation behind a convolution whose constants come through nodes", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+		{"a normalization behind a convolution whose constants come through nodes", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
 			through := func(v *onnxgraph.Value) *onnxgraph.Value {
 				return g.AddNode("Identity", []*onnxgraph.Value{v}).Output(0)
 			}
@@ -110,7 +110,7 @@ func TestSurroundings(t *testing.T) {
 			ones := g.AddConstant("ones", onnxgraph.NewTensor([]int64{4}, []float32{1, 2, 3, 4}))
 			output(g, g.AddNode("BatchNormalization", []*onnxgraph.Value{n.Output(0), ones, ones, ones, ones}))
 		}},
-		{"normalisations that share a weight", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
+		{"normalizations that share a weight", func(g *onnxgraph.Graph, conv *onnxgraph.Node) {
 			ones := g.AddConstant("ones", onnxgraph.NewTensor([]int64{4}, []float32{1, 2, 3, 4}))
 			for range 2 {
 				n := g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), conv.Input(1), conv.Input(2)})

@@ -95,7 +95,7 @@ func blockEqualsSource(t *testing.T, c convcases.Case, o transform.Options) {
 }
 
 // TestBlocksOnRuntime compares block and merged convolution with the naive reference on ONNX Runtime, with a batch
-// normalisation that does something.
+// normalization that does something.
 func TestBlocksOnRuntime(t *testing.T) {
 	orttest.Init(t)
 	for _, c := range convcases.Cases {
@@ -128,7 +128,7 @@ func TestBlocksOnRuntime(t *testing.T) {
 	}
 }
 
-// disturbNorm gives the batch normalisations of a model statistics and parameters as after training.
+// disturbNorm gives the batch normalizations of a model statistics and parameters as after training.
 func disturbNorm(t *testing.T, m *onnxgraph.Model) {
 	t.Helper()
 	for _, n := range m.Graph.Nodes() {

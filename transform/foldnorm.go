@@ -8,14 +8,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// FoldBatchNorm takes every batch normalisation that directly follows a Conv, ConvTranspose or Gemm into the weight and
+// FoldBatchNorm takes every batch normalization that directly follows a Conv, ConvTranspose or Gemm into the weight and
 // the bias of that: W' = scale·W, b' = scale·b + shift along the output's channels. It returns one row per
 // BatchNormalization node. Nodes that share a weight go on to do so if what is folded into them is the same too; else each
 // gets its own, and the row says so. An error means that the model differs from its records.
 func FoldBatchNorm(m *onnxgraph.Model) ([]Outcome, error) {
 	blocks, err := Blocks(m)
 	if err != nil {
-		return nil, fmt.Errorf("folding batch normalisations: %w", err)
+		return nil, fmt.Errorf("folding batch normalizations: %w", err)
 	}
 	banks := map[*onnxgraph.Node]bool{}
 	for _, b := range blocks {
@@ -47,7 +47,7 @@ func FoldBatchNorm(m *onnxgraph.Model) ([]Outcome, error) {
 	return outcomes, nil
 }
 
-// foldable maps each operator that a normalisation can be folded into to how its weight, of the given dims, is laid out:
+// foldable maps each operator that a normalization can be folded into to how its weight, of the given dims, is laid out:
 // the number of output channels, and that to which element i belongs.
 var foldable = map[string]func(n *onnxgraph.Node, dims []int) (channels int, of func(i int) int){
 	"Conv": func(_ *onnxgraph.Node, dims []int) (int, func(int) int) { // out × in/groups × kernel
@@ -68,7 +68,7 @@ var foldable = map[string]func(n *onnxgraph.Node, dims []int) (channels int, of 
 	},
 }
 
-// folding is a normalisation that was folded into a node.
+// folding is a normalization that was folded into a node.
 type folding struct {
 	node         *onnxgraph.Node
 	weight, bias origin // that the node had
@@ -100,7 +100,7 @@ func (f folding) isLike(other folding) bool {
 		f.beta == other.beta && slices.Equal(f.norm.scale, other.norm.scale) && slices.Equal(f.norm.shift, other.norm.shift)
 }
 
-// foldNorm folds one normalisation, or says why it cannot be. It gives the node the weight of one that is done, if it is like
+// foldNorm folds one normalization, or says why it cannot be. It gives the node the weight of one that is done, if it is like
 // that.
 func foldNorm(norm *onnxgraph.Node, banks map[*onnxgraph.Node]bool, done []folding) (f folding, reason string) {
 	x := norm.Input(0)
@@ -166,7 +166,7 @@ func (a affine) fold(n *onnxgraph.Node, layout func(*onnxgraph.Node, []int) (int
 	}
 	channels, of := layout(n, dims)
 	if channels != len(a.scale) {
-		return nil, nil, fmt.Sprintf("malformed: it has %d output channels, the normalisation %d", channels, len(a.scale))
+		return nil, nil, fmt.Sprintf("malformed: it has %d output channels, the normalization %d", channels, len(a.scale))
 	}
 	b, reason := biasOf(n, channels)
 	if reason != "" {

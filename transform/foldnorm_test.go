@@ -22,7 +22,7 @@ func cases(name string) convcases.Case {
 	panic("no case is called " + name)
 }
 
-// addNorm puts a batch normalisation behind the model's node, in front of its output.
+// addNorm puts a batch normalization behind the model's node, in front of its output.
 func addNorm(m *onnxgraph.Model, channels int64) *onnxgraph.Node {
 	g := m.Graph
 	n := g.Nodes()[0]
@@ -179,7 +179,7 @@ func TestFoldRefuses(t *testing.T) {
 	}
 }
 
-// TestFoldOldVersions folds normalisations of versions before 7 only if they say that they are for inference.
+// TestFoldOldVersions folds normalizations of versions before 7 only if they say that they are for inference.
 func TestFoldOldVersions(t *testing.T) {
 	for _, c := range []struct {
 		opset int64
@@ -223,7 +223,7 @@ func TestFoldRefusesGemm(t *testing.T) {
 	}
 }
 
-// TestFoldGemmOfSquareWeight folds equal normalisations behind two Gemms that read one square weight, one of them transposed:
+// TestFoldGemmOfSquareWeight folds equal normalizations behind two Gemms that read one square weight, one of them transposed:
 // they cannot share what comes of it. Two that read it alike do, whether they say so or leave it to the default.
 func TestFoldGemmOfSquareWeight(t *testing.T) {
 	orttest.Init(t)
@@ -276,7 +276,7 @@ func TestFoldGemmOfSquareWeight(t *testing.T) {
 	}
 }
 
-// TestFoldDefaults folds into a transposed convolution with and without a number of groups, and a normalisation that leaves all to
+// TestFoldDefaults folds into a transposed convolution with and without a number of groups, and a normalization that leaves all to
 // the defaults: its epsilon, 1e-5, is as large as a variance.
 func TestFoldDefaults(t *testing.T) {
 	orttest.Init(t)
@@ -312,7 +312,7 @@ func TestFoldDefaults(t *testing.T) {
 	}
 }
 
-// TestFoldSharedWeight folds two normalisations behind convolutions that share a weight: each takes a copy.
+// TestFoldSharedWeight folds two normalizations behind convolutions that share a weight: each takes a copy.
 func TestFoldSharedWeight(t *testing.T) {
 	c := cases("bias")
 	m := c.Model()

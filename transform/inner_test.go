@@ -9,7 +9,7 @@ import (
 )
 
 // TestMeanKeeper finds the constant that can take an offset of a convolution's outputs: its bias or, without one that is known, the
-// mean of the batch normalisation that alone reads its output.
+// mean of the batch normalization that alone reads its output.
 func TestMeanKeeper(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -20,19 +20,19 @@ func TestMeanKeeper(t *testing.T) {
 			conv.SetInput(2, g.AddConstant("b", convcases.Draw(onnxgraph.Float32, 1, 4)))
 			norm(0)
 		}, "bias"},
-		{"a bias that is given, and a normalisation", func(g *onnxgraph.Graph, conv *onnxgraph.Node, norm func(int) *onnxgraph.Node) {
+		{"a bias that is given, and a normalization", func(g *onnxgraph.Graph, conv *onnxgraph.Node, norm func(int) *onnxgraph.Node) {
 			conv.SetInput(2, g.AddConstant("b", convcases.Draw(onnxgraph.Float32, 1, 4)))
 			g.MakeInput(conv.Input(2))
 			norm(0)
 		}, "mean"},
-		{"a normalisation", func(_ *onnxgraph.Graph, _ *onnxgraph.Node, norm func(int) *onnxgraph.Node) { norm(0) }, "mean"},
-		{"two normalisations", func(_ *onnxgraph.Graph, _ *onnxgraph.Node, norm func(int) *onnxgraph.Node) { norm(0); norm(0) }, ""},
-		{"a normalisation of an output", func(g *onnxgraph.Graph, conv *onnxgraph.Node, norm func(int) *onnxgraph.Node) {
+		{"a normalization", func(_ *onnxgraph.Graph, _ *onnxgraph.Node, norm func(int) *onnxgraph.Node) { norm(0) }, "mean"},
+		{"two normalizations", func(_ *onnxgraph.Graph, _ *onnxgraph.Node, norm func(int) *onnxgraph.Node) { norm(0); norm(0) }, ""},
+		{"a normalization of an output", func(g *onnxgraph.Graph, conv *onnxgraph.Node, norm func(int) *onnxgraph.Node) {
 			norm(0)
 			g.AddOutput(conv.Output(0), onnxgraph.Float32, nil)
 		}, ""},
-		{"a normalisation by what it computes", func(_ *onnxgraph.Graph, _ *onnxgraph.Node, norm func(int) *onnxgraph.Node) { norm(1) }, ""},
-		{"a normalisation with a mean that is given", func(g *onnxgraph.Graph, _ *onnxgraph.Node, norm func(int) *onnxgraph.Node) {
+		{"a normalization by what it computes", func(_ *onnxgraph.Graph, _ *onnxgraph.Node, norm func(int) *onnxgraph.Node) { norm(1) }, ""},
+		{"a normalization with a mean that is given", func(g *onnxgraph.Graph, _ *onnxgraph.Node, norm func(int) *onnxgraph.Node) {
 			g.MakeInput(norm(0).Input(3))
 		}, ""},
 		{"another operator of so many inputs", func(g *onnxgraph.Graph, conv *onnxgraph.Node, norm func(int) *onnxgraph.Node) {

@@ -14,7 +14,7 @@ import (
 // block is the name of the block that Convert makes of a case's model.
 const block = convcases.Node
 
-// blockModel returns a model with one frozen block, with a batch normalisation in it.
+// blockModel returns a model with one frozen block, with a batch normalization in it.
 func blockModel(t *testing.T) *onnxgraph.Model {
 	t.Helper()
 	m := convcases.Cases[1].Model()
@@ -88,7 +88,7 @@ func TestMalformedModels(t *testing.T) {
 			conv.SetInput(1, n.Output(0))
 			return m
 		}, convert, `is computed by Identity "Identity" from the model's inputs`}, // which any body can read
-		{"the graphs in a normalisation, which goes into the convolution before it", func() *onnxgraph.Model {
+		{"the graphs in a normalization, which goes into the convolution before it", func() *onnxgraph.Model {
 			m := blockModel(t)
 			withBody(t, m.Graph.Nodes()[1])
 			return m
@@ -98,7 +98,7 @@ func TestMalformedModels(t *testing.T) {
 			withBody(t, m.Graph.Nodes()[0])
 			return m
 		}, fold, "holds a graph"},
-		{"a normalisation in a block, of fewer channels than the bank has filters", func() *onnxgraph.Model {
+		{"a normalization in a block, of fewer channels than the bank has filters", func() *onnxgraph.Model {
 			m := blockModel(t)
 			norm := m.Graph.Nodes()[1]
 			for i := range 4 {
@@ -106,7 +106,7 @@ func TestMalformedModels(t *testing.T) {
 			}
 			return m
 		}, merge, "it has 3 channels"},
-		{"a normalisation without an output, in whose place the convolution would be", func() *onnxgraph.Model {
+		{"a normalization without an output, in whose place the convolution would be", func() *onnxgraph.Model {
 			m := convcases.Cases[0].Model()
 			conv := m.Graph.Nodes()[0]
 			m.Graph.RemoveOutputs()
@@ -160,7 +160,7 @@ func TestMalformedModels(t *testing.T) {
 			}
 			return m
 		}, convert, "is an input of the body of Loop"},
-		{"a block whose bias is computed, with a normalisation that shifts", func() *onnxgraph.Model {
+		{"a block whose bias is computed, with a normalization that shifts", func() *onnxgraph.Model {
 			m := blockModel(t)
 			m.Graph.Value("conv.norm.shift").SetConstant(convcases.Draw(onnxgraph.Float32, 1, 4))
 			m.Graph.MakeInput(m.Graph.Value(convcases.Bias))
@@ -172,7 +172,7 @@ func TestMalformedModels(t *testing.T) {
 			m.Graph.Value(convcases.Bias).SetConstant(convcases.Draw(onnxgraph.Float32, 1, 3))
 			return m
 		}, merge, "the bias has 3 numbers for 4 filters"},
-		{"a normalisation in a body, of what is computed outside", func() *onnxgraph.Model {
+		{"a normalization in a body, of what is computed outside", func() *onnxgraph.Model {
 			flat := convcases.Cases[0].Model()
 			addNorm(flat, 4)
 			m := convcases.Nest(flat, convcases.Places[2])

@@ -13,7 +13,7 @@ import (
 //
 //	W = P·diag(scale)·R, bias = P·shift + b
 //
-// where scale and shift are those of the batch normalisation between, if there is one. Blocks that share a bank and a 1×1
+// where scale and shift are those of the batch normalization between, if there is one. Blocks that share a bank and a 1×1
 // weight, and have the same scale, become convolutions that share their weight. It returns one row per block. An error
 // means that the model differs from its records, or that the numbers of a block cannot be read.
 func Merge(m *onnxgraph.Model) ([]Outcome, error) {
@@ -146,7 +146,7 @@ func (b *merger) reasonAgainst() string {
 	return ""
 }
 
-// fold returns what a batch normalisation between does to each map, and takes its shift into the bias.
+// fold returns what a batch normalization between does to each map, and takes its shift into the bias.
 func (b *merger) fold(norm *onnxgraph.Node) (a affine, reason string, err error) {
 	a, reason = readNorm(norm)
 	if channels := b.shape.mapsPerGroup() * b.shape.groups; reason == "" && len(a.scale) != channels {

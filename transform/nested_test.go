@@ -78,7 +78,7 @@ func nestedEqualsFlat(t *testing.T, m *onnxgraph.Model, place convcases.Place, c
 	}
 	operators, _, _ := census(m)
 	if place.Rewritten && operators["BatchNormalization"] > 0 {
-		t.Errorf("%d normalisations are left", operators["BatchNormalization"])
+		t.Errorf("%d normalizations are left", operators["BatchNormalization"])
 	}
 	compare("folded")
 }

@@ -69,11 +69,11 @@ type Options struct {
 	Calibration Calibration `json:"-"` // what Calibrate goes by; Plan does without it
 
 	// KeepVariance makes Calibrate scale each output so that it varies as much as the source's, as re-estimated statistics of
-	// batch normalisations would. The error of a single output is larger, that of a network with a small expansion smaller.
+	// batch normalizations would. The error of a single output is larger, that of a network with a small expansion smaller.
 	KeepVariance bool `json:"keep_variance"`
 
 	// KernelSize replaces every kernel by one of that extent along all axes, 0 keeps it. The output's size stays;
-	// the source's filters are centred in the new kernel.
+	// the source's filters are centered in the new kernel.
 	KernelSize int `json:"kernel_size"`
 
 	// Memory, if above 0, is how many bytes the conversion may take. One that needs more is refused before it begins.

@@ -62,7 +62,7 @@ var rank = []Role{RoleBank, RoleWeight, RoleBias, RoleNormScale, RoleNormShift, 
 
 // Parameters returns every floating-point constant of the model with its role, in the order of the graphs and their
 // initializers, then of Constant nodes. A constant that reaches an operator through nodes which compute from constants
-// only, such as Identity, Transpose, or those of a weight standardisation, has the role of what they compute. An error
+// only, such as Identity, Transpose, or those of a weight standardization, has the role of what they compute. An error
 // means that the model differs from its records of blocks.
 func Parameters(m *onnxgraph.Model) ([]Parameter, error) {
 	blocks, err := Blocks(m)

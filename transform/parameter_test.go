@@ -11,7 +11,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
-// network is x → Sub → Conv (standardised weight) → BatchNormalization → Add → PRelu → MatMul → Add → HardSwish by hand, with a
+// network is x → Sub → Conv (standardized weight) → BatchNormalization → Add → PRelu → MatMul → Add → HardSwish by hand, with a
 // second BatchNormalization that shares constants with the first.
 func network() *onnxgraph.Model {
 	m := onnxgraph.New("network", 8, 18)
@@ -30,8 +30,8 @@ func network() *onnxgraph.Model {
 
 	scaled := op("Mul", x, constant("input scale", 2, 3, 1, 1))
 	filters := constant("filters", 1, 16, 3, 3, 3)
-	centred := op("Sub", filters, op("ReduceMean", filters))
-	y := op("Conv", scaled, op("Mul", centred, constant("gain", 1, 16, 1, 1, 1)))
+	centered := op("Sub", filters, op("ReduceMean", filters))
+	y := op("Conv", scaled, op("Mul", centered, constant("gain", 1, 16, 1, 1, 1)))
 	ones, zeros := constant("ones", 1, 16), constant("zeros", 0, 16)
 	for range 2 {
 		y = op("BatchNormalization", y, op("Identity", ones), op("Identity", zeros), op("Identity", zeros), op("Identity", ones))
@@ -107,7 +107,7 @@ func TestParameters(t *testing.T) {
 }
 
 // TestSeparateElementwise: biases and scales that Add and Mul apply are parameters of their layers, as are those of a
-// normalisation in other words; single numbers and what comes before any weight are not.
+// normalization in other words; single numbers and what comes before any weight are not.
 func TestSeparateElementwise(t *testing.T) {
 	m := onnxgraph.New("shared", 8, 18)
 	x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(2, 4))

@@ -64,7 +64,7 @@ func transpose(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, er
 	if sorted := slices.Sorted(slices.Values(perm)); !slices.Equal(sorted, upTo(len(dims))) {
 		return nil, fmt.Errorf("perm %v does not permute %d axes", perm, len(dims))
 	}
-	strides, stride := make([]int, len(dims)), 1 // how far apart neighbours along an axis of the input are
+	strides, stride := make([]int, len(dims)), 1 // how far apart neighbors along an axis of the input are
 	for axis := len(dims) - 1; axis >= 0; axis-- {
 		strides[axis] = stride
 		stride *= dims[axis]

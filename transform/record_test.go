@@ -43,7 +43,7 @@ func TestTouchedFile(t *testing.T) {
 		}, "no Conv has \"conv.bank\" as its weight"},
 		{"the bank's convolution is another operator", func(m *onnxgraph.Model) { m.Graph.Nodes()[0].SetOpType("ConvTranspose") }, "no Conv has \"conv.bank\" as its weight"},
 		{"another output of the bank's convolution", func(m *onnxgraph.Model) { m.Graph.Rename(m.Graph.Value("conv/bank_output"), "elsewhere") }, "produces \"elsewhere\""},
-		{"normalisation removed", func(m *onnxgraph.Model) {
+		{"normalization removed", func(m *onnxgraph.Model) {
 			norm := m.Graph.Nodes()[1]
 			onnxgraph.ReplaceUses(norm.Output(0), norm.Input(0))
 			m.Graph.Remove(norm)
@@ -188,7 +188,7 @@ func TestMergeKeepsWhatIsUsed(t *testing.T) {
 		}
 		return m
 	}
-	several := func(count int64) *onnxgraph.Model { // of all parameters of the normalisation
+	several := func(count int64) *onnxgraph.Model { // of all parameters of the normalization
 		m := converted(t, cases("bias"), norms)
 		for i := 1; i <= 4; i++ {
 			ones := onnxgraph.NewTensor([]int64{count}, slices.Repeat([]float32{1}, int(count)))

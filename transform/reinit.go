@@ -19,7 +19,7 @@ type ReinitOptions struct {
 // Reinit gives the model the parameters that PyTorch's layers start with:
 //
 //	weights and biases        uniform in ±1/√fan_in (Kaiming uniform with a = √5), PRelu's slope 0.25
-//	normalisations            scale 1, shift 0, running mean 0, running variance 1
+//	normalizations            scale 1, shift 0, running mean 0, running variance 1
 //
 // Numbers depend on the seed and the constant's name. A bank gets the numbers that Convert draws with that seed for a bank of
 // its kind; one that was the source's own filters starts as a new convolution does. The records of blocks follow. It returns

@@ -13,9 +13,9 @@ type Separated struct {
 }
 
 // Separate gives every layer parameters and statistics of its own where an exporter has merged equal ones, such as the ones
-// and zeros of untrained normalisations, and returns what it separated. With Identity nodes the exporter says how each was
+// and zeros of untrained normalizations, and returns what it separated. With Identity nodes the exporter says how each was
 // named, and is named again. A layer that is used at several places stays one: see ties for how the two are told apart. Biases,
-// normalisation parameters and statistics that come to a layer through nodes become constants of their own, too.
+// normalization parameters and statistics that come to a layer through nodes become constants of their own, too.
 func Separate(m *onnxgraph.Model) []Separated {
 	f := find(m)
 	t := newTies(f)

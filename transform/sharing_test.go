@@ -328,16 +328,16 @@ func TestSharedAcrossGraphs(t *testing.T) {
 	}
 }
 
-// TestSharedNorms folds normalisations behind convolutions of one weight: equal ones leave it one.
+// TestSharedNorms folds normalizations behind convolutions of one weight: equal ones leave it one.
 func TestSharedNorms(t *testing.T) {
 	orttest.Init(t)
 	for _, row := range []struct {
 		name    string
-		other   []uint64 // which parameters the second normalisation has of its own
+		other   []uint64 // which parameters the second normalization has of its own
 		biases  bool     // of their own
 		weights int
 	}{
-		{"one normalisation", nil, false, 1}, {"one normalisation, other biases", nil, true, 2}, {"two normalisations", []uint64{0, 1, 2, 3}, false, 2},
+		{"one normalization", nil, false, 1}, {"one normalization, other biases", nil, true, 2}, {"two normalizations", []uint64{0, 1, 2, 3}, false, 2},
 		{"another scale", []uint64{0}, false, 2}, {"another shift", []uint64{1}, false, 2}, {"another mean", []uint64{2}, false, 2}, {"another variance", []uint64{3}, false, 2},
 	} {
 		m := cases("bias").Model()
@@ -390,7 +390,7 @@ func TestSharedNorms(t *testing.T) {
 	}
 }
 
-// TestFoldEqualNumbers folds one normalisation into two convolutions whose weights are equal, but two: they stay two.
+// TestFoldEqualNumbers folds one normalization into two convolutions whose weights are equal, but two: they stay two.
 func TestFoldEqualNumbers(t *testing.T) {
 	m := cases("bias").Model()
 	g := m.Graph
@@ -412,7 +412,7 @@ func TestFoldEqualNumbers(t *testing.T) {
 	}
 }
 
-// TestMergeSharedShift merges blocks of one weight whose normalisations shift: the bias that is one takes the shift for both,
+// TestMergeSharedShift merges blocks of one weight whose normalizations shift: the bias that is one takes the shift for both,
 // and two take it each.
 func TestMergeSharedShift(t *testing.T) {
 	orttest.Init(t)
@@ -452,7 +452,7 @@ func mergeShift(t *testing.T, row sharing) {
 	}
 }
 
-// TestMergeSharedScale merges blocks of one weight whose normalisations scale in ways of their own: they part.
+// TestMergeSharedScale merges blocks of one weight whose normalizations scale in ways of their own: they part.
 func TestMergeSharedScale(t *testing.T) {
 	orttest.Init(t)
 	m, _ := sharedModel(t, sharings()[0])
@@ -475,7 +475,7 @@ func TestMergeSharedScale(t *testing.T) {
 	}
 }
 
-// TestSharedAddedNorms adds one normalisation for all places of a block: folded, they still have one weight.
+// TestSharedAddedNorms adds one normalization for all places of a block: folded, they still have one weight.
 func TestSharedAddedNorms(t *testing.T) {
 	orttest.Init(t)
 	m, want := sharedModel(t, sharings()[0])

@@ -69,7 +69,7 @@ func TestPassesStream(t *testing.T) {
 	}
 }
 
-// saveWide saves a model of convolutions side by side, each with a batch normalisation behind it.
+// saveWide saves a model of convolutions side by side, each with a batch normalization behind it.
 func saveWide(t *testing.T, path string, convolutions int, channels int64) {
 	t.Helper()
 	m := onnxgraph.New("wide", 8, 18)

@@ -9,7 +9,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// TestAddBatchNorm converts a model without normalisations, trains it, and exports it.
+// TestAddBatchNorm converts a model without normalizations, trains it, and exports it.
 func TestAddBatchNorm(t *testing.T) {
 	workshop(t)
 	succeed(t, "convert", "model.onnx", "-o", "plain.onnx")

@@ -38,7 +38,7 @@ func TestBadInput(t *testing.T) {
 	changeBank(t, "blocks.onnx", "changed.onnx")
 	writeBands(t, "labels", 7)
 	succeed(t, "new", "lenet", "-o", "larger.onnx", "--classes", "3", "--input", "1x16x16")
-	succeed(t, "new", "lenet", "-o", "coloured.onnx", "--classes", "3", "--input", "3x12x12")
+	succeed(t, "new", "lenet", "-o", "colored.onnx", "--classes", "3", "--input", "3x12x12")
 	if err := os.Mkdir("folder.onnx", 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestBadInput(t *testing.T) {
 		{"folders of other classes", "train model.onnx -o out.onnx --data folders", []string{"folders", "2 classes", "--num-classes 2"}},
 		{"number of classes", "train model.onnx -o out.onnx --num-classes 1" + train, []string{"--num-classes 1"}},
 		{"images of another size", "eval larger.onnx --data bands", []string{"bands", "16×16", "12×12", "--resize"}},
-		{"images of other channels", "eval coloured.onnx --data bands", []string{"bands", "3-channel", "1-channel"}},
+		{"images of other channels", "eval colored.onnx --data bands", []string{"bands", "3-channel", "1-channel"}},
 		{"no data", "eval model.onnx --data nowhere", []string{"nowhere", "no such file"}},
 		{"unknown format", "eval model.onnx --data .", []string{"found no known format", "idx", "cifar10"}},
 		{"output in no folder", "train model.onnx -o none/out.onnx" + train, []string{"none/out.onnx", "must exist"}},

@@ -124,7 +124,7 @@ func conditionFact(list []transform.Conversion) [][2]string {
 	return [][2]string{{"worst bank", fmt.Sprintf("that of %s, with a condition number of about %s", worst.Node, count(int64(math.Ceil(*worst.Condition))))}}
 }
 
-// normFacts tells how many batch normalisations were added, if any were asked for.
+// normFacts tells how many batch normalizations were added, if any were asked for.
 func normFacts(norms []transform.AddedNorm) [][2]string {
 	if norms == nil {
 		return nil

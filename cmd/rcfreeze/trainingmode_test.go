@@ -8,7 +8,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/verify"
 )
 
-// TestTrainingMode takes a model whose normalisations are in training mode, with statistics that their training form does
+// TestTrainingMode takes a model whose normalizations are in training mode, with statistics that their training form does
 // not use: convert keeps the mode, export writes what the model computes in inference.
 func TestTrainingMode(t *testing.T) {
 	workshop(t)
@@ -67,7 +67,7 @@ func TestTrainingMode(t *testing.T) {
 				}
 			}
 			if folded := fold == "--fold-batchnorm"; folded != (left == 0) || left > norms {
-				t.Errorf("%d of %d normalisations are left with %s", left, norms, fold)
+				t.Errorf("%d of %d normalizations are left with %s", left, norms, fold)
 			}
 			report, err := verify.Outputs(t.Context(), want, deployed, verify.Options{Batch: 2, Seed: 1})
 			if err != nil || !(report.Differences[0].MaxRel < 1e-5) {

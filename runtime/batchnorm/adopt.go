@@ -21,7 +21,7 @@ import (
 func Adopt(ctx context.Context, m *onnxgraph.Model, images *dataset.Dataset, o Options) (*Report, error) {
 	report, err := adopt(ctx, m, images, o)
 	if err != nil {
-		return nil, fmt.Errorf("starting the batch normalisations of %s by data: %w", m.Path(), err)
+		return nil, fmt.Errorf("starting the batch normalizations of %s by data: %w", m.Path(), err)
 	}
 	return report, nil
 }

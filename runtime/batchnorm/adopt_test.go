@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestAdopt starts one of two normalisations by data: it gets the statistics of what it reads in inference, with the
+// TestAdopt starts one of two normalizations by data: it gets the statistics of what it reads in inference, with the
 // other as it was, and then changes nothing.
 func TestAdopt(t *testing.T) {
 	t.Parallel()
@@ -41,6 +41,6 @@ func TestAdopt(t *testing.T) {
 		}
 	}
 	if _, err := Adopt(context.Background(), m, set, Options{BatchSize: 8, Means: []string{"nowhere"}}); err == nil {
-		t.Error("no error for a normalisation that is not there")
+		t.Error("no error for a normalization that is not there")
 	}
 }

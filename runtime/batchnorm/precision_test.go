@@ -78,7 +78,7 @@ func TestHalfRange(t *testing.T) {
 	}
 }
 
-// TestUnmeasured names normalisations that have no part in what the model puts out.
+// TestUnmeasured names normalizations that have no part in what the model puts out.
 func TestUnmeasured(t *testing.T) {
 	set, o := newOptions(t)
 	m := newModel(t)

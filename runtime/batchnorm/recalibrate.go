@@ -48,7 +48,7 @@ type Report struct {
 	Unmeasured []string `json:"unmeasured,omitempty"`
 }
 
-// ErrNone says that a model has no batch normalisation whose statistics could be estimated.
+// ErrNone says that a model has no batch normalization whose statistics could be estimated.
 var ErrNone = errors.New("the model has no BatchNormalization, or none that its outputs depend on")
 
 // Recalibrate gives every BatchNormalization of m the running statistics that its images have: the averages over

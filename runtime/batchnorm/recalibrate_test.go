@@ -27,7 +27,7 @@ const side = datasettest.Side
 // statistics names those of newModel, in order.
 var statistics = []string{"1.running_mean", "1.running_var", "4.running_mean", "4.running_var"}
 
-// newModel returns two convolutions, each with batch normalisation and ReLU, with a Dropout between, and with
+// newModel returns two convolutions, each with batch normalization and ReLU, with a Dropout between, and with
 // running statistics that are far off. The names are those of PyTorch's Sequential.
 func newModel(t *testing.T) *onnxgraph.Model {
 	t.Helper()
@@ -226,7 +226,7 @@ func TestRecalibrate(t *testing.T) {
 	}
 }
 
-// TestBodies has normalisations in bodies of other nodes and in functions, which are not measured: that is an error that names
+// TestBodies has normalizations in bodies of other nodes and in functions, which are not measured: that is an error that names
 // them all, and the model stays as it was.
 func TestBodies(t *testing.T) {
 	t.Parallel()

@@ -35,7 +35,7 @@ func arrayOf(images *calibrate.Images) convcases.Array {
 }
 
 // outputError returns √(Σ(y - ŷ)² / Σy²), about the means of each channel if asked to.
-func outputError(want, got convcases.Array, centred bool) float64 {
+func outputError(want, got convcases.Array, centered bool) float64 {
 	channels := int(want.Dims[1])
 	size := len(want.Data) / int(want.Dims[0]) / channels
 	left := convcases.Array{Dims: want.Dims}
@@ -44,7 +44,7 @@ func outputError(want, got convcases.Array, centred bool) float64 {
 	}
 	rest, all := 0.0, 0.0
 	for c := range channels {
-		d, y := channel(left, c, size, centred), channel(want, c, size, centred)
+		d, y := channel(left, c, size, centered), channel(want, c, size, centered)
 		rest, all = rest+dot(d, d), all+dot(y, y)
 	}
 	return math.Sqrt(rest / all)
@@ -198,7 +198,7 @@ func minimizes(t *testing.T, c convcases.Case, layout transform.Layout, images *
 
 // leastError returns the least output error that any weights of the model's one block have: by the normal equations of the
 // maps that its bank puts out.
-func leastError(t *testing.T, m *onnxgraph.Model, want, x convcases.Array, centred bool) float64 {
+func leastError(t *testing.T, m *onnxgraph.Model, want, x convcases.Array, centered bool) float64 {
 	t.Helper()
 	blocks, err := transform.Blocks(m)
 	if err != nil {
@@ -214,9 +214,9 @@ func leastError(t *testing.T, m *onnxgraph.Model, want, x convcases.Array, centr
 		group := out / (outs / groups)
 		columns := make([][]float64, maps/groups)
 		for j := range columns {
-			columns[j] = channel(z, group*maps/groups+j, size, centred)
+			columns[j] = channel(z, group*maps/groups+j, size, centered)
 		}
-		y := channel(want, out, size, centred)
+		y := channel(want, out, size, centered)
 		all += dot(y, y)
 		rest += residual(y, columns)
 	}
@@ -224,7 +224,7 @@ func leastError(t *testing.T, m *onnxgraph.Model, want, x convcases.Array, centr
 }
 
 // channel returns the numbers of one channel, without their mean if asked to.
-func channel(a convcases.Array, index, size int, centred bool) []float64 {
+func channel(a convcases.Array, index, size int, centered bool) []float64 {
 	var v []float64
 	channels := int(a.Dims[1])
 	for i, x := range a.Data {
@@ -233,7 +233,7 @@ func channel(a convcases.Array, index, size int, centred bool) []float64 {
 		}
 	}
 	mean := 0.0
-	for i := 0; centred && i < len(v); i++ {
+	for i := 0; centered && i < len(v); i++ {
 		mean += v[i] / float64(len(v))
 	}
 	for i := range v {

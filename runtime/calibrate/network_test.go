@@ -17,7 +17,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
-// network returns a residual network whose batch normalisations do something, and images for it.
+// network returns a residual network whose batch normalizations do something, and images for it.
 func network(t *testing.T) (*onnxgraph.Model, *calibrate.Images) {
 	t.Helper()
 	orttest.Init(t)
@@ -82,7 +82,7 @@ func observe(t *testing.T, m *onnxgraph.Model, images *calibrate.Images, names [
 }
 
 // TestCalibrateNetwork compares the errors that are reported with what the finished network puts out at each convolution, and
-// checks that the means behind the batch normalisations are the source's.
+// checks that the means behind the batch normalizations are the source's.
 func TestCalibrateNetwork(t *testing.T) {
 	t.Parallel()
 	source, images := network(t)

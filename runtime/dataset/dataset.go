@@ -19,7 +19,7 @@ func (s Shape) String() string {
 // plane returns the number of elements of one channel.
 func (s Shape) plane() int { return s.Height * s.Width }
 
-// Dataset is one split of a labelled image set. It does not change after [Open], and its methods may be
+// Dataset is one split of a labeled image set. It does not change after [Open], and its methods may be
 // called from several goroutines.
 type Dataset struct {
 	Path    string   // the file or folder that holds the split

@@ -155,7 +155,7 @@ func gray(planes []uint8) {
 	}
 }
 
-// interleaved returns the pixels of an image as red, green, blue, alpha, colours not multiplied by alpha.
+// interleaved returns the pixels of an image as red, green, blue, alpha, colors not multiplied by alpha.
 func interleaved(img image.Image) []uint8 {
 	from := img.Bounds()
 	to := image.Rectangle{Max: from.Size()}

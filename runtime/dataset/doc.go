@@ -1,5 +1,5 @@
 /*
-Package dataset reads labelled images and makes batches of them for training and evaluation.
+Package dataset reads labeled images and makes batches of them for training and evaluation.
 
 [Open] opens one split of a data set in any of these formats, which it can tell apart by itself:
 

@@ -219,7 +219,7 @@ func naiveSample(t *testing.T, d *Dataset, o LoaderOptions, epoch, sample int, a
 	return out
 }
 
-// TestRandomNumbers checks that neighbouring samples and epochs draw crops and flips uniformly and
+// TestRandomNumbers checks that neighboring samples and epochs draw crops and flips uniformly and
 // independently: chi-squared over all combinations for pairs, which would exceed the bound once in 10^6.
 func TestRandomNumbers(t *testing.T) {
 	const n = 40000
@@ -241,7 +241,7 @@ func TestRandomNumbers(t *testing.T) {
 			chi += (c - expected) * (c - expected) / expected
 		}
 		if chi < 220 || chi > 455 { // 323 degrees of freedom
-			t.Errorf("neighbouring %s: chi-squared %.0f over %d cells", name, chi, len(counts))
+			t.Errorf("neighboring %s: chi-squared %.0f over %d cells", name, chi, len(counts))
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestParallelError lets two neighbouring calls fail, in either order: the error is that of the lower
+// TestParallelError lets two neighboring calls fail, in either order: the error is that of the lower
 // index, and the calls after them do not start.
 func TestParallelError(t *testing.T) {
 	for _, slow := range []int{20, 21} {

@@ -67,19 +67,19 @@ func newAxis(in, scaled, out int) axis {
 	step := float64(in) / float64(scaled)
 	radius := max(step, 1)
 	offset := int(math.RoundToEven(float64(scaled-out) / 2))
-	centre := func(o int) float64 { return (float64(o+offset) + 0.5) * step }
+	center := func(o int) float64 { return (float64(o+offset) + 0.5) * step }
 	a := axis{first: make([]int, out), weights: make([][]uint64, out)}
 	for o := range out {
-		a.first[o] = max(int(centre(o)-radius+0.5), 0)
-		a.end = min(int(centre(o)+radius+0.5), in)
+		a.first[o] = max(int(center(o)-radius+0.5), 0)
+		a.end = min(int(center(o)+radius+0.5), in)
 		a.span = max(a.span, a.end-a.first[o])
 	}
 	a.span = (a.span + 3) / 4 * 4
 	all := make([]uint64, out*a.span)
 	for o, first := range a.first {
 		a.weights[o] = all[o*a.span:][:a.span]
-		end := min(int(centre(o)+radius+0.5), in)
-		weight := func(i int) float64 { return max(1-math.Abs(float64(i)+0.5-centre(o))/radius, 0) }
+		end := min(int(center(o)+radius+0.5), in)
+		weight := func(i int) float64 { return max(1-math.Abs(float64(i)+0.5-center(o))/radius, 0) }
 		sum := 0.0
 		for i := first; i < end; i++ {
 			sum += weight(i)

@@ -61,8 +61,8 @@ func naiveResample(src []uint8, inH, inW, outH, outW, short, y, x int) float64 {
 	weight := func(in, out, o, i int) float64 {
 		scaled := in * short / min(inH, inW)
 		step := float64(in) / float64(scaled)
-		centre := (float64(o) + math.RoundToEven(float64(scaled-out)/2) + 0.5) * step
-		return max(0, 1-math.Abs(float64(i)+0.5-centre)/max(1, step))
+		center := (float64(o) + math.RoundToEven(float64(scaled-out)/2) + 0.5) * step
+		return max(0, 1-math.Abs(float64(i)+0.5-center)/max(1, step))
 	}
 	var sum, total float64
 	for i := range inH {

@@ -49,7 +49,7 @@ func sampleKey(seed uint64, epoch, sample int) (uint64, uint64) {
 	return high, mix(high + uint64(sample))
 }
 
-// mix spreads the bits of x, so that neighbouring keys give unrelated numbers: the output step of the
+// mix spreads the bits of x, so that neighboring keys give unrelated numbers: the output step of the
 // SplitMix64 generator (Steele, Lea, Flood 2014).
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15

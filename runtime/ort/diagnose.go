@@ -24,7 +24,7 @@ type Searched struct {
 	Found  string `json:"found"` // the libraries in it, or what is wrong with them
 }
 
-// Diagnose initialises ONNX Runtime as Init does and tries every provider. What is missing is part of
+// Diagnose initializes ONNX Runtime as Init does and tries every provider. What is missing is part of
 // the answer, not an error.
 func Diagnose(explicit string) Diagnosis {
 	d := Diagnosis{NeededVersion: MinimumVersion, CPUThreads: runtime.NumCPU(), Providers: []ProviderStatus{}}

@@ -9,49 +9,49 @@ import (
 	capi "github.com/yalue/onnxruntime_go"
 )
 
-// initialised is the library of this process, nil until Init succeeds.
-var initialised struct {
+// initialized is the library of this process, nil until Init succeeds.
+var initialized struct {
 	sync.Mutex
 	library *Library
 }
 
-var errNotInitialised = errors.New("ONNX Runtime is not initialised: call Init first")
+var errNotInitialized = errors.New("ONNX Runtime is not initialized: call Init first")
 
-// Init finds the shared library as Find does and initialises ONNX Runtime, once per process: later
+// Init finds the shared library as Find does and initializes ONNX Runtime, once per process: later
 // calls return the same Library, or an error if they name another file.
 func Init(explicit string) (*Library, error) {
-	initialised.Lock()
-	defer initialised.Unlock()
-	if lib := initialised.library; lib != nil && explicit == "" {
+	initialized.Lock()
+	defer initialized.Unlock()
+	if lib := initialized.library; lib != nil && explicit == "" {
 		return lib, nil
 	}
 	found, err := Find(explicit)
 	if err != nil {
 		return nil, err
 	}
-	if lib := initialised.library; lib != nil {
+	if lib := initialized.library; lib != nil {
 		if !sameFile(lib.Path, found.Path) {
-			return nil, fmt.Errorf("initialising ONNX Runtime: this process already uses %s and cannot change to %s", lib.Path, found.Path)
+			return nil, fmt.Errorf("initializing ONNX Runtime: this process already uses %s and cannot change to %s", lib.Path, found.Path)
 		}
 		return lib, nil
 	}
 	capi.SetSharedLibraryPath(found.Path)
 	// ONNX Runtime logs what it also returns as an error; only what it cannot return may be printed.
 	if err := capi.InitializeEnvironment(capi.WithLogLevelFatal()); err != nil {
-		return nil, fmt.Errorf("initialising ONNX Runtime from %s: %w", found.Path, err)
+		return nil, fmt.Errorf("initializing ONNX Runtime from %s: %w", found.Path, err)
 	}
-	initialised.library = found
+	initialized.library = found
 	return found, nil
 }
 
-// libraryPath returns the file of the library that Init initialised.
+// libraryPath returns the file of the library that Init initialized.
 func libraryPath() string {
-	initialised.Lock()
-	defer initialised.Unlock()
-	if initialised.library == nil {
+	initialized.Lock()
+	defer initialized.Unlock()
+	if initialized.library == nil {
 		return ""
 	}
-	return initialised.library.Path
+	return initialized.library.Path
 }
 
 func sameFile(a, b string) bool {

@@ -44,7 +44,7 @@ type Library struct {
 	Warning string `json:"warning,omitempty"` // a known fault of this version
 }
 
-// Find looks for the shared library without initialising it, in this order: the explicit path (the
+// Find looks for the shared library without initializing it, in this order: the explicit path (the
 // --ort-lib flag; "" if not given), the environment variable RCFREEZE_ORT_LIB, the program's folder and ../lib,
 // .cache/onnxruntime in the program's folder and above, the user's cache folder (rcfreeze/onnxruntime in it), the platform's
 // library path variable, system folders.

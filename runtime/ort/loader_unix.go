@@ -57,7 +57,7 @@ import (
 )
 
 // readVersion returns the version of the ONNX Runtime library in a file, such as "1.24.3", without
-// initialising it.
+// initializing it.
 func readVersion(path string) (string, error) {
 	cPath := C.CString(path)
 	defer C.free(unsafe.Pointer(cPath))

@@ -18,7 +18,7 @@ import "C"
 import "syscall"
 
 // readVersion returns the version of the ONNX Runtime library in a file, such as "1.24.3", without
-// initialising it.
+// initializing it.
 func readVersion(path string) (string, error) {
 	library, err := syscall.LoadDLL(path)
 	if err != nil {

@@ -45,7 +45,7 @@ type ProviderStatus struct {
 // with cause and remedy; only Auto falls back to the CPU, and its reason then holds the cause.
 func Select(choice Provider) (p Provider, reason string, err error) {
 	if !capi.IsInitialized() {
-		return "", "", fmt.Errorf("selecting provider %s: %w", choice, errNotInitialised)
+		return "", "", fmt.Errorf("selecting provider %s: %w", choice, errNotInitialized)
 	}
 	if choice != CUDA && choice != Auto {
 		return choice, "as asked", nil

@@ -40,7 +40,7 @@ type Session struct {
 	hasDims map[string]bool // outputs of unknown rank that turned out not to be scalars
 }
 
-// creating serialises the creation of sessions, since the signal handlers that are saved and restored
+// creating serializes the creation of sessions, since the signal handlers that are saved and restored
 // around it belong to the whole process.
 var creating sync.Mutex
 
@@ -129,7 +129,7 @@ func create(path string, o Options) (*Session, error) {
 // newSession returns a session that knows its inputs and outputs, and cannot run yet.
 func newSession(path string, o Options) (*Session, error) {
 	if !capi.IsInitialized() {
-		return nil, errNotInitialised
+		return nil, errNotInitialized
 	}
 	if _, err := os.Stat(path); err != nil {
 		return nil, err

@@ -215,10 +215,10 @@ func TestRunSaysWhyNot(t *testing.T) {
 	t.Parallel()
 	good := testCase{dims: []int64{3, 4, 4}, rank: 4, output: func(n *net) *onnxgraph.Value { return n.Op("Relu", values{n.x}) }}
 	path, _, input := good.build(t, 1)
-	cancelled, cancel := context.WithCancel(context.Background())
+	canceled, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Run(cancelled, path, input); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+	if _, err := Run(canceled, path, input); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
 	}
 	for want, other := range map[string]*onnxgraph.Tensor{
 		"got float32 of dims [1 3 5 5], the model declares float32 of [-1 3 4 4]": onnxgraph.NewTensor([]int64{1, 3, 5, 5}, make([]float32, 75)),

@@ -71,9 +71,9 @@ func TestGradients(t *testing.T) {
 		}
 		judged := judge(t, python, folder, jobs)
 		for i, c := range group {
-			job, judgement := jobs[i], judged[i]
+			job, judgment := jobs[i], judged[i]
 			t.Run(c.String(), func(t *testing.T) {
-				e := job.compare(t, judgement)
+				e := job.compare(t, judgment)
 				batches := 1
 				for ; !e.isSmall() && batches < 5; batches++ {
 					t.Logf("another batch, since %v", e)
@@ -132,7 +132,7 @@ const (
 func (e gradientErrors) isSmall() bool { return e.ours <= 3*max(e.torch, finest) && e.excess <= 1 }
 
 // compare makes a training step, and compares its gradients with those that PyTorch has computed.
-func (j zooJob) compare(t *testing.T, judged judgement) gradientErrors {
+func (j zooJob) compare(t *testing.T, judged judgment) gradientErrors {
 	t.Helper()
 	ours, loss := j.gradients(t)
 	if want := judged.Losses["float64"]; !(math.Abs(loss-want) <= 1e-3*math.Abs(want)) {

@@ -73,7 +73,7 @@ func (n *tied) op(opType string, inputs []*onnxgraph.Value, attrs ...onnxgraph.A
 	return n.Graph.AddNode(opType, inputs, attrs...).Output(0)
 }
 
-// block makes a convolution with a normalisation, as a layer to apply to any value.
+// block makes a convolution with a normalization, as a layer to apply to any value.
 func (n *tied) block(name string, from, to int64) func(*onnxgraph.Value) *onnxgraph.Value {
 	conv := []*onnxgraph.Value{n.drawn(name+".weight", to, from, 3, 3)}
 	norm := []*onnxgraph.Value{n.filled(name+".norm.weight", 1, to), n.filled(name+".norm.bias", 0, to), n.filled(name+".norm.mean", 0, to), n.filled(name+".norm.var", 1, to)}

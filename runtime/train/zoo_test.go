@@ -138,14 +138,14 @@ func (j *zooJob) drawBatchOf(t *testing.T, seed uint64, shape ...int64) {
 	writeNPZ(t, j.Batch, map[string]*onnxgraph.Tensor{"images": j.images, "labels": j.labels})
 }
 
-// judgement is what PyTorch says of a job, besides its gradients.
-type judgement struct {
+// judgment is what PyTorch says of a job, besides its gradients.
+type judgment struct {
 	Losses     map[string]float64 // by element type
 	Parameters []string           // what it would train
 }
 
 // judge has PyTorch compute the gradients of jobs.
-func judge(t *testing.T, python, folder string, jobs []zooJob) []judgement {
+func judge(t *testing.T, python, folder string, jobs []zooJob) []judgment {
 	t.Helper()
 	data, err := json.Marshal(jobs)
 	if err != nil {
@@ -155,11 +155,11 @@ func judge(t *testing.T, python, folder string, jobs []zooJob) []judgement {
 	if err := os.WriteFile(path, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	var all []judgement
+	var all []judgment
 	lines := bufio.NewScanner(bytes.NewReader(runPython(t, python, "../../testdata/torch/gradients.py", path)))
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
-		var j judgement
+		var j judgment
 		if err := json.Unmarshal(lines.Bytes(), &j); err != nil {
 			t.Fatal(err)
 		}

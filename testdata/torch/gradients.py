@@ -12,7 +12,7 @@ JOBS.json is a list of objects:
                 entropy by initializer name
 
 Dropout does nothing. Prints one JSON object a line and job: losses by element type, and parameters, the names of the
-initializers that would train by network.py's own judgement.
+initializers that would train by network.py's own judgment.
 """
 import argparse
 import json

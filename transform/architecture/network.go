@@ -56,7 +56,7 @@ func (n *network) convBias(name string, x featureMaps, filters int, w window) fe
 	return w.over(x, n.node(name, "Conv", inputs, w.attrs()...), filters)
 }
 
-// batchNorm normalises each channel with running statistics, which start as mean 0 and variance 1.
+// batchNorm normalizes each channel with running statistics, which start as mean 0 and variance 1.
 func (n *network) batchNorm(name string, x featureMaps) featureMaps {
 	inputs := []*onnxgraph.Value{
 		x.value,

@@ -149,7 +149,7 @@ func layerCases(b int64) []layerCase {
 		{"sum of products", func(n *net) value {
 			return n.op("ReduceSum", keep(1), n.op("Mul", nil, n.image(b), n.input("z", 2, 2*b, 6, 5)), n.Ints(0, 2, 3))
 		}, "1 Abs, 1 Gather, 1 ReduceSum, 2 blocked Conv, 3 blocked ReorderInput"},
-		{"centred", func(n *net) value {
+		{"centered", func(n *net) value {
 			x := n.image(b)
 			return n.op("Sub", nil, x, n.op("ReduceMean", keep(1), x, n.Ints(0, 2, 3)))
 		}, "1 Abs, 1 Gather, 1 Neg, 1 ReduceMean, 2 blocked Conv, 1 blocked GlobalAveragePool, 2 blocked ReorderInput, 1 blocked ReorderOutput"},

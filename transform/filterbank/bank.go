@@ -27,7 +27,7 @@ type drawing func(out []float32, from int)
 // banks lists every kind of bank. A new kind is a new row.
 var banks = []Bank{
 	{Default, "uniform in ±1/√fan_in, PyTorch's default for a new convolution", kaimingUniform, false},
-	{"kaiming-normal", "normal with standard deviation √(2/fan_in), He initialisation", kaimingNormal, false},
+	{"kaiming-normal", "normal with standard deviation √(2/fan_in), He initialization", kaimingNormal, false},
 	{"orthogonal", "random filters that are orthonormal within each group", orthogonal, true},
 }
 

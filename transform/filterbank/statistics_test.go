@@ -12,7 +12,7 @@ const limit = 4.5
 
 const samples = 1 << 18
 
-// lags are the distances at which a stream is correlated with itself: near neighbours; powers of two, where weak constants
+// lags are the distances at which a stream is correlated with itself: near neighbors; powers of two, where weak constants
 // fail first, with their small multiples; and filter sizes.
 var lags = func() []int {
 	list := append(sequence(1, 65), 75, 147, 144)
@@ -22,7 +22,7 @@ var lags = func() []int {
 	return append(list, 1<<14, 1<<15, 1<<16, 1<<17)
 }()
 
-// TestUniformStatistics checks single streams: moments, every bit, the correlation with a lag, and pairs of neighbours
+// TestUniformStatistics checks single streams: moments, every bit, the correlation with a lag, and pairs of neighbors
 // in a 32×32 grid.
 func TestUniformStatistics(t *testing.T) {
 	for _, s := range []Stream{NewStream(0, ""), NewStream(0, "layer1.0.conv1"), NewStream(1, "layer1.0.conv1"),
@@ -46,7 +46,7 @@ func TestUniformStatistics(t *testing.T) {
 func worstScores(generator func(uint32) uint32) map[string]float64 {
 	worst := map[string]float64{}
 	add := func(name string, z float64) { worst[name] = max(worst[name], math.Abs(z)) }
-	u := centred(generator, samples)
+	u := centered(generator, samples)
 	for power := 1; power <= 6; power++ {
 		add("moments", momentScore(u, power))
 	}
@@ -62,24 +62,24 @@ func worstScores(generator func(uint32) uint32) map[string]float64 {
 	return worst
 }
 
-// TestStreamsAreIndependent correlates the streams of neighbouring seeds and similar names value by value, and those that
+// TestStreamsAreIndependent correlates the streams of neighboring seeds and similar names value by value, and those that
 // differ in Xor alone, so that their windows overlap, at small lags too.
 func TestStreamsAreIndependent(t *testing.T) {
 	var named, overlapping [][]float64
 	for i := range 16 {
 		for _, s := range []Stream{NewStream(uint64(i), "conv"), NewStream(0, fmt.Sprintf("conv%d", i)),
 			NewStream(1<<63+uint64(i), "conv")} {
-			named = append(named, centred(s.Bits, samples))
+			named = append(named, centered(s.Bits, samples))
 		}
 	}
 	for _, xor := range []uint32{0x5bd1e995, 0x00c0ffee, 0x9e3779b9, 0x31415926} {
-		overlapping = append(overlapping, centred(Stream{Add: 12345, Xor: xor}.Bits, samples))
+		overlapping = append(overlapping, centered(Stream{Add: 12345, Xor: xor}.Bits, samples))
 	}
 	checkIndependent(t, "named", named, []int{0})
 	checkIndependent(t, "overlapping", overlapping, sequence(0, 40))
 
-	shifted := centred(Stream{Add: 100}.Bits, samples)
-	if z := correlationScore(shifted[:samples-100], centred(Stream{}.Bits, samples)[100:]); z < 100 {
+	shifted := centered(Stream{Add: 100}.Bits, samples)
+	if z := correlationScore(shifted[:samples-100], centered(Stream{}.Bits, samples)[100:]); z < 100 {
 		t.Errorf("windows with equal Xor do not repeat each other (%.2f): the correlation is not measured", z)
 	}
 }
@@ -117,8 +117,8 @@ func TestNormalStatistics(t *testing.T) {
 	}
 }
 
-// centred returns the first n values of a generator as uniform numbers, minus 1/2.
-func centred(generator func(uint32) uint32, n int) []float64 {
+// centered returns the first n values of a generator as uniform numbers, minus 1/2.
+func centered(generator func(uint32) uint32, n int) []float64 {
 	u := make([]float64, n)
 	for i := range u {
 		u[i] = float64(generator(uint32(i))>>8)*0x1p-24 - 0.5
@@ -156,7 +156,7 @@ func bitScores(generator func(uint32) uint32) []float64 {
 	return append(scores, chiSquareScore(chiSquare, 32))
 }
 
-// correlationScore standardizes the correlation of two centred uniform sequences.
+// correlationScore standardizes the correlation of two centered uniform sequences.
 func correlationScore(a, b []float64) float64 {
 	sum := 0.0
 	for i := range a {

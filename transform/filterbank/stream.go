@@ -13,13 +13,13 @@ import (
 //
 //   - avalanche, over 2^21 random indices and keys: the 32×32 probabilities that an output bit flips with an index bit
 //     stray from 1/2 by 0.354e-3 root mean square, where perfect bits would show 0.345e-3 at that sample size;
-//   - correlation at 154 lags up to 2^20 (1 to 64, powers of two and their small multiples and neighbours, kernel sizes)
+//   - correlation at 154 lags up to 2^20 (1 to 64, powers of two and their small multiples and neighbors, kernel sizes)
 //     in 12 streams of 2^21 values, in standard deviations of its error: 1.04 root mean square (1.00 ± 0.02 for
 //     perfect numbers), and 4.4 at most, which is a correlation of 0.003. Half of the pairs exceed 5 at an eighth of the
 //     samples;
 //   - share of ones in each bit of 1,000 streams of 2^18 values, likewise: 0.96 root mean square and 4.0 at most.
 //
-// The tests assert bounds for these, and for moments, pairs of neighbours, and the correlations between neighbouring
+// The tests assert bounds for these, and for moments, pairs of neighbors, and the correlations between neighboring
 // seeds, similar names and overlapping windows.
 const (
 	Multiplier1 = 0x3621ea37
@@ -37,7 +37,7 @@ type Stream struct{ Add, Xor uint32 }
 
 // NewStream returns the stream of a seed and a name (by custom the name of the block). The keys are the first eight
 // bytes of SHA-256(seed as 8 little-endian bytes, then the name), read as two little-endian 32-bit integers, so
-// neighbouring seeds and similar names have nothing in common.
+// neighboring seeds and similar names have nothing in common.
 func NewStream(seed uint64, name string) Stream { return newStream(seed, name, 0) }
 
 // newStream returns the stream of a further draw for a seed and a name: SHA-256 is applied to its own result once for each

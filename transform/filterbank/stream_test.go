@@ -127,7 +127,7 @@ func BenchmarkSearchMultipliers(b *testing.B) {
 		}
 		squares, largest := 0.0, 0.0
 		for k := 0; k < len(keys); k += 2 {
-			u := centred(func(i uint32) uint32 { return mix(i+keys[k], keys[k+1]) }, 1<<20)
+			u := centered(func(i uint32) uint32 { return mix(i+keys[k], keys[k+1]) }, 1<<20)
 			for _, lag := range lags {
 				z := correlationScore(u[lag:], u[:len(u)-lag])
 				squares, largest = squares+z*z, max(largest, math.Abs(z))

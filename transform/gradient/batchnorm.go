@@ -7,8 +7,8 @@ import (
 )
 
 // BatchStatistics emits the per-channel mean and biased variance of x, of shape [N, C, …], over the batch
-// and space, as [1, C, 1…]; centred is x - mean.
-func BatchStatistics(b *onnxgraph.Builder, x *onnxgraph.Value) (centred, mean, variance *onnxgraph.Value) {
+// and space, as [1, C, 1…]; centered is x - mean.
+func BatchStatistics(b *onnxgraph.Builder, x *onnxgraph.Value) (centered, mean, variance *onnxgraph.Value) {
 	shape, _ := x.StaticShape()
 	return (&Call{b: b}).moments(x, append([]int64{0}, sequence(2, len(shape)-2)...)...)
 }
@@ -31,22 +31,22 @@ func batchNormRule(c *Call) []value {
 	}
 	axes := append([]int64{0}, sequence(2, len(shape)-2)...)
 	training := c.Node.Int("training_mode", 0) != 0
-	var centred, variance value // per channel, of shape [1, C, 1…]
+	var centered, variance value // per channel, of shape [1, C, 1…]
 	if training {
-		centred, _, variance = BatchStatistics(c.b, x)
+		centered, _, variance = BatchStatistics(c.b, x)
 	} else {
-		centred, variance = c.sub(x, perChannel(c.in(3))), perChannel(c.in(4))
+		centered, variance = c.sub(x, perChannel(c.in(3))), perChannel(c.in(4))
 	}
 	r := c.inverseDeviation(variance, float64(c.Node.Float("epsilon", 1e-5)))
 	scale := c.mul(perChannel(gamma), r)
 	dbeta := c.sum(c.dy(), true, axes...)
-	dgamma := c.mul(c.sum(c.mul(c.dy(), centred), true, axes...), r)
+	dgamma := c.mul(c.sum(c.mul(c.dy(), centered), true, axes...), r)
 	dx := c.mul(c.dy(), scale)
 	if training {
 		m := float64(count(shape) / shape[1])
 		slope := c.scale(c.mul(scale, c.mul(r, dgamma)), -1/m)
 		shift := c.scale(c.mul(scale, dbeta), -1/m)
-		dx = c.add(dx, c.add(c.mul(centred, slope), shift))
+		dx = c.add(dx, c.add(c.mul(centered, slope), shift))
 	}
 	return []value{dx, c.reshape(dgamma, shape[1]), c.reshape(dbeta, shape[1])}
 }
@@ -67,10 +67,10 @@ func LowerBatchNorm(b *onnxgraph.Builder, n *onnxgraph.Node) (mean, variance *on
 	c := &Call{Node: n, b: b}
 	shape := c.shape(c.y())
 	perChannel := append([]int64{1, shape[1]}, repeat(1, len(shape)-2)...)
-	centred, mean, variance := BatchStatistics(b, c.x())
+	centered, mean, variance := BatchStatistics(b, c.x())
 	r := c.inverseDeviation(variance, float64(n.Float("epsilon", 1e-5)))
 	scale := c.mul(c.reshape(c.in(1), perChannel...), r)
-	y := c.add(c.mul(centred, scale), c.reshape(c.in(2), perChannel...))
+	y := c.add(c.mul(centered, scale), c.reshape(c.in(2), perChannel...))
 	y.SetType(c.dtype(), onnxgraph.Static(shape...))
 	onnxgraph.ReplaceUses(c.y(), y)
 	n.Graph().Remove(n)

@@ -4,13 +4,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// moments emits the mean and biased variance of x over axes, which stay as dimensions of size 1; centred is
-// x - mean. The variance is that of the centred values, since E[x²] - E[x]² loses all digits where the mean
+// moments emits the mean and biased variance of x over axes, which stay as dimensions of size 1; centered is
+// x - mean. The variance is that of the centered values, since E[x²] - E[x]² loses all digits where the mean
 // is large.
-func (c *Call) moments(x value, axes ...int64) (centred, mean, variance value) {
+func (c *Call) moments(x value, axes ...int64) (centered, mean, variance value) {
 	mean = c.average(x, axes...)
-	centred = c.sub(x, mean)
-	return centred, mean, c.average(c.square(centred), axes...)
+	centered = c.sub(x, mean)
+	return centered, mean, c.average(c.square(centered), axes...)
 }
 
 // average emits the mean of v over axes, which stay as dimensions of size 1.
@@ -30,9 +30,9 @@ type standardized struct {
 }
 
 func (c *Call) standardize(x value, epsilon float64, axes ...int64) standardized {
-	centred, _, variance := c.moments(x, axes...)
+	centered, _, variance := c.moments(x, axes...)
 	r := c.inverseDeviation(variance, epsilon)
-	return standardized{c.mul(centred, r), r, axes}
+	return standardized{c.mul(centered, r), r, axes}
 }
 
 // backward turns d, the gradient of x̂, into that of x (as Ioffe & Szegedy 2015, section 3, for the batch):

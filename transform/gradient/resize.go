@@ -63,7 +63,7 @@ func (c *Call) resizeMatrix(in, out int64, scale float32) matrix {
 }
 
 // coordinates says which position in the input a position in the output stands for, by mode. It is computed in
-// float32, as ONNX Runtime does: nearest neighbours depend on its rounding.
+// float32, as ONNX Runtime does: nearest neighbors depend on its rounding.
 var coordinates = map[string]func(i, scale, in, out float32) float32{
 	"asymmetric": func(i, scale, _, _ float32) float32 { return i / scale },
 	"half_pixel": halfPixel,

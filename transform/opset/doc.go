@@ -5,5 +5,5 @@
 // one node from the form just before to the form of that version. Upgrade walks the versions one by one, so
 // that a row need not know of later ones, and nodes that a row adds are upgraded further like all others.
 // What only widened from one version to another (more element types, optional attributes whose default is
-// the old behaviour) needs no row.
+// the old behavior) needs no row.
 package opset

@@ -6,8 +6,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// softmaxAxis brings Softmax, LogSoftmax and Hardmax to version 13, which normalise along one dimension,
-// the last by default. Before, they normalised over all dimensions from axis (by default 1) on together,
+// softmaxAxis brings Softmax, LogSoftmax and Hardmax to version 13, which normalize along one dimension,
+// the last by default. Before, they normalized over all dimensions from axis (by default 1) on together,
 // which is the same where at most the dimension axis has a size other than 1.
 func softmaxAxis(n *onnxgraph.Node, t types) error {
 	axis := n.Int("axis", 1)

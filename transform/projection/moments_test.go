@@ -59,7 +59,7 @@ func TestWeightedProjection(t *testing.T) {
 	const groups, o, j, n, count = 2, 3, 4, 9, 200
 	w, r := random(groups*o*n, 1), random(groups*j*n, 2)
 	raw, us, ds := sample(groups, o, n, count, w)
-	for name, m := range map[string]Moments{"raw": raw, "centred": raw.Centred()} {
+	for name, m := range map[string]Moments{"raw": raw, "centered": raw.Centred()} {
 		p, err := weighted(m, w, r, j)
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +69,7 @@ func TestWeightedProjection(t *testing.T) {
 			for g := range groups {
 				v := product(p[g*o*j:(g+1)*o*j], r[g*j*n:(g+1)*j*n], o, j, n)
 				wg := w[g*o*n : (g+1)*o*n]
-				e := left(us[g], ds[g], wg, v, o, n, count, name == "centred")
+				e := left(us[g], ds[g], wg, v, o, n, count, name == "centered")
 				trace := 0.0
 				for i := range n {
 					trace += m.Inputs[(g*n+i)*n+i]
@@ -122,8 +122,8 @@ func checkError(t *testing.T, name string, m Moments, w, r, p []float64, us, ds 
 	rest, all := 0.0, 0.0
 	size := m.O * m.N
 	for g := range m.Groups {
-		e := left(us[g], ds[g], w[g*size:(g+1)*size], v[g*size:(g+1)*size], m.O, m.N, count, name == "centred")
-		y := left(us[g], ds[g], w[g*size:(g+1)*size], make([]float64, size), m.O, m.N, count, name == "centred")
+		e := left(us[g], ds[g], w[g*size:(g+1)*size], v[g*size:(g+1)*size], m.O, m.N, count, name == "centered")
+		y := left(us[g], ds[g], w[g*size:(g+1)*size], make([]float64, size), m.O, m.N, count, name == "centered")
 		rest, all = rest+dotted(e, e), all+dotted(y, y)
 	}
 	if want := math.Sqrt(rest / all); math.Abs(got-want) > 1e-12 {
@@ -144,14 +144,14 @@ func checkError(t *testing.T, name string, m Moments, w, r, p []float64, us, ds 
 }
 
 // left returns d + (w - v)·u [count × o], less its mean over the samples if asked to.
-func left(u, d, w, v []float64, o, n, count int, centred bool) []float64 {
+func left(u, d, w, v []float64, o, n, count int, centered bool) []float64 {
 	e := product(u, flip(minus(w, v), o, n), count, n, o)
 	for i := range e {
 		e[i] += d[i]
 	}
 	for out := range o {
 		mean := 0.0
-		for s := 0; centred && s < count; s++ {
+		for s := 0; centered && s < count; s++ {
 			mean += e[s*o+out] / float64(count)
 		}
 		for s := range count {

@@ -18,7 +18,7 @@ const (
 // residualNames are the parameters of residualNet that can train.
 var residualNames = []string{"w1", "n1.scale", "n1.shift", "w2", "n2.scale", "n2.shift", "b3", "w3", "fc", "fc.bias"}
 
-// residualNet is a net with normalisation, a value that two nodes read, a stride, and both kinds of pooling.
+// residualNet is a net with normalization, a value that two nodes read, a stride, and both kinds of pooling.
 func residualNet(t *testing.T) *net {
 	n := newNet(t, 4, 3, 8, 8)
 	pads, eps := onnxgraph.Ints("pads", 1, 1, 1, 1), onnxgraph.Float("epsilon", epsilon)

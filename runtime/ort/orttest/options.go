@@ -13,7 +13,7 @@ func Options(t testing.TB) ort.Options {
 	return ort.Options{IntraOpThreads: 1, Provider: Provider(t)}
 }
 
-// Provider initialises ONNX Runtime, and returns what tests and benchmarks run on: the provider that RCFREEZE_TEST_PROVIDER
+// Provider initializes ONNX Runtime, and returns what tests and benchmarks run on: the provider that RCFREEZE_TEST_PROVIDER
 // names, or the CPU. Without that provider the test fails.
 func Provider(t testing.TB) ort.Provider {
 	t.Helper()

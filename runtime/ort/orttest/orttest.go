@@ -1,4 +1,4 @@
-// Package orttest gives tests an initialised ONNX Runtime.
+// Package orttest gives tests an initialized ONNX Runtime.
 package orttest
 
 import (
@@ -27,7 +27,7 @@ func init() {
 	}
 }
 
-// Init initialises ONNX Runtime with the library of the source, or that RCFREEZE_ORT_LIB names, and returns it. Without one
+// Init initializes ONNX Runtime with the library of the source, or that RCFREEZE_ORT_LIB names, and returns it. Without one
 // the test fails, since most of the product would go untested; the message says how to get one.
 func Init(t testing.TB) *ort.Library {
 	t.Helper()
