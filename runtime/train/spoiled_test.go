@@ -3,10 +3,13 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 	"image"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +132,40 @@ func TestSpoiledTrainer(t *testing.T) {
 	}
 }
 
+// TestStatesThatAreNoNumbers has one number among the parameters that is none, before the first step and behind it.
+func TestStatesThatAreNoNumbers(t *testing.T) {
+	tr := newTrainerOf(t, smallModel(t))
+	good, err := tr.states()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := good[trainstep.ParametersSlot].Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		bad := slices.Clone(data)
+		bad[len(bad)-1] = float32(v)
+		if err := tr.stepper.SetStates(map[string]*onnxgraph.Tensor{trainstep.ParametersSlot: onnxgraph.NewTensor([]int64{int64(len(bad))}, bad)}); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			at      position
+			resumed bool
+			want    string
+		}{
+			{position{}, false, fmt.Sprintf("has the parameter %v: there is nothing to train on from", v)},
+			{position{}, true, "training diverged"},
+			{position{Epoch: 2, Step: 3}, false, fmt.Sprintf("epoch 3, step 3: %s has the element %v after it: training diverged", trainstep.ParametersSlot, v)},
+		} {
+			tr.at.Position, tr.resumed = c.at, c.resumed
+			if _, err := tr.states(); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v at %v: got error %v, want one with %q", v, c.at, err, c.want)
+			}
+		}
+	}
+}
+
 // TestNonsenseInRecords has a model whose records of frozen blocks are nonsense: what needs them says so.
 func TestNonsenseInRecords(t *testing.T) {
 	orttest.Init(t)
@@ -198,6 +235,11 @@ func TestUnreadableSource(t *testing.T) {
 	for what, pair := range map[string][2]*dataset.Dataset{"training": {gone, test}, "test": {training, gone}} {
 		if _, err := NewSource(good, pair[0], pair[1], dataset.Normalization{}, orttest.Options(t)); err == nil {
 			t.Errorf("%s images that cannot be read: no error", what)
+		}
+		tr := newTrainerOf(t, good)
+		tr.Train, tr.Test = pair[0], pair[1]
+		if _, err := newTrainer(tr.Run, false); err == nil || !strings.Contains(err.Error(), "identifying the data set") {
+			t.Errorf("a run with %s images that cannot be read: got error %v", what, err)
 		}
 	}
 }
