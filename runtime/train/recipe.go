@@ -126,7 +126,8 @@ func (r Recipe) Validate() error {
 	return errors.Join(faults...)
 }
 
-func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+// isFinite reports whether a number that is not below 0 is finite. NaN is not.
+func isFinite(v float64) bool { return v <= math.MaxFloat64 }
 
 func (r Recipe) StepOptions() trainstep.Options {
 	return trainstep.Options{

@@ -17,7 +17,7 @@ func TestRanges(t *testing.T) {
 		{"--epochs", func(r *Recipe, v float64) { r.Epochs = int(v) }, []float64{1}, []float64{0, -1}},
 		{"--batch-size", func(r *Recipe, v float64) { r.BatchSize = int(v) }, []float64{1}, []float64{0, -1}},
 		{"--grad-accum-steps", func(r *Recipe, v float64) { r.GradAccumSteps = int(v) }, []float64{1}, []float64{0, -1}},
-		{"--lr", func(r *Recipe, v float64) { r.LearningRate = v }, []float64{1e-300, 1}, []float64{0, -1, inf, nan}},
+		{"--lr", func(r *Recipe, v float64) { r.LearningRate = v }, []float64{1e-300, 1, math.MaxFloat64}, []float64{0, -1, inf, nan}},
 		{"--warmup-epochs", func(r *Recipe, v float64) { r.WarmupEpochs = v }, []float64{0, 0.5}, []float64{-0.5, inf, nan}},
 		{"--step-epochs", func(r *Recipe, v float64) { r.Schedule, r.StepEpochs = "step", int(v) }, []float64{1}, []float64{0, -1}},
 		{"--step-epochs", func(r *Recipe, v float64) { r.Schedule, r.StepEpochs = "cosine", int(v) }, []float64{0}, nil},
