@@ -120,7 +120,12 @@ func TestDamagedCheckpoint(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	try("no checksum", 0, old.Bytes())
+	for what, data := range map[string][]byte{"no checksum": old.Bytes(), "a byte less": whole[:len(whole)-1]} {
+		try(what, 0, data)
+		if _, err := loadCheckpoint(path); err == nil || !strings.Contains(err.Error(), "no checksum ends it") {
+			t.Errorf("%s: got error %v", what, err)
+		}
+	}
 }
 
 // full is a disk with room for so many bytes.
