@@ -201,8 +201,8 @@ func TestDivergence(t *testing.T) {
 // TestBoundedDivergence diverges with a bound on the gradient, which is told.
 func TestBoundedDivergence(t *testing.T) {
 	r := newRun(t, linear(t), transform.Baseline)
-	r.Recipe.LearningRate, r.Recipe.ClipNorm = 1e37, 2
-	if _, err := r.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "diverged") || !strings.Contains(err.Error(), "--clip-grad (now 2)") {
+	r.Recipe.LearningRate, r.Recipe.ClipNorm = 1e38, 0.5
+	if _, err := r.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "diverged") || !strings.Contains(err.Error(), "--clip-grad (now 0.5)") {
 		t.Errorf("got error %v", err)
 	}
 }
