@@ -50,12 +50,14 @@ func unpack(m *onnxgraph.Model, segments []trainstep.Segment, data []float32) er
 		if v == nil {
 			return fmt.Errorf("the model has no value %q", s.Name)
 		}
-		t := onnxgraph.NewTensor(s.Shape, data[s.Offset:s.Offset+s.Len()])
+		piece := data[s.Offset : s.Offset+s.Len()]
+		t := onnxgraph.NewTensor(s.Shape, piece)
 		if v.DType() != onnxgraph.Float32 { // the file has it in another type
-			numbers, err := t.Float64s()
-			if err != nil {
-				return err
+			numbers := make([]float64, len(piece))
+			for i, x := range piece {
+				numbers[i] = float64(x)
 			}
+			var err error
 			if t, err = onnxgraph.FromFloat64s(v.DType(), s.Shape, numbers); err != nil {
 				return fmt.Errorf("storing %q: %w", s.Name, err)
 			}
