@@ -30,9 +30,9 @@ func newCompare(p *printer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare MODEL --data PATH -o FOLDER",
 		Short: "Train and measure variants of a model side by side",
-		Long: `Train a model in several variants (as it is, with frozen blocks, and with blocks of which all filters train), with each
+		Long: `Train a model in several variants (as it is, with frozen blocks, and with blocks whose banks train too), with each
 expansion and each seed, and measure them all on the same images. All runs have the same settings. Each run keeps its model, checkpoints and
-metrics in the folder; the table there, comparison.csv, has a row for each.`,
+metrics in the folder. The table comparison.csv there has a row for each run.`,
 		Example: `# Compare the model with its frozen and learned blocks
 rcfreeze compare model.onnx -o comparison --data images --epochs 5
 # Continue, if that was stopped

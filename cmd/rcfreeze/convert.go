@@ -29,11 +29,12 @@ func newConvert(p *printer) *cobra.Command {
 		Use:   "convert MODEL -o OUT",
 		Short: "Rewrite convolutions as frozen blocks",
 		Long: `Rewrite every spatial convolution (with a kernel larger than 1) as a frozen block: a convolution with fixed filters,
-followed by a 1×1 convolution that trains. The fixed filters of a block are its bank. All else stays as it is; the table says
-what became of each convolution, and why.
+followed by a 1×1 convolution that trains. The fixed filters of a block are its bank. Everything else stays as it is; the
+table says what happened to each convolution, and why.
 
 With --pointwise project or calibrate, a block comes as close to the original convolution as its fixed filters allow, and
-training makes up for the rest. With identity it computes the same; with random it is to be trained from scratch.`,
+training corrects the rest. With identity, a block computes the same as the original; with random, it must be trained from
+scratch.`,
 		Example: `# Make blocks with 4 fixed filters per filter of the original
 rcfreeze convert model.onnx -o blocks.onnx -E 4
 # Keep outputs as close as possible, measured on some training images

@@ -27,7 +27,7 @@ func newEval(p *printer) *cobra.Command {
 		Use:   "eval MODEL --data PATH",
 		Short: "Measure loss and accuracy on a data set",
 		Long: `Measure the loss of a classifier, and its accuracy: how often the right class is the most probable one (top-1), or
-one of the five most probable (top-5). With --epsilon, also measure how often it is still right under attack.`,
+one of the five most probable (top-5). With --epsilon, also measure its accuracy under attack (FGSM).`,
 		Example: `# Measure on the test images
 rcfreeze eval model.onnx --data images
 # Also print each class, and the accuracy under attack

@@ -29,7 +29,7 @@ func newExport(p *printer) *cobra.Command {
 		Use:   "export MODEL -o OUT",
 		Short: "Merge frozen blocks into plain convolutions, and check the result",
 		Long: `Merge every frozen block into one plain convolution, and fold BatchNorm into the convolution before it, so that the
-model is as fast as one without blocks. The model is written only if its outputs stay the same, within --tolerance. A model in training
+model is as fast as one without blocks. It is written only if its outputs stay the same, within --tolerance. A model in training
 mode is written in the form for inference.`,
 		Example: `# Merge the blocks
 rcfreeze export trained.onnx -o merged.onnx

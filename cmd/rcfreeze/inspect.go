@@ -28,7 +28,7 @@ func newInspect(p *printer) *cobra.Command {
 		Use:   "inspect MODEL",
 		Short: "Show what is in a model, and what convert would change",
 		Long: `Show what is in a model: inputs, outputs, operators, parameters, frozen blocks, and every convolution, with what
-convert would make of it. Flags about blocks are the same as those of convert. Nothing is written.`,
+convert would make of it. Flags for blocks are those of convert. Nothing is written.`,
 		Example: `# List the convolutions, and which of them convert would rewrite
 rcfreeze inspect model.onnx
 # Also show how error and size depend on the number of fixed filters

@@ -25,11 +25,11 @@ func newRecalibrate(p *printer) *cobra.Command {
 		Aliases: []string{"calibrate"}, // its name in older versions
 		Short:   "Estimate the running statistics of BatchNorm again",
 		Long: `Estimate the running mean and variance of every BatchNorm again, on training images, and write the model in the form
-for inference. This helps after weights were changed by other means than training, or for other images than those that the
-model was trained on. The model need not be a classifier.
+for inference. This helps if weights were changed without training, or if the model gets other images than it was
+trained on. The model need not be a classifier.
 
-Each BatchNorm gets the average over batches, while all of them normalize by the statistics of the batch, as with PyTorch's
-update_bn. Dropout does nothing. Nothing else changes.`,
+Each BatchNorm gets the average over batches. Meanwhile all of them normalize by the statistics of the batch, as with
+PyTorch's update_bn, and Dropout is off. Nothing else changes.`,
 		Example: `# Estimate the statistics on up to 10,000 training images
 rcfreeze recalibrate resnet20.onnx -o recalibrated.onnx --data images
 # Use 1,000 images, in batches of 32

@@ -34,8 +34,8 @@ func newTrain(p *printer) *cobra.Command {
 		Long: `Fine-tune a classifier, with or without frozen blocks, or train it from scratch with --reinit. The fixed filters of
 blocks stay as they are, unless --variant learned trains them, too.
 
-Defaults are for fine-tuning: small steps that keep what the model has learned. Where weights start at random, they are those
-for training from scratch. A run that was stopped continues with --resume, to the same result.`,
+Defaults are for fine-tuning: small steps that keep what the model has learned. If weights start at random, the defaults are
+those for training from scratch. --resume continues a run that was stopped, with the same result.`,
 		Example: `# Fine-tune a model with frozen blocks for 5 epochs
 rcfreeze train blocks.onnx -o trained.onnx --data images --epochs 5
 # Continue, if that was stopped
