@@ -37,8 +37,7 @@ func TestOnlyTheSecondProgramLinksTheSecondEngine(t *testing.T) {
 	}
 }
 
-// TestModelsNeedNoCgo keeps cgo out of what reads and rewrites models, so that Go programs which do only that need no C compiler. The
-// tests of transform run models, which needs it; those of onnxgraph do not.
+// TestModelsNeedNoCgo keeps cgo out of what reads and rewrites models, so that Go programs which do only that need no C compiler.
 func TestModelsNeedNoCgo(t *testing.T) {
 	const withC = `{{if and (not .Standard) .CgoFiles}}{{.ImportPath}}{{end}}`
 	const wrapper = "github.com/yalue/onnxruntime_go"
@@ -72,5 +71,9 @@ func TestWithoutCgo(t *testing.T) {
 		if err == nil || !strings.Contains(string(out), sentence) || strings.Count(string(out), "\n") != 1 {
 			t.Errorf("go %s: %v, says:\n%s", strings.Join(args, " "), err, out)
 		}
+	}
+	// What reads and rewrites models is checked without C, with its tests.
+	if out, err := exec.Command("go", "vet", "./onnxgraph/...", "./transform/...").CombinedOutput(); err != nil {
+		t.Errorf("go vet: %v:\n%s", err, out)
 	}
 }

@@ -3,7 +3,7 @@ package ort
 import (
 	"fmt"
 
-	capi "github.com/yalue/onnxruntime_go"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )

@@ -3,7 +3,7 @@ package ort
 import (
 	"context"
 
-	capi "github.com/yalue/onnxruntime_go"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
 )
 
 // fetch runs the model and returns the values of outputs, at least the wanted ones; the caller destroys

@@ -6,7 +6,7 @@ import (
 	"os"
 	"sync"
 
-	capi "github.com/yalue/onnxruntime_go"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
 )
 
 // initialized is the library of this process, nil until Init succeeds.

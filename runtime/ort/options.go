@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"strconv"
 
-	capi "github.com/yalue/onnxruntime_go"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
 )
 
 // Options says how a session runs. The zero value runs on the CPU with every optimization of ONNX

@@ -8,7 +8,7 @@ import (
 	"runtime"
 	"strings"
 
-	capi "github.com/yalue/onnxruntime_go"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )

@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"slices"
 
-	capi "github.com/yalue/onnxruntime_go"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"

@@ -1,8 +1,8 @@
-//go:build !linux
+//go:build !linux || !cgo
 
 package ort
 
-// signalHandlers is empty where there is no CUDA provider that replaces handlers.
+// signalHandlers is empty where no CUDA provider replaces handlers.
 type signalHandlers struct{}
 
 func saveSignalHandlers() *signalHandlers { return &signalHandlers{} }

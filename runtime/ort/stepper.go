@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"runtime"
 
-	capi "github.com/yalue/onnxruntime_go"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )

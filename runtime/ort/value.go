@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"unsafe"
 
-	capi "github.com/yalue/onnxruntime_go"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
