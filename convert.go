@@ -250,7 +250,7 @@ func (r *reader) describe() error {
 
 func (o ConvertOptions) convert(ctx context.Context, m *Model, images *trainingImages) ([]transform.Conversion, error) {
 	blocks := o.Blocks
-	blocks.Memory = ort.FreeMemory()
+	blocks.Memory, blocks.Shapes = ort.FreeMemory(), o.withShapes(ctx, m)
 	if blocks.Pointwise != transform.Calibrate {
 		if blocks.Pointwise == transform.Project {
 			blocks.Progress = o.projecting(ctx)
@@ -266,6 +266,17 @@ func (o ConvertOptions) convert(ctx context.Context, m *Model, images *trainingI
 		Convert: blocks, Images: loaded, Session: images.session,
 		Progress: func(done, total int, layer string) { o.progress("calibrating", done, total, layer) },
 	})
+}
+
+// withShapes returns a copy of the model that says the sizes which the model does not, as far as ONNX Runtime tells them without
+// running it; nil if none are missing.
+func (o ConvertOptions) withShapes(ctx context.Context, m *Model) *Model {
+	if len(openOutputs(m)) == 0 {
+		return nil
+	}
+	typed := m.Clone()
+	inferShapes(ctx, typed, o.Runtime.Library, nil) // without ONNX Runtime, sizes stay unknown
+	return typed
 }
 
 // addNorms adds batch normalizations behind the blocks, which start by images if there are some.

@@ -17,7 +17,7 @@ const mostMeasuring = time.Minute
 
 // inferShapes declares how large the outputs of convolutions are for one example, as far as the model does not say it: ONNX
 // Runtime tells, which must be here and, if it does not know them otherwise, run the model once, before which running is
-// called.
+// called; without running, that is left out.
 func inferShapes(ctx context.Context, m *onnxgraph.Model, library string, running func()) error {
 	input, err := batch.Input(m)
 	if err != nil {
@@ -41,6 +41,9 @@ func inferShapes(ctx context.Context, m *onnxgraph.Model, library string, runnin
 	open := openOutputs(m)
 	if len(open) == 0 {
 		return nil
+	}
+	if running == nil {
+		return inferred
 	}
 	if inferred != nil {
 		return inferred

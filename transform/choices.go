@@ -98,7 +98,7 @@ func (c *candidate) together(expansion int, o Options) Cost {
 	cost, isKnown, biases := s.cost(o.Between), true, counter{}
 	for _, place := range c.places {
 		cost.Trainable += biases.once(place.conv.node.Input(2), int64(place.conv.out))
-		macs := s.macs(positions(place.conv.node.Output(0)))
+		macs := s.macs(o.positions(place.conv.node))
 		cost.MACs += macs
 		isKnown = isKnown && macs > 0
 	}

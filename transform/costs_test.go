@@ -94,6 +94,20 @@ func TestUnknownCosts(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, choices, err)
 		}
 	}
+	told := convcases.Cases[0].Model() // says all sizes
+	open := told.Clone()
+	open.Graph.Outputs()[0].SetType(onnxgraph.Float32, []onnxgraph.Dim{{Size: 2}, {Size: 4}, {Size: -1}, {Size: 5}})
+	known, err := transform.Plan(told, transform.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := transform.Convert(open, transform.Options{Shapes: told})
+	if err != nil || rows[0].Before != known[0].Before || rows[0].After != known[0].After || known[0].After.MACs == 0 {
+		t.Errorf("with the shapes of a copy: %+v, %v; want %+v", rows, err, known)
+	}
+	if _, said := open.Graph.Outputs()[0].StaticShape(); said {
+		t.Error("the shapes of a copy were written into the model")
+	}
 	orttest.Init(t)
 	m, _ := sharedModel(t, sharings()[0]) // only the first of two places has a size
 	for _, sized := range []string{"first", "second", "both"} {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
 )
 
@@ -75,6 +76,10 @@ type Options struct {
 	// KernelSize replaces every kernel by one of that extent along all axes, 0 keeps it. The output's size stays;
 	// the source's filters are centered in the new kernel.
 	KernelSize int `json:"kernel_size"`
+
+	// Shapes, if not nil, is a copy of the model that says how large values of the main graph are for one example. Costs are
+	// reckoned with it where the model itself leaves sizes open. It is not changed, and what it says is not written.
+	Shapes *onnxgraph.Model `json:"-"`
 
 	// Memory, if above 0, is how many bytes the conversion may take. One that needs more is refused before it begins.
 	Memory int64 `json:"-"`

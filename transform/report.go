@@ -83,10 +83,16 @@ func (r *Conversion) describe(c convolution) {
 	r.Kernel, r.Strides, r.Groups, r.In, r.Out = c.kernel, c.strides, c.groups, c.in, c.out
 }
 
-// positions returns the number of places at which the filters that make v are applied in one example, 0 if unknown.
-func positions(v *onnxgraph.Value) int64 {
+// positions returns the number of places at which the filters of a convolution are applied in one example, 0 if unknown.
+func (o Options) positions(n *onnxgraph.Node) int64 {
+	v := n.Output(0)
 	if v == nil {
 		return 0
+	}
+	if _, known := v.StaticShape(); !known && o.Shapes != nil && n.Graph() == n.Graph().Model().Graph {
+		if told := o.Shapes.Graph.Value(v.Name()); told != nil {
+			v = told
+		}
 	}
 	dims, _ := v.Shape()
 	if len(dims) < 3 {

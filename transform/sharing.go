@@ -137,7 +137,7 @@ func fillCosts(candidates []*candidate, o Options) {
 			continue // its weight is not known
 		}
 		weight, bias, out := c.conv.node.Input(1), c.conv.node.Input(2), int64(c.conv.out)
-		numbers, places := c.conv.filters.Len(), positions(c.conv.node.Output(0))
+		numbers, places := c.conv.filters.Len(), o.positions(c.conv.node)
 		cost := func(seen counter) Cost {
 			held := seen.once(weight, numbers)
 			if c.isBank {

@@ -26,7 +26,7 @@ func (f *calibrationFlags) add(flags *pflag.FlagSet, runtime *runtimeFlags) {
 }
 
 // checkUnused returns an error that lists the flags which have nothing to act on without --data. Those that say what the model
-// takes are recorded in it, with data or without.
+// takes are recorded in it, with data or without, and ONNX Runtime works out sizes for the table.
 func (f *calibrationFlags) checkUnused() error {
 	if f.data.data.Path != "" {
 		return nil
@@ -35,7 +35,7 @@ func (f *calibrationFlags) checkUnused() error {
 	new(normalizeFlags).add(recorded)
 	var unused []string
 	f.onData.VisitAll(func(flag *pflag.Flag) {
-		if flag.Changed && flag.Name != "classes" && recorded.Lookup(flag.Name) == nil {
+		if flag.Changed && flag.Name != "classes" && flag.Name != "ort-lib" && recorded.Lookup(flag.Name) == nil {
 			unused = append(unused, "--"+flag.Name)
 		}
 	})
