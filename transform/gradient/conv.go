@@ -79,7 +79,10 @@ func (c *Call) windowOf(kernel []int64) window {
 func convRule(c *Call) []value {
 	w := c.windowOf(c.shape(c.in(1))[2:])
 	groups := c.Node.Int("group", 1)
-	d := []value{nil, nil, c.channelTotal(c.dy())}
+	d := make([]value, 3)
+	if c.needs(2) {
+		d[2] = c.channelTotal(c.dy())
+	}
 	if c.needs(0) {
 		d[0] = c.convInput(w, groups)
 	}

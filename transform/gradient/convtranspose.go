@@ -13,7 +13,11 @@ func convTransposeRule(c *Call) []value {
 	dx := c.op("Conv", []value{c.padSpatial(c.dy(), before, after), c.in(1)},
 		onnxgraph.Ints("kernel_shape", w.kernel...), onnxgraph.Ints("dilations", w.dilation...),
 		onnxgraph.Ints("strides", w.stride...), onnxgraph.Int("group", groups))
-	return []value{dx, c.convWeight(w, groups, c.dy(), c.x()), c.channelTotal(c.dy())}
+	d := []value{dx, c.convWeight(w, groups, c.dy(), c.x()), nil}
+	if c.needs(2) {
+		d[2] = c.channelTotal(c.dy())
+	}
+	return d
 }
 
 // turnedWindow returns the geometry of the convolution that a ConvTranspose turns round. The padding follows from

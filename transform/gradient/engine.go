@@ -30,7 +30,9 @@ func OfBy(shortcuts []Shortcut, b *onnxgraph.Builder, loss *onnxgraph.Value, wan
 	}
 	e.terms[loss] = []*onnxgraph.Value{b.Fill(loss.DType(), 1, shape...)}
 	for _, n := range slices.Backward(path.nodes) {
-		e.differentiate(n)
+		if err := e.differentiate(n); err != nil {
+			return nil, err
+		}
 	}
 	gradients := &Gradients{Of: map[*onnxgraph.Value]*onnxgraph.Value{}, Convolutions: e.convolutions}
 	for _, v := range wanted {
@@ -115,7 +117,8 @@ func declare(d, v *onnxgraph.Value) {
 	}
 }
 
-func (e *engine) differentiate(n *onnxgraph.Node) {
+// differentiate adds what a node contributes to the gradients of its inputs.
+func (e *engine) differentiate(n *onnxgraph.Node) error {
 	c := &Call{Node: n, b: e.b, on: e.path.on}
 	outputs := n.Outputs()
 	if s, ok := e.shortcuts[n]; ok {
@@ -130,10 +133,13 @@ func (e *engine) differentiate(n *onnxgraph.Node) {
 		c.incoming = append(c.incoming, d)
 	}
 	if !slices.ContainsFunc(c.incoming, func(d *onnxgraph.Value) bool { return d != nil }) {
-		return
+		return nil
 	}
 	rule := Rules[n.OpType()]
-	terms := rule.backward(c)
+	terms, err := rule.backward(c)
+	if err != nil {
+		return err
+	}
 	if n.Is("Conv") {
 		e.convolutions = append(e.convolutions, Convolution{Node: n, X: n.Input(0), W: n.Input(1), DY: c.dy(), DX: terms[0], DW: terms[1]})
 	}
@@ -148,6 +154,7 @@ func (e *engine) differentiate(n *onnxgraph.Node) {
 		declare(d, v)
 		e.terms[v] = append(e.terms[v], d)
 	}
+	return nil
 }
 
 func count(shape []int64) int64 {

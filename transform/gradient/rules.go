@@ -2,6 +2,7 @@ package gradient
 
 import (
 	"fmt"
+	"slices"
 )
 
 // Rule says how the gradients of an operator's inputs follow from those of its outputs.
@@ -27,11 +28,31 @@ type Rule struct {
 // exists tells a row of the table from none.
 func (r Rule) exists() bool { return r.First != nil || r.Backward != nil || r.Zero }
 
-func (r Rule) backward(c *Call) []value {
+// backward returns the gradients of a node's inputs, or that what its rule returns does not fit them.
+func (r Rule) backward(c *Call) ([]value, error) {
+	terms := []value{}
 	if r.First != nil {
-		return []value{r.First(c)}
+		terms = append(terms, r.First(c))
+	} else {
+		terms = r.Backward(c)
 	}
-	return r.Backward(c)
+	inputs := c.Node.Inputs()
+	for i, d := range terms {
+		if d == nil {
+			continue
+		}
+		if i >= len(inputs) || inputs[i] == nil {
+			return nil, fmt.Errorf("differentiating node %s: the gradient rule of %s returns a gradient for input %d, which is absent: this is a fault of the rule", c.Node, c.Node.OpType(), i)
+		}
+		want := c.shape(inputs[i])
+		if r.Broadcasts {
+			want = c.shape(c.y())
+		}
+		if got, known := d.StaticShape(); known && !slices.Equal(got, want) {
+			return nil, fmt.Errorf("differentiating node %s: the gradient rule of %s returns the shape %v for input %d, which needs %v: this is a fault of the rule", c.Node, c.Node.OpType(), got, i, want)
+		}
+	}
+	return terms, nil
 }
 
 // faults returns what stands against differentiating a node whose outputs for which needed holds lead to the loss.
