@@ -94,6 +94,9 @@ func TestMalformedLayers(t *testing.T) {
 			y := g.AddNode("MatMul", []*onnxgraph.Value{x, computed(g, 4, 4)}).Output(0)
 			return g.AddNode("Add", []*onnxgraph.Value{y, draw(g, "bias", 2, 4)}).Output(0)
 		},
+		"a weight of one axis": func(g *onnxgraph.Graph, x *onnxgraph.Value) *onnxgraph.Value {
+			return g.AddNode("MatMul", []*onnxgraph.Value{x, draw(g, "weight", 4)}).Output(0)
+		},
 		"axes that are not there": func(g *onnxgraph.Graph, x *onnxgraph.Value) *onnxgraph.Value {
 			w := computed(g, 4, 4)
 			w.SetType(onnxgraph.Float32, onnxgraph.Static(4, 4))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // behind returns x → Conv → operator with a constant, which is input number index, in a file whose weights are Constant
@@ -189,6 +190,7 @@ func TestLooksLearned(t *testing.T) {
 		{"scale of attention", "Mul", 1, scalar(float32(1 / math.Sqrt(48))), false, false, "left"},
 		{"one minus", "Sub", 0, scalar(1), false, false, "left"},
 		{"square", "Pow", 1, scalar(2), false, false, "silent"},
+		{"root", "Pow", 1, scalar(0.5), false, false, "silent"},
 		{"exponent", "Pow", 1, scalar(2.8711243), false, false, "left"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
@@ -328,12 +330,15 @@ func TestLeftOut(t *testing.T) {
 	made := op("ConstantOfShape", values{g.AddConstant("dims", onnxgraph.NewTensor([]int64{4}, []int64{4, 4, 1, 1}))})
 	g.Rename(made, "made")
 	y = op("Conv", values{op("Conv", values{y, made}), made})
-	size := op("Cast", values{op("Shape", values{y})}, onnxgraph.Int("to", int64(onnxgraph.Float32)))
-	size = op("Mul", values{size, g.AddConstant("ratio", onnxgraph.NewScalar(float32(1.2345678)))})
-	size = op("Cast", values{size}, onnxgraph.Int("to", int64(onnxgraph.Int64)))
+	for _, operator := range []string{"Shape", "Size"} {
+		size := op("Cast", values{op(operator, values{y})}, onnxgraph.Int("to", int64(onnxgraph.Float32)))
+		size = op("Mul", values{size, g.AddConstant("ratio", onnxgraph.NewScalar(float32(1.3921765)))})
+		size = op("Add", values{size, drawn("offsets", 4)})
+		g.AddOutput(op("Cast", values{size}, onnxgraph.Int("to", int64(onnxgraph.Int64))), onnxgraph.Int64, nil)
+	}
+	y = op("Gather", values{y, g.AddConstant("order", onnxgraph.NewTensor([]int64{4}, []int64{3, 1, 2, 0}))}, onnxgraph.Int("axis", 1))
 	y = op("Resize", values{y, nil, g.AddConstant("scales", onnxgraph.NewTensor([]int64{4}, []float32{1, 1, 1.3, 1.7}))})
 	g.AddOutput(y, onnxgraph.Float32, nil)
-	g.AddOutput(size, onnxgraph.Int64, nil)
 	trained, err := transform.Baseline.Trained(m)
 	if err != nil || !slices.Equal(trained, []string{"weight"}) {
 		t.Errorf("%v train, %v: want weight", trained, err)
@@ -347,6 +352,62 @@ func TestLeftOut(t *testing.T) {
 	if err != nil || !slices.Equal(out.Quantized, []string{"integers"}) || !slices.Equal(out.Unsuited, []string{"made"}) ||
 		!slices.Equal(out.Constants, []string{"mean", "std"}) || out.Nested != nil {
 		t.Errorf("left out are %+v, %v", out, err)
+	}
+}
+
+// TestLeftOutByRole tells of what cannot train only where it stands for what trains, and not for statistics or images.
+func TestLeftOutByRole(t *testing.T) {
+	for _, c := range []struct {
+		text, sparse        string
+		quantized, unsuited []string
+	}{
+		{"ConstantOfShape dims -> z\nConv x w1 -> a\nBatchNormalization a g z m v -> c", "", nil, []string{"z"}},
+		{"ConstantOfShape dims -> z\nConv x w1 -> a\nBatchNormalization a g b z v -> c", "", nil, nil},
+		{"DequantizeLinear n s -> q\nConv x w1 -> a\nBatchNormalization a g q m v -> c", "", []string{"n"}, nil},
+		{"DequantizeLinear n s -> q\nConv x w1 -> a\nBatchNormalization a g b q v -> c", "", nil, nil},
+		{"Conv x w1 -> a\nBatchNormalization a g b m v -> c", "b", nil, []string{"b"}},
+		{"Conv x w1 -> a\nBatchNormalization a g b m v -> c", "m", nil, nil},
+		{"Conv x w1 -> a\nMul a n -> c", "n", nil, nil},
+		{"Conv x x -> a", "", nil, nil},
+	} {
+		m := sketch(t, c.text)
+		if c.sparse != "" {
+			m = sparse(t, m, c.sparse)
+		}
+		out, err := transform.FindLeftOut(m)
+		if err != nil || !slices.Equal(out.Quantized, c.quantized) || !slices.Equal(out.Unsuited, c.unsuited) {
+			t.Errorf("%s, sparse %q: left out are %+v, %v", c.text, c.sparse, out, err)
+		}
+	}
+}
+
+// TestLeftOutInBodies tells of what would train and is in a body, and not of statistics there.
+func TestLeftOutInBodies(t *testing.T) {
+	for _, place := range convcases.Places {
+		flat := cases("bias").Model()
+		addNorm(flat, 4)
+		out, err := transform.FindLeftOut(convcases.Nest(flat, place))
+		want := []string{convcases.Weight, convcases.Bias, "norm.scale", "norm.shift"}
+		if !place.Inside {
+			want = nil
+		}
+		slices.Sort(want)
+		slices.Sort(out.Nested)
+		out.Nested = slices.Compact(out.Nested) // each branch may have one of a name
+		if err != nil || !slices.Equal(out.Nested, want) {
+			t.Errorf("%s: %q, %v, want %q", place.Name, out.Nested, err, want)
+		}
+	}
+}
+
+// TestShapesBesideConstantNodes has weights in Constant nodes beside a shape that is an initializer: a map in such a node is stored
+// as weights are.
+func TestShapesBesideConstantNodes(t *testing.T) {
+	m := behind(t, "Mul", 1, filledMap(func(i int) float32 { return float32(math.Sin(float64(i))) }, 8, 4, 4), true, true)
+	form := m.Graph.AddConstant("form", onnxgraph.NewTensor([]int64{2}, []int64{2, -1}))
+	m.Graph.AddOutput(m.Graph.AddNode("Reshape", []*onnxgraph.Value{m.Graph.Outputs()[0], form}).Output(0), onnxgraph.Float32, nil)
+	if trained, err := transform.Baseline.Trained(m); err != nil || !slices.Contains(trained, "constant") {
+		t.Errorf("%q train, %v", trained, err)
 	}
 }
 

@@ -263,6 +263,12 @@ func TestTies(t *testing.T) {
 			Conv x w1 b1 -> a
 			Reshape r dims -> b2
 			Conv a w2 b2 -> c`, nil},
+		"biases that nodes bring into one form": {`
+			Reshape e dims -> b1
+			Conv x w1 b1 -> a
+			Reshape e dims -> b2
+			Conv a w2 b2 -> c`,
+			[]transform.Separated{{"e", 2}}},
 		"scales computed by one node": {`
 			Exp g -> h
 			Conv x w1 -> a

@@ -337,7 +337,7 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// sparse returns the model with a constant as a sparse initializer, which holds the sixth number and the last.
+// sparse returns the model with a constant as a sparse initializer, which holds its first number and its last.
 func sparse(t *testing.T, m *onnxgraph.Model, name string) *onnxgraph.Model {
 	t.Helper()
 	tensor := m.Graph.Value(name).Constant()
@@ -364,8 +364,8 @@ func sparse(t *testing.T, m *onnxgraph.Model, name string) *onnxgraph.Model {
 		return protowire.AppendFixed32(protowire.AppendTag(nil, 4, protowire.Fixed32Type), math.Float32bits(v))
 	}
 	last := len(numbers) - 1
-	values := message(1, number(1, 2), number(2, 1), float(numbers[5]), float(numbers[last]), named(name))
-	indices := message(2, number(1, 2), number(2, 7), number(7, 5), number(7, uint64(last)))
+	values := message(1, number(1, 2), number(2, 1), float(numbers[0]), float(numbers[last]), named(name))
+	indices := message(2, number(1, 2), number(2, 7), number(7, 0), number(7, uint64(last)))
 	var dims []byte
 	for _, d := range tensor.Dims() {
 		dims = append(dims, number(3, uint64(d))...)
@@ -387,7 +387,7 @@ func TestSparseWeight(t *testing.T) {
 	m := c.Model()
 	weight := m.Graph.Value(convcases.Weight)
 	dense := make([]float32, weight.Constant().Len())
-	dense[5], dense[len(dense)-1] = 2, -3
+	dense[0], dense[len(dense)-1] = 2, -3
 	weight.SetConstant(onnxgraph.NewTensor(weight.Constant().Dims(), dense))
 	want := execute(t, m, c.Data())
 	m = sparse(t, m, convcases.Weight)
