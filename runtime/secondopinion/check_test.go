@@ -192,6 +192,9 @@ func TestCheckRules(t *testing.T) {
 		{name: "a vector beside a product of other columns", dims: row, rank: 2, reason: vector, output: func(n *net) *onnxgraph.Value {
 			return n.Op("Add", values{n.Op("MatMul", values{n.x, n.weights(5, 1)}), n.weights(4)})
 		}},
+		{name: "a vector beside a product of nothing", dims: row, rank: 2, reason: "MatMul: optional inputs", output: func(n *net) *onnxgraph.Value {
+			return n.Op("Add", values{n.Op("MatMul", values{n.x, nil}), n.weights(4)})
+		}},
 		{name: "a row as bias", dims: row, rank: 2, output: gemm(func(n *net) *onnxgraph.Value { return n.weights(1, 4) })},
 		{name: "a vector as bias", dims: row, rank: 2, output: gemm(func(n *net) *onnxgraph.Value { return n.weights(4) })},
 		{name: "a number as bias", dims: row, rank: 2, output: gemm(func(n *net) *onnxgraph.Value { return n.weights() }), reason: bias},
