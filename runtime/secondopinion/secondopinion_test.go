@@ -241,6 +241,11 @@ func TestRunSaysWhyNot(t *testing.T) {
 	if !errors.As(err, &unavailable) || len(unavailable.Reasons) != 2 || !strings.Contains(err.Error(), "Shape: ") {
 		t.Errorf("unknown operators: %v", err)
 	}
+	padded := testCase{dims: image, rank: 4, output: conv3(onnxgraph.Ints("pads", 1, 1, 0, 0))} // on which the engine is wrong
+	path, _, input = padded.build(t, 1)
+	if _, err := Run(context.Background(), path, input); !errors.As(err, &unavailable) || len(unavailable.Reasons) != 1 {
+		t.Errorf("one operator that it gets wrong: %v", err)
+	}
 }
 
 func TestBreakdownIsOneError(t *testing.T) {
