@@ -221,9 +221,10 @@ func TestRunSaysWhyNot(t *testing.T) {
 		t.Errorf("canceled: %v", err)
 	}
 	for want, other := range map[string]*onnxgraph.Tensor{
-		"got float32 of dims [1 3 5 5], the model declares float32 of [-1 3 4 4]": onnxgraph.NewTensor([]int64{1, 3, 5, 5}, make([]float32, 75)),
-		"got float32 of dims [1 48], the model declares float32 of [-1 3 4 4]":    onnxgraph.NewTensor([]int64{1, 48}, make([]float32, 48)),
-		"got int32 of dims [1 3 4 4], the model declares float32 of [-1 3 4 4]":   onnxgraph.NewTensor([]int64{1, 3, 4, 4}, make([]int32, 48)),
+		"got float32 of dims [1 3 5 5], the model declares float32 of [-1 3 4 4]":   onnxgraph.NewTensor([]int64{1, 3, 5, 5}, make([]float32, 75)),
+		"got float32 of dims [1 48], the model declares float32 of [-1 3 4 4]":      onnxgraph.NewTensor([]int64{1, 48}, make([]float32, 48)),
+		"got float32 of dims [1 3 4 4 1], the model declares float32 of [-1 3 4 4]": onnxgraph.NewTensor([]int64{1, 3, 4, 4, 1}, make([]float32, 48)),
+		"got int32 of dims [1 3 4 4], the model declares float32 of [-1 3 4 4]":     onnxgraph.NewTensor([]int64{1, 3, 4, 4}, make([]int32, 48)),
 	} {
 		if _, err := Run(context.Background(), path, other); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: want %q", err, want)
