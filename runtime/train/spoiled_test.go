@@ -132,6 +132,41 @@ func TestSpoiledTrainer(t *testing.T) {
 	}
 }
 
+// TestStoreWhatWasComputed stores weights that are constants of the model, and such that it computes from constants: in the file, all
+// are constants.
+func TestStoreWhatWasComputed(t *testing.T) {
+	m := onnxgraph.New("g", 8, 18)
+	g := m.Graph
+	one := onnxgraph.NewTensor([]int64{2}, []float32{1, 1})
+	plain, source := g.AddConstant("plain", one), g.AddConstant("source", one)
+	computed := g.AddNode("Identity", []*onnxgraph.Value{source}).Output(0)
+	computed.SetType(onnxgraph.Float32, onnxgraph.Static(2))
+	g.AddOutput(g.AddNode("Add", []*onnxgraph.Value{plain, computed}).Output(0), onnxgraph.Float32, nil)
+	names := []string{"plain", computed.Name()}
+	var segments []trainstep.Segment
+	for i, name := range names {
+		segments = append(segments, trainstep.Segment{Name: name, Shape: []int64{2}, Offset: int64(2 * i)})
+	}
+	if err := unpack(m, segments, []float32{2, 3, 4, 5}); err != nil {
+		t.Fatal(err)
+	}
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err = onnxgraph.Parse(data, ""); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		v := m.Graph.Value(name)
+		if v.Constant() == nil {
+			t.Errorf("%s is no constant", name)
+		} else if got, err := v.Constant().Float32s(); err != nil || !slices.Equal(got, []float32{float32(2*i + 2), float32(2*i + 3)}) {
+			t.Errorf("%s is %v, %v", name, got, err)
+		}
+	}
+}
+
 // TestStatesThatAreNoNumbers has one number among the parameters that is none, before the first step and behind it.
 func TestStatesThatAreNoNumbers(t *testing.T) {
 	tr := newTrainerOf(t, smallModel(t))
