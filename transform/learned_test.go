@@ -145,6 +145,8 @@ func TestLooksLearned(t *testing.T) {
 	}{
 		{"layer scale", "Mul", 1, filledMap(random, 8, 1, 1), false, false, "trains"},
 		{"fresh layer scale", "Mul", 0, filledMap(ones, 1, 8, 1, 1), false, false, "trains"},
+		{"layer scale in a Constant node", "Mul", 1, filledMap(random, 8, 1, 1), true, false, "trains"},
+		{"layer scale of whole numbers", "Mul", 1, filledMap(index, 8, 1, 1), false, false, "trains"},
 		{"position map", "Add", 1, filledMap(random, 1, 8, 4, 4), false, false, "trains"},
 		{"scale of a LayerNorm over all", "Mul", 1, filledMap(ones, 8, 4, 4), false, false, "trains"},
 		{"map in a Constant node beside weights in such", "Add", 1, filledMap(random, 8, 4, 4), true, true, "trains"},
