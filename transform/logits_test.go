@@ -150,3 +150,19 @@ func TestLastOperatorOfNothing(t *testing.T) {
 		t.Errorf("behind an Identity of nothing: found %v", n)
 	}
 }
+
+// TestClassesOfWholeBatch takes an output of one axis for single numbers if it has one for each image of a batch of fixed size.
+func TestClassesOfWholeBatch(t *testing.T) {
+	for size, classes := range map[int64]int{4: 2, 3: 0, 5: 0, 1: 2} {
+		m := onnxgraph.New("net", 8, 18)
+		x, err := m.Graph.AddInput("x", onnxgraph.Float32, onnxgraph.Static(4, 3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := m.Graph.AddNode("Relu", []*onnxgraph.Value{x}).Output(0)
+		m.Graph.AddOutput(y, onnxgraph.Float32, onnxgraph.Static(size))
+		if got := transform.Classes(y); got != classes || transform.IsBinary(y) != (classes == 2) {
+			t.Errorf("%d numbers for a batch of 4: %d classes, want %d", size, got, classes)
+		}
+	}
+}
