@@ -139,7 +139,7 @@ func (o CompareOptions) plan(ctx context.Context, m *Model) (*compare.Plan, erro
 	o.settings(plan.Recipe, scratch, plan.Train, plan.Session)
 	w := &watcher{Reporter: o.Reporter, batchSize: plan.Recipe.BatchSize, epochs: plan.Recipe.Epochs, measures: plan.Choose.Split, classes: len(plan.Train.Classes)}
 	plan.Describe = func(trained *Model) error { return Describe(trained, plan.Normalize, plan.Train.Classes) }
-	plan.Kept = func(runs int) { o.say("kept: %d finished runs of %s", runs, o.Folder) }
+	plan.Kept = func(runs int) { o.say("keeping %d finished runs in %s", runs, o.Folder) }
 	plan.Started = func(name string, number, total int) { o.say("run %d/%d: %s", number, total, name) }
 	plan.Outlined = o.outline
 	plan.Begun, plan.Progress, plan.Measuring, plan.Measured, plan.Recalibrating = w.begun, w.step, w.measuring, w.measured, w.recalibrating

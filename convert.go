@@ -75,7 +75,7 @@ func Convert(ctx context.Context, m *Model, o ConvertOptions) (*Converted, error
 		return nil, err
 	}
 	if o.KeepConvs {
-		o.say("no frozen blocks were made: --blocks, or a flag on blocks such as --expansion, makes some")
+		o.say("no frozen blocks were made; to make some, add --blocks or a flag for blocks, such as --expansion")
 	} else if err := o.makeBlocks(ctx, c); err != nil {
 		return nil, err
 	}
@@ -106,10 +106,10 @@ func (o ConvertOptions) Validate() error {
 	case calibrated && o.Data.Path == "":
 		faults = append(faults, errors.New("--pointwise calibrate: needs images: give --data"))
 	case !calibrated && !o.AddBatchNorm && o.Data.Path != "":
-		faults = append(faults, fmt.Errorf("--data %s: --pointwise %s takes no data, only --pointwise calibrate and --add-batchnorm do", o.Data.Path, o.Blocks.Pointwise))
+		faults = append(faults, fmt.Errorf("--data %s: --pointwise %s does not use images; only --pointwise calibrate and --add-batchnorm do", o.Data.Path, o.Blocks.Pointwise))
 	}
 	if o.CalibrationImages < 1 || o.CalibrationImages > MaxCalibrationImages {
-		faults = append(faults, fmt.Errorf("--calibration-images %d: needs from 1 to %d", o.CalibrationImages, MaxCalibrationImages))
+		faults = append(faults, fmt.Errorf("--calibration-images %d: must be from 1 to %d", o.CalibrationImages, MaxCalibrationImages))
 	}
 	return errors.Join(o.Output.Check(), options(faults...))
 }
@@ -125,12 +125,12 @@ func (o ConvertOptions) setPrecision(m *Model) (*precision.Report, error) {
 		return nil, err
 	}
 	if !r.Changed() {
-		o.say("%s has no floating-point numbers but %v: --precision %s changes nothing", m.Path(), dtype, o.Precision)
+		o.say("all floating-point numbers of %s are %v already: --precision %s changes nothing", m.Path(), dtype, o.Precision)
 		return r, nil
 	}
 	text := fmt.Sprintf("%d constants are %v now", r.Constants, dtype)
 	if r.Casts > 0 {
-		text += fmt.Sprintf(", %d Casts that did nothing else are gone", r.Casts)
+		text += fmt.Sprintf(", %d Casts that became useless were removed", r.Casts)
 	}
 	for _, list := range []struct {
 		verb  string
@@ -160,7 +160,7 @@ func (o ConvertOptions) makeBlocks(ctx context.Context, c *Converted) error {
 		}
 	}
 	if len(c.Convolutions) == 0 {
-		return notConverted{fmt.Errorf("converting %s: it has no convolution, so there is nothing to make frozen blocks of, and nothing was written", m.Path())}
+		return notConverted{fmt.Errorf("converting %s: it has no convolutions, so no frozen blocks can be made, and nothing was written", m.Path())}
 	}
 	if c.Converted == 0 {
 		return notConverted{errors.Join(fmt.Errorf("converting %s: none of its %d convolutions becomes a frozen block, and nothing was written:",
@@ -168,10 +168,10 @@ func (o ConvertOptions) makeBlocks(ctx context.Context, c *Converted) error {
 	}
 	o.tellConversions(c.Convolutions, !o.Reinit && o.Blocks.MaxError == 0)
 	if unknown := unknownMACs(c.Convolutions); unknown > 0 && anyMACs(c.Convolutions) { // else the table has no such column
-		o.say("the MACs of %d convolutions are not known, as the model does not say its shapes: `rcfreeze inspect` works them out", unknown)
+		o.say("the MACs of %d convolutions are unknown, since the model does not state its shapes; `rcfreeze inspect` works them out", unknown)
 	}
 	if training, _ := trainstep.InferenceMode(m.Clone()); training > 0 {
-		o.say("%s is in training mode, and what is written is, too: train, eval and export take its %d BatchNormalization and Dropout nodes as they need them", m.Path(), training)
+		o.say("%s is in training mode, and so is the new model; train, eval and export switch its %d BatchNormalization and Dropout nodes as they need", m.Path(), training)
 	}
 	if o.Reinit {
 		if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: o.Blocks.Seed}); err != nil {
@@ -234,7 +234,7 @@ func (r *reader) describe() error {
 		return err
 	}
 	if !known && r.Channels != "" {
-		return fmt.Errorf("--channels %s: is recorded with a normalization: give --normalize, or --pixels, --mean and --std, too", r.Channels)
+		return fmt.Errorf("--channels %s: is recorded only together with a normalization: also give --normalize, or --pixels, --mean and --std", r.Channels)
 	}
 	if known {
 		if n, err = normalizationFor(r.m, n); err != nil {
@@ -298,7 +298,7 @@ func (o ConvertOptions) addNorms(ctx context.Context, m *Model, images *training
 	case images != nil:
 		err = o.adoptStatistics(ctx, m, means, images)
 	case !scratch:
-		o.say("the %d BatchNorms that were added start with mean 0 and variance 1, as for training from scratch: to fine-tune, give --data, so that they start with what they read", len(means))
+		o.say("the %d added BatchNorms start with mean 0 and variance 1, which suits training from scratch; to fine-tune, give --data, so that they start with the statistics of their inputs", len(means))
 	}
 	return norms, err
 }
@@ -368,7 +368,7 @@ const largeError = 0.5
 // them, or what was converted is to be trained from scratch.
 func (r Reporter) tellConversions(list []transform.Conversion, errorsCount bool) {
 	if len(list) == 0 {
-		r.say("there is no convolution, so there is nothing to make frozen blocks of")
+		r.say("the model has no convolutions, so no frozen blocks can be made")
 		return
 	}
 	var blocks, large, growing, noted int
@@ -396,18 +396,18 @@ func (r Reporter) tellConversions(list []transform.Conversion, errorsCount bool)
 		}
 	}
 	if large > 0 && errorsCount {
-		r.say("the %s error is large, above %g, in %d of %d frozen blocks: until it is trained, the model will not do what it did; "+
-			"-E auto --max-error 0.3 takes as many filters as each needs, --skip NAME leaves a convolution as it is", kind, largeError, large, blocks)
+		r.say("the %s error is large, above %g, in %d of %d frozen blocks: the model will not work as before until it is trained; "+
+			"-E auto --max-error 0.3 gives each block as many filters as it needs, and --skip NAME leaves a convolution as it is", kind, largeError, large, blocks)
 	}
 	if growing > 0 {
 		remedy := "--layout depthwise may train fewer"
 		if expands {
 			remedy = "a smaller -E trains fewer"
 		}
-		r.say("more parameters train in %d of %d frozen blocks than in the convolutions that they replace, %s instead of %s: %s, --skip NAME leaves a convolution as it is",
+		r.say("%d of %d frozen blocks have more trainable parameters than the convolutions that they replace, %s instead of %s: %s, and --skip NAME leaves a convolution as it is",
 			growing, blocks, figures.Count(after), figures.Count(before), remedy)
 	}
 	if noted > 0 {
-		r.say("Convolutions that are fixed on purpose stay as they are with --skip and their name, or with --min-in-channels.")
+		r.say("to keep convolutions that are fixed on purpose as they are, use --skip NAME or --min-in-channels")
 	}
 }

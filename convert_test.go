@@ -39,9 +39,9 @@ func TestTellConversions(t *testing.T) {
 		"the output's error counts":  {[]transform.Conversion{row(10, 5, 1, 0.9, 0.2)}, true, nil},
 		"large errors of outputs":    {[]transform.Conversion{row(10, 5, 1, 0.2, 0.9)}, true, []string{"output error is large"}},
 		"errors that do not count":   {[]transform.Conversion{row(10, 5, 1, 0.9, -1)}, false, nil},
-		"growing":                    {[]transform.Conversion{row(10, 5, 4, 0, -1), row(1000, 2500, 4, 0, -1)}, true, []string{"in 1 of 2 frozen blocks than in the convolutions that they replace, 2,500 instead of 1,000: a smaller -E"}},
+		"growing":                    {[]transform.Conversion{row(10, 5, 4, 0, -1), row(1000, 2500, 4, 0, -1)}, true, []string{"1 of 2 frozen blocks have more trainable parameters than the convolutions that they replace, 2,500 instead of 1,000: a smaller -E"}},
 		"growing without expansion":  {[]transform.Conversion{row(10, 11, 1, 0, -1)}, true, []string{"--layout depthwise"}},
-		"both, and fixed on purpose": {[]transform.Conversion{noted, row(10, 11, 1, 0.8, -1)}, true, []string{"--max-error", "more parameters", "on purpose"}},
+		"both, and fixed on purpose": {[]transform.Conversion{noted, row(10, 11, 1, 0.8, -1)}, true, []string{"--max-error", "more trainable parameters", "on purpose"}},
 	} {
 		var talk bytes.Buffer
 		reporterTo(&talk, false).tellConversions(c.rows, c.counts)

@@ -134,7 +134,7 @@ func (r *reader) classNames() ([]string, error) {
 		return r.Classes, nil // whoever needs the logits says what is wrong with them
 	}
 	if n := transform.Classes(output); n != 0 && n != len(r.Classes) {
-		return nil, fmt.Errorf("--classes names %d classes, %s tells %d apart: needs a name for each, in the order of the outputs", len(r.Classes), r.m.Path(), n)
+		return nil, fmt.Errorf("--classes names %d classes, but %s has %d: give a name for each, in the order of the outputs", len(r.Classes), r.m.Path(), n)
 	}
 	return r.Classes, nil
 }
@@ -152,7 +152,7 @@ func (r *reader) forTraining() (s trainingSplits, err error) {
 		return s, err
 	}
 	if s.train.Split == dataset.All {
-		r.say("%s: the data set has no separate splits: all its images train, and measure, too", r.Path)
+		r.say("%s: the data set has no separate splits: all its images are used to train, and also to measure", r.Path)
 		s.test, s.choose = s.train, s.train
 		return s, nil
 	}
@@ -170,7 +170,7 @@ func (r *reader) forTraining() (s trainingSplits, err error) {
 		s.choose = s.test
 		return s, nil
 	}
-	r.say("%s: the %d images of val are measured after every epoch, the %d of test in the end", r.Path, s.choose.Len(), s.test.Len())
+	r.say("%s: the %d val images are measured after every epoch, the %d test images at the end", r.Path, s.choose.Len(), s.test.Len())
 	return s, nil
 }
 

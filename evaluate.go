@@ -126,7 +126,7 @@ func (r Reporter) useFloat32(m *Model) error {
 	if _, err := precision.Convert(m, onnxgraph.Float32); err != nil {
 		return err
 	}
-	r.say("%s does not take and give float32: its numbers are taken as float32 to measure it", m.Path())
+	r.say("%s has inputs or outputs that are not float32: it is measured as a float32 model", m.Path())
 	return nil
 }
 

@@ -131,7 +131,7 @@ func (r Reporter) toInference(m *Model) error {
 		return fmt.Errorf("bringing %s, which is in training mode, into the form for inference: %w", m.Path(), err)
 	}
 	if changed > 0 {
-		r.say("%s is in training mode: its %d BatchNormalization and Dropout nodes are taken as for inference", m.Path(), changed)
+		r.say("%s is in training mode: its %d BatchNormalization and Dropout nodes are set to inference", m.Path(), changed)
 	}
 	return nil
 }
@@ -154,12 +154,12 @@ func (o ExportOptions) execute(ctx context.Context, e *Exported, m, written *Mod
 	}
 	session, err := o.Runtime.start(o.Reporter)
 	if err != nil {
-		return fmt.Errorf("verifying the export of %s, which --no-verify leaves out: %w", e.Source, err)
+		return fmt.Errorf("verifying the export of %s (--no-verify skips this): %w", e.Source, err)
 	}
 	if !o.NoVerify {
 		report, err := verify.Outputs(ctx, m, written, o.Verify)
 		if err != nil {
-			return fmt.Errorf("verifying the export of %s, which --no-verify leaves out: %w", e.Source, err)
+			return fmt.Errorf("verifying the export of %s (--no-verify skips this): %w", e.Source, err)
 		}
 		e.Differences, e.VerifiedOn = report.Differences, report.Inputs
 		o.Verify.Batch = cmp.Or(o.Verify.Batch, report.Batch)
@@ -170,7 +170,7 @@ func (o ExportOptions) execute(ctx context.Context, e *Exported, m, written *Mod
 	if o.SecondOpinion {
 		d, err := verify.SecondOpinion(ctx, written, o.Verify)
 		if err != nil {
-			return fmt.Errorf("verifying the export of %s in a second engine, which is done for --second-opinion only: %w", e.Source, err)
+			return fmt.Errorf("verifying the export of %s in a second engine (--second-opinion): %w", e.Source, err)
 		}
 		if e.SecondOpinion = &d; !(d.MaxRel <= o.Tolerance) {
 			return unequal{fmt.Errorf("verifying the export of %s: ONNX Runtime and the second engine differ by %.3g, relative to the largest output, more than --tolerance %g: nothing was written",
@@ -195,7 +195,7 @@ func (o ExportOptions) judge(e *Exported) error {
 	var faults []error
 	for _, d := range e.Differences {
 		if d.Compared == 0 && d.MaxAbs == 0 {
-			o.say("output %q has no finite number on these inputs, so it is not verified: --inputs gives others", d.Output)
+			o.say("output %q has no finite numbers on these inputs, so it was not verified; give other inputs with --inputs", d.Output)
 		}
 		if !(d.MaxRel <= o.Tolerance) {
 			faults = append(faults, fmt.Errorf("output %q differs by %.3g, relative to its largest value, more than --tolerance %g", d.Output, d.MaxRel, o.Tolerance))
@@ -204,7 +204,7 @@ func (o ExportOptions) judge(e *Exported) error {
 	if len(faults) == 0 {
 		return nil
 	}
-	return unequal{fmt.Errorf("verifying the export of %s: it does not compute what the model did, and nothing was written: %w", e.Source, errors.Join(faults...))}
+	return unequal{fmt.Errorf("verifying the export of %s: the result does not compute the same as the model, and nothing was written: %w", e.Source, errors.Join(faults...))}
 }
 
 // unequal is an ErrNotEqual by another text.

@@ -26,7 +26,7 @@ func (r Reporter) replaceHead(m *Model, classes int, seed uint64) (before string
 		return "", err
 	}
 	m.RemoveMetadata(classesKey)
-	r.say("%s: new last layer %s for %d classes, was for %d", m.Path(), head.Node, classes, head.Classes)
+	r.say("%s: the last layer %s is new, for %d classes instead of %d", m.Path(), head.Node, classes, head.Classes)
 	return nodeBefore(m, head.Node), nil
 }
 
@@ -55,6 +55,6 @@ func (r Reporter) untie(m *Model) {
 		names = append(names, fmt.Sprintf("%s (now %d)", s.Name, s.Copies))
 	}
 	if len(names) > 0 {
-		r.say("%s stores equal constants of different layers once, as exporters do; now each layer has its own: %s", m.Path(), onnxgraph.Listed(names))
+		r.say("%s stores equal constants of different layers once, as exporters do; now each layer has its own copy: %s", m.Path(), onnxgraph.Listed(names))
 	}
 }

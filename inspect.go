@@ -126,7 +126,7 @@ func (r Reporter) findShapes(ctx context.Context, m *Model, blocks transform.Opt
 		return nil, err
 	}
 	if slices.ContainsFunc(planned, func(row transform.Conversion) bool { return row.Before.MACs == 0 }) {
-		unknown = inferShapes(ctx, m, library, func() { r.say("running %s once, for the shapes that it does not say", m.Path()) })
+		unknown = inferShapes(ctx, m, library, func() { r.say("running %s once, to find the shapes that it does not state", m.Path()) })
 	}
 	return unknown, ctx.Err()
 }
@@ -142,9 +142,9 @@ func (r Reporter) warnOfCost(planned []transform.Conversion, reason error) {
 	switch {
 	case count == 0:
 	case reason != nil:
-		r.say("MACs of %d convolutions are not known (?): the model does not say its shapes, and ONNX Runtime cannot tell them: %v", count, reason)
+		r.say("MACs of %d convolutions are unknown (?): the model does not state its shapes, and ONNX Runtime cannot infer them: %v", count, reason)
 	default:
-		r.say("MACs of %d convolutions are not known (?): ONNX Runtime tells shapes only of plain convolutions that are not in the body of an operator or in a function", count)
+		r.say("MACs of %d convolutions are unknown (?): ONNX Runtime infers shapes only for plain convolutions, not in the body of an operator or in a function", count)
 	}
 }
 

@@ -38,7 +38,7 @@ func (r *reader) settleLogits(split dataset.Split, names []string) error {
 		return err
 	}
 	if transform.IsBinary(output) {
-		r.say("%s: output %q is a single number per image, and tells two classes apart: the second, label 1, where its probability is above 0.5", r.m.Path(), output.Name())
+		r.say("%s: output %q is a single number per image, so the model has two classes; it predicts the second, label 1, if its probability is above 0.5", r.m.Path(), output.Name())
 	}
 	r.settled = &settled{transform.Classes(output)}
 	return nil
@@ -59,7 +59,7 @@ func (r *reader) fittingLogits(typed *Model, split dataset.Split, names []string
 		_, err := transform.Logits(typed)
 		return nil, fmt.Errorf("choosing among outputs: %d of them fit the %d classes %s: %w", len(fit), classes, of, err)
 	}
-	r.say("%s has %d outputs: %q is taken, the only one that fits the %d classes %s (--logits names another)",
+	r.say("%s has %d outputs: taking %q, the only one that fits the %d classes %s (--logits chooses another)",
 		r.m.Path(), len(r.m.Graph.Outputs()), fit[0].Name(), classes, of)
 	return fit[0], transform.ChooseLogits(r.m, fit[0].Name())
 }

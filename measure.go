@@ -28,7 +28,7 @@ func (r Reporter) measure(ctx context.Context, m *Model, set *dataset.Dataset, o
 		return evaluate.Result{}, err
 	}
 	if n := batchWithin(memory); chooses && n < DefaultBatch {
-		r.say("measuring %d images at a time, as %d would take about %s of memory; --batch-size chooses otherwise", n, DefaultBatch, figures.Bytes(memory.Needed()))
+		r.say("measuring %d images at a time, since %d would take about %s of memory; --batch-size sets another number", n, DefaultBatch, figures.Bytes(memory.Needed()))
 		o.BatchSize = n
 		if fitted, image, memory, err = fitForMeasuring(m, set, o); err != nil {
 			return evaluate.Result{}, err

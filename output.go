@@ -77,7 +77,7 @@ func (o Output) write(r Reporter, m *Model) (*onnxgraph.Staged, error) {
 		return m.Stage(o.Path, o.External)
 	}
 	if o.Writer != nil && o.External != onnxgraph.ExternalNone && hasExternalData(m) {
-		r.say("%s has tensors in a data file: on standard output they are in the model", m.Path())
+		r.say("%s has tensors in a data file: on standard output, they are inside the model", m.Path())
 	}
 	return m.StageTemporarily(onnxgraph.ExternalNone)
 }
@@ -95,9 +95,9 @@ func checkFinite(r Reporter, written []onnxgraph.NotFinite, source *Model) error
 		}
 	}
 	if len(before) == 0 {
-		return fmt.Errorf("weights became NaN or infinite, such as by numbers too large for their type, and nothing was written: %s", listNotFinite(written))
+		return fmt.Errorf("weights became NaN or infinite, for example because they are too large for their type, and nothing was written: %s", listNotFinite(written))
 	}
-	r.say("%s has weights that are NaN or infinite, and so has what is written: %s", source.Path(), listNotFinite(written))
+	r.say("%s has weights that are NaN or infinite, and so has the new model: %s", source.Path(), listNotFinite(written))
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (s *stagedModel) commit(r Reporter) error {
 		}
 		err := s.Commit()
 		if err == nil && s.Data() != "" {
-			r.say("%s has its large tensors in %s: keep both in one folder", s.output.Path, s.Data())
+			r.say("the large tensors of %s are in %s: keep both in the same folder", s.output.Path, s.Data())
 		}
 		return err
 	}

@@ -105,10 +105,10 @@ func (r *reader) settleClassNames() ([]string, error) {
 		return nil, err
 	}
 	if n := r.settled.classes; names != nil && n != 0 && n != len(names) {
-		return nil, fmt.Errorf("%s tells %d classes apart, but there are %d class names for it: give the right names, in the order of its outputs (--classes FILE)", r.m.Path(), n, len(names))
+		return nil, fmt.Errorf("%s has %d classes, but there are %d class names for it: give the right names, in the order of its outputs (--classes FILE)", r.m.Path(), n, len(names))
 	}
 	if names == nil {
-		r.say("%s does not name its classes, which are told by their numbers, from 0; --classes names them", r.m.Path())
+		r.say("%s does not name its classes, so they are shown as numbers, from 0; --classes gives names", r.m.Path())
 	}
 	return names, nil
 }

@@ -92,19 +92,19 @@ func (r Reporter) tellLeftOut(m *Model, report *batchnorm.Report, o batchnorm.Op
 	if o.Images > 0 && o.Images < images {
 		r.tellImages(report.Images, images, "--images")
 	} else if report.Images < images {
-		r.say("left out %d of the %s training images, which fill no batch of %d: --batch-size says how many fill one", images-report.Images, figures.Count(images), o.BatchSize)
+		r.say("left out %d of the %s training images, which do not fill a batch of %d (--batch-size)", images-report.Images, figures.Count(images), o.BatchSize)
 	}
 	if len(report.Unmeasured) > 0 {
-		r.say("kept the statistics of %s, which nothing that the model puts out depends on", onnxgraph.Listed(report.Unmeasured))
+		r.say("kept the statistics of %s, since no output of the model depends on them", onnxgraph.Listed(report.Unmeasured))
 	}
 	if !precision.IsAll(m, onnxgraph.Float32) {
-		r.say("%s does not compute in float32 throughout: its statistics were measured in float32, and stored in the type that they had", m.Path())
+		r.say("%s computes not only in float32: its statistics were measured in float32, and stored in their old type", m.Path())
 	}
 }
 
 // tellImages tells how many of the training images were taken, if not all, and which option says so.
 func (r Reporter) tellImages(taken, all int, option string) {
 	if taken < all {
-		r.say("took %s of the %s training images, drawn at random: %s says how many", figures.Count(taken), figures.Count(all), option)
+		r.say("took %s of the %s training images, drawn at random; %s sets how many", figures.Count(taken), figures.Count(all), option)
 	}
 }

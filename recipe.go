@@ -100,11 +100,11 @@ func (s Settings) settle(rep Reporter, format string, images int, scratch, newHe
 		r.BatchSize = images
 	}
 	if small := batchForMany(images, r); newHead && chosen && small < r.BatchSize {
-		rep.say("the batch size is %d instead of %d, so that %s images make more updates of the new last layer: about %s", small, r.BatchSize, figures.Count(images), figures.Count(updates(images, r, small)))
+		rep.say("the batch size is %d instead of %d, so that %s images make more updates for the new last layer, about %s", small, r.BatchSize, figures.Count(images), figures.Count(updates(images, r, small)))
 		r.BatchSize = small
 	}
 	if left := images % r.BatchSize; left > 0 && r.BatchSize < images {
-		rep.say("each epoch leaves out %s of %s images, others each time, since all batches have %d%s", figures.Count(left), figures.Count(images), r.BatchSize, betterBatch(images, r.BatchSize))
+		rep.say("each epoch leaves out %s of %s images, different ones each time, since all batches have %d%s", figures.Count(left), figures.Count(images), r.BatchSize, betterBatch(images, r.BatchSize))
 	}
 	augment, err := s.augmentations(format)
 	for _, a := range augment {

@@ -40,7 +40,7 @@ func (r Reporter) projecting(ctx context.Context) func(done, total int) error {
 
 // unfolded tells why frozen blocks run as two convolutions.
 func (r Reporter) unfolded(fault error) {
-	r.say("the model runs as it is, which is slower than with its frozen blocks folded into one convolution each: %v", fault)
+	r.say("the frozen blocks run as two convolutions each, which is slower than merged: %v", fault)
 }
 
 // outlined tells how a model is run that is measured.
@@ -55,5 +55,5 @@ func (r Reporter) outlined(o evaluate.Outline) {
 
 // sayForms says how many frozen blocks are computed in which form.
 func (r Reporter) sayForms(twoConv, folded int) {
-	r.say("%d frozen blocks run as two convolutions, %d folded into one", twoConv, folded)
+	r.say("%d frozen blocks run as two convolutions, %d merged into one", twoConv, folded)
 }

@@ -88,7 +88,7 @@ func (o TrainOptions) Validate() error {
 		faults = append(faults, fmt.Errorf("--keep %q: choose last or best", o.Keep))
 	}
 	if o.Output.Writer != nil && o.RunDir == "" {
-		faults = append(faults, errors.New("-o - leaves the run's folder without a name: give one by --run-dir"))
+		faults = append(faults, errors.New("-o -: the run has no folder for its checkpoints: give one with --run-dir"))
 	}
 	if o.Variant != "" {
 		faults = append(faults, o.Variant.Validate())
@@ -139,13 +139,13 @@ func (t *training) do(ctx context.Context) (*Trained, error) {
 		return nil, fmt.Errorf("training %s: %w", m.Path(), withTrainFrom(err, m, t.Variant))
 	}
 	if n := len(done.Unreached); n > 0 {
-		t.say("%d parameters stayed as they are, since the loss does not depend on them: %s", n, onnxgraph.Listed(done.Unreached))
+		t.say("%d parameters stayed as they were, since the loss does not depend on them: %s", n, onnxgraph.Listed(done.Unreached))
 	}
 	if err := Describe(done.Model, run.Normalize, run.Train.Classes); err != nil {
 		return nil, err
 	}
 	if err := t.Output.save(t.Reporter, done.Model, t.source); err != nil {
-		return nil, fmt.Errorf("%w; the weights are in %s: --resume writes them again", err, run.Folder)
+		return nil, fmt.Errorf("%w; the trained weights are in %s: --resume writes the model from them", err, run.Folder)
 	}
 	r := &Trained{
 		Source: m.Path(), Output: t.Output.Name(), RunDir: t.RunDir, MeasuredOn: t.Data.measuredOn(t.splits.test, t.splits.train), Variant: t.Variant, Recipe: run.Recipe,
@@ -188,7 +188,7 @@ func (t *training) prepare(ctx context.Context) (*train.Run, error) {
 		Warned: func(line string) { t.say("%s", line) },
 	}
 	if t.Resume && !run.Folder.HasRun() {
-		t.say("%s holds no checkpoint to go on from: the run starts anew", run.Folder)
+		t.say("%s holds no checkpoint to continue from, so the run starts from the beginning", run.Folder)
 	}
 	var err error
 	if run.Session, err = t.Runtime.start(t.Reporter); err != nil {
@@ -202,7 +202,7 @@ func (t *training) prepare(ctx context.Context) (*train.Run, error) {
 	}
 	run.Train, run.Test = t.splits.train, t.splits.choose
 	if run.Keep == train.KeepBest && run.Test.Split != dataset.Val {
-		t.say("--keep best chooses by the %s images, which measure in the end, too: the result flatters; a val split would not", run.Test.Split)
+		t.say("--keep best chooses by the %s images, on which the final result is measured too, so that result looks better than it is; a val split avoids this", run.Test.Split)
 	}
 	if run.Normalize, err = t.data.normalization(ctx, func() (*dataset.Dataset, error) { return run.Train, nil }); err != nil {
 		return nil, err
@@ -258,7 +258,7 @@ func (t *training) adviseFew(run *train.Run) {
 		advice = append(advice, fmt.Sprintf("--train-from %q trains the new last layer alone", t.before))
 	}
 	if r.BatchNorm == train.BatchNormTrain && hasBatchNorm(run.Model) {
-		advice = append(advice, "--batchnorm recalibrate measures the running statistics in the end, which cannot follow so soon")
+		advice = append(advice, "--batchnorm recalibrate measures the running statistics at the end, since so few updates do not move them far enough")
 	}
 	if len(advice) > 0 {
 		t.say("%d updates are few for a new last layer; what helps:", updates)

@@ -23,7 +23,7 @@ func (rep Reporter) tellTrained(m *Model, r train.Recipe) error {
 		}
 	}
 	if len(converted) > 0 {
-		rep.say("these train as float32, and are rounded to the type that they have in the file in the end: %s", onnxgraph.Listed(converted))
+		rep.say("these train as float32, and are rounded at the end to the type that they have in the file: %s", onnxgraph.Listed(converted))
 	}
 	return rep.tellStaying(m, r)
 }
@@ -41,7 +41,7 @@ func (rep Reporter) tellStaying(m *Model, r train.Recipe) error {
 	}{
 		{out.Quantized, "these weights are quantized", "to train them, train the floating-point model that was quantized"},
 		{out.Unsuited, "these parameters are sparse, or made by ConstantOfShape", "store them as ordinary initializers to train them"},
-		{out.Nested, "these parameters are in the body of an If, Loop or Scan, or in a function", "inline the model's functions to train theirs"},
+		{out.Nested, "these parameters are in the body of an If, Loop or Scan, or in a function", "to train those in functions, inline the functions"},
 		{out.Constants, "these constants come before any weight, or look like parts of formulas", "--train NAME trains one"},
 	} {
 		if len(line.names) > 0 {
@@ -51,7 +51,7 @@ func (rep Reporter) tellStaying(m *Model, r train.Recipe) error {
 	if r.BatchNorm == train.BatchNormTrain {
 		stay, forget := trainstep.OddMomentum(m)
 		if len(stay) > 0 {
-			rep.say("the running statistics of these BatchNorms do not move, since their momentum is 1: %s; --batchnorm recalibrate estimates them in the end", onnxgraph.Listed(stay))
+			rep.say("the running statistics of these BatchNorms do not move, since their momentum is 1: %s; --batchnorm recalibrate estimates them at the end", onnxgraph.Listed(stay))
 		}
 		if len(forget) > 0 {
 			rep.say("the running statistics of these BatchNorms will be those of the last batch, since their momentum is 0: %s; --batchnorm recalibrate estimates them on all images", onnxgraph.Listed(forget))

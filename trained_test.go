@@ -46,7 +46,7 @@ func TestTellTrained(t *testing.T) {
 	}{
 		{train.Recipe{BatchNorm: train.BatchNormTrain}, []string{
 			"trains: half_weight [4 4 1 1]\n", "trains: usual.scale [4]\n",
-			"rounded to the type that they have in the file in the end: half_weight (float16)\n",
+			"rounded at the end to the type that they have in the file: half_weight (float16)\n",
 			"these weights are quantized, and stay as they are: integers; to train them, train the floating-point model",
 			"and stay as they are: pixel_mean, factor; --train NAME trains one\n",
 			"do not move, since their momentum is 1: stuck; --batchnorm recalibrate",

@@ -22,7 +22,7 @@ func withTrainFrom(err error, m *Model, variant transform.Variant) error {
 	}
 	recipe := train.Recipe{TrainFrom: name}
 	if recipe.Select(m, variant) != nil {
-		return errors.Join(err, fmt.Errorf("nothing that trains comes after %s, the last of them", last))
+		return errors.Join(err, fmt.Errorf("nothing that trains comes after %s, the last of these nodes, so --train-from does not help", last))
 	}
-	return errors.Join(err, fmt.Errorf("--train-from %q trains only what comes after the last of them", name))
+	return errors.Join(err, fmt.Errorf("--train-from %q trains only what comes after the last of these nodes", name))
 }

@@ -70,7 +70,7 @@ func (w *watcher) measured(r train.Row) {
 // outline tells what memory the steps of a run take and, if verbose, how they are computed.
 func (r Reporter) outline(o train.Outline) {
 	if r.Verbose {
-		r.say("steps run on %s; %d frozen blocks run as two convolutions, %d folded into one", o.Operators, o.TwoConv, o.Folded)
+		r.say("steps run on %s; %d frozen blocks run as two convolutions, %d merged into one", o.Operators, o.TwoConv, o.Folded)
 	}
 	m := o.Memory
 	r.say("memory for steps of %d images: about %s, of which %s for activations and gradients, %s for images, %s for parameters, %s for the optimizer's state and copies",
@@ -78,7 +78,7 @@ func (r Reporter) outline(o train.Outline) {
 	switch n := m.Fitting(); {
 	case m.Free == 0:
 	case n < m.Images:
-		r.say("only %s are free, enough for about %s images: with a smaller --batch-size, --grad-accum-steps keeps the images per update", figures.Bytes(m.Free), figures.Count(figures.RoundDown(n)))
+		r.say("only %s are free, enough for about %s images: use a smaller --batch-size, and --grad-accum-steps for as many images per update", figures.Bytes(m.Free), figures.Count(figures.RoundDown(n)))
 	default:
 		r.say("%s are free, enough for about %s images", figures.Bytes(m.Free), figures.Count(figures.RoundDown(n)))
 	}

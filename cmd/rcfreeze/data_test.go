@@ -75,7 +75,7 @@ func TestSplitsOfTraining(t *testing.T) {
 		t.Errorf("compare measured %+v on %s, want the 21 images of test", c.Runs[0], c.Split)
 	}
 	_, stderr, _ := call(trainArgs("model.onnx", "told.onnx", "--data", "images", "--epochs", "1")...)
-	if !strings.Contains(stderr, ", val loss ") || !strings.Contains(stderr, "the 12 images of val are measured after every epoch, the 21 of test in the end") {
+	if !strings.Contains(stderr, ", val loss ") || !strings.Contains(stderr, "the 12 val images are measured after every epoch, the 21 test images at the end") {
 		t.Errorf("did not say what is measured when:\n%s", stderr)
 	}
 	_, stderr, _ = call(trainArgs("model.onnx", "flattered.onnx", "--keep", "best", "--epochs", "1")...)

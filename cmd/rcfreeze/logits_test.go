@@ -94,7 +94,7 @@ func TestSeveralOutputs(t *testing.T) {
 			if got := succeedJSON[rcfreeze.Evaluation](t, args...); !reflect.DeepEqual(got.Result, want.Result) {
 				t.Errorf("%v: measured %+v, want %+v", args, got.Result, want.Result)
 			}
-			if _, stderr, _ := call(args...); (len(args) == 6) != strings.Contains(stderr, `"logits" is taken, the only one that fits the 3 classes of bands`) {
+			if _, stderr, _ := call(args...); (len(args) == 6) != strings.Contains(stderr, `taking "logits", the only one that fits the 3 classes of bands`) {
 				t.Errorf("%v says:\n%s", args, stderr)
 			}
 		}

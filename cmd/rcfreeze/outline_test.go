@@ -12,9 +12,9 @@ func TestVerbose(t *testing.T) {
 	succeed(t, "convert", "model.onnx", "-o", "blocks.onnx", "-E", "2")
 	const (
 		library   = `ONNX Runtime 1\.\d+\.\d+ \(.+\) on provider cpu\n`
-		operators = `run on (blocked|portable) operators.*; 0 frozen blocks run as two convolutions, 2 folded into one\n`
+		operators = `run on (blocked|portable) operators.*; 0 frozen blocks run as two convolutions, 2 merged into one\n`
 		memory    = `memory for steps of 8 images: about [\d.]+ MB, of which [\d.]+ MB for activations and gradients`
-		evaluated = `0 frozen blocks run as two convolutions, 2 folded into one\n`
+		evaluated = `0 frozen blocks run as two convolutions, 2 merged into one\n`
 	)
 	for _, c := range []struct {
 		args          []string

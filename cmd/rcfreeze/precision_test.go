@@ -89,7 +89,7 @@ func TestLeftOut(t *testing.T) {
 	workshop(t)
 	for _, c := range []struct{ args, want string }{
 		{"recalibrate net.onnx -o out.onnx --data bands -b 16 --images 20", "took 16 of the 48 training images"},
-		{"recalibrate net.onnx -o out.onnx --data bands -b 32 --images 0", "left out 16 of the 48 training images, which fill no batch of 32"},
+		{"recalibrate net.onnx -o out.onnx --data bands -b 32 --images 0", "left out 16 of the 48 training images, which do not fill a batch of 32"},
 		{"recalibrate net.onnx -o out.onnx --data bands -b 32", "left out 16 of the 48 training images"},
 		{"recalibrate net.onnx -o out.onnx --data bands -b 16", ""},
 		{"convert net.onnx -o out.onnx --pointwise calibrate --data bands --calibration-images 20", "took 20 of the 48 training images"},

@@ -84,7 +84,7 @@ func TestStreamsRefused(t *testing.T) {
 	}
 
 	made, talk, err := pipe(t, "model.onnx", "export external.onnx -o -") // by default as they were read, which a stream cannot
-	if err != nil || !strings.Contains(talk, "they are in the model") {
+	if err != nil || !strings.Contains(talk, "they are inside the model") {
 		t.Errorf("external data to standard output: %v, said %s", err, talk)
 	}
 	if _, err := onnxgraph.Parse(made, ""); err != nil {
