@@ -26,7 +26,7 @@ type CompareOptions struct {
 	Logits     string              // the output with the logits; "" is the only one, or the only one that fits the classes of the data
 	Settings   Settings
 	NumClasses int           // classes of a new last layer, 0 keeps the one that the model has
-	Reinit     bool          // draw everything that trains anew first: train from scratch
+	Reinit     bool          // set everything that trains to new random values first, to train from scratch
 	Resume     bool          // go on with what is in the folder: keep finished runs, and continue one that was stopped
 	SaveEvery  time.Duration // as TrainOptions.SaveEvery
 	Epsilon    float64       // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
@@ -34,7 +34,7 @@ type CompareOptions struct {
 	Reporter
 }
 
-// Comparison is what Compare measured.
+// Comparison is the result of Compare.
 type Comparison struct {
 	Model  string `json:"model"` // its file
 	Folder string `json:"output"`

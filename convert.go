@@ -24,12 +24,12 @@ type ConvertOptions struct {
 	Blocks       transform.Options // which convolutions become blocks, and of which kind
 	KeepConvs    bool              // make no blocks, for Precision or NumClasses alone
 	AddBatchNorm bool              // put a BatchNorm that trains behind every block that has none
-	Reinit       bool              // draw everything that trains anew, to train from scratch
+	Reinit       bool              // set everything that trains to new random values, to train from scratch
 	Precision    string            // another floating-point type, a name of precision.Types; "" keeps it
 	NumClasses   int               // classes of a new last layer, 0 keeps the one that the model has
 
-	// Data are images for transform.Calibrate and AddBatchNorm. Without a path, Normalize, Channels and Classes are recorded in the
-	// model all the same.
+	// Data are the images for transform.Calibrate and AddBatchNorm. Its Normalize, Channels and Classes are recorded in the model,
+	// even if it has no path.
 	Data              Data
 	CalibrationImages int // training images to take, at most MaxCalibrationImages; 0 is calibrate.DefaultImages
 
@@ -38,10 +38,10 @@ type ConvertOptions struct {
 	Reporter
 }
 
-// MaxCalibrationImages bounds the images of a calibration, which are all in memory.
+// MaxCalibrationImages is the largest number of images of a calibration, which are all in memory at once.
 const MaxCalibrationImages = 1000
 
-// Converted is what Convert did.
+// Converted is the result of Convert.
 type Converted struct {
 	Source       string                 `json:"model"` // its file
 	Output       string                 `json:"output"`
@@ -54,8 +54,8 @@ type Converted struct {
 	Model        *Model                 `json:"-"`                    // the new one
 }
 
-// Convert rewrites the spatial convolutions of a model into frozen blocks. Without any to convert it is an ErrNotConverted that
-// lists why.
+// Convert rewrites the spatial convolutions of a model into frozen blocks. If it can convert none,
+// the error is an ErrNotConverted that lists the reasons.
 func Convert(ctx context.Context, m *Model, o ConvertOptions) (*Converted, error) {
 	o = o.withDefaults()
 	if err := o.Validate(); err != nil {

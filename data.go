@@ -15,11 +15,11 @@ import (
 // Data says which images a model gets, and how they are read.
 type Data struct {
 	Path      string         // the data set: a folder or file
-	Format    string         // one of dataset.Formats; "" finds out
+	Format    string         // one of dataset.Formats; "" detects it
 	Resize    bool           // scale images of another size to the model's
-	ImageSize ImageSize      // to which images are scaled, for a model that leaves it open
-	ShortSide int            // scale the shorter side to this before the middle is cut out; 0: what just covers the model's size
-	Limits    dataset.Limits // what files may claim
+	ImageSize ImageSize      // to which images are scaled, if the model does not fix it
+	ShortSide int            // scale the shorter side to this before the center is cut out; 0: just enough to cover the model's size
+	Limits    dataset.Limits // of the sizes that files may declare
 	// Classes names the model's classes in the order of its outputs; nil takes the names that the model records.
 	Classes []string
 	// Normalize says how pixels are normalized; nil takes what the model records, else what is known of the data set, else what
@@ -208,11 +208,11 @@ func imageShape(m *Model) (dataset.Shape, error) {
 	return dataset.Shape{Channels: size(1), Height: size(2), Width: size(3)}, nil
 }
 
-// MeasuredOn says of a result which images it was measured on.
+// MeasuredOn says on which images a result was measured.
 type MeasuredOn struct {
 	Data  string        `json:"data"`
 	Split dataset.Split `json:"split"` // all: the data set has no separate splits
-	// OnTraining says that the images are those that train.
+	// OnTraining says that these are the training images.
 	OnTraining   bool `json:"on_training_images"`
 	Images       int  `json:"images"`
 	Classes      int  `json:"classes"` // that have images there

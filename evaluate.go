@@ -19,13 +19,13 @@ type EvaluateOptions struct {
 	Logits    string        // the output with the logits; "" is the only one, or the only one that fits the classes of the data
 	Split     dataset.Split // "" is dataset.Test, and dataset.Val where there is none
 	BatchSize int           // images at a time; 0 is DefaultBatch, or fewer where these would take much memory
-	PerClass  bool          // measure each class, too, and which are taken for which
+	PerClass  bool          // also measure each class, and which are confused
 	Epsilon   float64       // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
 	Runtime   Runtime
 	Reporter
 }
 
-// Evaluation is what Evaluate measured.
+// Evaluation is the result of Evaluate.
 type Evaluation struct {
 	Model string `json:"model"` // its file
 	MeasuredOn
@@ -39,7 +39,7 @@ type Evaluation struct {
 	Confusion  *evaluate.Confusion `json:"-"` // nil without PerClass
 }
 
-// ClassResult is what was measured of one class.
+// ClassResult is the result for one class.
 type ClassResult struct {
 	Class   string  `json:"class"`
 	Images  int     `json:"images"`
@@ -47,7 +47,7 @@ type ClassResult struct {
 	Top1    float64 `json:"top1"` // share of images, from 0 to 1
 }
 
-// Mistake is how many images of a class were taken for another.
+// Mistake counts the images of one class for which the model predicted another.
 type Mistake struct {
 	Class     string `json:"class"`
 	Predicted string `json:"predicted"`

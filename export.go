@@ -18,11 +18,11 @@ import (
 type ExportOptions struct {
 	Source        *Model  // the model that was converted, to compare size and speed with; nil without
 	KeepBatchNorm bool    // do not fold batch normalization into the convolutions before it
-	Batch         string  // the batch size that the model is to take: a number, or DynamicBatch; "" leaves it
+	Batch         string  // the new batch size: a number, or DynamicBatch; "" keeps the model's
 	NoVerify      bool    // do not run the models to compare their outputs
-	Tolerance     float64 // how far outputs may be apart, relative to the largest: 0 is the usual for the model's type, below 0 not at all
-	SecondOpinion bool    // run what is written in a second engine too, and compare
-	Time          bool    // time the models, in turn
+	Tolerance     float64 // largest difference of outputs, relative to the largest value: 0 is UsualTolerance, below 0 allows none
+	SecondOpinion bool    // also run the written model in a second engine, and compare
+	Time          bool    // time the models, alternating between them
 	TimeRuns      int     // how often each model is timed, 0 for DefaultTimeRuns
 	Verify        verify.Options
 	Output        Output
@@ -30,10 +30,10 @@ type ExportOptions struct {
 	Reporter
 }
 
-// DefaultTimeRuns is how often Export times each model.
+// DefaultTimeRuns is how often Export runs each model to time it, by default.
 const DefaultTimeRuns = 20
 
-// Exported is what Export made and found.
+// Exported is the result of Export.
 type Exported struct {
 	Source        string                    `json:"model"` // its file
 	Output        string                    `json:"output"`
@@ -47,18 +47,18 @@ type Exported struct {
 	Model         *Model                    `json:"-"`                        // the new one
 }
 
-// ModelFacts is how large one of several models is, and how fast.
+// ModelFacts has the size and speed of one of several models.
 type ModelFacts struct {
 	Name       string         `json:"name"`
-	Bytes      int64          `json:"bytes"` // of the file, and of what its tensors take in others
+	Bytes      int64          `json:"bytes"` // of the file and of its external data
 	Parameters ParameterCount `json:"parameters"`
 	Operators  map[string]int `json:"operators"` // nodes by operator
 	Latency    *verify.Timing `json:"latency,omitempty"`
 }
 
-// Export merges every frozen block into one convolution, folds batch normalization into the convolutions before it, and makes sure
-// that the result computes what the model does: else it is an ErrNotEqual, and nothing is written. A model in training mode is
-// taken for inference.
+// Export merges every frozen block into one convolution, folds batch normalization into the convolutions before it, and verifies
+// that the result computes the same as the model. If not, the error is an ErrNotEqual, and nothing is written. A model in training
+// mode is exported in the form for inference.
 func Export(ctx context.Context, m *Model, o ExportOptions) (*Exported, error) {
 	o.TimeRuns = cmp.Or(o.TimeRuns, DefaultTimeRuns)
 	if err := o.Validate(); err != nil {

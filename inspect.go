@@ -10,15 +10,15 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// InspectOptions say what Inspect tells of convolutions.
+// InspectOptions say what Inspect finds out about convolutions.
 type InspectOptions struct {
 	Blocks  transform.Options // of the frozen blocks that Convert would make
-	Plan    bool              // tell how error and size depend on the expansion, for every convolution
-	Library string            // as Runtime.Library: it works out shapes that the model does not say
+	Plan    bool              // list how error and size depend on the expansion, for every convolution
+	Library string            // as Runtime.Library, for shapes that the model does not state
 	Reporter
 }
 
-// Inspection is what is in a model.
+// Inspection is the result of Inspect.
 type Inspection struct {
 	Model        string                 `json:"model"` // its file
 	IRVersion    int64                  `json:"ir_version"`
@@ -39,7 +39,7 @@ type Inspection struct {
 type Port struct {
 	Name  string   `json:"name"`
 	DType string   `json:"dtype"`
-	Shape []string `json:"shape"` // sizes and symbols, "?" for what is not known
+	Shape []string `json:"shape"` // sizes and symbols, "?" for unknown dimensions
 }
 
 // Block is a frozen block that a model records.
@@ -48,8 +48,8 @@ type Block struct {
 	transform.Record
 }
 
-// Inspect tells what is in a model, and what Convert would do with the same options. ONNX Runtime works out the shapes that the
-// model does not say, if it is there.
+// Inspect lists what is in a model, and what Convert would do with the same options. If ONNX Runtime is available, it works out
+// the shapes that the model does not state.
 func Inspect(ctx context.Context, m *Model, o InspectOptions) (*Inspection, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err

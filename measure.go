@@ -11,8 +11,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 )
 
-// How many images at a time are measured, if the user does not say: DefaultBatch, if these take no more than plentyOfMemory
-// and half of what is free. On a CPU more at a time are hardly faster. Above muchMemory it is told how much that is.
+// The default number of images that are measured at a time is DefaultBatch, or fewer if these would take more than
+// plentyOfMemory or half of the free memory, in bytes. On a CPU larger batches are hardly faster. A message says how much memory
+// they take if that is more than muchMemory.
 const (
 	DefaultBatch   = 128
 	plentyOfMemory = 2e9
@@ -73,6 +74,5 @@ func freeMemory(bytes int64) string {
 	return fmt.Sprintf("; %s are free", figures.Bytes(bytes))
 }
 
-// TellsTop5 reports whether the share of images whose class is among the five most probable says anything of a model that tells
-// so many classes apart.
+// TellsTop5 reports whether top-5 accuracy means anything for a model with so many classes: it needs more than five.
 func TellsTop5(classes int) bool { return classes > 5 }

@@ -11,7 +11,7 @@ type NewOptions struct {
 	Reporter
 }
 
-// Built is a model that New built.
+// Built is the result of New.
 type Built struct {
 	Architecture string         `json:"architecture"`
 	Output       string         `json:"output"`
@@ -19,7 +19,7 @@ type Built struct {
 	Model        *Model         `json:"-"`
 }
 
-// New builds the reference architecture of a name that architecture.Names knows, with weights that are drawn by the seed.
+// New builds a reference architecture, one of architecture.Names, with random weights that depend on the seed.
 func New(name string, o NewOptions) (*Built, error) {
 	if err := o.Output.Check(); err != nil {
 		return nil, err

@@ -12,8 +12,8 @@ import (
 
 // Output says where a new model is written. The zero value writes none.
 type Output struct {
-	Path     string                 // a file; one that is there is replaced, once the new one is complete
-	Writer   io.Writer              // takes the model instead of a file
+	Path     string                 // a file; an existing one is replaced once the new one is complete
+	Writer   io.Writer              // gets the model instead of a file
 	External onnxgraph.ExternalMode // which tensors to keep in a data file beside the model
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// ParameterCount is how many numbers of a model are of which kind.
+// ParameterCount counts the parameters of a model by kind.
 type ParameterCount struct {
 	Trainable  int64 `json:"trainable"`
 	Bank       int64 `json:"bank"`       // in the banks of frozen blocks

@@ -13,26 +13,26 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// PredictOptions say how Predict reads images, and what it tells of them.
+// PredictOptions say how Predict reads images, and how many classes it returns.
 type PredictOptions struct {
 	Data    Data   // how images are read; its Path and Format are not used
 	Logits  string // the output with the logits; "" is the only one, or the only one that fits the names of the classes
-	Top     int    // how many classes to tell of each image, 0 for DefaultTop
+	Top     int    // how many classes to return per image, 0 for DefaultTop
 	Runtime Runtime
 	Reporter
 }
 
-// DefaultTop is how many classes Predict tells of an image.
+// DefaultTop is the number of classes that Predict returns per image by default.
 const DefaultTop = 5
 
-// Predictions is what a model says of images.
+// Predictions are the results of Predict.
 type Predictions struct {
 	Model     string                `json:"model"` // its file
 	Normalize dataset.Normalization `json:"normalize"`
 	Images    []Prediction          `json:"predictions"`
 }
 
-// Prediction is what a model says of an image.
+// Prediction lists the most probable classes of one image.
 type Prediction struct {
 	Image   string       `json:"image"`
 	Classes []Likelihood `json:"classes"` // the most probable first
@@ -44,7 +44,7 @@ type Likelihood struct {
 	Probability float64 `json:"probability"`
 }
 
-// Predict tells the most probable classes of PNG and JPEG files, and of all in folders.
+// Predict returns the most probable classes of PNG and JPEG files, and of all such files in folders.
 func Predict(ctx context.Context, m *Model, images []string, o PredictOptions) (*Predictions, error) {
 	o.Top = cmp.Or(o.Top, DefaultTop)
 	if err := o.Validate(); err != nil {

@@ -6,39 +6,38 @@
 //
 // [Open] reads a model, [New] builds one. Each of the other functions does the work of the command of its name:
 //
-//	Inspect      what is in a model
-//	Convert      convolutions become frozen blocks
-//	Recalibrate  running statistics of BatchNorm are estimated again
-//	Train        a model is fine-tuned, or trained from scratch
-//	Evaluate     loss, accuracy, and accuracy under attack
-//	Predict      the classes of images
-//	Compare      variants are trained and measured side by side
-//	Export       blocks are merged, and the result is verified
+//	Inspect      lists what is in a model
+//	Convert      replaces convolutions by frozen blocks
+//	Recalibrate  estimates the running statistics of BatchNorm again
+//	Train        fine-tunes a model, or trains it from scratch
+//	Evaluate     measures loss, accuracy, and accuracy under attack
+//	Predict      finds the classes of images
+//	Compare      trains variants and measures them side by side
+//	Export       merges blocks, and verifies the result
 //
 // # Options
 //
-// The zero value of every options struct stands for what the command does without flags. Messages name flags, such as
-// --batch-size; the field of the options has the same name, without hyphens. What is wrong with options is told before any work
-// is done, by an [OptionsError].
+// The zero value of every options struct has the defaults of the command. Messages name flags, such as --batch-size; the field
+// of the options has the same name, without hyphens. Wrong options give an [OptionsError] before any work is done.
 //
-// No function changes the model that it is given: results hold new ones. Where options have an [Output], the new model is
-// written there, too, once it is complete, by a single rename.
+// No function changes the model that it gets: results hold new models. If the options have an [Output], the new model is also
+// written there, once it is complete, by a single rename.
 //
-// # Talk
+// # Messages
 //
-// The functions print nothing. What they decide for the user, or leave out, they tell a [Reporter]; with log.Printf in its field
-// Say, that is what the command prints to standard error.
+// The functions print nothing. What they decide for the user, or leave out, they report to a [Reporter]. Set its field Say to
+// log.Printf to see what the command prints to standard error.
 //
 // # Stopping
 //
-// All long work ends soon after its context does, with an error that wraps the context's. Train and Compare save a checkpoint
-// first, and go on from it with Resume.
+// All long work stops soon after its context is done, with an error that wraps the context's error. Train and Compare save a
+// checkpoint first, and continue from it if Resume is set.
 //
 // # Records
 //
-// A trained model records in its metadata how its images are normalized and how its classes are called, and every frozen
-// block how its bank was made ([Describe], [Classes], [Normalization]). So what one program trains, another one evaluates and
-// exports without being told anything.
+// The metadata of a trained model records how its images are normalized, the names of its classes, and how the bank of every
+// frozen block was made ([Describe], [Classes], [Normalization]). So one program can train a model, and another one evaluate and
+// export it, without further settings.
 package rcfreeze
 
 import (
@@ -47,12 +46,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Model is an ONNX model in memory. Package onnxgraph tells how to look at it, and how to change it.
+// Model is an ONNX model in memory. Package onnxgraph has what reads and changes it.
 type Model = onnxgraph.Model
 
-// Open reads the model in a file. The tensors that it keeps in other files are read when they are needed. The error lists all
-// that is wrong with it.
+// Open reads a model from a file. Tensors in external data files are read when they are needed. The error lists everything that
+// is wrong with the model.
 func Open(path string) (*Model, error) { return onnxgraph.Load(path) }
 
-// Read reads a model from a stream. The name stands for it in messages.
+// Read reads a model from a stream. Messages call it by the name.
 func Read(r io.Reader, name string) (*Model, error) { return onnxgraph.Read(r, name) }

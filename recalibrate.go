@@ -24,10 +24,10 @@ type RecalibrateOptions struct {
 	Reporter
 }
 
-// DefaultRecalibrationImages is how many images Recalibrate takes.
+// DefaultRecalibrationImages is the number of images that Recalibrate takes by default.
 const DefaultRecalibrationImages = 10000
 
-// Recalibration is what Recalibrate did.
+// Recalibration is the result of Recalibrate.
 type Recalibration struct {
 	Source    string                `json:"model"` // its file
 	Output    string                `json:"output"`
@@ -39,7 +39,7 @@ type Recalibration struct {
 
 // Recalibrate re-estimates the running mean and variance of every BatchNormalization on the training images, and returns the
 // model in the form for inference. Each layer gets the average over batches, while all layers normalize by the statistics of the
-// batch, as PyTorch's update_bn does; Dropout does nothing. Nothing else changes. The model need not be a classifier.
+// batch and Dropout is off, as with PyTorch's update_bn. Nothing else changes. The model need not be a classifier.
 func Recalibrate(ctx context.Context, m *Model, o RecalibrateOptions) (*Recalibration, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err

@@ -13,13 +13,13 @@ import (
 
 // Settings say how models are trained.
 type Settings struct {
-	// Recipe, if not nil, changes the recipe that training starts with: train.TuneRecipe, or train.PaperRecipe where weights are
-	// random. LearningRate and BatchSize are 0 before: where they stay so, they are chosen by the optimizer, by what is random, and
-	// by the number of images. It may be called several times.
+	// Recipe, if not nil, changes the recipe that training starts with: train.TuneRecipe, or train.PaperRecipe if weights are
+	// random. It gets LearningRate and BatchSize as 0. If they stay 0, Train chooses them, by the optimizer, by which weights are
+	// random, and by the number of images. The function may be called several times.
 	Recipe func(*train.Recipe)
 
-	// Augment names augmentations such as pad-crop=4,flip=0.5, or is none, or auto: that for cifar10 and cifar100, none for
-	// others. "" is auto.
+	// Augment lists augmentations, such as pad-crop=4,flip=0.5, or is none or auto. Auto is the one above for cifar10 and
+	// cifar100, and none for others. "" is auto.
 	Augment string
 }
 

@@ -13,8 +13,8 @@ const (
 	classesKey   = "rcfreeze.classes"   // the names of the classes in the order of the outputs, as a JSON list
 )
 
-// Describe records in the model how its images are normalized and, unless that is nil, the names of its classes, in the order of
-// its outputs. Evaluate, Predict and training go by it.
+// Describe records in the model how its images are normalized and, unless classes is nil, the names of its classes, in the order
+// of its outputs. Evaluate, Predict and Train use what it records.
 func Describe(m *Model, n dataset.Normalization, classes []string) error {
 	if err := record(m, normalizeKey, n); err != nil || classes == nil {
 		return err

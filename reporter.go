@@ -6,13 +6,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 
-// Reporter is told how work goes. The zero value tells nobody. Its functions are called one at a time.
+// Reporter gets messages and progress. The zero value ignores them. Its functions are called one at a time.
 type Reporter struct {
-	// Say gets, in the form of fmt.Printf and one line each, what was decided for the user, found or left out; of training, a
-	// line for each epoch. log.Printf serves. Arguments may come from models and files: what they hold is not for a terminal.
+	// Say gets messages, one line each, with arguments as of fmt.Printf: what was decided for the user, found or left out, and
+	// a line per epoch of training. log.Printf fits. Arguments may come from models and files: escape them before you print
+	// them to a terminal.
 	Say func(format string, args ...any)
 
-	// Progress gets how far long work is: done of total pieces of a task, such as "measuring", with details in words.
+	// Progress gets how far long work is: done of total steps of a task, such as "measuring", with details in words.
 	Progress func(task string, done, total int, details string)
 
 	Verbose bool // say more: what runs the model, and what trains

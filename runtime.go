@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
-// Runtime says which ONNX Runtime runs models, and on what. The zero value is the one that is found (see ort.Find), on the CPU.
+// Runtime says which ONNX Runtime runs models, and on what. The zero value uses the library that ort.Find finds, on the CPU.
 type Runtime struct {
 	Library  string       // the library's file or its folder, "" to find one (--ort-lib)
 	Provider ort.Provider // "" is ort.CPU

@@ -11,8 +11,8 @@ var tolerances = map[onnxgraph.DType]float64{
 	onnxgraph.Float64: 1e-4, onnxgraph.Float32: 1e-4, onnxgraph.Float16: 1e-2, onnxgraph.BFloat16: 1e-1,
 }
 
-// UsualTolerance returns how far the outputs of a model and of one that should be equal may be apart, relative to the largest: by
-// the coarsest type among its parameters.
+// UsualTolerance returns by how much the outputs of a model and of an equivalent one may differ, relative to the largest value. It
+// depends on the coarsest type among the model's parameters.
 func UsualTolerance(m *onnxgraph.Model) (float64, error) {
 	parameters, err := transform.Parameters(m)
 	if err != nil {

@@ -26,8 +26,8 @@ type TrainOptions struct {
 	Settings   Settings
 	Seed       uint64        // of the order of images, augmentation, dropout and Reinit
 	NumClasses int           // classes of a new last layer, 0 keeps the one that the model has
-	Reinit     bool          // draw everything that trains anew first: train from scratch
-	Resume     bool          // go on from the last checkpoint in RunDir; without one, start
+	Reinit     bool          // set everything that trains to new random values first, to train from scratch
+	Resume     bool          // continue from the last checkpoint in RunDir; if there is none, start
 	SaveEvery  time.Duration // time between two checkpoints within an epoch: 0 for train.DefaultSaveEvery, below 0 only after each epoch
 	Keep       train.Keep    // whose weights to keep, "" is train.KeepLast
 	// RunDir is the folder for checkpoints and metrics.csv; "" is that of the output's path with .run in the place of .onnx; without
@@ -40,7 +40,7 @@ type TrainOptions struct {
 	Reporter
 }
 
-// Trained is what Train did.
+// Trained is the result of Train.
 type Trained struct {
 	Source string `json:"model"` // its file
 	Output string `json:"output"`
