@@ -6,7 +6,7 @@ import (
 	"log"
 
 	"github.com/rcfreeze/rcfreeze"
-	_ "github.com/rcfreeze/rcfreeze/runtime/ort/orttest" // names the library of `make setup`
+	_ "github.com/rcfreeze/rcfreeze/internal/orttest" // names the library of `make setup`
 )
 
 // Convert a model, and merge the blocks of the result again.

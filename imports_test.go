@@ -20,16 +20,24 @@ const module = "github.com/rcfreeze/rcfreeze"
 // root is the room of package rcfreeze, at the top.
 const root = "."
 
+// tools are the packages under internal/ that serve every room: they import no room.
+const tools = "internal"
+
 // mayImport has a row for each room, the top or a folder there with Go code: the rooms that its packages may import, which
-// are never above its own. Tests may import any.
+// are never above its own. A package under internal/ that imports a room, as those for tests do, has a row of its own, and no room may
+// import it. Tests may import any.
 var mayImport = map[string][]string{
-	"onnxgraph": {"onnxgraph"},
-	"transform": {"onnxgraph", "transform"},
-	"runtime":   {"onnxgraph", "transform", "runtime"},
-	root:        {"onnxgraph", "transform", "runtime", "internal"},
-	"cmd":       {"onnxgraph", "transform", "runtime", "internal", root, "cmd"},
-	"bench":     {"onnxgraph", "transform", "runtime"},
-	"internal":  {"internal"},
+	tools:       {tools},
+	"onnxgraph": {tools, "onnxgraph"},
+	"transform": {tools, "onnxgraph", "transform"},
+	"runtime":   {tools, "onnxgraph", "transform", "runtime"},
+	root:        {tools, "onnxgraph", "transform", "runtime"},
+	"cmd":       {tools, "onnxgraph", "transform", "runtime", root, "cmd"},
+	"bench":     {tools, "onnxgraph", "transform", "runtime", "internal/orttest"},
+
+	"internal/convcases":   {"onnxgraph"},
+	"internal/datasettest": {"runtime"},
+	"internal/orttest":     {"onnxgraph", "runtime"},
 }
 
 func TestImportsRunDownwards(t *testing.T) {
@@ -60,6 +68,10 @@ func TestUpwardImportsAreFound(t *testing.T) {
 		"runtime/f.go":          file(module),
 		"cmd/g.go":              file(module),
 		"h.go":                  file(module + "/cmd/rcfreeze"),
+		"runtime/i.go":          file(module + "/internal/orttest"),
+		"internal/x/j.go":       file(module + "/onnxgraph"),
+		"transform/k.go":        file(module + "/internal/budget"),
+		"internal/orttest/l.go": file(module + "/runtime/ort"),
 		"runtime/testdata/e.go": file(module + "/cmd/rcfreeze"),
 	})
 	if err != nil {
@@ -68,13 +80,32 @@ func TestUpwardImportsAreFound(t *testing.T) {
 	want := []string{
 		"common/d.go: common is no room",
 		"h.go: . may not import cmd/rcfreeze",
+		"internal/x/j.go: internal may not import onnxgraph",
 		"onnxgraph/a.go: onnxgraph may not import transform/opset",
 		"runtime/c.go: runtime may not import cmd/rcfreeze",
 		"runtime/f.go: runtime may not import .",
+		"runtime/i.go: runtime may not import internal/orttest",
 		"transform/b.go: transform may not import runtime/ort",
 	}
-	if !slices.Equal(faults, want) || imports != 8 {
-		t.Errorf("found %q in %d imports, want %q in 8", faults, imports, want)
+	if !slices.Equal(faults, want) || imports != 12 {
+		t.Errorf("found %q in %d imports, want %q in 12", faults, imports, want)
+	}
+}
+
+// TestToolsAreListed looks for every tool in the map that CONTRIBUTING.md draws.
+func TestToolsAreListed(t *testing.T) {
+	folders, err := os.ReadDir("internal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range folders {
+		if !strings.Contains(string(text), "`"+f.Name()+"`") {
+			t.Errorf("CONTRIBUTING.md does not tell what internal/%s is for", f.Name())
+		}
 	}
 }
 
@@ -113,7 +144,11 @@ func upwardImports(tree fs.FS) (faults []string, imports int, err error) {
 
 // roomOf returns the room of a folder, of a path from the top.
 func roomOf(folder string) string {
-	room, _, _ := strings.Cut(folder, "/")
+	room, rest, _ := strings.Cut(folder, "/")
+	name, _, _ := strings.Cut(rest, "/")
+	if _, own := mayImport[room+"/"+name]; own {
+		return room + "/" + name
+	}
 	return room
 }
 

@@ -6,8 +6,8 @@ import (
 	"io"
 	"os"
 
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 )
 
 // Output says where a new model is written. The zero value writes none.

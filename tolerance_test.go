@@ -3,7 +3,7 @@ package rcfreeze
 import (
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 )
 
 // TestUsualTolerance follows the coarsest type among the parameters.

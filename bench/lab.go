@@ -10,8 +10,8 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"

@@ -14,7 +14,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 )
 
 // columns are those of a table. The first names a row.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
 )

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 )
 
 // benchModel saves a model of 64 constants of 1 MiB with a node each, and returns its path.

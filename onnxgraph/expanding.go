@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
 // A few bytes can ask for a tensor of any size: a ConstantOfShape of [1048576 1048576], or an Add of constants of dims [65536 1]

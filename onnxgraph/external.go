@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
 // externalData says where in which file the elements of a tensor are.

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
 )
 

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/damage"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/damage"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
 )
 

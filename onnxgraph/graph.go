@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
 // Graph is a list of nodes with inputs, outputs and constants: a model's main graph, the body of an

@@ -3,7 +3,7 @@ package onnxgraph
 import (
 	"fmt"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
 // linker turns the names of a protobuf model into pointers.

@@ -9,8 +9,8 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )

@@ -3,7 +3,7 @@ package onnxgraph
 import (
 	"google.golang.org/protobuf/proto"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
 // MapTypes changes every element type that the graph declares: of its inputs, its outputs and the values between, in

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 )
 
 // obsoleteData returns which data files only the model needs that is to be replaced: those that Save made for it, that it names, and

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 )
 
 // seeded is small with weights that depend on seed.

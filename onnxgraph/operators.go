@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
 // ONNX's standard limits the attributes and the shapes of the constants that operators take. ONNX Runtime checks most of

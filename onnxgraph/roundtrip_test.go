@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 	"github.com/rcfreeze/rcfreeze/internal/peer"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
 )
 

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile/atomicfiletest"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfiletest"
 )
 
 // TestSaveWithFaults saves models over others, with data files and without.

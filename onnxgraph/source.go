@@ -9,7 +9,7 @@ import (
 	"sync"
 	"weak"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
 // Densified returns a sparse constant, an initializer or what a Constant node puts out, as a dense tensor; nil if v is

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/damage"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/damage"
 )
 
 // pattern returns size bytes that differ from tensor to tensor.

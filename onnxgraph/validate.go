@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
 // Validate checks what every valid ONNX file has, and lists all faults: operator sets, cycles of nodes and of functions, tensors

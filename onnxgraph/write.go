@@ -9,8 +9,8 @@ import (
 	"io"
 	"slices"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/budget"
 )
 
 // run is a number of parts that follow one another in a file.

@@ -5,11 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // TestAddBatchNorm adds a normalization behind blocks of every kind: the model computes what it did, after training

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // newForked returns x → a → {left, right} → sum → last, with a weight that left and last share, and one that reaches

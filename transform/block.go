@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rcfreeze/rcfreeze/internal/budget"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
 )
 
 // Block is a frozen block in a model: x → BankConv → Between → PointwiseConv → y. Where the source had one weight in

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // TestElements counts the elements of tensors up to 2^23.

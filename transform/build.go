@@ -1,9 +1,9 @@
 package transform
 
 import (
+	"github.com/rcfreeze/rcfreeze/internal/projection"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
-	"github.com/rcfreeze/rcfreeze/transform/projection"
 )
 
 // source returns the source's filters in the block's kernel.

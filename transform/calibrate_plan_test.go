@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/projection"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
-	"github.com/rcfreeze/rcfreeze/transform/projection"
 )
 
 // TestPlanCalibration plans blocks that start by data, and says where that cannot be, in bodies or with filters of too many

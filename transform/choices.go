@@ -3,8 +3,8 @@ package transform
 import (
 	"fmt"
 
+	"github.com/rcfreeze/rcfreeze/internal/budget"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
 )
 
 // Choice is what a block of one expansion costs, and what a projection on it loses.

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // TestSharedWeight converts two convolutions that share a weight: each gets a block, and merging leaves the graph as it was.

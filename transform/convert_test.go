@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 	"gonum.org/v1/gonum/mat"
 )
 

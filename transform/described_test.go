@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"google.golang.org/protobuf/encoding/protowire"
 )

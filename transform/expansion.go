@@ -1,6 +1,6 @@
 package transform
 
-import "github.com/rcfreeze/rcfreeze/transform/projection"
+import "github.com/rcfreeze/rcfreeze/internal/projection"
 
 // spanning returns the least expansion whose bank spans all filters of the source, if its filters are independent.
 func (s shape) spanning() int {

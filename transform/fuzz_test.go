@@ -8,8 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/damage"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/damage"
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
 )
 

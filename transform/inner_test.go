@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // TestMeanKeeper finds the constant that can take an offset of a convolution's outputs: its bias or, without one that is known, the

@@ -3,7 +3,7 @@ package transform
 import (
 	"math"
 
-	"github.com/rcfreeze/rcfreeze/transform/projection"
+	"github.com/rcfreeze/rcfreeze/internal/projection"
 )
 
 // leastSquares is what the pointwise weights of a block are to solve: to bring the combined filters close to W or, where

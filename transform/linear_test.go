@@ -5,8 +5,8 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // TestLinear checks by what is allocated that the work of converting and merging grows as the number of convolutions does.

@@ -3,9 +3,9 @@ package transform_test
 import (
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // drawInputs makes numbers for the model's inputs; it skips the test for models that take other than float32.

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // network is x → Sub → Conv (standardized weight) → BatchNormalization → Add → PRelu → MatMul → Add → HardSwish by hand, with a

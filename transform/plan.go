@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
+	"github.com/rcfreeze/rcfreeze/internal/budget"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
 )
 
 // oldestOpset is the first whose Conv and BatchNormalization are as this package reads and writes them.

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // TestSelectionOfParameters chooses what trains by variant, and by patterns that count more.

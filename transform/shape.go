@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/rcfreeze/rcfreeze/transform/projection"
+	"github.com/rcfreeze/rcfreeze/internal/projection"
 )
 
 // shape is what the sizes of a block follow from. The source has groups·out filters of in channels.

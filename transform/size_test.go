@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // TestSizeOfBlocks refuses dense blocks whose 1×1 weight has more than 2^26 numbers, if that is more than 16 times the source's.

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/projection"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
-	"github.com/rcfreeze/rcfreeze/transform/projection"
 )
 
 // oneAll is a calibration that has seen independent inputs of variance 1, and outputs that are the source's.

@@ -4,7 +4,7 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 )
 
 // TestWorkspace compares the memory that a conversion is said to need, which decides how many run at the same time, with what

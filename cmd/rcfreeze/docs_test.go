@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
+	"github.com/rcfreeze/rcfreeze/internal/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/secondopiniontest"
 )
 

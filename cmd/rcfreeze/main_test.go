@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/internal/datasettest"
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 )
 
 // asProgram has a test's process, which then is one that a test started, be the program itself.

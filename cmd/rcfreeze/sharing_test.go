@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze"
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // writeTwoHeads writes a classifier whose two heads, on features of two sizes, have one weight and one bias.

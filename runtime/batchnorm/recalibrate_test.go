@@ -14,12 +14,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/datasettest"
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
-	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 const side = datasettest.Side

@@ -3,11 +3,11 @@ package calibrate
 import (
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // TestBlocksAreFolded converts all convolutions of a network but one, and then the last on images: neither run of the network

@@ -7,11 +7,11 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/rcfreeze/rcfreeze/internal/projection"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/projection"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/calibrate"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
-	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
 )
 
 // TestLoad draws images from a data set: as many as asked for, or all, each once, by the seed, and normalized.

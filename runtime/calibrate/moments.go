@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rcfreeze/rcfreeze/internal/projection"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/projection"
 )
 
 // measure returns the moments of a layer over all batches.

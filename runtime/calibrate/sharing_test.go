@@ -6,11 +6,11 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/calibrate"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // tied is a model whose convolutions share a weight, with the names of their outputs.

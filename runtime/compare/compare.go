@@ -14,11 +14,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rcfreeze/rcfreeze/internal/lock"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/calibrate"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
-	"github.com/rcfreeze/rcfreeze/runtime/lock"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/runtime/train"

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 )

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/damage"
+	"github.com/rcfreeze/rcfreeze/internal/damage"
 )
 
 // FuzzFinished damages what a comparison's folder tells of the experiment and of a finished run, which is the last argument: what

@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/datasettest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform"

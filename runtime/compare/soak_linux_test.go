@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 )
 
 // TestSoak trains 200 runs in one comparison: what the process holds must not grow by a session, a model or a data set each.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/rcfreeze/rcfreeze/internal/archive"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/archive"
 )
 
 // Arrays reads all arrays of a NumPy archive (.npz), by name, as float64. Integers beyond 2^53 are rounded. Of the limits

@@ -6,7 +6,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
 // cifar is one of the two CIFAR binary forms: records of labelBytes label bytes, the last of which counts,

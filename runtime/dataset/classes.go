@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
 )
 
 // fitClasses checks the labels, and makes them those of the model.

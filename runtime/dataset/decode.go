@@ -12,9 +12,9 @@ import (
 	"image/png"
 	"io"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
-	"github.com/rcfreeze/rcfreeze/runtime/archive"
-	"github.com/rcfreeze/rcfreeze/runtime/dataset/jpeg"
+	"github.com/rcfreeze/rcfreeze/internal/archive"
+	"github.com/rcfreeze/rcfreeze/internal/jpeg"
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
 // readImage writes an image file to dst in the given shape: scaled to cover it, the middle cut out, alpha

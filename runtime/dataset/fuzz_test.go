@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/damage"
-	"github.com/rcfreeze/rcfreeze/runtime/archive"
+	"github.com/rcfreeze/rcfreeze/internal/archive"
+	"github.com/rcfreeze/rcfreeze/internal/damage"
 )
 
 // The fuzz tests give each reader files that the engine damages. Nothing may panic, hang, or take memory that the limits do not

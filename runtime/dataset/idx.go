@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
-	"github.com/rcfreeze/rcfreeze/runtime/archive"
+	"github.com/rcfreeze/rcfreeze/internal/archive"
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
 // The first four bytes of an IDX file tell the element type (8: bytes) and the number of dims.

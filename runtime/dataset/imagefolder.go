@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
 )
 
 var imageEndings = []string{".png", ".jpg", ".jpeg"}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/budget"
+	"github.com/rcfreeze/rcfreeze/internal/budget"
 )
 
 // Limits bound what files may claim, so that a damaged one, or one that is made to do harm, does not take all memory. They

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rcfreeze/rcfreeze/runtime/archive"
+	"github.com/rcfreeze/rcfreeze/internal/archive"
 )
 
 // array is a NumPy array in C order, its elements still as bytes.

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rcfreeze/rcfreeze/runtime/archive"
+	"github.com/rcfreeze/rcfreeze/internal/archive"
 )
 
 // npzNames are the names that a split's arrays may have, in any case, {split} standing for a name of the split.

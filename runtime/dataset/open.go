@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
 // Options says which part of a data set to open and what the model takes.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
 // OpenImages opens image files, and all in folders and the folders in them, as a data set without labels: they all are 0.

@@ -5,8 +5,8 @@ import (
 	"math"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 )
 
 // TestPredict compares probabilities with what models that end in different ways give themselves.

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
 // LibraryVariable is the environment variable that names the shared library's file, or its folder.

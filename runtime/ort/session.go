@@ -10,8 +10,8 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
 
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
 )
 
 // Port is an input or an output of a session.

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 )
 
 var stepPairs = []ort.Pair{{Input: "w", Output: "w_new"}, {Input: "steps", Output: "steps_new"}, {Input: "kept", Output: "kept_new"}}

@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // TestRunStops stops a model that would run for ever, and runs it on after that for few turns.

@@ -6,9 +6,9 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/internal/blocked"
+	"github.com/rcfreeze/rcfreeze/runtime/internal/cuda"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/transform/blocked"
-	"github.com/rcfreeze/rcfreeze/transform/cuda"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 

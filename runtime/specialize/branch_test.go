@@ -5,10 +5,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 )
 
 // TestBranches fits models whose nodes are in the branches of an If, with weights inside and outside: where the

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )

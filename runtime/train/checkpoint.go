@@ -7,10 +7,10 @@ import (
 	"io"
 	"strings"
 
+	"github.com/rcfreeze/rcfreeze/internal/archive"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
-	"github.com/rcfreeze/rcfreeze/runtime/archive"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 

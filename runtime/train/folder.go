@@ -7,8 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
-	"github.com/rcfreeze/rcfreeze/runtime/lock"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/lock"
 )
 
 // Folder is where a run keeps its files. The last checkpoint and the one before are there, so that a run goes on from the one if

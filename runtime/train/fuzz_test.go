@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/damage"
+	"github.com/rcfreeze/rcfreeze/internal/damage"
 )
 
 // mostFuzzed bounds the inputs of fuzz tests, in bytes.

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
+	"github.com/rcfreeze/rcfreeze/internal/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
+	"github.com/rcfreeze/rcfreeze/internal/datasettest"
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 

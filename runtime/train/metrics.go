@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 

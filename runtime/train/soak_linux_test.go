@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rcfreeze/rcfreeze/runtime/dataset/datasettest"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
+	"github.com/rcfreeze/rcfreeze/internal/datasettest"
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 )

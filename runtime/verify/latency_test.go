@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
 )
 
 // rectifier returns a model of one Relu on images of a batch, -1 if it is open.

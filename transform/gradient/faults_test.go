@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/ort/orttest"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"google.golang.org/protobuf/encoding/protowire"
 )

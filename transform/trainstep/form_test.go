@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
-	"github.com/rcfreeze/rcfreeze/transform/convcases"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 

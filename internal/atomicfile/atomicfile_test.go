@@ -11,8 +11,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile/atomicfiletest"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfiletest"
 )
 
 // writer returns what writes text, in two pieces.

@@ -3,7 +3,7 @@ package damage
 import (
 	"slices"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
 )
 

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 )
 
 // Case is something that writes files into a folder.

@@ -4,7 +4,7 @@ package damage
 import (
 	"math/rand/v2"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/internal/onnxpb"
+	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 	"google.golang.org/protobuf/proto"
 )
 

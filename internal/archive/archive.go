@@ -10,7 +10,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
 // Archive is an open zip file.

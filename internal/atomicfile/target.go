@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/rcfreeze/rcfreeze/onnxgraph/plainfile"
+	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
 // Target returns the file that is written when a user names path for output: path itself or, if it is a link, what the link

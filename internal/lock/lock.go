@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
-	"github.com/rcfreeze/rcfreeze/onnxgraph/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 )
 
 // Name is that of the file in a locked folder. It says who is at work there; what counts is the lock that the system holds on it,
