@@ -110,7 +110,7 @@ func (b *Builder) Ints(v ...int64) *Value {
 // Fill returns a constant of the given dims whose elements all are v; dtype must be a floating-point type.
 func (b *Builder) Fill(dtype DType, v float64, dims ...int64) *Value {
 	return b.constant("fill", fmt.Sprint(dtype, dims, v), func() *Tensor {
-		data := make([]float64, elementCount(dims))
+		data := make([]float64, ElementCount(dims))
 		for i := range data {
 			data[i] = v
 		}

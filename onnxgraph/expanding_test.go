@@ -36,7 +36,7 @@ func reloaded(t *testing.T, m *Model) error {
 }
 
 func list(numbers ...int64) *Tensor     { return vector(numbers) }
-func zeros(dims ...int64) *Tensor       { return NewTensor(dims, make([]float32, elementCount(dims))) }
+func zeros(dims ...int64) *Tensor       { return NewTensor(dims, make([]float32, ElementCount(dims))) }
 func floats(numbers ...float32) *Tensor { return vector(numbers) }
 
 // TestExpandingConstants loads models of one node that makes a tensor of constants: it is refused where that is huge, with

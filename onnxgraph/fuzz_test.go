@@ -81,7 +81,7 @@ func sameMessage(t *testing.T, m *Model, loaded, saved []byte) {
 // takeInside makes tensors without elements that are in another file ordinary ones, as loading does.
 func takeInside(m *onnxpb.ModelProto) {
 	tensor := func(t *onnxpb.TensorProto) {
-		if t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL && elementCount(t.Dims) == 0 {
+		if t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL && ElementCount(t.Dims) == 0 {
 			t.DataLocation, t.ExternalData = nil, nil
 		}
 	}

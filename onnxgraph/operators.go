@@ -324,7 +324,7 @@ func (g *Graph) inputFaults() []error {
 		for _, d := range shape {
 			sizes = append(sizes, max(d.Size, 1)) // an open dim is at least 1
 		}
-		if elementCount(sizes) < 0 {
+		if ElementCount(sizes) < 0 {
 			faults = append(faults, fmt.Errorf("input %q: its shape %v has too many elements", t.value.name, shape))
 		}
 	}

@@ -44,7 +44,7 @@ func (c call) reparsed(t *testing.T) error {
 	for _, dims := range c.constants {
 		var v *Value
 		if dims != nil {
-			v = m.Graph.AddConstant("c", NewTensor(dims, make([]float32, elementCount(dims))))
+			v = m.Graph.AddConstant("c", NewTensor(dims, make([]float32, ElementCount(dims))))
 		}
 		inputs = append(inputs, v)
 	}

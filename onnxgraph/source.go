@@ -106,7 +106,7 @@ type recipe struct {
 
 func (r *recipe) size() (int64, error) { return r.bytes(), nil }
 
-func (r *recipe) bytes() int64 { return r.dtype.byteSize(elementCount(r.dims)) }
+func (r *recipe) bytes() int64 { return r.dtype.byteSize(ElementCount(r.dims)) }
 
 func (r *recipe) read() ([]byte, error) {
 	r.lock.Lock()

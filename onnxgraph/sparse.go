@@ -40,7 +40,7 @@ func densify(p *onnxpb.SparseTensorProto) (*Tensor, error) {
 		return nil, err
 	}
 	size := int64(values.DType().Bits() / 8)
-	count, total := values.Len(), elementCount(p.GetDims())
+	count, total := values.Len(), ElementCount(p.GetDims())
 	if size == 0 || total < 0 || total > mostDensified || indices.Rank() != 1 && indices.Rank() != 2 || indices.Dims()[0] != count {
 		return nil, fmt.Errorf("dims %v, values %v of dims %v, indices of dims %v", p.GetDims(), values.DType(), values.Dims(), indices.Dims())
 	}

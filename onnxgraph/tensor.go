@@ -34,7 +34,7 @@ type Element interface {
 // change data afterwards. It panics if the number of elements does not match, since that is always a
 // mistake in the calling code.
 func NewTensor[T Element](dims []int64, data []T) *Tensor {
-	if want := elementCount(dims); want != int64(len(data)) {
+	if want := ElementCount(dims); want != int64(len(data)) {
 		panic(fmt.Sprintf("onnxgraph: new tensor: dims %v hold %d elements, got %d", dims, want, len(data)))
 	}
 	return NewRawTensor(dtypeOf[T](), dims, bytesOf(data))
@@ -43,7 +43,7 @@ func NewTensor[T Element](dims []int64, data []T) *Tensor {
 // NewRawTensor returns a tensor whose elements are the little-endian bytes raw, which it keeps. It
 // panics if the number of bytes does not match dims, since that is always a mistake in the calling code.
 func NewRawTensor(dtype DType, dims []int64, raw []byte) *Tensor {
-	if want := dtype.byteSize(elementCount(dims)); want != int64(len(raw)) {
+	if want := dtype.byteSize(ElementCount(dims)); want != int64(len(raw)) {
 		panic(fmt.Sprintf("onnxgraph: new %v tensor: dims %v take %d bytes, got %d", dtype, dims, want, len(raw)))
 	}
 	return &Tensor{proto: &onnxpb.TensorProto{
@@ -57,7 +57,7 @@ func NewScalar[T Element](v T) *Tensor { return NewTensor(nil, []T{v}) }
 // FromFloat64s returns a tensor of the given element type, each element rounded once from data. It
 // serves the floating-point types; for another type it returns an error.
 func FromFloat64s(dtype DType, dims []int64, data []float64) (*Tensor, error) {
-	if want := elementCount(dims); want != int64(len(data)) {
+	if want := ElementCount(dims); want != int64(len(data)) {
 		return nil, fmt.Errorf("making a tensor: dims %v hold %d elements, got %d", dims, want, len(data))
 	}
 	switch dtype {
@@ -83,7 +83,7 @@ func (t *Tensor) Dims() []int64 { return t.proto.GetDims() }
 func (t *Tensor) Rank() int { return len(t.proto.GetDims()) }
 
 // Len returns the number of elements.
-func (t *Tensor) Len() int64 { return elementCount(t.Dims()) }
+func (t *Tensor) Len() int64 { return ElementCount(t.Dims()) }
 
 // IsExternal reports whether the elements are in a file beside the model.
 func (t *Tensor) IsExternal() bool {
@@ -101,8 +101,8 @@ func (t *Tensor) rawBytes() int64 {
 
 // Reshaped returns a tensor with the same elements under other dims.
 func (t *Tensor) Reshaped(dims []int64) (*Tensor, error) {
-	if elementCount(dims) != t.Len() {
-		return nil, fmt.Errorf("reshaping a tensor of dims %v to %v: %d and %d elements", t.Dims(), dims, t.Len(), elementCount(dims))
+	if ElementCount(dims) != t.Len() {
+		return nil, fmt.Errorf("reshaping a tensor of dims %v to %v: %d and %d elements", t.Dims(), dims, t.Len(), ElementCount(dims))
 	}
 	if t.source != nil {
 		return &Tensor{source: t.source, proto: &onnxpb.TensorProto{Dims: slices.Clone(dims), DataType: t.proto.DataType}}, nil
@@ -200,8 +200,9 @@ func rawFromTypedField(p *onnxpb.TensorProto) []byte {
 	}
 }
 
-// elementCount returns the product of dims, -1 if one is negative or the product does not fit.
-func elementCount(dims []int64) int64 {
+// ElementCount returns how many elements a tensor of these dims has, 1 for none; -1 if one of them is below 0, or the elements are more
+// than any tensor can have.
+func ElementCount(dims []int64) int64 {
 	n := int64(1)
 	for _, d := range dims {
 		switch {

@@ -129,7 +129,7 @@ func TestElementCount(t *testing.T) {
 		{nil, 1}, {[]int64{3, 4}, 12}, {[]int64{3, 0}, 0}, {[]int64{0, 1 << 62}, 0}, {[]int64{-1}, -1}, {[]int64{0, -1}, -1}, {[]int64{5, -1, 2}, -1},
 		{[]int64{1<<57 - 1}, 1<<57 - 1}, {[]int64{1 << 57}, -1}, {[]int64{1 << 56, 2}, -1}, {[]int64{1 << 32, 1 << 24}, 1 << 56}, {[]int64{1 << 40, 1 << 40}, -1},
 	} {
-		if got := elementCount(c.dims); got != c.want {
+		if got := ElementCount(c.dims); got != c.want {
 			t.Errorf("%d: got %d, want %d", c.dims, got, c.want)
 		}
 	}

@@ -130,7 +130,7 @@ func (c Case) Data() *onnxgraph.Tensor { return Draw(c.withDefaults().DType, 3, 
 // Draw returns a tensor of numbers from U[-1, 1], the same for the same seed.
 func Draw(dtype onnxgraph.DType, seed uint64, dims ...int64) *onnxgraph.Tensor {
 	random := rand.New(rand.NewPCG(seed, 0))
-	data := make([]float64, product(dims))
+	data := make([]float64, onnxgraph.ElementCount(dims))
 	for i := range data {
 		data[i] = 2*random.Float64() - 1
 	}
@@ -143,12 +143,4 @@ func must(err error) {
 	if err != nil {
 		panic(fmt.Sprintf("convcases: %v", err)) // the table's mistake
 	}
-}
-
-func product(list []int64) int64 {
-	p := int64(1)
-	for _, v := range list {
-		p *= v
-	}
-	return p
 }

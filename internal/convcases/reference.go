@@ -56,7 +56,7 @@ func Convolve(n *onnxgraph.Node, x, w, bias Array) Array {
 // each calls f with every position of an array of the given dims in row-major order.
 func each(dims []int64, f func(position []int64)) {
 	position := make([]int64, len(dims))
-	for i := range product(dims) {
+	for i := range onnxgraph.ElementCount(dims) {
 		for axis := len(dims) - 1; axis >= 0; axis-- {
 			position[axis] = i % dims[axis]
 			i /= dims[axis]

@@ -101,7 +101,7 @@ func affordable(fitted *onnxgraph.Model) int {
 		w, isTyped := n.Input(1).StaticShape()
 		y, ok := n.Output(0).StaticShape()
 		if known && isTyped && ok && len(w) > 2 {
-			largest = max(largest, x[1]*elements(w[2:])*elements(y[2:]))
+			largest = max(largest, x[1]*onnxgraph.ElementCount(w[2:])*onnxgraph.ElementCount(y[2:]))
 		}
 	}
 	return int(min(most, max(1, numbers/largest)))

@@ -27,7 +27,7 @@ func (f *follower) measure(l transform.Layer) (projection.Moments, error) {
 
 	shape, _ := f.followed.model.Graph.Value(output).StaticShape()
 	moments := projection.Moments{Groups: l.Groups, O: l.Out / l.Groups, N: len(l.Filters) / l.Out,
-		Positions: float64(len(f.source.held)) * float64(shape[0]*elements(shape[2:]))}
+		Positions: float64(len(f.source.held)) * float64(shape[0]*onnxgraph.ElementCount(shape[2:]))}
 	for i := range f.source.held {
 		y, err := f.source.run(f.ctx, source, i, nil)
 		if err != nil {
@@ -140,7 +140,7 @@ func (b measurer) build(x *onnxgraph.Value, dtype onnxgraph.DType) error {
 	d := b.op("Sub", y, b.op("MatMul", b.Graph.AddConstant("filters", filters), u))
 	meanU, meanD, meanY := b.mean(u), b.mean(d), b.mean(y)
 	u, d, y = b.op("Sub", u, meanU), b.op("Sub", d, meanD), b.op("Sub", y, meanY)
-	count := b.Fill(onnxgraph.Float32, float64(b.shape[0]*elements(b.shape[2:])))
+	count := b.Fill(onnxgraph.Float32, float64(b.shape[0]*onnxgraph.ElementCount(b.shape[2:])))
 	flipped := b.Op("Transpose", []*onnxgraph.Value{u}, onnxgraph.Ints("perm", 0, 2, 1))
 	for _, moment := range []struct {
 		name  string
@@ -171,7 +171,7 @@ func (b measurer) inputs(x *onnxgraph.Value) *onnxgraph.Value {
 	for i, k := range l.Kernel {
 		kernel[i] = int64(k)
 	}
-	taps := int(elements(kernel))
+	taps := int(onnxgraph.ElementCount(kernel))
 	data := make([]float32, l.In*taps*taps)
 	for i := range l.In * taps {
 		data[i*taps+i%taps] = 1
@@ -184,7 +184,7 @@ func (b measurer) inputs(x *onnxgraph.Value) *onnxgraph.Value {
 
 // byGroup brings images × groups·channels × sizes into the form groups × channels × positions of all images.
 func (b measurer) byGroup(v *onnxgraph.Value, channels int64) *onnxgraph.Value {
-	images, groups, size := b.shape[0], int64(b.layer.Groups), elements(b.shape[2:])
+	images, groups, size := b.shape[0], int64(b.layer.Groups), onnxgraph.ElementCount(b.shape[2:])
 	v = b.op("Reshape", b.float(v), b.Ints(images, groups, channels, size))
 	v = b.Op("Transpose", []*onnxgraph.Value{v}, onnxgraph.Ints("perm", 1, 2, 0, 3))
 	return b.op("Reshape", v, b.Ints(groups, channels, images*size))
@@ -199,12 +199,4 @@ func (b measurer) mean(v *onnxgraph.Value) *onnxgraph.Value { return b.op("Reduc
 
 func (b measurer) op(operator string, inputs ...*onnxgraph.Value) *onnxgraph.Value {
 	return b.Op(operator, inputs)
-}
-
-func elements(sizes []int64) int64 {
-	count := int64(1)
-	for _, s := range sizes {
-		count *= s
-	}
-	return count
 }

@@ -85,10 +85,7 @@ func (t *trace) live(at int) (names []string, ok bool) {
 			return
 		}
 		shape, static := v.StaticShape()
-		size := int64(v.DType().Bits()) * int64(len(t.held))
-		for _, d := range shape {
-			size *= d
-		}
+		size := int64(v.DType().Bits()) * int64(len(t.held)) * onnxgraph.ElementCount(shape)
 		if !static {
 			size = 8 * (t.bound + 1)
 		}

@@ -22,12 +22,8 @@ const maxElements = 1 << 40
 
 // newPortBuffer returns a zeroed buffer for a port, whose shape must be certain.
 func newPortBuffer(p Port) (*buffer, error) {
-	n := int64(1)
-	for _, d := range p.Shape {
-		if d < 0 || d > 0 && n > maxElements/d {
-			return nil, fmt.Errorf("making room for %q: cannot hold %s", p.Name, describe(p.DType, p.Shape))
-		}
-		n *= d
+	if n := onnxgraph.ElementCount(p.Shape); n < 0 || n > maxElements {
+		return nil, fmt.Errorf("making room for %q: cannot hold %s", p.Name, describe(p.DType, p.Shape))
 	}
 	return bufferOver(p, p.Shape, newBuffer(p.DType, p.Shape))
 }

@@ -92,11 +92,7 @@ func tensorOf(dtype onnxgraph.DType, v capi.Value) (*onnxgraph.Tensor, error) {
 
 // byteCount returns the size of a tensor's elements in bytes; types below a byte are packed.
 func byteCount(dtype onnxgraph.DType, dims []int64) int64 {
-	n := int64(dtype.Bits())
-	for _, d := range dims {
-		n *= d
-	}
-	return (n + 7) / 8
+	return (int64(dtype.Bits())*onnxgraph.ElementCount(dims) + 7) / 8
 }
 
 // newBuffer returns zeroed memory for a tensor, aligned for every element type and never empty.

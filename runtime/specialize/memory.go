@@ -133,9 +133,5 @@ func size(v *onnxgraph.Value) int64 {
 	if !known || v.Producer() == nil || v.IsOutput() || v.Constant() != nil {
 		return 0
 	}
-	bits := int64(v.DType().Bits())
-	for _, d := range shape {
-		bits *= d
-	}
-	return bits / 8
+	return int64(v.DType().Bits()) * onnxgraph.ElementCount(shape) / 8
 }

@@ -164,11 +164,7 @@ func run(ctx context.Context, m *onnxgraph.Model, shape []int64, list []wanted) 
 	if err != nil {
 		return err
 	}
-	n := int64(1)
-	for _, d := range shape {
-		n *= d
-	}
-	zeros := onnxgraph.NewRawTensor(input.DType(), shape, make([]byte, n*int64(input.DType().Bits())/8))
+	zeros := onnxgraph.NewRawTensor(input.DType(), shape, make([]byte, onnxgraph.ElementCount(shape)*int64(input.DType().Bits())/8))
 	results, err := session.RunContext(ctx, map[string]*onnxgraph.Tensor{input.Name(): zeros})
 	if err != nil {
 		return err

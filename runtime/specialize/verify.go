@@ -76,10 +76,7 @@ var tolerances = map[onnxgraph.DType]float64{
 
 // noise draws images.
 func noise(dtype onnxgraph.DType, shape []int64) (*onnxgraph.Tensor, error) {
-	n := int64(1)
-	for _, d := range shape {
-		n *= d
-	}
+	n := onnxgraph.ElementCount(shape)
 	rng := rand.New(rand.NewPCG(1, 1))
 	if dtype == onnxgraph.Uint8 {
 		pixels := make([]byte, n)

@@ -208,11 +208,7 @@ func draw(ports []ort.Port, shapes map[string][]int64, choice map[string]float64
 		if p.DType.Bits() == 0 {
 			return nil, fmt.Errorf("input %q is %v, which has no random values", p.Name, p.DType)
 		}
-		n := int64(1)
-		for _, d := range shapes[p.Name] {
-			n *= d
-		}
-		data := make([]float64, n)
+		data := make([]float64, onnxgraph.ElementCount(shapes[p.Name]))
 		value, isChosen := choice[p.Name]
 		for i := range data {
 			if data[i] = value; !isChosen && p.DType.IsFloat() {

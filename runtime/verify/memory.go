@@ -19,11 +19,7 @@ func planned(m *onnxgraph.Model, shapes map[string][]int64) (bytes int64, known 
 			return 0, false, nil // the run says so
 		}
 		v.SetType(v.DType(), onnxgraph.Static(shape...))
-		n := int64(v.DType().Bits() / 8)
-		for _, d := range shape {
-			n *= d
-		}
-		bytes += n
+		bytes += int64(v.DType().Bits()/8) * onnxgraph.ElementCount(shape)
 	}
 	peak, err := specialize.Peak(fixed)
 	if err != nil {
@@ -48,13 +44,9 @@ const mostNumbers = 1 << 31
 // checkSizes returns an error if an input has more numbers than any memory holds.
 func checkSizes(shapes map[string][]int64) error {
 	for name, shape := range shapes {
-		n := int64(1)
-		for _, d := range shape {
-			if d > mostNumbers/max(n, 1) {
-				return fmt.Errorf("input %q has shape %v, more than %d numbers: --batch gives the model another batch size, and --no-verify leaves out to run it",
-					name, shape, mostNumbers)
-			}
-			n *= d
+		if n := onnxgraph.ElementCount(shape); n < 0 || n > mostNumbers {
+			return fmt.Errorf("input %q has shape %v, more than %d numbers: --batch gives the model another batch size, and --no-verify leaves out to run it",
+				name, shape, mostNumbers)
 		}
 	}
 	return nil

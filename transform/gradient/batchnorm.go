@@ -43,7 +43,7 @@ func batchNormRule(c *Call) []value {
 	dgamma := c.mul(c.sum(c.mul(c.dy(), centered), true, axes...), r)
 	dx := c.mul(c.dy(), scale)
 	if training {
-		m := float64(count(shape) / shape[1])
+		m := float64(onnxgraph.ElementCount(shape) / shape[1])
 		slope := c.scale(c.mul(scale, c.mul(r, dgamma)), -1/m)
 		shift := c.scale(c.mul(scale, dbeta), -1/m)
 		dx = c.add(dx, c.add(c.mul(centered, slope), shift))

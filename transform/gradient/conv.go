@@ -126,7 +126,7 @@ func (c *Call) turned(w window, groups int64) value {
 		rank := w.rank()
 		weight = c.slice(weight, sequence(2, rank), repeat(-1, rank), repeat(smallestInt, rank), repeat(-1, rank))
 	}
-	split := []int64{groups, shape[0] / groups, shape[1], count(w.kernel)}
+	split := []int64{groups, shape[0] / groups, shape[1], onnxgraph.ElementCount(w.kernel)}
 	weight = c.transpose(c.reshape(weight, split...), split, 0, 2, 1, 3)
 	return c.reshape(weight, append([]int64{groups * split[2], split[1]}, w.kernel...)...)
 }
@@ -174,7 +174,7 @@ func (c *Call) convWeight(w window, groups int64, x, dy value) value {
 	}
 	columns := c.columnShifts(w, x, rowShifts > 1)
 	columnShifts := int64(len(columns))
-	length := count(positions)
+	length := onnxgraph.ElementCount(positions)
 	a := c.stack(rows, w.batch, groups, m, length)
 	b := c.transpose(c.stack(columns, w.batch, groups, cg, length), []int64{w.batch, groups, columnShifts * cg, length}, 0, 1, 3, 2)
 	split := []int64{groups, rowShifts, m, columnShifts, cg}
@@ -206,7 +206,7 @@ func (c *Call) columnShifts(w window, x value, rowsDone bool) []value {
 	kernel := w.kernel[first:]
 	var shifts []value
 	tap := make([]int64, len(kernel))
-	for range count(kernel) {
+	for range onnxgraph.ElementCount(kernel) {
 		shifts = append(shifts, c.columnShift(w, x, first, tap))
 		advance(tap, kernel)
 	}

@@ -21,7 +21,7 @@ func OfBy(shortcuts []Shortcut, b *onnxgraph.Builder, loss *onnxgraph.Value, wan
 		return nil, err
 	}
 	shape, ok := loss.StaticShape()
-	if !ok || count(shape) != 1 {
+	if !ok || onnxgraph.ElementCount(shape) != 1 {
 		return nil, fmt.Errorf("differentiating %q: it must have exactly one element", loss.Name())
 	}
 	e := &engine{b: b, path: path, terms: map[*onnxgraph.Value][]*onnxgraph.Value{}, shortcuts: map[*onnxgraph.Node]Shortcut{}}
@@ -155,12 +155,4 @@ func (e *engine) differentiate(n *onnxgraph.Node) error {
 		e.terms[v] = append(e.terms[v], d)
 	}
 	return nil
-}
-
-func count(shape []int64) int64 {
-	n := int64(1)
-	for _, d := range shape {
-		n *= d
-	}
-	return n
 }

@@ -13,7 +13,7 @@ var addUp = onnxgraph.Str("reduction", "add")
 func gatherRule(c *Call) value {
 	x := c.shape(c.x())
 	axis := c.axis("axis", 0, len(x))
-	n := count(c.shape(c.in(1)))
+	n := onnxgraph.ElementCount(c.shape(c.in(1)))
 	perm := append([]int64{axis}, slices.DeleteFunc(sequence(0, len(x)), func(a int64) bool { return a == axis })...)
 	outer, inner := x[:axis], x[axis+1:]
 	// bring dY to [n, rest…], rows of which are added to rows of a zero [axis, rest…]

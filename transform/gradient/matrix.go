@@ -1,6 +1,10 @@
 package gradient
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
 
 // matrix is a linear map along one axis: each of its rows gives an output element as a sum of input elements.
 type matrix struct {
@@ -27,7 +31,7 @@ func (c *Call) along(d value, shape []int64, axis int64, m matrix) value {
 	if m.isIdentity() {
 		return d
 	}
-	outer, inner := count(shape[:axis]), count(shape[axis+1:])
+	outer, inner := onnxgraph.ElementCount(shape[:axis]), onnxgraph.ElementCount(shape[axis+1:])
 	after := append(append(append([]int64{}, shape[:axis]...), m.columns), shape[axis+1:]...)
 	if inner == 1 {
 		return c.reshape(c.op("MatMul", []value{c.reshape(d, outer, m.rows), c.constant("along", []int64{m.rows, m.columns}, m.data)}), after...)

@@ -61,8 +61,8 @@ func layerNormRule(c *Call) []value {
 func groupNormRule(c *Call) []value {
 	shape := c.shape(c.x())
 	groups, n := c.Node.Int("num_groups", shape[1]), c.shape(c.in(1))[0]
-	grouped := []int64{shape[0], groups, count(shape[1:]) / groups}
-	scaled := []int64{shape[0], n, count(shape[1:]) / n}
+	grouped := []int64{shape[0], groups, onnxgraph.ElementCount(shape[1:]) / groups}
+	scaled := []int64{shape[0], n, onnxgraph.ElementCount(shape[1:]) / n}
 	s := c.standardize(c.reshape(c.x(), grouped...), float64(c.Node.Float("epsilon", 1e-5)), 2)
 	dy := c.reshape(c.dy(), scaled...)
 	d := c.reshape(c.mul(dy, c.reshape(c.in(1), n, 1)), grouped...)

@@ -10,7 +10,7 @@ import (
 // of equal ones. Windows that overlap add up. MaxUnpool would keep only one of them.
 func maxPoolRule(c *Call) value {
 	indices := c.Node.NeedOutput(1)
-	inputs, outputs := count(c.shape(c.x())), count(c.shape(c.y()))
+	inputs, outputs := onnxgraph.ElementCount(c.shape(c.x())), onnxgraph.ElementCount(c.shape(c.y()))
 	flat := c.op("ScatterElements", []value{c.zeros(inputs), c.reshape(indices, outputs), c.reshape(c.dy(), outputs)},
 		onnxgraph.Int("axis", 0), onnxgraph.Str("reduction", "add"))
 	return c.reshape(flat, c.shape(c.x())...)
@@ -60,7 +60,7 @@ func (w window) shares() []float64 {
 	}
 	var data []float64
 	index := make([]int64, w.rank())
-	for range count(w.out) {
+	for range onnxgraph.ElementCount(w.out) {
 		n := 1.0
 		for i, l := range index {
 			n *= perDim[i][l]
@@ -73,13 +73,13 @@ func (w window) shares() []float64 {
 
 func globalAveragePoolRule(c *Call) value {
 	shape := c.shape(c.x())
-	return c.expand(c.scale(c.dy(), 1/float64(count(shape[2:]))), shape...)
+	return c.expand(c.scale(c.dy(), 1/float64(onnxgraph.ElementCount(shape[2:]))), shape...)
 }
 
 // globalMaxPoolRule sends each gradient to the first of the elements that equal the maximum, as MaxPool does.
 func globalMaxPoolRule(c *Call) value {
 	shape := c.shape(c.x())
-	flat := []int64{shape[0], shape[1], count(shape[2:])}
+	flat := []int64{shape[0], shape[1], onnxgraph.ElementCount(shape[2:])}
 	first := c.op("ArgMax", []value{c.reshape(c.x(), flat...)}, onnxgraph.Int("axis", 2), onnxgraph.Int("keepdims", 1))
 	sent := c.op("ScatterElements", []value{c.zeros(flat...), first, c.reshape(c.dy(), shape[0], shape[1], 1)}, onnxgraph.Int("axis", 2))
 	return c.reshape(sent, shape...)

@@ -2,6 +2,8 @@ package gradient
 
 import (
 	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
 // reduction makes a rule of a function that returns dx for a reduction of x. It gets dy and y with the reduced axes as
@@ -33,7 +35,7 @@ func (c *Call) reducedAxes() []int64 {
 func reduceSumRule(c *Call, dy, _ value) value { return c.expand(dy, c.shape(c.x())...) }
 
 func reduceMeanRule(c *Call, dy, _ value) value {
-	share := float64(count(c.shape(c.y()))) / float64(count(c.shape(c.x())))
+	share := float64(onnxgraph.ElementCount(c.shape(c.y()))) / float64(onnxgraph.ElementCount(c.shape(c.x())))
 	return c.expand(c.scale(dy, share), c.shape(c.x())...)
 }
 

@@ -83,11 +83,7 @@ type Segment struct {
 
 // Len returns the number of elements.
 func (s Segment) Len() int64 {
-	n := int64(1)
-	for _, d := range s.Shape {
-		n *= d
-	}
-	return n
+	return onnxgraph.ElementCount(s.Shape)
 }
 
 // Build makes the training step of a model whose values all have static types, of operator set 18 or

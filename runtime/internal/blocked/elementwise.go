@@ -74,7 +74,7 @@ func (l *lowering) binary(n node) value {
 		switch {
 		case slices.Equal(shapeOf(v), shape):
 			return l.blockedForm(v)
-		case shapeOf(v) != nil && count(shapeOf(v)) == 1:
+		case shapeOf(v) != nil && onnxgraph.ElementCount(shapeOf(v)) == 1:
 			return v
 		}
 		return nil

@@ -121,7 +121,7 @@ func (l *lowering) plain(v value) value {
 // plainLayout brings a tensor [N, C, H, W] from blocked into plain layout.
 func (l *lowering) plainLayout(v value) value {
 	shape := shapeOf(v)
-	if count(shape[2:]) == 1 {
+	if onnxgraph.ElementCount(shape[2:]) == 1 {
 		return v // the two layouts are the same
 	}
 	return l.typed(l.nchwc("ReorderOutput", []value{v}, onnxgraph.Int("channels", shape[1])), shape...)
@@ -186,14 +186,6 @@ func shapeOf(v value) []int64 {
 		return nil
 	}
 	return shape
-}
-
-func count(shape []int64) int64 {
-	n := int64(1)
-	for _, d := range shape {
-		n *= d
-	}
-	return n
 }
 
 // single reports whether n alone reads v.

@@ -18,7 +18,7 @@ func (l *lowering) weightGradient(c gradient.Convolution) {
 	switch {
 	case g.isDepthwise:
 		dw = l.byMaps(x, c.DY, w[2:], g)
-	case count(w[2:]) > 1 || w[1] < l.block:
+	case onnxgraph.ElementCount(w[2:]) > 1 || w[1] < l.block:
 		dw = l.byRows(x, c.DY, w, g)
 	default:
 		dw = l.byPlaces(x, c.DY, g)
