@@ -72,18 +72,7 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 		o.Seeds = append(o.Seeds, uint64(s))
 	}
 	err := errors.Join(settleSaveEvery(&o.SaveEvery), c.data.settle(&o.Data))
-	if err := errors.Join(err, o.Validate()); err != nil {
-		return err
-	}
-	m, err := c.load(path)
-	if err != nil {
-		return err
-	}
-	r, err := rcfreeze.Compare(ctx, m, o)
-	if err != nil {
-		return err
-	}
-	return c.result(r, func() { c.print(r) })
+	return perform(ctx, c.printer, path, err, o, rcfreeze.Compare, c.print)
 }
 
 func (c *compareCommand) print(r *rcfreeze.Comparison) {

@@ -69,18 +69,7 @@ func (c *convertCommand) run(ctx context.Context, path string) error {
 	o.Blocks, o.Precision, o.KeepConvs = c.conversion.options, c.precision.name, !c.precision.makesBlocks()
 	o.CalibrationImages, o.Runtime, o.Reporter = c.calibration.images, c.runtime.options, c.reporter()
 	err := errors.Join(wrong, c.calibration.data.settle(&o.Data), c.output.settle(c.printer, &o.Output))
-	if err := errors.Join(err, o.Validate()); err != nil {
-		return err
-	}
-	m, err := c.load(path)
-	if err != nil {
-		return err
-	}
-	r, err := rcfreeze.Convert(ctx, m, o)
-	if err != nil {
-		return err
-	}
-	return c.result(r, func() { c.print(r) })
+	return perform(ctx, c.printer, path, err, o, rcfreeze.Convert, c.print)
 }
 
 func (c *convertCommand) print(r *rcfreeze.Converted) {

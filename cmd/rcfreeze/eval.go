@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/rcfreeze/rcfreeze"
@@ -55,23 +54,14 @@ func (c *evalCommand) run(ctx context.Context, path string) error {
 	o := c.options
 	o.Epsilon, o.Runtime, o.Reporter = float64(c.epsilon), c.runtime.options, c.reporter()
 	err := c.data.settle(&o.Data)
-	if err := errors.Join(err, o.Validate()); err != nil {
-		return err
+	return perform(ctx, c.printer, path, err, o, rcfreeze.Evaluate, c.print)
+}
+
+func (c *evalCommand) print(r *rcfreeze.Evaluation) {
+	c.facts(append(measuredOnFacts(r.MeasuredOn), measuredFacts(r.Result, r.ModelClasses, r.Epsilon)...)...)
+	if c.options.PerClass {
+		c.printClasses(r)
 	}
-	m, err := c.load(path)
-	if err != nil {
-		return err
-	}
-	r, err := rcfreeze.Evaluate(ctx, m, o)
-	if err != nil {
-		return err
-	}
-	return c.result(r, func() {
-		c.facts(append(measuredOnFacts(r.MeasuredOn), measuredFacts(r.Result, r.ModelClasses, r.Epsilon)...)...)
-		if o.PerClass {
-			c.printClasses(r)
-		}
-	})
 }
 
 // measuredFacts returns what people read of a result for a model that tells so many classes apart.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -68,27 +67,21 @@ func (c *exportCommand) run(ctx context.Context, path string) error {
 	} else if o.Tolerance == 0 {
 		o.Tolerance = -1 // outputs must be equal
 	}
-	err := errors.Join(c.output.settle(c.printer, &o.Output))
-	if err := errors.Join(err, o.Validate()); err != nil {
-		return err
-	}
+	err := c.output.settle(c.printer, &o.Output)
+	return perform(ctx, c.printer, path, err, o, c.export, c.print)
+}
+
+// export exports the model, after it has read what else the flags name.
+func (c *exportCommand) export(ctx context.Context, m *rcfreeze.Model, o rcfreeze.ExportOptions) (_ *rcfreeze.Exported, err error) {
 	if c.inputs != "" {
 		if o.Verify.Inputs, err = dataset.Arrays(c.inputs, c.limits.limits()); err != nil {
-			return err
+			return nil, err
 		}
-	}
-	m, err := c.load(path)
-	if err != nil {
-		return err
 	}
 	if c.source != "" {
 		if o.Source, err = c.load(c.source); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	r, err := rcfreeze.Export(ctx, m, o)
-	if err != nil {
-		return err
-	}
-	return c.result(r, func() { c.print(r) })
+	return rcfreeze.Export(ctx, m, o)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,19 +47,8 @@ func (c *inspectCommand) run(ctx context.Context, path string) error {
 	err := usage(c.conversion.settle())
 	o := c.options
 	o.Blocks, o.Reporter = c.conversion.options, c.reporter()
-	if err := errors.Join(err, o.Validate()); err != nil {
-		return err
-	}
 	go ort.Init(o.Library) // takes longer than to read the model, which most often does not say its shapes
-	m, err := c.load(path)
-	if err != nil {
-		return err
-	}
-	r, err := rcfreeze.Inspect(ctx, m, o)
-	if err != nil {
-		return err
-	}
-	return c.result(r, func() { c.print(r) })
+	return perform(ctx, c.printer, path, err, o, rcfreeze.Inspect, c.print)
 }
 
 func (c *inspectCommand) print(r *rcfreeze.Inspection) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/rcfreeze/rcfreeze"
 	"github.com/spf13/cobra"
@@ -43,18 +42,10 @@ func (c *predictCommand) run(ctx context.Context, path string, images []string) 
 	o := c.options
 	o.Runtime, o.Reporter = c.runtime.options, c.reporter()
 	err := c.data.settle(&o.Data)
-	if err := errors.Join(err, o.Validate()); err != nil {
-		return err
+	predict := func(ctx context.Context, m *rcfreeze.Model, o rcfreeze.PredictOptions) (*rcfreeze.Predictions, error) {
+		return rcfreeze.Predict(ctx, m, images, o)
 	}
-	m, err := c.load(path)
-	if err != nil {
-		return err
-	}
-	r, err := rcfreeze.Predict(ctx, m, images, o)
-	if err != nil {
-		return err
-	}
-	return c.result(r, func() { c.print(r) })
+	return perform(ctx, c.printer, path, err, o, predict, c.print)
 }
 
 func (c *predictCommand) print(r *rcfreeze.Predictions) {

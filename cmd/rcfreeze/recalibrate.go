@@ -53,18 +53,7 @@ func (c *recalibrateCommand) run(ctx context.Context, path string) error {
 		o.Images = -1 // all
 	}
 	err := errors.Join(c.data.settle(&o.Data), c.output.settle(c.printer, &o.Output))
-	if err := errors.Join(err, o.Validate()); err != nil {
-		return err
-	}
-	m, err := c.load(path)
-	if err != nil {
-		return err
-	}
-	r, err := rcfreeze.Recalibrate(ctx, m, o)
-	if err != nil {
-		return err
-	}
-	return c.result(r, func() { c.print(r) })
+	return perform(ctx, c.printer, path, err, o, rcfreeze.Recalibrate, c.print)
 }
 
 func (c *recalibrateCommand) print(r *rcfreeze.Recalibration) {

@@ -94,19 +94,10 @@ func (c *trainCommand) run(ctx context.Context, path string) error {
 	o := c.options
 	o.Settings, o.Epsilon, o.Runtime, o.Reporter = c.recipe.settings(), float64(c.epsilon), c.runtime.options, c.reporter()
 	err := errors.Join(settleSaveEvery(&o.SaveEvery), c.data.settle(&o.Data), c.output.settle(c.printer, &o.Output))
-	if err := errors.Join(err, o.Validate()); err != nil {
-		return err
-	}
-	m, err := c.load(path)
-	if err != nil {
-		return err
-	}
-	r, err := rcfreeze.Train(ctx, m, o)
-	if err != nil {
-		return err
-	}
-	return c.result(r, func() {
-		facts := append(measuredOnFacts(r.MeasuredOn), measuredFacts(r.Result, r.ModelClasses, r.Epsilon)...)
-		c.facts(append(facts, [2]string{"written", r.Output}, [2]string{"checkpoints", r.RunDir})...)
-	})
+	return perform(ctx, c.printer, path, err, o, rcfreeze.Train, c.print)
+}
+
+func (c *trainCommand) print(r *rcfreeze.Trained) {
+	facts := append(measuredOnFacts(r.MeasuredOn), measuredFacts(r.Result, r.ModelClasses, r.Epsilon)...)
+	c.facts(append(facts, [2]string{"written", r.Output}, [2]string{"checkpoints", r.RunDir})...)
 }

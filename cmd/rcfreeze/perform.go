@@ -1,0 +1,25 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/rcfreeze/rcfreeze"
+)
+
+// perform does a command's work on a model, and prints the result. wrong is what is wrong with flags: it is told together with what is wrong
+// with the options that they stand for, before the model is read.
+func perform[O interface{ Validate() error }, R any](ctx context.Context, p *printer, path string, wrong error, o O, do func(context.Context, *rcfreeze.Model, O) (R, error), print func(R)) error {
+	if err := errors.Join(wrong, o.Validate()); err != nil {
+		return err
+	}
+	m, err := p.load(path)
+	if err != nil {
+		return err
+	}
+	r, err := do(ctx, m, o)
+	if err != nil {
+		return err
+	}
+	return p.result(r, func() { print(r) })
+}
