@@ -43,6 +43,10 @@ func (m *Model) StageTemporarily(mode ExternalMode) (*Staged, error) {
 }
 
 func (s *Staged) write(m *Model, mode ExternalMode) error {
+	// What could not be loaded again is not written.
+	if err := m.Validate(); err != nil {
+		return fmt.Errorf("the model is not valid, and nothing was written: %w", err)
+	}
 	e, err := m.encode(mode, "")
 	if err != nil {
 		return err
