@@ -26,11 +26,11 @@ const (
 type work struct {
 	bank, pointwise float64 // with the bank's filters, and with the 1×1 convolution's
 	filters         float64 // with the filters that combine the two
-	// how many numbers there are at the place: of the input, and between the two convolutions
-	channels, between float64
-	mapCost           float64 // of a number between the two
-	inferenceCost     float64 // the same without gradients
-	combined          float64 // how many of the bank's numbers make one of the filters'
+	// how many numbers there are at the place: of the input, between the two convolutions, and of the output
+	channels, between, outputs float64
+	mapCost                    float64 // of a number between the two
+	inferenceCost              float64 // the same without gradients
+	combined                   float64 // how many of the bank's numbers make one of the filters'
 }
 
 // workOf returns a block's work: with M filters, J bank filters and C input channels in g groups, and K taps,
@@ -42,7 +42,7 @@ func workOf(block transform.Block) work {
 	perGroup := float64(bank[1]) // C/g, or 1 with a depthwise bank
 	taps := float64(Segment{Shape: bank[2:]}.Len())
 	channels := perGroup * float64(block.BankConv.Int("group", 1))
-	w := work{bank: j * perGroup * taps, pointwise: j * m / groups, filters: m * channels / groups * taps, channels: channels, between: j, mapCost: bankMapCost, inferenceCost: bankInferenceCost, combined: j * perGroup / channels}
+	w := work{bank: j * perGroup * taps, pointwise: j * m / groups, filters: m * channels / groups * taps, channels: channels, between: j, outputs: m, mapCost: bankMapCost, inferenceCost: bankInferenceCost, combined: j * perGroup / channels}
 	if perGroup == 1 && j > channels && channels > 1 {
 		w.mapCost, w.inferenceCost = plainMapCost, plainInferenceCost
 	}
@@ -52,47 +52,58 @@ func workOf(block transform.Block) work {
 // shortens reports whether the gradient takes less work through the combined filters.
 func (w work) shortens() bool { return w.filters <= w.bank+w.pointwise }
 
+// cost is what a form of a block takes in a training step, in operations, of which a product takes two.
+type cost struct {
+	perPlace float64 // for each place of the output in all images: products, and numbers moved
+	once     float64 // for the step
+}
+
+func (c cost) total(places float64) float64 { return places*c.perPlace + c.once }
+
+// combining is the work of W = P·R: each of the filters' numbers combines some of the bank's.
+func (w work) combining() float64 { return 2 * w.filters * w.combined }
+
+// twoConvCost is the cost of a block as two convolutions, y = P·(R·x). inputTrains says that x has a gradient, which a network's
+// first convolution has not, and bankTrains that R has one.
+func (w work) twoConvCost(inputTrains, bankTrains bool) cost {
+	forthAndP := w.bank + w.pointwise + w.pointwise // R·x, P·(R·x), and the gradient of P
+	moved := w.mapCost * w.between                  // between the convolutions, forth and back
+	switch {
+	case bankTrains: // the gradient goes back to R·x, from there to R, and to x
+		back := w.pointwise + w.bank
+		if inputTrains {
+			back += w.bank
+		}
+		return cost{perPlace: 2*(forthAndP+back) + moved + shiftCost*(w.channels+w.between)}
+	case !inputTrains: // no gradient goes back
+		return cost{perPlace: 2*forthAndP + moved/2}
+	case w.shortens(): // the gradient goes back to x through W = P·R, and not through what is between
+		return cost{perPlace: 2*(forthAndP+w.filters) + moved/2, once: w.combining()}
+	default:
+		return cost{perPlace: 2*(forthAndP+w.pointwise+w.bank) + moved}
+	}
+}
+
+// foldedCost is the cost of a block as one convolution, y = W·x with W = P·R.
+func (w work) foldedCost(inputTrains bool) cost {
+	products := w.filters + w.filters // W·x, and the gradient of W
+	if inputTrains {
+		products += w.filters // the gradient of x
+	}
+	return cost{
+		perPlace: 2*products + shiftCost*(w.channels+w.outputs),
+		once:     2 * w.combining(), // of W, and of the gradient of P by that of W
+	}
+}
+
 // foldedIsCheaper estimates which form of a block takes less time per training step; trains has the values that train, or
-// depend on some. In operations, of which a product takes two for each place of the output in all images, the forms take
-//
-//	two-conv  forth  bank + pointwise     P  pointwise     back  bank + pointwise, or filters by a shortcut
-//	folded    forth  filters              W  filters       back  filters
-//
-// with a further bank if the bank trains, and without the way back if the input has no gradient, as in a network's first
-// convolution. Filters that combine j others take 2·M·C/g·K·j more, once for W = P·R, and in the folded form once for its
-// gradient. The numbers moved are those between the convolutions, fewer of them where no gradient is; with those for the
-// gradient of spatial filters.
+// depend on some.
 func foldedIsCheaper(block transform.Block, trains map[*onnxgraph.Value]bool) bool {
 	w := workOf(block)
 	shape, _ := block.PointwiseConv.Output(0).StaticShape()
 	places := float64(Segment{Shape: shape}.Len() / shape[1])
 	inputTrains, bankTrains := trains[block.BankConv.Input(0)], trains[block.Bank]
-	twoConv, moved := w.bank+2*w.pointwise, w.mapCost*w.between
-	folded := 2 * w.filters
-	filters := float64(shape[1])
-	combining := 2 * w.filters * w.combined // W = P·R
-	foldedOnce, twoConvOnce := 2*combining, 0.0
-	switch {
-	case bankTrains:
-		twoConv += w.bank + w.pointwise
-		moved += shiftCost * (w.channels + w.between)
-	case !inputTrains:
-		moved /= 2
-	}
-	if inputTrains {
-		folded += w.filters
-		switch {
-		case bankTrains:
-			twoConv += w.bank
-		case w.shortens():
-			twoConv += w.filters
-			twoConvOnce = combining
-			moved /= 2
-		default:
-			twoConv += w.bank + w.pointwise
-		}
-	}
-	return places*(2*folded+shiftCost*(w.channels+filters))+foldedOnce < places*(2*twoConv+moved)+twoConvOnce
+	return w.foldedCost(inputTrains).total(places) < w.twoConvCost(inputTrains, bankTrains).total(places)
 }
 
 // foldedInfersFaster estimates whether the folded form takes less time where there are no gradients. It always does with a
