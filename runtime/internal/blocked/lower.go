@@ -46,7 +46,7 @@ type lowering struct {
 	*onnxgraph.Builder
 	block     int64
 	twins     map[value]value // values of the portable graph in blocked layout
-	done      map[node]bool   // nodes whose outputs all have twins
+	done      map[node]bool   // nodes whose outputs all have twins, or nobody who reads them any more
 	weights   map[value]gradient.Convolution
 	inputs    map[value]gradient.Convolution
 	constants map[string]value    // by what they hold
@@ -72,6 +72,12 @@ func (l *lowering) lower(n node) {
 			l.done[n] = true
 		}
 	}
+	if rule, ok := plainRules[n.OpType()]; ok {
+		if out := rule(l, n); out != nil {
+			onnxgraph.ReplaceUses(y, out)
+			l.done[n] = true
+		}
+	}
 }
 
 // rules give the output of a node in blocked layout, or nil where they do not apply.
@@ -89,8 +95,12 @@ var rules = map[string]func(l *lowering, n node) value{
 	"Concat":            (*lowering).concat,
 	"Expand":            (*lowering).expand,
 	"GlobalAveragePool": (*lowering).globalAveragePool,
-	"ReduceSum":         (*lowering).reduce,
-	"ReduceMean":        (*lowering).reduce,
+}
+
+// plainRules give the output of a node that reads blocked layout in plain layout, or nil where they do not apply.
+var plainRules = map[string]func(l *lowering, n node) value{
+	"ReduceSum":  (*lowering).reduce,
+	"ReduceMean": (*lowering).reduce,
 }
 
 // finish gives what is left of the portable graph its inputs in plain layout.

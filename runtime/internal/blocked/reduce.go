@@ -25,8 +25,8 @@ func (l *lowering) expand(n node) value {
 	return l.reshape(wide, s...)
 }
 
-// reduce is a sum or mean over images and space, or over space alone. Its result is in plain layout, which is
-// the blocked one too.
+// reduce is a sum or mean over images and space. Its result has one place for each
+// channel, so that the two layouts are the same.
 func (l *lowering) reduce(n node) value {
 	x, y := n.Input(0), n.Output(0)
 	if n.Input(1) == nil || n.Input(1).Constant() == nil {
@@ -55,9 +55,7 @@ func (l *lowering) reduce(n node) value {
 	if len(shapeOf(y)) != 4 {
 		over = l.reshape(over, shapeOf(y)...)
 	}
-	onnxgraph.ReplaceUses(y, l.typed(over, shapeOf(y)...))
-	l.done[n] = true
-	return nil
+	return l.typed(over, shapeOf(y)...)
 }
 
 // spatial is what is left of a tensor when its spatial dimensions are reduced.
