@@ -154,32 +154,32 @@ func (c *Call) padSpatial(v value, before, after []int64) value {
 	return c.pad(v, append([]int64{0, 0}, before...), append([]int64{0, 0}, after...))
 }
 
-// convWeight returns dW as one batched matrix product over the output positions, summed over the batch.
+// convWeight returns dW[m,c,t] = Σ over n,l of dY[n,m,l]·X[n,c, l·s + t·d - p] as one matrix product per image and group, summed over the
+// images. For a 2-D kernel with taps t = (i,j) and stride 1 along the rows, the sum over the rows of dY is one over the rows r of X:
 //
-// Taps are gathered by shifts. Where the first spatial dimension has stride 1, its taps shift dY instead
-// of X: then k×k taps need k + k shifted copies, not k·k, for the product of A = all row shifts of dY
-// and B = all column shifts of X has every pair.
+//	dW[m,c,(i,j)] = Σ over n,r,q of A[(i,m),(r,q)] · B[(r,q),(j,c)], for each image n, with
+//	A[(i,m),(r,q)] = dY[n,m, r - i·d + p, q], 0 outside: dY on the rows of X that tap i reads
+//	B[(r,q),(j,c)] = X[n,c, r, q·s + j·d - p]:           the columns of X that tap j reads
+//
+// So k×k taps take k shifted copies of dY and k of X, not k·k of X. Else A is dY as it is, and B has a part for every tap.
 func (c *Call) convWeight(w window, groups int64, x, dy value) value {
 	m, cg := c.shape(c.in(1))[0]/groups, c.shape(c.in(1))[1]
-	rowShifts := int64(1)
-	positions := slices.Clone(w.out) // the grid of the contraction
-	var rows []value
-	if w.rank() > 1 && w.stride[0] == 1 && w.kernel[0] > 1 {
-		rowShifts, positions[0] = w.kernel[0], w.in[0]
-		for t := range w.kernel[0] {
-			rows = append(rows, c.rowShift(w, dy, t))
+	places := slices.Clone(w.out) // that the sum runs over
+	parts := []value{dy}          // of A
+	splitsRows := w.rank() > 1 && w.stride[0] == 1 && w.kernel[0] > 1
+	if splitsRows {
+		places[0], parts = w.in[0], nil
+		for i := range w.kernel[0] {
+			parts = append(parts, c.rowShift(w, dy, i))
 		}
-	} else {
-		rows = []value{dy}
 	}
-	columns := c.columnShifts(w, x, rowShifts > 1)
-	columnShifts := int64(len(columns))
-	length := onnxgraph.ElementCount(positions)
-	a := c.stack(rows, w.batch, groups, m, length)
-	b := c.transpose(c.stack(columns, w.batch, groups, cg, length), []int64{w.batch, groups, columnShifts * cg, length}, 0, 1, 3, 2)
-	split := []int64{groups, rowShifts, m, columnShifts, cg}
-	product := c.reshape(c.sum(c.op("MatMul", []value{a, b}), false, 0), split...)
-	return c.reshape(c.transpose(product, split, 0, 2, 4, 1, 3), append([]int64{groups * m, cg}, w.kernel...)...)
+	taps := c.columnShifts(w, x, splitsRows) // the parts of B
+	rows, columns, length := int64(len(parts)), int64(len(taps)), onnxgraph.ElementCount(places)
+	a := c.stack(parts, w.batch, groups, m, length)
+	b := c.transpose(c.stack(taps, w.batch, groups, cg, length), []int64{w.batch, groups, columns * cg, length}, 0, 1, 3, 2)
+	shape := []int64{groups, rows, m, columns, cg} // of A·B: g, i, m, j, c
+	product := c.reshape(c.sum(c.op("MatMul", []value{a, b}), false, 0), shape...)
+	return c.reshape(c.transpose(product, shape, 0, 2, 4, 1, 3), append([]int64{groups * m, cg}, w.kernel...)...)
 }
 
 // rowShift places dY on the rows of X, so that row l of dY lies on the row of X that tap t reads for it.
