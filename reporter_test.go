@@ -39,7 +39,7 @@ func TestMemoryOutline(t *testing.T) {
 		{0, `about 1.0 GB, .*\n$`},
 		{20e9, `\n20\.0 GB are free, enough for about 1,500 images\n$`},
 		{1255e6, `\n1\.3 GB are free, enough for about 100 images\n$`},
-		{1254e6, `only 1\.3 GB are free, enough for about 99 images: with a smaller --batch-size, --grad-accum-steps`},
+		{1254e6, `only 1\.3 GB are free, enough for about 99 images: use a smaller --batch-size, and --grad-accum-steps`},
 		{1e6, `only 1\.0 MB are free, enough for about 0 images: `},
 	} {
 		var talk strings.Builder
