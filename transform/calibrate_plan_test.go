@@ -29,7 +29,7 @@ func TestPlanCalibration(t *testing.T) {
 		reason  string // "" if it is converted
 	}{
 		{"a convolution", convcases.Cases[0].Model(), calibrate, ""},
-		{"in a loop", nested, calibrate, "its data cannot be seen"},
+		{"in a loop", nested, calibrate, "its inputs cannot be observed"},
 		{"in a loop, by projection", nested, transform.Options{}, ""},
 		{"in a loop, not chosen", nested, skipped, "not selected"},
 		{"a computed weight", computed, calibrate, "its weight"},

@@ -49,7 +49,7 @@ func (c convolution) reasonAgainstCalibration() string {
 	inputs := c.in / c.groups * product(c.kernel)
 	switch {
 	case g != g.Model().Graph:
-		return fmt.Sprintf("its data cannot be seen, as it is in %q: choose pointwise project for it", g.Name())
+		return fmt.Sprintf("its inputs cannot be observed, since it is in %q: choose pointwise project for it", g.Name())
 	case inputs > maxMoments/inputs/c.groups:
 		return fmt.Sprintf("its filters have %d weights in %d groups, too many to weigh by data: choose pointwise project for it", inputs, c.groups)
 	}

@@ -32,7 +32,7 @@ func PlanChoices(m *onnxgraph.Model, o Options) ([]Choices, error) {
 
 func planChoices(m *onnxgraph.Model, o Options) ([]Choices, error) {
 	if o.Pointwise != Project {
-		return nil, fmt.Errorf("pointwise %s: errors of filters tell what projection loses: choose pointwise project", o.Pointwise)
+		return nil, fmt.Errorf("pointwise %s: the plan shows the errors of projected filters: choose pointwise project", o.Pointwise)
 	}
 	candidates, err := prepare(m, o)
 	if err != nil {

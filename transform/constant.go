@@ -60,7 +60,7 @@ func resolveSource(v *onnxgraph.Value) (root *onnxgraph.Value, t *onnxgraph.Tens
 	case !v.IsInput():
 		return nil, nil, fmt.Sprintf("%q holds no numbers, or is a parameter, %s", v.Name(), givenByCallers(g))
 	case g.Owner() != nil:
-		return nil, nil, fmt.Sprintf("%q is an input of the body of %s, another value each time: only fixed filters can be rewritten", v.Name(), g.Owner())
+		return nil, nil, fmt.Sprintf("%q is an input of the body of %s, with a different value in each run: only fixed filters can be rewritten", v.Name(), g.Owner())
 	case g != g.Model().Graph:
 		return nil, nil, fmt.Sprintf("%q is an input, %s", v.Name(), givenByCallers(g))
 	}

@@ -62,7 +62,7 @@ func (o Options) checkMemory(blocks []*candidate) error {
 // buildAll makes the tensors of all blocks.
 func buildAll(candidates []*candidate, o Options) error {
 	if o.Pointwise == Calibrate && o.Calibration == nil {
-		return errors.New("pointwise calibrate goes by data, and there is none")
+		return errors.New("pointwise calibrate needs data, and there is none")
 	}
 	if o.Pointwise == Calibrate {
 		return calibrateAll(candidates, o)

@@ -111,7 +111,7 @@ func foldNorm(norm *onnxgraph.Node, banks map[*onnxgraph.Node]bool, done []foldi
 	layout, known := foldable[n.OpType()]
 	switch {
 	case !known || n.Domain() != "":
-		return f, fmt.Sprintf("it follows %s, which has no weight to take it", n)
+		return f, fmt.Sprintf("it follows %s, which has no weight to fold it into", n)
 	case banks[n]:
 		return f, "it follows the bank of a frozen block, which is not merged"
 	case references(n) != nil:

@@ -133,7 +133,7 @@ func TestFoldRefuses(t *testing.T) {
 		"puts out":          func(m *onnxgraph.Model, norm *onnxgraph.Node) { norm.NeedOutput(1) },
 		"spatial":           func(m *onnxgraph.Model, norm *onnxgraph.Node) { norm.SetAttr(onnxgraph.Int("spatial", 0)) },
 		"graph input":       func(m *onnxgraph.Model, norm *onnxgraph.Node) { m.Graph.MakeInput(norm.Input(4)) },
-		"no weight to take": func(m *onnxgraph.Model, norm *onnxgraph.Node) { conv(m).SetOpType("MaxPool") },
+		"no weight to fold": func(m *onnxgraph.Model, norm *onnxgraph.Node) { conv(m).SetOpType("MaxPool") },
 		`its weight "conv.weight" is a graph input`: func(m *onnxgraph.Model, norm *onnxgraph.Node) {
 			m.Graph.MakeInput(conv(m).Input(1))
 		},

@@ -122,7 +122,7 @@ func findHead(m *onnxgraph.Model, classes int) (Head, error) {
 	}
 	keeps := h.widthFor(classes) == h.width
 	if dims, ok := output.Shape(); ok && len(dims) == 1 && !keeps {
-		return h, fmt.Errorf("its output %q is a single number per image, of shape %s, and has no place for %d classes: export the model with an output [N, 1]",
+		return h, fmt.Errorf("its output %q is a single number per image, of shape %s, which has no room for %d classes: export the model with an output [N, 1]",
 			output.Name(), describeDims(dims), classes)
 	}
 	var faults []error
@@ -147,7 +147,7 @@ func (h *Head) behind() map[*onnxgraph.Node]bool {
 
 func mayStandBehind(n *onnxgraph.Node) error {
 	if _, ok := behindHead[n.OpType()]; !ok || n.Domain() != "" {
-		return fmt.Errorf("%s stands between the output and the last Gemm, MatMul or Conv, and may treat each class in its own way", n)
+		return fmt.Errorf("%s comes between the last Gemm, MatMul or Conv and the output, and may treat classes differently", n)
 	}
 	return nil
 }

@@ -473,7 +473,7 @@ func TestReplaceHeadRefuses(t *testing.T) {
 			m.Graph.AddOutput(n.Output(0), onnxgraph.Float32, onnxgraph.Static(2, oldClasses))
 			m.Graph.Prune()
 			return m
-		}(), newClasses, "stands between the output and the last Gemm"},
+		}(), newClasses, "comes between the last Gemm"},
 		{"no classifier", headModel(t, func(b *headBuilder, x *onnxgraph.Value) *onnxgraph.Value {
 			return b.op("Conv", x, b.constant("w", 10, 6, 1, 1))
 		}, 2, oldClasses, 3, 3), newClasses, "no classifier"},

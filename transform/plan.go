@@ -21,7 +21,7 @@ func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	o = o.WithDefaults()
 	candidates, err := prepare(m, o)
 	if err == nil && o.MaxError > 0 && o.Pointwise == Calibrate {
-		err = errors.New("which expansions keep the error of outputs turns out when the model is converted: plan with pointwise project, or convert")
+		err = errors.New("the expansions that keep the error of outputs are found only during conversion: plan with pointwise project, or convert the model")
 	}
 	if err == nil {
 		err = eachConverted(candidates, o, func(c *candidate) error {
@@ -152,7 +152,7 @@ func (c *candidate) decide(n *onnxgraph.Node, o Options) {
 	c.conv, reason = readConv(n)
 	c.row.describe(c.conv)
 	if reason == "" && !(utf8.ValidString(c.row.Node) && utf8.ValidString(c.conv.weight.Name())) {
-		reason = fmt.Sprintf("its name or that of its weight, %q, is not UTF-8, so that no record can hold it: rename it", c.conv.weight.Name())
+		reason = fmt.Sprintf("its name or that of its weight, %q, is not UTF-8, so it cannot be recorded: rename it", c.conv.weight.Name())
 	}
 	if reason == "" {
 		reason = o.reasonAgainst(c.row.Node, c.conv)

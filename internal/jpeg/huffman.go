@@ -22,7 +22,7 @@ type huffman struct {
 	values []byte
 }
 
-var errCode = errors.New("the compressed data holds a code that means nothing: the file is damaged")
+var errCode = errors.New("the compressed data has an invalid code: the file is damaged")
 
 func (d *decoder) readHuffman(segment []byte) error {
 	for len(segment) > 0 {
@@ -59,7 +59,7 @@ func newHuffman(counts, values []byte) (*huffman, error) {
 		h.offset[length] = used - int32(code)
 		for range counts[length-1] {
 			if code >= 1<<length {
-				return nil, errors.New("a Huffman table has more codes than there are")
+				return nil, errors.New("a Huffman table has too many codes")
 			}
 			if length <= lookBits {
 				for i := range uint32(1) << (lookBits - length) {

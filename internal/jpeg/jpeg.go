@@ -164,7 +164,7 @@ func (d *decoder) read(marker byte, segment []byte) error {
 	case startOfScan:
 		return d.readScan(segment)
 	case numberOfLines:
-		return errors.New("a JPEG that tells its height in the end (DNL): save it anew")
+		return errors.New("a JPEG that gives its height at the end (DNL), which is not supported: save it again")
 	case restartInterval:
 		if len(segment) != 2 {
 			return errors.New("the restart interval has a wrong length")
@@ -177,10 +177,10 @@ func (d *decoder) read(marker byte, segment []byte) error {
 			d.adobe, d.transform = true, segment[11]
 		}
 	case arithmetic:
-		return errors.New("a JPEG with arithmetic coding, which is not read: save it with Huffman coding")
+		return errors.New("a JPEG with arithmetic coding, which is not supported: save it with Huffman coding")
 	default:
 		if startOfFrame0 <= marker && marker <= startOfFrame15 && marker != reserved {
-			return fmt.Errorf("a %s JPEG (frame %#x), which is not read: save it as a baseline or progressive JPEG", kindOfFrame(marker), marker)
+			return fmt.Errorf("a %s JPEG (frame %#x), which is not supported: save it as a baseline or progressive JPEG", kindOfFrame(marker), marker)
 		}
 	}
 	return nil
@@ -205,7 +205,7 @@ func (d *decoder) readFrame(segment []byte) error {
 		return errors.New("the frame's head has a wrong length")
 	}
 	if segment[0] != 8 {
-		return fmt.Errorf("a JPEG of %d bits per sample, which is not read: save it with 8", segment[0])
+		return fmt.Errorf("a JPEG of %d bits per sample, which is not supported: save it with 8", segment[0])
 	}
 	d.height, d.width = int(binary.BigEndian.Uint16(segment[1:])), int(binary.BigEndian.Uint16(segment[3:]))
 	if d.height == 0 || d.width == 0 {
@@ -237,7 +237,7 @@ func (d *decoder) layOut() error {
 	all := 0
 	for i, c := range d.components {
 		if d.maxH%c.h != 0 || d.maxV%c.v != 0 {
-			return fmt.Errorf("component %d has %d×%d samples for %d×%d of another, which is no whole ratio: save the image anew", i+1, c.h, c.v, d.maxH, d.maxV)
+			return fmt.Errorf("component %d has %d×%d samples for %d×%d of another, which is not a whole ratio: save the image again", i+1, c.h, c.v, d.maxH, d.maxV)
 		}
 		c.acrossX, c.down = d.maxH/c.h, d.maxV/c.v
 		c.width, c.height = ceil(d.width, c.acrossX), ceil(d.height, c.down)

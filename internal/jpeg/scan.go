@@ -21,7 +21,7 @@ const mostScans = 100
 
 func (d *decoder) readScan(segment []byte) error {
 	if d.scans++; d.scans > mostScans {
-		return fmt.Errorf("it has more than %d scans, as no encoder writes: save the image anew", mostScans)
+		return fmt.Errorf("it has more than %d scans, more than any encoder writes: save the image again", mostScans)
 	}
 	s, err := d.scanHead(segment)
 	if err != nil {
@@ -68,11 +68,11 @@ func (d *decoder) scanHead(segment []byte) (scan, error) {
 		id, tables := segment[1+2*i], segment[2+2*i]
 		at := slices.IndexFunc(d.components, func(c *component) bool { return c.id == id && !slices.Contains(s.components, c) })
 		if at < 0 {
-			return s, fmt.Errorf("a scan has data of component %d, which there is not, or not twice", id)
+			return s, fmt.Errorf("a scan has data of component %d, which does not exist or is there twice", id)
 		}
 		c := d.components[at]
 		if tables>>4 > 3 || tables&15 > 3 {
-			return s, errors.New("a scan names a Huffman table that there cannot be")
+			return s, errors.New("a scan refers to an invalid Huffman table")
 		}
 		c.dc, c.ac = cmp.Or(d.dc[tables>>4], standard().dc[tables>>4]), cmp.Or(d.ac[tables&15], standard().ac[tables&15])
 		s.components = append(s.components, c)
@@ -85,13 +85,13 @@ func (d *decoder) scanHead(segment []byte) (scan, error) {
 		at := segment[1+2*n:]
 		s.first, s.last, s.high, s.low = int(at[0]), int(at[1]), uint(at[2]>>4), uint(at[2]&15)
 		if s.last > 63 || s.first > s.last || s.first == 0 && s.last > 0 || s.first > 0 && n > 1 || s.low > 13 || s.high > 0 && s.high != s.low+1 {
-			return s, errors.New("a progressive scan has a band of coefficients that there cannot be")
+			return s, errors.New("a progressive scan has an invalid band of coefficients")
 		}
 	}
 	for _, c := range s.components {
 		needsDC, needsAC := s.first == 0 && s.high == 0, s.last > 0
 		if needsDC && c.dc == nil || needsAC && c.ac == nil {
-			return s, errors.New("a scan needs a Huffman table that the file does not hold")
+			return s, errors.New("a scan needs a Huffman table that is not in the file")
 		}
 	}
 	return s, nil
@@ -103,7 +103,7 @@ func (d *decoder) begin(c *component) error {
 		return nil
 	}
 	if c.quant = d.quant[c.quantizer]; c.quant == nil {
-		return errors.New("a component needs a quantization table that the file does not hold")
+		return errors.New("a component needs a quantization table that is not in the file")
 	}
 	c.samples = make([]uint8, c.stride*8*d.lines(c))
 	if d.progressive {

@@ -62,14 +62,14 @@ func (p *Plan) finished(is experiment) (map[run]Row, error) {
 	switch err := readJSON(filepath.Join(p.Folder, experimentFile), &was); {
 	case errors.Is(err, fs.ErrNotExist):
 		if len(files) > 0 {
-			return nil, fmt.Errorf("the folder %s holds finished runs, such as %s, and no %s that says what made them: choose another folder",
+			return nil, fmt.Errorf("the folder %s holds finished runs, such as %s, but no %s that records their settings: choose another folder",
 				p.Folder, files[0], experimentFile)
 		}
 		return rows, nil
 	case err != nil:
-		return nil, fmt.Errorf("reading what the comparison in %s is about: %w", p.Folder, err)
+		return nil, fmt.Errorf("reading the settings of the comparison in %s: %w", p.Folder, err)
 	case !p.Resume && p.hasWork():
-		return nil, fmt.Errorf("the folder %s holds a comparison: go on with that by --resume, or choose or empty another folder", p.Folder)
+		return nil, fmt.Errorf("the folder %s holds a comparison: continue it with --resume, or choose another folder, or empty this one", p.Folder)
 	}
 	if !p.Resume {
 		return rows, nil
@@ -81,7 +81,7 @@ func (p *Plan) finished(is experiment) (map[run]Row, error) {
 		atomicfile.RemoveStale(filepath.Dir(file)) // nothing more is written there
 		row, err := readRow(file)
 		if err != nil {
-			p.warn(fmt.Sprintf("reading a finished run: %v; it is measured again if it is asked for, from its last checkpoint", err))
+			p.warn(fmt.Sprintf("reading a finished run: %v; if this comparison includes it, it is measured again from its last checkpoint", err))
 			continue
 		}
 		rows[run{row.Variant, row.Expansion, row.Seed}] = row

@@ -143,9 +143,9 @@ func TestBadInput(t *testing.T) {
 		}, "", Options{Split: Test, Shape: rgb.Shape}, []string{"zebra", "train"}},
 		{"no such split", func(t testing.TB, dir string) { writeFolder(t, dir); os.RemoveAll(dir + "/val") }, "", Options{Split: Test, Shape: rgb.Shape}, []string{"no test split", "which has train", "test or testing"}},
 		{"folder with four channels", folder, "", Options{Shape: Shape{4, 2, 2}}, []string{"not 4"}},
-		{"folder without a size", folder, "", Options{Shape: Shape{3, 0, 0}}, []string{"no common size"}},
-		{"folder without a height", folder, "", Options{Shape: Shape{3, 0, 2}}, []string{"no common size"}},
-		{"folder without a width", folder, "", Options{Shape: Shape{3, 2, 0}}, []string{"no common size"}},
+		{"folder without a size", folder, "", Options{Shape: Shape{3, 0, 0}}, []string{"may differ in size"}},
+		{"folder without a height", folder, "", Options{Shape: Shape{3, 0, 2}}, []string{"may differ in size"}},
+		{"folder without a width", folder, "", Options{Shape: Shape{3, 2, 0}}, []string{"may differ in size"}},
 		{"one wide image to cut out, too low", func(t testing.TB, dir string) { writeIDX(t, dir, 1, 4, 8) }, "", Options{Shape: Shape{1, 6, 6}, ShortSide: 5}, []string{"is 5×10", "6×6"}},
 		{"one high image to cut out, too narrow", func(t testing.TB, dir string) { writeIDX(t, dir, 1, 8, 4) }, "", Options{Shape: Shape{1, 6, 6}, ShortSide: 5}, []string{"is 10×5", "6×6"}},
 

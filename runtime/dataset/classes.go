@@ -22,7 +22,7 @@ func (d *Dataset) fitClasses(o Options) error {
 		return d.refuseOneClass()
 	}
 	if o.ClassNames != nil && o.Classes != 0 && len(o.ClassNames) != o.Classes {
-		return fmt.Errorf("the model tells %d classes apart, but there are %d class names for it: give the right names, in the order of its outputs (--classes FILE)",
+		return fmt.Errorf("the model has %d classes, but there are %d class names for it: give the right names, in the order of its outputs (--classes FILE)",
 			o.Classes, len(o.ClassNames))
 	}
 	switch {
@@ -42,7 +42,7 @@ func (d *Dataset) refuseOneClass() error {
 	if inner, err := subfolders(folder); err == nil && len(inner) > 1 {
 		advice = fmt.Sprintf("; if the folders in it are the classes, give %s as the data set", folder)
 	}
-	return fmt.Errorf("the only class is %s: a classifier tells at least 2 apart%s", d.Classes[0], advice)
+	return fmt.Errorf("the only class is %s: a classifier needs at least 2%s", d.Classes[0], advice)
 }
 
 // takeNumbers is for a format that does not name its classes: labels are the numbers of the model's outputs, and
@@ -70,10 +70,10 @@ func (d *Dataset) takeOrder(model int) error {
 	n := len(d.Classes)
 	switch {
 	case model > n:
-		return fmt.Errorf("the data set has %d classes, and the model tells %d apart without naming them: name them in the order of the model's outputs (--classes FILE), "+
+		return fmt.Errorf("the data set has %d classes, and the model has %d without names: name them in the order of the model's outputs (--classes FILE), "+
 			"so that they can be matched by name, or train a new last layer (--num-classes %[1]d)", n, model)
 	case model != 0 && model < n:
-		return fmt.Errorf("the data set has %d classes, the model tells %d apart: train a new last layer for them (--num-classes %[1]d)", n, model)
+		return fmt.Errorf("the data set has %d classes, the model has %d: train a new last layer for them (--num-classes %[1]d)", n, model)
 	case model != 0 && d.Format == "imagefolder":
 		d.Notes = append(d.Notes, fmt.Sprintf("the model does not name its classes, which are taken in the order of the folders: %s; --classes FILE tells another order", onnxgraph.Listed(d.Classes)))
 	}
@@ -106,7 +106,7 @@ func (d *Dataset) matchNames(model []string) error {
 		advice := fmt.Sprintf("name the model's classes as the data set does, in the order of its outputs (--classes FILE), or train a new last layer (--num-classes %d)", len(d.Classes))
 		fault := fmt.Errorf("%d of the data set's %d classes are not among those that the model names: %s", len(unknown), len(d.Classes), onnxgraph.Listed(unknown))
 		if rest := without(model, d.Classes); len(rest) > 0 {
-			fault = fmt.Errorf("%w; only the model has %s", fault, onnxgraph.Listed(rest))
+			fault = fmt.Errorf("%w; classes that only the model has: %s", fault, onnxgraph.Listed(rest))
 		}
 		faults = append(faults, fault, errors.New(advice))
 	}

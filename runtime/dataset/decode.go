@@ -100,7 +100,7 @@ func decodePNG(r *bufio.Reader, size int64, allow allowance) (decoded, error) {
 	const width, height, depth, colors = 16, 20, 24, 25 // are at these places
 	head, _ := r.Peek(headSize)
 	if !bytes.HasPrefix(head, []byte(pngSignature)) {
-		return nil, errors.New("not a PNG or JPEG image: it begins as neither does")
+		return nil, errors.New("not a PNG or JPEG image: its first bytes are those of neither")
 	}
 	if len(head) == headSize { // else decoding says what is wrong
 		w, h := binary.BigEndian.Uint32(head[width:]), binary.BigEndian.Uint32(head[height:])

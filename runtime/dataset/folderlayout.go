@@ -58,7 +58,7 @@ func readFolderLayout(path string) (*folderLayout, error) {
 			l.notes = append(l.notes, fmt.Sprintf("beside %s, these folders are no splits with class folders in them, and are passed over: %s", l.list(), onnxgraph.Listed(rest)))
 		}
 	case len(flat) > 0 && len(others) == 0:
-		return nil, fmt.Errorf("%s: named as splits, but without class folders in them: put the images of each class into a folder of its own, such as %s",
+		return nil, fmt.Errorf("%s: these are named like splits, but have no class folders: put the images of each class into a folder of its own, such as %s",
 			onnxgraph.Listed(flat), filepath.Join(path, flat[0], "CLASS"))
 	case len(flat) > 0:
 		l.notes = append(l.notes, fmt.Sprintf("%s: taken as classes, since there are no folders in them", onnxgraph.Listed(flat)))
@@ -88,7 +88,7 @@ func refuseUnknownSplits(path string, names []string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s hold the same folders, %s, as splits do, but are not named as such: name them train, val or test; "+
+	return fmt.Errorf("%s contain the same folders, %s, so they look like splits, but their names are not: name them train, val or test; "+
 		"if they are the classes, put their images directly into them", onnxgraph.Listed(names), onnxgraph.Listed(first))
 }
 

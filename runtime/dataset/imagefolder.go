@@ -84,7 +84,7 @@ func checkFolderShape(s Shape) error {
 		return fmt.Errorf("images are read with 1 (grayscale) or 3 (RGB) channels, not %d: use a model with 1 or 3 input channels", s.Channels)
 	}
 	if s.Height <= 0 || s.Width <= 0 {
-		return errors.New("images in a folder have no common size, and the model leaves open which it takes: give --image-size, such as 224 or, as height and width, 224x160")
+		return errors.New("images in a folder may differ in size, and the model does not fix its image size: give --image-size, such as 224 or, as height and width, 224x160")
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func NewLoader(d *Dataset, o LoaderOptions) (*Loader, error) {
 		steps++
 	}
 	if steps == 0 {
-		return nil, fmt.Errorf("loading %s: its %d samples make no batch of %d: choose a smaller batch size", d.Path, d.Len(), o.BatchSize)
+		return nil, fmt.Errorf("loading %s: its %d samples do not fill a batch of %d: choose a smaller batch size", d.Path, d.Len(), o.BatchSize)
 	}
 	if o.Workers < 1 {
 		o.Workers = runtime.GOMAXPROCS(0)

@@ -17,7 +17,7 @@ func TestLoaderErrors(t *testing.T) {
 		want string
 	}{
 		"batch size":    {LoaderOptions{}, "batch size 0"},
-		"no batch":      {LoaderOptions{BatchSize: 6, DropLast: true}, "5 samples make no batch of 6"},
+		"no batch":      {LoaderOptions{BatchSize: 6, DropLast: true}, "5 samples do not fill a batch of 6"},
 		"channels":      {LoaderOptions{BatchSize: 1, Normalize: Normalization{Mean: []float64{0, 0}, Std: []float64{1}}}, "2 means and 3 standard deviations, the images have 3 channels"},
 		"zero std":      {LoaderOptions{BatchSize: 1, Normalize: Normalization{Mean: make([]float64, 3), Std: make([]float64, 3)}}, "above 0"},
 		"missing means": {LoaderOptions{BatchSize: 1, Normalize: Normalization{Std: []float64{1, 1, 1}}}, "0 means"},

@@ -102,8 +102,8 @@ func TestFolderSplits(t *testing.T) {
 // TestFolderSplitsRefused opens image folders that must not be taken for something else.
 func TestFolderSplitsRefused(t *testing.T) {
 	for folders, want := range map[string]string{
-		"part1/a part1/b part2/a part2/b":   "part1, part2 hold the same folders, a, b",
-		"train test":                        "test, train: named as splits, but without class folders",
+		"part1/a part1/b part2/a part2/b":   "part1, part2 contain the same folders, a, b",
+		"train test":                        "test, train: these are named like splits, but have no class folders",
 		"train":                             filepath.Join("DIR", "train", "CLASS"),
 		"train/a train/b Training/a":        "both the train split",
 		"train/a train/b val/a valid/b":     "both the val split",
@@ -179,11 +179,11 @@ func TestMatchNames(t *testing.T) {
 		{"other order", "pets", 3, "cat ape bee", []int64{1, 2, 0}, "another order", ""},
 		{"subset", "pets", 5, "dog cat ape emu bee", []int64{2, 4, 1}, "3 classes are matched by name to the 5", ""},
 		{"subset, outputs not known", "pets", 0, "dog cat ape emu bee", []int64{2, 4, 1}, "3 classes are matched by name to the 5", ""},
-		{"renamed", "pets", 3, "ape bee Cat", nil, "", "1 of the data set's 3 classes are not among those that the model names: cat; only the model has Cat"},
+		{"renamed", "pets", 3, "ape bee Cat", nil, "", "1 of the data set's 3 classes are not among those that the model names: cat; classes that only the model has: Cat"},
 		{"one that the model does not have", "pets", 2, "ape bee", nil, "", "are not among those that the model names: cat\nname the model's"},
 		{"doubled", "pets", 4, "ape bee cat bee", nil, "", "same name as one of the data set: bee"},
 		{"a double that is not there", "pets", 5, "ape bee cat emu emu", []int64{0, 1, 2}, "matched by name", ""},
-		{"names of another model", "pets", 4, "ape bee cat", nil, "", "tells 4 classes apart, but there are 3 class names"},
+		{"names of another model", "pets", 4, "ape bee cat", nil, "", "has 4 classes, but there are 3 class names"},
 		{"no names", "pets", 3, "", []int64{0, 1, 2}, "in the order of the folders: ape, bee, cat", ""},
 		{"no names, outputs not known", "pets", 0, "", []int64{0, 1, 2}, "", ""},
 		{"no names, more classes", "pets", 5, "", nil, "", "--classes FILE"},

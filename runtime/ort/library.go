@@ -163,7 +163,7 @@ func checkVersion(version string) error {
 		return err
 	}
 	if major < needMajor || major == needMajor && minor < needMinor {
-		return fmt.Errorf("this is ONNX Runtime %s, which is too old: %s or newer is needed", version, MinimumVersion)
+		return fmt.Errorf("this is ONNX Runtime %s, which is too old: version %s or newer is needed", version, MinimumVersion)
 	}
 	return nil
 }

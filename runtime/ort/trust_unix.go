@@ -16,13 +16,13 @@ func checkTrust(path string) error {
 	}
 	status, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return fmt.Errorf("the system does not tell whose %s is", path)
+		return fmt.Errorf("the system does not say who owns %s", path)
 	}
 	if owner := int(status.Uid); owner != 0 && owner != os.Geteuid() {
-		return fmt.Errorf("%s belongs to another user (%d), and is not used unless it is named by --ort-lib or %s", path, owner, LibraryVariable)
+		return fmt.Errorf("%s belongs to another user (%d): it is used only if you name it with --ort-lib or %s", path, owner, LibraryVariable)
 	}
 	if info.Mode().Perm()&0o002 != 0 {
-		return fmt.Errorf("everybody may write to %s: it is not used unless it is named by --ort-lib or %s; or take that right away (chmod o-w)", path, LibraryVariable)
+		return fmt.Errorf("everybody may write to %s: it is used only if you name it with --ort-lib or %s; or remove that permission (chmod o-w)", path, LibraryVariable)
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 	}
 	for what, data := range map[string][]byte{"no checksum": old.Bytes(), "a byte less": whole[:len(whole)-1]} {
 		try(what, 0, data)
-		if _, err := loadCheckpoint(path); err == nil || !strings.Contains(err.Error(), "no checksum ends it") {
+		if _, err := loadCheckpoint(path); err == nil || !strings.Contains(err.Error(), "no checksum at its end") {
 			t.Errorf("%s: got error %v", what, err)
 		}
 	}
@@ -217,7 +217,7 @@ func TestCheck(t *testing.T) {
 		files   int
 	}{{empty, false, false, 0}, {empty, true, false, 0}, {missing, false, false, -1}, {missing, true, false, -1}, {work, true, false, 1}, {work, false, true, 1}} {
 		for range 2 {
-			if err := Folder(c.folder).Check(c.resume); (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "holds another run") {
+			if err := Folder(c.folder).Check(c.resume); (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "holds a run") {
 				t.Errorf("%+v: got error %v", c, err)
 			}
 			entries, err := os.ReadDir(c.folder)

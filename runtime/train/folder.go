@@ -64,7 +64,7 @@ func (f Folder) take(resume bool) (*lock.Lock, error) {
 		return nil, fmt.Errorf("starting a run: %w", err)
 	}
 	if !resume && f.HasWork() {
-		err := fmt.Errorf("starting a run in %s: it holds another run: resume that with --resume, or choose or empty another folder", f)
+		err := fmt.Errorf("starting a run in %s: it already holds a run: continue that with --resume, or choose another folder, or empty this one", f)
 		return nil, errors.Join(err, held.Release())
 	}
 	return held, nil

@@ -68,5 +68,5 @@ func (t *trainer) explain(err error) error {
 	if m := t.outline.Memory; m.Values > 0 {
 		needed = fmt.Sprintf("steps of %d images need about %d MB, %d MB of them for activations and gradients: ", m.Images, m.Needed()/1e6, m.Values/1e6)
 	}
-	return fmt.Errorf("%w; %stake a smaller --batch-size; with --grad-accum-steps an update still sees as many images", err, needed)
+	return fmt.Errorf("%w; %suse a smaller --batch-size, and --grad-accum-steps for as many images per update", err, needed)
 }

@@ -224,7 +224,7 @@ func TestResumeFaults(t *testing.T) {
 			r.Model = r.Model.Clone()
 			r.Model.Graph.AddConstant("other", onnxgraph.NewScalar[float32](1))
 		}, []string{"model was"}},
-		{"no resuming", func(r *train.Run) { r.Resume = false }, []string{"holds another run", "--resume"}},
+		{"no resuming", func(r *train.Run) { r.Resume = false }, []string{"holds a run", "--resume"}},
 		{"truncated", func(r *train.Run) {
 			damage(t, r, func(data []byte) []byte { return data[:len(data)/2] })
 		}, []string{"reading checkpoint", "last.ckpt"}},
@@ -280,13 +280,13 @@ func TestResumeDamaged(t *testing.T) {
 		says    []string                       // "" for nothing
 	}{
 		{"nothing", nil, nil},
-		{"last flipped", map[string]func([]byte) []byte{last: flip}, []string{"last.ckpt: the file is damaged: its content does not match", "goes on from", "previous.ckpt: epoch 2, after step 0"}},
+		{"last flipped", map[string]func([]byte) []byte{last: flip}, []string{"last.ckpt: the file is damaged: its content does not match", "continues from", "previous.ckpt: epoch 2, after step 0"}},
 		{"last cut short", map[string]func([]byte) []byte{last: cut}, []string{"last.ckpt: the file is damaged", "previous.ckpt: epoch 2, after step 0"}},
 		{"last empty", map[string]func([]byte) []byte{last: empty}, []string{"last.ckpt: the file is damaged: it has 0 bytes", "previous.ckpt: epoch 2, after step 0"}},
 		{"last of zeros", map[string]func([]byte) []byte{last: zeros}, []string{"last.ckpt: the file is damaged", "previous.ckpt: epoch 2, after step 0"}},
 		{"last missing", map[string]func([]byte) []byte{last: none}, []string{"last.ckpt: no such file", "previous.ckpt: epoch 2, after step 0"}},
 		{"previous damaged", map[string]func([]byte) []byte{previous: flip}, nil},
-		{"both damaged", map[string]func([]byte) []byte{last: flip, previous: zeros}, []string{"last.ckpt: the file", "previous.ckpt: the file", "goes on from", "best.ckpt: epoch 2, after step 0"}},
+		{"both damaged", map[string]func([]byte) []byte{last: flip, previous: zeros}, []string{"last.ckpt: the file", "previous.ckpt: the file", "continues from", "best.ckpt: epoch 2, after step 0"}},
 		{"best damaged", map[string]func([]byte) []byte{best: flip}, []string{"best.ckpt: the file is damaged", "previous.ckpt has the same weights"}},
 		{"best missing", map[string]func([]byte) []byte{best: none}, []string{"best.ckpt: no such file", "previous.ckpt has the same weights"}},
 		{"last and best damaged", map[string]func([]byte) []byte{last: empty, best: cut}, []string{"previous.ckpt: epoch 2, after step 0", "previous.ckpt has the same weights"}},

@@ -58,7 +58,7 @@ func checkSeal(r io.ReaderAt, size int64) error {
 		return err
 	}
 	if _, err := hex.Decode(make([]byte, sha256.Size), seal); err != nil {
-		return fmt.Errorf("%w: no checksum ends it: it was cut short, or an older version of the program wrote it", errDamaged)
+		return fmt.Errorf("%w: it has no checksum at its end: it was cut short, or written by an older version of the program", errDamaged)
 	}
 	if !bytes.Equal(seal, hex.AppendEncode(nil, sum.Sum(nil))) {
 		return fmt.Errorf("%w: its content does not match its checksum", errDamaged)

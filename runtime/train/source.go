@@ -49,7 +49,7 @@ func (c *checkpoint) check(r Recipe, s Source) error {
 	if len(faults) == 0 {
 		return nil
 	}
-	return fmt.Errorf("resuming: the run was started with other settings; repeat it with the same, or start anew in another folder: %w", errors.Join(faults...))
+	return fmt.Errorf("resuming: the run was started with other settings; use the same settings again, or start a new run in another folder: %w", errors.Join(faults...))
 }
 
 // Differences lists the fields in which two structs of a type differ, by their names in JSON.

@@ -189,7 +189,7 @@ func TestStatesThatAreNoNumbers(t *testing.T) {
 			resumed bool
 			want    string
 		}{
-			{position{}, false, fmt.Sprintf("has the parameter %v: there is nothing to train on from", v)},
+			{position{}, false, fmt.Sprintf("has the parameter %v: training cannot start from weights that are not finite", v)},
 			{position{}, true, "training diverged"},
 			{position{Epoch: 2, Step: 3}, false, fmt.Sprintf("epoch 3, step 3: %s has the element %v after it: training diverged", trainstep.ParametersSlot, v)},
 		} {

@@ -22,7 +22,7 @@ func (t *trainer) states() (map[string]*onnxgraph.Tensor, error) {
 		for _, v := range data {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 				if !t.resumed && t.at.Position == (position{}) {
-					return nil, fmt.Errorf("the model %s has the parameter %v: there is nothing to train on from", t.Model.Path(), v)
+					return nil, fmt.Errorf("the model %s has the parameter %v: training cannot start from weights that are not finite", t.Model.Path(), v)
 				}
 				return nil, t.diverged(t.at.Position.Step, fmt.Sprintf("%s has the element %v after it", slot.Input, v))
 			}

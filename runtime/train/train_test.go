@@ -255,7 +255,7 @@ func TestFaults(t *testing.T) {
 			if r.Model, err = architecture.New("lenet", architecture.Options{Classes: classes - 1, Channels: 1, ImageHeight: side, ImageWidth: side}); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{fmt.Sprintf("has %d classes", classes), fmt.Sprintf("tells %d apart", classes-1), fmt.Sprintf("--num-classes %d", classes)}},
+		}, []string{fmt.Sprintf("has %d classes", classes), fmt.Sprintf("has %d:", classes-1), fmt.Sprintf("--num-classes %d", classes)}},
 		{"no such node to train from", func(r *train.Run) { r.Recipe.TrainFrom = "nowhere" }, []string{`"nowhere"`}},
 		{"images of another size", func(r *train.Run) {
 			var err error

@@ -62,13 +62,13 @@ func newTrainer(r *Run, resumed bool) (t *trainer, err error) {
 func (t *trainer) goOn(source Source) error {
 	c, path, faults := t.Folder.newest()
 	if c == nil {
-		return fmt.Errorf("resuming: no checkpoint can be used: start anew in another folder: %w", faults)
+		return fmt.Errorf("resuming: no checkpoint is usable: start a new run in another folder: %w", faults)
 	}
 	if err := c.check(t.Recipe, source); err != nil {
 		return err
 	}
 	if faults != nil {
-		t.warn(fmt.Sprintf("%s; the run goes on from %s: %v", strings.ReplaceAll(faults.Error(), "\n", "; "), path, c.Position))
+		t.warn(fmt.Sprintf("%s; the run continues from %s: %v", strings.ReplaceAll(faults.Error(), "\n", "; "), path, c.Position))
 	}
 	c.Recipe = t.Recipe
 	t.at, t.whole = *c, path == t.Folder.last()
@@ -173,12 +173,12 @@ func (t *trainer) keepBest() error {
 	top1, epoch := t.at.best()
 	for _, path := range t.Folder.checkpoints() {
 		if c, err := loadCheckpoint(path); err == nil && c.Position == (position{Epoch: epoch}) {
-			t.warn(fmt.Sprintf("%v; %s has the same weights, and is copied to it", fault, path))
+			t.warn(fmt.Sprintf("%v; %s has the same weights, so it is restored from there", fault, path))
 			return c.save(t.Folder.best())
 		}
 	}
 	if t.Keep == KeepBest {
-		return fmt.Errorf("%w; it had the best weights, those after epoch %d with top-1 %.2f %%: --keep last writes those after the last epoch", fault, epoch, 100*top1)
+		return fmt.Errorf("%w; it had the best weights, those after epoch %d with top-1 %.2f %%: --keep last writes the weights after the last epoch instead", fault, epoch, 100*top1)
 	}
 	t.warn(fmt.Sprintf("%v; the best weights so far, those after epoch %d with top-1 %.2f %%, are lost", fault, epoch, 100*top1))
 	return nil
@@ -257,7 +257,7 @@ func (t *trainer) interrupted(ctx context.Context, err error) error {
 	if err := t.save(false); err != nil {
 		return err
 	}
-	return fmt.Errorf("training was stopped in epoch %d after step %d; --resume goes on from there: %w",
+	return fmt.Errorf("training was stopped in epoch %d after step %d; --resume continues from there: %w",
 		t.at.Position.Epoch+1, t.at.Position.Step, context.Cause(ctx))
 }
 

@@ -91,7 +91,7 @@ func findCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, o Option
 			break
 		}
 	}
-	return nil, fmt.Errorf("running %s on random inputs (--inputs gives others): %w", m.Path(), faults.join())
+	return nil, fmt.Errorf("running %s on random inputs (give others with --inputs): %w", m.Path(), faults.join())
 }
 
 // batches returns the batch sizes to try: the caller's or, where that is 0, the largest of the usual ones that fits in
@@ -206,7 +206,7 @@ func draw(ports []ort.Port, shapes map[string][]int64, choice map[string]float64
 	inputs := map[string]*onnxgraph.Tensor{}
 	for _, p := range ports {
 		if p.DType.Bits() == 0 {
-			return nil, fmt.Errorf("input %q is %v, which has no random values", p.Name, p.DType)
+			return nil, fmt.Errorf("input %q is %v, for which there are no random values: give it with --inputs", p.Name, p.DType)
 		}
 		data := make([]float64, onnxgraph.ElementCount(shapes[p.Name]))
 		value, isChosen := choice[p.Name]

@@ -45,7 +45,7 @@ const mostNumbers = 1 << 31
 func checkSizes(shapes map[string][]int64) error {
 	for name, shape := range shapes {
 		if n := onnxgraph.ElementCount(shape); n < 0 || n > mostNumbers {
-			return fmt.Errorf("input %q has shape %v, more than %d numbers: --batch gives the model another batch size, and --no-verify leaves out to run it",
+			return fmt.Errorf("input %q has shape %v, more than %d numbers: --batch gives the model another batch size, and --no-verify skips running it",
 				name, shape, mostNumbers)
 		}
 	}
@@ -69,7 +69,7 @@ func checkRun(m *onnxgraph.Model, shapes map[string][]int64, memory bool) error 
 		return err
 	}
 	if free := ort.FreeMemory(); memory && known && free > 0 && bytes > free {
-		return fmt.Errorf("would take about %d MiB of memory, and %d are free", bytes>>20, free>>20)
+		return fmt.Errorf("this would take about %d MiB of memory, but only %d MiB are free", bytes>>20, free>>20)
 	}
 	return nil
 }

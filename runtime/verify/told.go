@@ -247,7 +247,7 @@ func convert(dtype onnxgraph.DType, dims []int64, data []float64) (*onnxgraph.Te
 	}
 	for _, v := range data {
 		if v != 0 {
-			return nil, fmt.Errorf("numbers of type %v other than 0 cannot be made", dtype)
+			return nil, fmt.Errorf("cannot make numbers of type %v other than 0", dtype)
 		}
 	}
 	return onnxgraph.NewRawTensor(dtype, dims, make([]byte, (len(data)*dtype.Bits()+7)/8)), nil
@@ -257,7 +257,7 @@ func integers[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64]
 	list := make([]T, len(data))
 	for i, v := range data {
 		if list[i] = T(v); float64(list[i]) != v || math.Abs(v) > 1<<53 {
-			return nil, fmt.Errorf("number %d is %v, which is no %v", i, v, dtype)
+			return nil, fmt.Errorf("number %d is %v, which is not a valid %v", i, v, dtype)
 		}
 	}
 	return onnxgraph.NewTensor(dims, list), nil

@@ -234,7 +234,7 @@ func TestGivenInputs(t *testing.T) {
 		"good":      {map[string]*onnxgraph.Tensor{"x": list(5, 6, 7), "k": list(2)}, ""},
 		"missing":   {map[string]*onnxgraph.Tensor{"x": list(5, 6, 7)}, `input "k" is missing`},
 		"unknown":   {map[string]*onnxgraph.Tensor{"x": list(5, 6, 7), "k": list(2), "z": list(2)}, `unknown input "z"`},
-		"fractions": {map[string]*onnxgraph.Tensor{"x": list(5, 6, 7), "k": list(1.5)}, "1.5, which is no int64"},
+		"fractions": {map[string]*onnxgraph.Tensor{"x": list(5, 6, 7), "k": list(1.5)}, "1.5, which is not a valid int64"},
 		"shape":     {map[string]*onnxgraph.Tensor{"x": list(5, 6, 7), "k": list(1, 2)}, `input "k" needs int64[1], got int64[2]`},
 	} {
 		report, err := verify.Outputs(t.Context(), m, m, verify.Options{Inputs: c.inputs})

@@ -55,7 +55,7 @@ func Outputs(ctx context.Context, reference, other *onnxgraph.Model, o Options) 
 			return report, nil
 		}
 	}
-	return report, fmt.Errorf("comparing %s on %s: %w: give inputs on which it computes something (--inputs)", reference.Path(), strings.Join(report.Inputs, "; "), ErrNothingCompared)
+	return report, fmt.Errorf("comparing %s on %s: %w: give inputs for which the outputs are finite (--inputs)", reference.Path(), strings.Join(report.Inputs, "; "), ErrNothingCompared)
 }
 
 // add takes in what a comparison of the same models on other inputs found.

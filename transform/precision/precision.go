@@ -169,7 +169,7 @@ func (c *converter) checkNode(n *onnxgraph.Node) []error {
 		faults = append(faults, fmt.Errorf("node %s: operator set %d names types in words: raise it with ONNX's version converter", n, c.model.Opset("")))
 	}
 	if n.Domain() != "" && c.to != onnxgraph.Float32 && !c.isFunction(n) {
-		faults = append(faults, fmt.Errorf("node %s is an operator of domain %q, which may know float32 only", n, n.Domain()))
+		faults = append(faults, fmt.Errorf("node %s is an operator of domain %q, which may support only float32", n, n.Domain()))
 	}
 	for _, name := range append([]string{"value", "value_float", "value_floats"}, dtypeAttributes...) {
 		for _, a := range n.Attributes() {
