@@ -7,9 +7,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Builder adds nodes and constants to a graph, one call each. What it was asked for before, with the same
-// inputs and attributes, it returns again, as long as that still is in the graph as it was made: so that
-// independent parts of a program share what they both compute.
+// Builder adds nodes and constants to a graph, one call each. If the same operator with the same inputs and attributes, or the
+// same constant, was added before and is unchanged in the graph, the builder returns that one: so independent parts of a
+// program share what they both compute.
 type Builder struct {
 	Graph     *Graph
 	nodes     map[string]*Node

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// NotFinite tells how many elements of a constant are no finite numbers.
+// NotFinite counts the elements of a constant that are NaN or infinite.
 type NotFinite struct {
 	Name     string `json:"name"` // of the value or, for a tensor in an attribute, of the node and the attribute
 	NaN      int64  `json:"nan"`
 	Infinite int64  `json:"infinite"`
 }
 
-// String is such as "conv.weight (27 NaN)".
+// String returns text such as "conv.weight (27 NaN)".
 func (n NotFinite) String() string {
 	switch {
 	case n.Infinite == 0:

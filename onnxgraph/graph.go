@@ -102,8 +102,8 @@ func (g *Graph) RemoveOutputs() {
 	g.outputs = nil
 }
 
-// ForgetShapes drops what the file says of the shapes of intermediate values and outputs; inputs and the
-// element types of outputs stay. It is for callers that change the shape of an input.
+// ForgetShapes drops the declared shapes of intermediate values and outputs; inputs and the element types of outputs stay. It
+// is for callers that change the shape of an input.
 func (g *Graph) ForgetShapes() {
 	for _, t := range g.typed {
 		if t.value != nil {
@@ -150,8 +150,8 @@ func (g *Graph) MakeInput(v *Value) {
 	}
 }
 
-// MakeConstant turns any value into an initializer: what produced it does so no longer, and an input is
-// removed from the graph's inputs. What describes the data of one that was a constant already stays.
+// MakeConstant turns any value into an initializer: the node that produced it does so no longer, and an input is removed from
+// the graph's inputs. If it was a constant before, its doc string and metadata stay.
 func (g *Graph) MakeConstant(v *Value, t *Tensor) {
 	t = t.DescribedAs(v.Constant())
 	if v.producer != nil {

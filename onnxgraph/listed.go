@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Listed writes the first of a list of names, and how many more there are. It is how all messages list what may be many.
+// Listed writes the first few of a list of names, and how many more there are. All messages that list many names use it.
 func Listed(names []string) string {
 	const most = 8
 	if len(names) <= most+1 {

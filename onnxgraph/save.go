@@ -21,10 +21,11 @@ const (
 	protobufLimit     = 1<<31 - 1<<20 // bytes, with room for what is not tensor data
 )
 
-// Save writes the model to path or, if that is a link, to the file that the link leads to, and external data beside it to a file
-// whose name is by its content, such as model.onnx.0123456789ab.data. Model and data appear together, whole, or not at all; what is no file
-// is not replaced. The data of a model that is replaced goes in the end, unless another model in the folder needs it: a model that
-// was read from there must be loaded again. Tensors are computed and written a few at a time, so that they need not fit in memory.
+// Save writes the model to path or, if that is a link, to the file that the link leads to, and external data beside it to a
+// file whose name is by its content, such as model.onnx.0123456789ab.data. Model and data appear together, whole, or not at
+// all; what is no file is not replaced. At the end, the data file of a model that was replaced is removed, unless another model
+// in the folder needs it: load a model again if it was read from there. Tensors are computed and written a few at a time, so
+// that they need not fit in memory.
 func (m *Model) Save(path string, mode ExternalMode) error {
 	s, err := m.Stage(path, mode)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
-// Densified returns a sparse constant, an initializer or what a Constant node puts out, as a dense tensor; nil if v is
-// none. An error says what is wrong with its indices.
+// Densified returns a sparse constant, an initializer or the output of a Constant node, as a dense tensor; nil if v is none. An
+// error says what is wrong with its indices.
 func (v *Value) Densified() (*Tensor, error) {
 	p := v.sparse
 	if v.producer != nil && v.producer.Is("Constant") {

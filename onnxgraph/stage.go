@@ -15,8 +15,8 @@ type Staged struct {
 	notFinite []NotFinite
 }
 
-// Stage saves the model as Save does, but for giving the files their places, which Commit does. So a model
-// can be tried before it replaces another one.
+// Stage saves the model as Save does, but leaves the files in a temporary folder until Commit moves them to their places. So a
+// model can be tried before it replaces another one.
 func (m *Model) Stage(path string, mode ExternalMode) (*Staged, error) {
 	stage, err := atomicfile.Begin(path)
 	if err != nil {
@@ -29,7 +29,7 @@ func (m *Model) Stage(path string, mode ExternalMode) (*Staged, error) {
 	return s, nil
 }
 
-// StageTemporarily saves the model to be there until Abandon, in the system's folder for temporary files.
+// StageTemporarily saves the model to the system's folder for temporary files, until Abandon removes it.
 func (m *Model) StageTemporarily(mode ExternalMode) (*Staged, error) {
 	stage, err := atomicfile.BeginTemporary()
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Staged) Path() string { return s.stage.Path() }
 // Data returns the name of the data file that the model needs beside it, "" if it needs none.
 func (s *Staged) Data() string { return s.data }
 
-// Commit gives the files their places.
+// Commit moves the files to their final places.
 func (s *Staged) Commit() error {
 	if err := s.stage.Commit(s.obsoleteData); err != nil {
 		return fmt.Errorf("saving %s: %w", s.path, err)
@@ -88,5 +88,5 @@ func (s *Staged) Commit() error {
 	return nil
 }
 
-// Abandon removes what is left of the temporary folder; it is to be called in the end, after Commit too.
+// Abandon removes what is left of the temporary folder. Always call it at the end, also after Commit.
 func (s *Staged) Abandon() error { return s.stage.Abandon() }

@@ -114,8 +114,8 @@ func (t *Tensor) Reshaped(dims []int64) (*Tensor, error) {
 	return NewRawTensor(t.DType(), dims, raw), nil
 }
 
-// DescribedAs returns a tensor with the same elements under the doc string and the metadata of another one: that of the
-// weight whose place it takes. If the other is nil or has neither, that is t itself.
+// DescribedAs returns a tensor with the same elements and with the doc string and metadata of another one: the weight that it
+// replaces. If the other is nil or has neither, that is t itself.
 func (t *Tensor) DescribedAs(other *Tensor) *Tensor {
 	if other == nil || other == t || other.proto.DocString == nil && other.proto.MetadataProps == nil {
 		return t

@@ -23,7 +23,7 @@ type Value struct {
 	infos    []*onnxpb.ValueInfoProto // what inputs, outputs and value_info say of its type
 }
 
-// Use is one reading of a value: input number Index of Node.
+// Use is one place where a value is read: input number Index of Node.
 type Use struct {
 	Node  *Node
 	Index int
@@ -38,8 +38,7 @@ func (v *Value) Graph() *Graph { return v.graph }
 // Producer returns the node that computes the value, nil for graph inputs and constants.
 func (v *Value) Producer() *Node { return v.producer }
 
-// Uses returns the readings of the value in all graphs, oldest first. A graph output is no use: see
-// IsOutput.
+// Uses returns where the value is read, in all graphs, oldest first. A graph output does not count as a use: see IsOutput.
 func (v *Value) Uses() []Use { return slices.Clone(v.uses) }
 
 // Constant returns the data of an initializer or of a Constant node's output, nil for other values. An
@@ -141,7 +140,7 @@ func (v *Value) StaticShape() (shape []int64, ok bool) {
 	return shape, true
 }
 
-// SetType declares the value a tensor of the given element type and shape, wherever the file speaks of it.
+// SetType declares that the value is a tensor of the given element type and shape, everywhere in the file.
 func (v *Value) SetType(dtype DType, shape []Dim) {
 	if len(v.infos) == 0 {
 		v.graph.typed = append(v.graph.typed, v.addInfo(nil))

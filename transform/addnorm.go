@@ -8,16 +8,16 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// AddedNorm is the row of a report on one frozen block.
+// AddedNorm reports what AddBatchNorm did with one frozen block.
 type AddedNorm struct {
 	Outcome
 	Mean string `json:"running_mean,omitempty"` // the name of that of the normalization that was added
 }
 
-// AddBatchNorm puts a batch normalization behind every frozen block of the main graph, unless one is there already: for
-// models whose own were folded into their convolutions. With the running statistics that it starts with, mean 0 and
-// variance 1, it changes nothing. It trains with the model, and FoldBatchNorm takes it into the merged convolution.
-// AddBatchNorm returns one row per block. An error means that the model differs from its records, or is too old.
+// AddBatchNorm adds a batch normalization after every frozen block of the main graph, unless there is one already: for models
+// whose batch normalizations were folded into their convolutions. It starts with mean 0 and variance 1, and so changes nothing.
+// It trains with the model, and FoldBatchNorm folds it into the merged convolution. AddBatchNorm returns one row per block. An
+// error means that the model differs from its records, or is too old.
 func AddBatchNorm(m *onnxgraph.Model) ([]AddedNorm, error) {
 	blocks, err := Blocks(m)
 	if opset := m.Opset(""); err == nil && opset < oldestOpset {

@@ -27,14 +27,14 @@ type Block struct {
 	shape shape
 }
 
-// RecordTraining records that the block was trained, and its bank as it is now, which Blocks would otherwise take for damage
-// if it changed.
+// RecordTraining records that the block was trained, and the hash of its bank as it is now. Otherwise Blocks would report a
+// changed bank as damage.
 func (b *Block) RecordTraining(m *onnxgraph.Model) error {
 	b.Record.Trained = true
 	return b.Rehash(m)
 }
 
-// HasDrawn reports whether a block of the model has a 1×1 convolution with random weights, which was not trained since.
+// HasDrawn reports whether a block of the model has a 1×1 convolution with random weights that was not trained yet.
 func HasDrawn(m *onnxgraph.Model) (bool, error) {
 	blocks, err := Blocks(m)
 	return slices.ContainsFunc(blocks, func(b Block) bool { return b.Record.Pointwise == Random && !b.Record.Trained }), err

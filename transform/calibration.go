@@ -9,11 +9,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Calibration tells Convert what data says of convolutions. It follows the conversion on a copy of the model. For one block
-// after the other, in topological order of the first convolutions of each, Convert calls Reach for the first of the
-// convolutions that share the block, then Moments for all of them, then Replace for all.
+// Calibration gives Convert statistics of the inputs and outputs of convolutions on data. It repeats the conversion on a copy
+// of the model. For one block after the other, in topological order of the first convolutions of each, Convert calls Reach for
+// the first of the convolutions that share the block, then Moments for all of them, then Replace for all.
 type Calibration interface {
-	// Reach says that the model in front of the layer is converted.
+	// Reach is called when everything before the layer is converted.
 	Reach(Layer) error
 	// Moments returns the moments of the layer's inputs in the model converted so far, and of its outputs in the source.
 	Moments(Layer) (projection.Moments, error)

@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Choice is what a block of one expansion costs, and what a projection on it loses.
+// Choice is the cost of a block with one expansion, and the error of a projection onto its bank.
 type Choice struct {
 	Expansion int     `json:"expansion"`
 	After     Cost    `json:"after"`

@@ -8,10 +8,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// FoldBatchNorm takes every batch normalization that directly follows a Conv, ConvTranspose or Gemm into the weight and
-// the bias of that: W' = scale·W, b' = scale·b + shift along the output's channels. It returns one row per
-// BatchNormalization node. Nodes that share a weight go on to do so if what is folded into them is the same too; else each
-// gets its own, and the row says so. An error means that the model differs from its records.
+// FoldBatchNorm folds every batch normalization that directly follows a Conv, ConvTranspose or Gemm into its weight and bias:
+// W' = scale·W, b' = scale·b + shift along the output's channels. It returns one row per BatchNormalization node. Nodes that
+// share a weight still share it afterwards if the same is folded into all of them; otherwise each gets its own weight, and the
+// row says so. An error means that the model differs from its records.
 func FoldBatchNorm(m *onnxgraph.Model) ([]Outcome, error) {
 	blocks, err := Blocks(m)
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Head is the layer that tells a classifier's classes apart: the last one with weights.
+// Head is the last layer of a classifier that has weights: it computes one output per class.
 type Head struct {
 	Node    string `json:"node"`
-	Classes int    `json:"classes"` // that it told apart before
+	Classes int    `json:"classes"` // that it had before
 
 	width  int // how many numbers it gave: one for each class, or a single one for two classes
 	layer  *onnxgraph.Node
@@ -23,8 +23,8 @@ type Head struct {
 
 // ReplaceHead gives a classifier, the output of a model that Logits returns, another number of classes: its last layer gets a
 // new weight and bias, as PyTorch's layers start with (see Reinit), under the old names, and the declared shapes follow. A
-// model that tells two classes apart by a single number keeps that for two; else a Sigmoid in the end becomes a Softmax. It
-// returns the head as it was. An error says why the head cannot be replaced; the model then is unchanged.
+// model with a single number for two classes keeps that form if the new number is two; otherwise a Sigmoid at the end becomes a
+// Softmax. It returns the head as it was. An error says why the head cannot be replaced; the model then is unchanged.
 func ReplaceHead(m *onnxgraph.Model, classes int, seed uint64) (Head, error) {
 	h, err := findHead(m, classes)
 	if err == nil && classes < 2 {

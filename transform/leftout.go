@@ -6,7 +6,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// LeftOut names what does not train although it may have been learned.
+// LeftOut names constants that may have been learned but do not train.
 type LeftOut struct {
 	Quantized []string // weights that nodes make of integers
 	Unsuited  []string // parameters that are stored as sparse tensors, or made by ConstantOfShape
@@ -17,7 +17,8 @@ type LeftOut struct {
 // aside is what a finder puts aside for LeftOut.
 type aside struct{ quantized, unsuited, constants []*onnxgraph.Value }
 
-// FindLeftOut returns what Parameters does not take for parameters that train, or what cannot train.
+// FindLeftOut returns the constants that may have been learned, but that Parameters does not count as trainable or that cannot
+// train.
 func FindLeftOut(m *onnxgraph.Model) (LeftOut, error) {
 	f := find(m)
 	out := LeftOut{Quantized: namesOf(f.aside.quantized), Unsuited: namesOf(f.aside.unsuited)}

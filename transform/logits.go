@@ -12,8 +12,8 @@ import (
 // logitsKey is the key of a model's metadata with the name of the output that tells classes apart.
 const logitsKey = "rcfreeze.logits"
 
-// ChooseLogits records in a classifier which of its outputs tells its classes apart, so that Logits returns it. An error says
-// that there is no output of that name.
+// ChooseLogits records in a classifier which of its outputs has the logits, so that Logits returns it. An error says that there
+// is no output of that name.
 func ChooseLogits(m *onnxgraph.Model, name string) error {
 	if outputNamed(m, name) == nil {
 		return errors.Join(fmt.Errorf("choosing the output with the logits of %s: there is no output %q; the outputs are", m.Path(), name), listOutputs(m))
@@ -22,8 +22,8 @@ func ChooseLogits(m *onnxgraph.Model, name string) error {
 	return nil
 }
 
-// Logits returns the output that tells the classes of a classifier apart: as logits, or as their Softmax or Sigmoid. It is
-// the one that ChooseLogits recorded, or the only one. The error lists the outputs if none of several is chosen.
+// Logits returns the output of a classifier that has one number per class: logits, or their Softmax or Sigmoid. It is the one
+// that ChooseLogits recorded, or the only one. The error lists the outputs if none of several is chosen.
 func Logits(m *onnxgraph.Model) (*onnxgraph.Value, error) {
 	outputs := m.Graph.Outputs()
 	if name := m.Metadata(logitsKey); name != "" {
@@ -86,8 +86,8 @@ func describeDims(dims []onnxgraph.Dim) string {
 	return "[" + strings.Join(texts, ", ") + "]"
 }
 
-// LogitsFor returns the outputs of a model that may tell so many classes apart, by the shapes that it declares. Of those that
-// are the same but for a Softmax, it returns the first.
+// LogitsFor returns the outputs of a model that may have so many classes, by the shapes that it declares. Of those that differ
+// only by a Softmax, it returns the first.
 func LogitsFor(m *onnxgraph.Model, classes int) []*onnxgraph.Value {
 	var found []*onnxgraph.Value
 	seen := map[*onnxgraph.Value]bool{}
@@ -107,8 +107,8 @@ func LogitsFor(m *onnxgraph.Model, classes int) []*onnxgraph.Value {
 	return found
 }
 
-// Classes returns how many classes an output tells apart by its declared shape, [N, classes] or [N, classes, 1, 1]: 2 if it
-// is a single number per image, [N, 1] or [N]. It returns 0 if the shape does not say, or is another.
+// Classes returns how many classes an output has by its declared shape, [N, classes] or [N, classes, 1, 1]: 2 if it is a single
+// number per image, [N, 1] or [N]. It returns 0 if the shape is unknown or different.
 func Classes(output *onnxgraph.Value) int {
 	dims, ok := output.Shape()
 	isNumber := output.DType().IsFloat() || output.DType() == onnxgraph.Undefined
@@ -138,13 +138,14 @@ func isBatch(g *onnxgraph.Graph, size int64) bool {
 	})
 }
 
-// IsBinary reports whether an output is declared as a single number per image, which tells two classes apart.
+// IsBinary reports whether an output is declared as a single number per image, as of a classifier of two classes.
 func IsBinary(output *onnxgraph.Value) bool {
 	dims, _ := output.Shape()
 	return Classes(output) == 2 && (len(dims) == 1 || dims[1].Size == 1)
 }
 
-// LastOperator returns the node that a value comes from, perhaps in another shape, nil if none computes it.
+// LastOperator returns the node that computes a value, looking through nodes that only change its shape; nil if none computes
+// it.
 func LastOperator(v *onnxgraph.Value) *onnxgraph.Node {
 	n := v.Producer()
 	for n != nil && n.Domain() == "" && slices.Contains([]string{"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze"}, n.OpType()) {

@@ -12,7 +12,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
 )
 
-// Layout says to which channels the filters of a bank are applied.
+// Layout says which input channels the filters of a bank see.
 type Layout string
 
 const (
@@ -20,7 +20,7 @@ const (
 	Depthwise Layout = "depthwise" // every input channel has bank filters of its own
 )
 
-// Between says what stands between the bank's convolution and the 1×1 convolution.
+// Between says what is between the bank's convolution and the 1×1 convolution.
 type Between string
 
 const (
@@ -63,11 +63,11 @@ type Options struct {
 	Pointwise Pointwise `json:"pointwise"` // "" is Project
 	Seed      uint64    `json:"seed"`
 
-	// MaxError, if above 0, chooses the expansion of each convolution instead: the smallest with which the error, of the
-	// output for Calibrate, is at most this; or, if none keeps the bound, the one whose bank spans all filters.
+	// MaxError, if above 0, chooses the expansion of each convolution instead of Expansion: the smallest with an error (for
+	// Calibrate, of the output) of at most MaxError; or, if there is none, the one whose bank spans all filters.
 	MaxError float64 `json:"max_error"`
 
-	Calibration Calibration `json:"-"` // what Calibrate goes by; Plan does without it
+	Calibration Calibration `json:"-"` // the data for Calibrate; Plan does not need it
 
 	// KeepVariance makes Calibrate scale each output so that it varies as much as the source's, as re-estimated statistics of
 	// batch normalizations would. The error of a single output is larger, that of a network with a small expansion smaller.
@@ -78,24 +78,24 @@ type Options struct {
 	KernelSize int `json:"kernel_size"`
 
 	// Shapes, if not nil, is a copy of the model that says how large values of the main graph are for one example. Costs are
-	// reckoned with it where the model itself leaves sizes open. It is not changed, and what it says is not written.
+	// computed from it if the model itself does not give sizes. It is not changed, and not written.
 	Shapes *onnxgraph.Model `json:"-"`
 
 	// Memory, if above 0, is how many bytes the conversion may take. One that needs more is refused before it begins.
 	Memory int64 `json:"-"`
 
-	// Progress, if not nil, is told how many of the convolutions have been projected; calls do not overlap. An error ends the
+	// Progress, if not nil, gets how many of the convolutions have been projected; calls do not overlap. An error stops the
 	// work, and is returned.
 	Progress func(done, total int) error `json:"-"`
 
-	Include       []string `json:"include"`         // patterns of path.Match on block names: which convolutions to take, all if empty
-	Skip          []string `json:"skip"`            // likewise: which not
-	MinKernel     int      `json:"min_kernel"`      // convolutions whose largest kernel extent is below are not taken
-	MaxKernel     int      `json:"max_kernel"`      // nor those above, 0 is no limit
-	MinInChannels int      `json:"min_in_channels"` // convolutions of fewer input channels, over all groups, are not taken
+	Include       []string `json:"include"`         // patterns of path.Match on block names: convolutions to take, all if empty
+	Skip          []string `json:"skip"`            // patterns for convolutions not to take
+	MinKernel     int      `json:"min_kernel"`      // leaves out convolutions whose largest kernel extent is smaller
+	MaxKernel     int      `json:"max_kernel"`      // leaves out those whose largest kernel extent is larger; 0 is no limit
+	MinInChannels int      `json:"min_in_channels"` // leaves out convolutions with fewer input channels, over all groups
 }
 
-// WithDefaults returns the options with what empty ones stand for.
+// WithDefaults returns the options with the defaults in place of empty values.
 func (o Options) WithDefaults() Options {
 	if o.Pointwise == "" {
 		o.Pointwise = Project
@@ -118,7 +118,7 @@ func (o Options) WithDefaults() Options {
 	return o
 }
 
-// Validate lists everything that is wrong with the options whatever the model; what is left out has its default.
+// Validate lists everything that is wrong with the options themselves, for any model. Empty values have their defaults.
 func (o Options) Validate() error { return o.WithDefaults().check() }
 
 // check lists everything that is wrong with o, which has its defaults.

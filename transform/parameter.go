@@ -17,7 +17,7 @@ const (
 	RoleBias        Role = "bias"
 	RoleNormScale   Role = "norm-scale"
 	RoleNormShift   Role = "norm-shift"
-	RoleRunningMean Role = "running-mean" // a statistic: follows the data, has no gradient
+	RoleRunningMean Role = "running-mean" // a statistic of the data, without a gradient
 	RoleRunningVar  Role = "running-var"  // likewise
 	RoleBank        Role = "bank"         // of a frozen block: trains only if asked to
 	RoleConstant    Role = "constant"     // never trains

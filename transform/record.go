@@ -18,8 +18,8 @@ const (
 // recordVersion is that of the records' form.
 const recordVersion = "1"
 
-// Record is what a file says of a frozen block, so that later sessions find it again. Blocks that share a bank and a 1×1
-// weight name the same tensors.
+// Record describes a frozen block in the model's metadata, so that it is found again when the file is loaded. Blocks that share
+// a bank and a 1×1 weight name the same tensors.
 type Record struct {
 	Bank      string    `json:"bank"` // a name that filterbank knows, or "source": the source's own filters
 	Layout    Layout    `json:"layout"`

@@ -9,7 +9,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
 )
 
-// ReinitOptions says what Reinit draws anew.
+// ReinitOptions says which parameters Reinit sets to new values.
 type ReinitOptions struct {
 	Seed        uint64
 	Banks       bool // the banks of blocks too, each by its recorded kind

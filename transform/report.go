@@ -24,14 +24,15 @@ type Outcome struct {
 // skip notes that the node was skipped.
 func (o *Outcome) skip(reason string) { o.Status, o.Reason = Skipped, reason }
 
-// Cost is what a convolution or a block holds and computes. What several share is counted for the first of them.
+// Cost is the number of parameters and operations of a convolution or a block. What several share is counted for the first of
+// them.
 type Cost struct {
 	Trainable int64 `json:"trainable"`      // parameters that train in a frozen block, or in the source
 	Bank      int64 `json:"bank"`           // parameters of the fixed bank
 	MACs      int64 `json:"macs,omitempty"` // multiply-accumulates for one example, 0 if the model does not say the output's size
 }
 
-// Conversion is the row of a report on one convolution.
+// Conversion reports what Convert did with one convolution.
 type Conversion struct {
 	Outcome
 	Operator  string `json:"operator"`
@@ -43,20 +44,20 @@ type Conversion struct {
 	Out       int    `json:"out_channels,omitempty"`
 	Expansion int    `json:"expansion,omitempty"`
 
-	// SharedWith names the first of the convolutions that have one weight, and so one block, if this is another of them.
+	// SharedWith is set for convolutions that share a weight, and so a block, with an earlier one: it names the first of them.
 	SharedWith string `json:"shared_with,omitempty"`
-	// Untied lists for people who else read the weight, and no longer shares it.
+	// Untied lists, in words, the other nodes that read the weight in the source and no longer share it.
 	Untied []string `json:"untied,omitempty"`
 
 	Before Cost `json:"before"`
 	After  Cost `json:"after"` // as Before if skipped
 
-	// Error is ‖W - P·R‖ / ‖W‖ for the source's filters W and the block's combined filters: what a projection lost. It
-	// is nil where it was not calculated: for skipped convolutions, where P is drawn, and in plans.
+	// Error is ‖W - P·R‖ / ‖W‖ for the source's filters W and the block's combined filters: what a projection lost. It is nil
+	// if it was not calculated: for skipped convolutions, for random P, and in plans.
 	Error *float64 `json:"relative_error,omitempty"`
 
 	// Condition is about the condition number of the bank, of the worst group or channel: how much larger rounding errors may
-	// be in the block than in one convolution. It is nil where nothing was projected.
+	// be in the block than in one convolution. It is nil if nothing was projected.
 	Condition *float64 `json:"condition,omitempty"`
 
 	// OutputError is what calibration lost: √(E‖y - ŷ‖² / E‖y‖²) for the block's output ŷ and the source's y, each in its

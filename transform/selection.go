@@ -22,8 +22,8 @@ func (v Variant) Trained(m *onnxgraph.Model) ([]string, error) {
 	return Selection{Variant: v}.Trained(m)
 }
 
-// Trained returns the names of the constants of the main graph that train. The error lists all patterns that match none that
-// could.
+// Trained returns the names of the constants of the main graph that train. The error lists all patterns that match no constant
+// that can train.
 func (s Selection) Trained(m *onnxgraph.Model) ([]string, error) {
 	if err := s.Variant.Validate(); err != nil {
 		return nil, err

@@ -6,16 +6,17 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Separated is a constant that layers read together, and of which each has one of its own now.
+// Separated is a constant that several layers shared, and of which each layer now has its own copy.
 type Separated struct {
 	Name   string // of the constant in the file
 	Copies int    // how many constants it is now
 }
 
-// Separate gives every layer parameters and statistics of its own where an exporter has merged equal ones, such as the ones
-// and zeros of untrained normalizations, and returns what it separated. With Identity nodes the exporter says how each was
-// named, and is named again. A layer that is used at several places stays one: see ties for how the two are told apart. Biases,
-// normalization parameters and statistics that come to a layer through nodes become constants of their own, too.
+// Separate gives every layer parameters and statistics of its own where an exporter has merged equal ones, such as the ones and
+// zeros of untrained normalizations, and returns what it separated. If the exporter added Identity nodes with the old names,
+// the copies get these names. A layer that is used in several places stays one layer: see ties for how the two cases are
+// distinguished. Biases, normalization parameters and statistics that come to a layer through nodes become constants of their
+// own, too.
 func Separate(m *onnxgraph.Model) []Separated {
 	f := find(m)
 	t := newTies(f)

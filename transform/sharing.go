@@ -158,8 +158,8 @@ func fillCosts(candidates []*candidate, o Options) {
 	}
 }
 
-// sharing describes for people with what the row's convolution shares a block, and with what no longer a weight, "" for
-// neither.
+// Sharing says in words with which convolution the row's convolution shares its block, and with which nodes it no longer shares
+// its weight; "" if there are none.
 func (r *Conversion) Sharing() string {
 	var words []string
 	if r.SharedWith != "" {

@@ -24,7 +24,7 @@ func Variants() []Variant { return []Variant{Baseline, FrozenBaseline, Frozen, L
 // HasBlocks reports whether the variant is made by converting the source model.
 func (v Variant) HasBlocks() bool { return v == Frozen || v == Learned }
 
-// Validate says what is wrong with a name that is no variant's.
+// Validate returns an error if the name is not that of a variant.
 func (v Variant) Validate() error {
 	if !slices.Contains(Variants(), v) {
 		return fmt.Errorf("choosing what trains: no variant %q: there are %v", v, Variants())
@@ -33,8 +33,8 @@ func (v Variant) Validate() error {
 }
 
 // Start gives a model the parameters that training in the variant starts with: those that it has, except that FrozenBaseline
-// fixes random spatial filters. From scratch, all is drawn anew (see Reinit), but for the banks of Frozen, which stay as
-// Convert made them.
+// fixes random spatial filters. From scratch, all parameters get new random values (see Reinit), except the banks of Frozen,
+// which stay as Convert made them.
 func (v Variant) Start(m *onnxgraph.Model, seed uint64, scratch bool) error {
 	if !scratch && v != FrozenBaseline {
 		return nil

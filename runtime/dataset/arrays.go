@@ -10,8 +10,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Arrays reads all arrays of a NumPy archive (.npz), by name, as float64. Integers beyond 2^53 are rounded. Of the limits
-// Bytes counts, for all arrays together.
+// Arrays reads all arrays of a NumPy archive (.npz), by name, as float64. Integers beyond 2^53 are rounded. Of the limits, only
+// Bytes is used, for all arrays together.
 func Arrays(path string, limits Limits) (map[string]*onnxgraph.Tensor, error) {
 	a, err := archive.Open(path)
 	if err != nil {

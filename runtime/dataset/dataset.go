@@ -24,10 +24,10 @@ func (s Shape) plane() int { return s.Height * s.Width }
 type Dataset struct {
 	Path    string   // the file or folder that holds the split
 	Format  string   // a name of [Formats]
-	Split   Split    // what this is: Val in place of a Test that is not there, and the other way; All without splits
+	Split   Split    // which split this is: Val if there is no Test, and the other way round; All without splits
 	Classes []string // names in label order; those of the model, if it is known
 	Shape   Shape    // of every sample
-	Notes   []string // what was passed over or rounded, in sentences for the user
+	Notes   []string // what was skipped or rounded, in sentences for the user
 
 	labels []int64
 	named  bool // the format names its classes; otherwise Classes are the numbers 0, 1, …

@@ -14,7 +14,7 @@ const tastedImages = 16
 
 // Fingerprint returns a SHA-256, in hexadecimal digits, of what the model gets of the data set: shape, classes, labels and
 // pixels. Of images in files of their own it takes the files' names below Path and their sizes, and the pixels of a few:
-// reading all of them would take too long. The error is that of a file that cannot be read.
+// reading all of them would take too long. The error says which file cannot be read.
 func (d *Dataset) Fingerprint() (string, error) {
 	h := sha256.New()
 	if err := d.identify(h); err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/budget"
 )
 
-// Limits bound what files may claim, so that a damaged one, or one that is made to do harm, does not take all memory. They
-// are checked before memory is taken.
+// Limits bound the sizes that files may declare, so that a damaged or malicious file does not take all memory. They are checked
+// before memory is allocated.
 type Limits struct {
 	Pixels int64 // of an image file; 0 takes DefaultPixels
 	Bytes  int64 // of memory for the arrays of a split: IDX, CIFAR and npz; 0 takes DefaultBytes

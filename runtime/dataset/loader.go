@@ -69,8 +69,8 @@ func (l *Loader) Steps() int { return l.steps }
 // prefetch is the number of batches that wait ready for the caller.
 const prefetch = 2
 
-// BatchesHeld is how many batches a loader holds while it makes them: beside those that wait, one is being made and one is
-// the caller's.
+// BatchesHeld is how many batches a loader keeps in memory: those that wait, one that is being made, and one that the caller
+// has.
 const BatchesHeld = prefetch + 2
 
 // Batches returns the batches of an epoch from step first on. They are made ahead on other goroutines,

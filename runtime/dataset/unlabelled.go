@@ -9,8 +9,8 @@ import (
 )
 
 // OpenImages opens image files, and all in folders and the folders in them, as a data set without labels: they all are 0.
-// Images are scaled as those of an image folder are. Of the options Shape, ShortSide and Limits count. The error lists all paths
-// that do not exist or hold no images.
+// Images are scaled as those of an image folder are. Of the options, only Shape, ShortSide and Limits are used. The error lists
+// all paths that do not exist or hold no images.
 func OpenImages(paths []string, o Options) (*Dataset, error) {
 	d := &Dataset{Format: "images", Split: All, Shape: o.Shape}
 	if d.Shape.Channels == 0 {

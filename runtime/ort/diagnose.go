@@ -10,7 +10,7 @@ import (
 // Diagnosis is what `rcfreeze doctor` shows: which ONNX Runtime is here and what it can do.
 type Diagnosis struct {
 	Library       *Library         `json:"library,omitempty"` // nil if none is usable
-	NeededVersion string           `json:"needed_version"`    // the oldest that serves
+	NeededVersion string           `json:"needed_version"`    // the oldest that works
 	Providers     []ProviderStatus `json:"providers"`         // empty without a library
 	CPUThreads    int              `json:"cpu_threads"`       // threads that the machine runs at once
 	Searched      []Searched       `json:"searched"`          // where the library is looked for, in this order

@@ -13,8 +13,8 @@ import (
 // LibraryVariable is the environment variable that names the shared library's file, or its folder.
 const LibraryVariable = "RCFREEZE_ORT_LIB"
 
-// MinimumVersion is the oldest ONNX Runtime that serves the C API (24) that the Go wrapper asks for.
-// Newer libraries serve it too.
+// MinimumVersion is the oldest ONNX Runtime that has the C API version (24) that the Go wrapper uses. Newer libraries have it
+// too.
 const MinimumVersion = "1.24"
 
 // ErrNoLibrary says that no library was found that can be used.

@@ -63,9 +63,9 @@ func (o Options) settings() []setting {
 	}
 }
 
-// Threads returns how many threads an operator has. ONNX Runtime by itself would take one per physical core of the machine:
-// half as many as the system has to give where cores run two threads each, and too many where the process may use a part of
-// the machine only. Go counts by affinity and by the quota of the container.
+// Threads returns how many threads an operator has. ONNX Runtime's own default is one per physical core of the machine: too few
+// if cores run two threads each, and too many if the process may use only a part of the machine. Go's count respects the
+// affinity of the process and the quota of the container.
 func (o Options) Threads() int { return cmp.Or(o.IntraOpThreads, runtime.GOMAXPROCS(0)) }
 
 // build returns ONNX Runtime's form of the options, which the caller destroys.

@@ -16,8 +16,7 @@ import (
 // Provider is an execution provider of ONNX Runtime: what runs the operators.
 type Provider string
 
-// The providers that sessions can run on, and Auto, which Select settles: CUDA where it is usable, else
-// CPU.
+// The providers that sessions can run on, and Auto, which Select replaces by CUDA if it is usable, else by CPU.
 const (
 	CPU  Provider = "cpu"
 	CUDA Provider = "cuda"
@@ -33,7 +32,7 @@ func ParseProvider(name string) (Provider, error) {
 	return "", fmt.Errorf("unknown provider %q: use %s, %s or %s", name, CPU, CUDA, Auto)
 }
 
-// ProviderStatus says whether a provider can be had.
+// ProviderStatus says whether a provider can be used.
 type ProviderStatus struct {
 	Provider   Provider `json:"provider"`
 	CompiledIn bool     `json:"compiled_in"`      // the library has it
@@ -41,8 +40,8 @@ type ProviderStatus struct {
 	Reason     string   `json:"reason,omitempty"` // why not, and what to do
 }
 
-// Select settles which provider to use, after Init, and says why. CUDA that cannot be used is an error
-// with cause and remedy; only Auto falls back to the CPU, and its reason then holds the cause.
+// Select returns which provider to use, and why. Call it after Init. If CUDA is chosen and cannot be used, the error says why
+// and what to do; only Auto falls back to the CPU, and its reason then says why.
 func Select(choice Provider) (p Provider, reason string, err error) {
 	if !capi.IsInitialized() {
 		return "", "", fmt.Errorf("selecting provider %s: %w", choice, errNotInitialized)

@@ -22,7 +22,8 @@ func (s *Session) Run(inputs map[string]*onnxgraph.Tensor, outputs ...string) (m
 	return s.RunContext(context.Background(), inputs, outputs...)
 }
 
-// RunContext is Run that ends soon after ctx does, with its error: ONNX Runtime finishes the operator that it is at.
+// RunContext is Run that stops soon after ctx is done, with ctx's error: ONNX Runtime first finishes the operator that it is
+// running.
 func (s *Session) RunContext(ctx context.Context, inputs map[string]*onnxgraph.Tensor, outputs ...string) (map[string]*onnxgraph.Tensor, error) {
 	results, err := s.run(ctx, inputs, outputs)
 	if err != nil && ctx.Err() != nil {

@@ -18,15 +18,15 @@ import (
 type Port struct {
 	Name  string
 	DType onnxgraph.DType
-	// Shape has -1 for a dim that the model leaves open. It is empty for a tensor without dims, and also
-	// where the model does not say how many dims there are: ONNX Runtime does not tell the two apart.
+	// Shape has -1 for a dim that the model leaves open. It is empty for a tensor without dims, and also where the model does
+	// not say how many dims there are: ONNX Runtime does not distinguish the two.
 	Shape []int64
 }
 
 // isStatic reports whether the port's shape is certain.
 func (p Port) isStatic() bool { return len(p.Shape) > 0 && !slices.Contains(p.Shape, -1) }
 
-// Session is a model that is ready to run. Runs may be concurrent; Close must come after them.
+// Session is a model that is ready to run. Runs may be concurrent; call Close after the last one has returned.
 type Session struct {
 	model   string // the file, for messages
 	inputs  []Port
@@ -74,7 +74,7 @@ func OpenModel(m *onnxgraph.Model, o Options) (s *Session, err error) {
 	return s, errors.Join(saved, err)
 }
 
-// OutputsOf returns what Outputs of a session of m would, and takes half the time.
+// OutputsOf returns what Outputs of a session of m would return, in half the time.
 func OutputsOf(m *onnxgraph.Model) (outputs []Port, err error) {
 	saved := saveTemporarily(m, func(path string) {
 		var s *Session

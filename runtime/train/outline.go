@@ -17,14 +17,14 @@ type Outline struct {
 	Memory          Memory
 }
 
-// Memory is about how many bytes training takes, besides the program, ONNX Runtime and the data set.
+// Memory estimates how many bytes training takes, besides the program, ONNX Runtime and the data set.
 type Memory struct {
 	Images     int   // in a step
 	Values     int64 // activations and gradients: what a step computes, at most at once
 	Batches    int64 // the images of the step, and of those that are made ahead
 	Parameters int64 // what trains
 	State      int64 // what the optimizer keeps, running statistics, and further copies of both and of parameters
-	Free       int64 // what the system can give, 0 if it does not tell
+	Free       int64 // free memory, 0 if unknown
 }
 
 // Needed returns the sum.

@@ -17,7 +17,7 @@ type Run struct {
 	Model     *onnxgraph.Model // the source; it is not changed
 	Recipe    Recipe
 	Train     *dataset.Dataset
-	Test      *dataset.Dataset       // measured after every epoch; KeepBest chooses by it
+	Test      *dataset.Dataset       // measured after every epoch; KeepBest uses it
 	Augment   []dataset.Augmentation // as Recipe.Augment names them
 	Normalize dataset.Normalization
 	Workers   int         // goroutines that make batches, 0 for one per core; never changes the result
@@ -25,10 +25,10 @@ type Run struct {
 	Folder    Folder      // for checkpoints and metrics
 	Resume    bool        // go on from the folder's last checkpoint, if there is one
 	Keep      Keep
-	// SaveEvery is how much work a run that is killed can lose, at most, besides a step: it saves a checkpoint after every epoch,
-	// and whenever this time has passed since the last one, if it is not 0.
+	// SaveEvery is the longest time between two checkpoints: a run that is killed loses no more work than that, and one step.
+	// There is always a checkpoint after every epoch; 0 makes no others.
 	SaveEvery time.Duration
-	// Warned, if not nil, is told, in a line, what is not as the user expects it to be, such as a damaged checkpoint.
+	// Warned, if not nil, gets a line about what the user does not expect, such as a damaged checkpoint.
 	Warned func(string)
 	// Outlined, if not nil, is called before the step takes memory; Begun with what the model measures before its first step.
 	// Progress, if not nil, is called after every step; Measured after every epoch; Measuring while test
@@ -74,9 +74,9 @@ type Result struct {
 	Unreached []string
 }
 
-// Do trains. When ctx is done it finishes the step, saves a checkpoint, and returns ctx's error. A loss
-// that is not finite is an error that names the step; the last checkpoint then is from before it. A folder in which another
-// process is at work is an error.
+// Do trains. When ctx is done it finishes the step, saves a checkpoint, and returns ctx's error. If the loss is NaN or
+// infinite, the error names the step; the last checkpoint is then from before it. A folder in which another process is at work
+// is an error.
 func (r *Run) Do(ctx context.Context) (result *Result, err error) {
 	if err := r.Recipe.Validate(); err != nil {
 		return nil, fmt.Errorf("checking the training settings: %w", err)

@@ -25,7 +25,7 @@ type Source struct {
 	Threads       int                   `json:"threads"` // of an operator: sums are rounded otherwise with another number
 }
 
-// NewSource returns what a run of a model goes by. The error is that of data or weights that cannot be read.
+// NewSource returns the source of a run of a model. The error says which data or weights cannot be read.
 func NewSource(m *onnxgraph.Model, training, test *dataset.Dataset, n dataset.Normalization, session ort.Options) (Source, error) {
 	data, err := m.Bytes()
 	if err != nil {
