@@ -190,7 +190,7 @@ func TestClassesByName(t *testing.T) {
 			t.Errorf("%s: top-1 %v on %+v, want above 0.9 on %+v", c.args, r.Top1, r.MeasuredOn, c.on)
 		}
 	}
-	fails(t, "eval tuned.onnx --data renamed", "3 of the data set's 3 classes", "0high, 1mid, 2low", "only the model has high, low, mid", "--classes FILE", "--num-classes 3")
+	fails(t, "eval tuned.onnx --data renamed", "3 of the data set's 3 classes", "0high, 1mid, 2low", "only the model has: high, low, mid", "--classes FILE", "--num-classes 3")
 	fails(t, "eval model.onnx --data two", "has 3 without names", "--classes FILE")
 	fails(t, "eval tuned.onnx --data one", "the only class is mid")
 	fails(t, "eval tuned.onnx --data two --classes none.txt", "reading class names", "none.txt")
