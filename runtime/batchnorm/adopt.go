@@ -11,13 +11,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// Adopt gives the BatchNormalization nodes that Options.Means names the running statistics of what they read while the
-// model is used as it is, and the scale and shift with which they then pass that on unchanged:
+// Adopt sets the running statistics of the BatchNormalization nodes that Options.Means names to those of their inputs in
+// inference, and their scale and shift so that their outputs equal their inputs:
 //
 //	scale = √(variance + epsilon), shift = mean
 //
-// It is for nodes that were just added (transform.AddBatchNorm): the model computes what it did, and goes on to do so,
-// nearly, when training normalizes by the statistics of a batch. Images and averages are those of Recalibrate.
+// It is for nodes that were just added (transform.AddBatchNorm): the model computes the same as before, and nearly the same
+// when training normalizes by the statistics of a batch. Images and averages are those of Recalibrate.
 func Adopt(ctx context.Context, m *onnxgraph.Model, images *dataset.Dataset, o Options) (*Report, error) {
 	report, err := adopt(ctx, m, images, o)
 	if err != nil {

@@ -23,14 +23,14 @@ type Options struct {
 	Workers   int    // goroutines that read images, 0 for one per core; never changes the result
 	Seed      uint64 // of the order of the images
 	Session   ort.Options
-	// Unfolded, if not nil, is called if frozen blocks cannot be folded into one convolution, since the model differs from
-	// its records: then it takes longer.
+	// Unfolded, if not nil, is called if frozen blocks cannot be merged into one convolution, since the model differs from its
+	// records; the run then takes longer.
 	Unfolded func(fault error)
 	// Progress, if not nil, is called after every batch.
 	Progress func(done, total int)
 }
 
-// Change is what became of the running statistics of one node.
+// Change says how the running statistics of one node changed.
 type Change struct {
 	Node     string `json:"node"`
 	Channels int    `json:"channels"`
@@ -44,7 +44,7 @@ type Change struct {
 type Report struct {
 	Images  int      `json:"images"` // that were run
 	Changes []Change `json:"changes"`
-	// Unmeasured lists the nodes that have the statistics they had, as nothing that the model puts out depends on them.
+	// Unmeasured lists the nodes that keep their old statistics, since no output of the model depends on them.
 	Unmeasured []string `json:"unmeasured,omitempty"`
 }
 

@@ -1,6 +1,6 @@
-// Package calibrate converts models to frozen blocks by data: it runs images through the source and through the model
-// converted so far, and chooses the 1×1 convolutions of each block so that the block's output comes as close as it can to
-// what the source has there. So every block also makes up for what the blocks before it lost.
+// Package calibrate converts models to frozen blocks by data: it runs images through the source and through the model converted
+// so far, and chooses the 1×1 convolutions of each block so that the block's output comes as close as it can to what the source
+// has there. So every block also corrects the error of the blocks before it.
 package calibrate
 
 import (
@@ -20,8 +20,8 @@ type Options struct {
 	Convert transform.Options // Pointwise and Calibration are set here
 	Images  *Images
 	Session ort.Options
-	// Held bounds the bytes of values that are kept of each network from one convolution to the next; 0 is 1 GiB. Where
-	// that does not suffice, as for the first layers on large images, more of the network is run again.
+	// Held bounds the bytes of values that are kept of each network from one convolution to the next; 0 is 1 GiB. If that is
+	// not enough, as for the first layers on large images, more of the network is run again.
 	Held int64
 	// Progress, if not nil, is called after every batch with the number of batches done, over all convolutions, and the name
 	// of the convolution.

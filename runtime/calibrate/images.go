@@ -9,7 +9,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 )
 
-// Images is what a calibration runs through the models.
+// Images are the images that a calibration runs through the models.
 type Images struct {
 	Shape []int64   // of one image, [C, …]
 	Data  []float32 // one image after the other, normalized
@@ -18,8 +18,8 @@ type Images struct {
 // DefaultImages is how many images are enough for most networks.
 const DefaultImages = 256
 
-// Load draws count images from a data set by the options' seed, or takes all if it has no more. How the options want batches
-// and their order does not matter.
+// Load draws count images from a data set with the options' seed, or takes all if there are no more. The options for batches
+// and their order are not used.
 func Load(ctx context.Context, set *dataset.Dataset, count int, o dataset.LoaderOptions) (*Images, error) {
 	if count < 1 {
 		return nil, fmt.Errorf("loading calibration images: %d of them: needs at least 1", count)

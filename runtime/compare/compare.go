@@ -38,7 +38,7 @@ type Plan struct {
 	Recipe     train.Recipe      // of every run; Trained and Seed are set per run
 	Train      *dataset.Dataset
 	Choose     *dataset.Dataset // measured after every epoch
-	Test       *dataset.Dataset // measured in the end
+	Test       *dataset.Dataset // measured at the end
 	Augment    []dataset.Augmentation
 	Normalize  dataset.Normalization
 	Workers    int
@@ -47,12 +47,12 @@ type Plan struct {
 	// Describe, if not nil, is called on every trained model before it is saved: it may record what images the model takes.
 	Describe func(*onnxgraph.Model) error
 	Folder   string // holds a folder per run, with its checkpoints, metrics and model
-	// Resume goes on with what is in Folder: finished runs are read back, also those that are not in the plan, and one that was
-	// stopped goes on. All must be of the same experiment.
+	// Resume continues the comparison in Folder: finished runs are read back, also those that are not in the plan, and a run
+	// that was stopped continues. All must have the same settings.
 	Resume    bool
 	SaveEvery time.Duration // see train.Run
-	// Kept, if not nil, is told how many finished runs were read back; Started is called before each run; the others are those
-	// of train.Run.
+	// Kept, if not nil, gets how many finished runs were read back; Started is called before each run; the others are those of
+	// train.Run.
 	Kept          func(runs int)
 	Started       func(name string, number, total int)
 	Outlined      func(train.Outline)
@@ -64,19 +64,20 @@ type Plan struct {
 	Warned        func(string)
 }
 
-// Row is one run and what came of it.
+// Row is one run and its result.
 type Row struct {
 	Variant    transform.Variant `json:"variant"`
 	Expansion  int               `json:"expansion"` // 0 without blocks
 	Seed       uint64            `json:"seed"`
 	Trained    int64             `json:"trained_parameters"`
 	Parameters int64             `json:"parameters"`          // of the model as trained
-	Deployed   int64             `json:"deployed_parameters"` // after merging; that of the model if it cannot be merged
+	Deployed   int64             `json:"deployed_parameters"` // after merging; as Parameters if the model cannot be merged
 	evaluate.Result
 	Seconds float64 `json:"seconds"` // of training
 }
 
-// Check says, before any work is done, if another process is at work in the folder of a comparison, which need not be there yet.
+// Check returns an error, before any work is done, if another process uses the folder of a comparison. The folder need not
+// exist yet.
 func Check(folder string) error {
 	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -88,8 +89,8 @@ func Check(folder string) error {
 	return held.Release()
 }
 
-// Do trains and measures all runs, in the order variant, expansion, seed, and returns those of the folder sorted so. On an
-// error the rows of the runs that finished come with it. A folder in which another process is at work is an error.
+// Do trains and measures all runs, in the order variant, expansion, seed, and returns all rows of the folder in that order.
+// With an error, it also returns the rows of the runs that finished. A folder in which another process is at work is an error.
 func (p *Plan) Do(ctx context.Context) (rows []Row, err error) {
 	experiment, err := p.experiment()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// Summary is what the runs of one variant and expansion have in common: figures are means over seeds, with
-// the sample standard deviation beside them (0 for one seed).
+// Summary is the result of all runs of one variant and expansion: means over seeds, some with the sample standard deviation (0
+// for one seed).
 type Summary struct {
 	Variant    transform.Variant `json:"variant"`
 	Expansion  int               `json:"expansion"`

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Confusion counts which classes a model takes for which.
+// Confusion is a confusion matrix: it counts which class a model predicts for the images of each class.
 type Confusion struct{ counts map[[2]int]int }
 
-// Pair is a class, the class that the model took images of it for, and how many.
+// Pair counts the images with one label for which the model predicted a certain class.
 type Pair struct{ Label, Class, Images int }
 
 // Add counts an image. It fits Options.Classified.
@@ -19,7 +19,7 @@ func (c *Confusion) Add(label, class int) {
 	c.counts[[2]int{label, class}]++
 }
 
-// Count returns how many images of a label were taken for a class.
+// Count returns for how many images of a label the model predicted a class.
 func (c *Confusion) Count(label, class int) int { return c.counts[[2]int{label, class}] }
 
 // Images returns how many images of a label there are.
@@ -32,7 +32,7 @@ func (c *Confusion) Images(label int) (n int) {
 	return n
 }
 
-// Mistakes returns the pairs of different classes, the most frequent first.
+// Mistakes returns the confused pairs of classes, the most frequent first.
 func (c *Confusion) Mistakes() []Pair {
 	var list []Pair
 	for pair, count := range c.counts {

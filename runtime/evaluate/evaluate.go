@@ -25,14 +25,15 @@ type Options struct {
 	// number of samples done.
 	Outlined func(Outline)
 	Progress func(done int)
-	// Classified, if not nil, is told of every image its label and the class that the model takes it for.
+	// Classified, if not nil, gets for every image its label and the class that the model predicts.
 	Classified func(label, class int)
 }
 
 // Outline says how the frozen blocks of a model are computed.
 type Outline struct {
 	TwoConv, Folded int // as two convolutions, or folded into one
-	// Fault says in what the model differs from its records, nil if it does not. Then the model runs as it is.
+	// Fault says where the model differs from its records of blocks; the blocks then run as two convolutions. It is nil if
+	// there is no difference.
 	Fault error
 }
 

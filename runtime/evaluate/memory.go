@@ -8,7 +8,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// Memory is about how many bytes a measurement takes, besides the program, ONNX Runtime and the data set.
+// Memory estimates how many bytes a measurement takes, besides the program, ONNX Runtime and the data set.
 type Memory struct {
 	Images     int   // at a time
 	Values     int64 // what the model computes, and with an attack the gradient, at most at once
@@ -30,7 +30,7 @@ func (m Memory) Fitting(bytes int64) int {
 // networks: ONNX Runtime computes some of what the gradient reads earlier than the plan has it.
 const attackFactor = 2
 
-// PlanMemory returns what Measure will take for fitted, a model as Measure gets it.
+// PlanMemory returns how much memory Measure will take for fitted, a model as Measure gets it.
 func PlanMemory(fitted *onnxgraph.Model, image string, o Options) (Memory, error) {
 	folded := fitted.Clone()
 	trainstep.FoldBlocks(folded, nil)

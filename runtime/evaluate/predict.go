@@ -11,9 +11,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// Predict runs fitted, a model as Measure gets it, over images, whose labels do not matter, and calls each with the number of
-// every image and the probabilities that the model gives its classes: the Softmax of logits, whether that is in the model or
-// not. Of a model that ends in a Sigmoid of several numbers they are these, each of a class by itself.
+// Predict runs fitted, a model as Measure gets it, over images, whose labels do not matter, and calls each with the index of
+// every image and the probabilities of the model's classes: the Softmax of the logits, whether it is in the model or not. If a
+// model ends in a Sigmoid of several numbers, these are the probabilities, each independent of the others.
 func Predict(ctx context.Context, fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options, each func(i int, probabilities []float64)) error {
 	o.Epsilon = 0
 	output, err := transform.Logits(fitted)

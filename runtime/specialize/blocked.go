@@ -14,11 +14,11 @@ import (
 
 // Operators says on which operators a model runs.
 type Operators struct {
-	Block  int64  // how many channels stand together in ONNX Runtime's blocked operators, 0 on portable ones
+	Block  int64  // channels per block of ONNX Runtime's blocked operators, 0 for portable ones
 	Reason string // why on portable ones
 }
 
-// String says it in words.
+// String describes the operators in words.
 func (o Operators) String() string {
 	if o.Block == 0 {
 		return fmt.Sprintf("portable operators (%s)", o.Reason)
@@ -26,9 +26,9 @@ func (o Operators) String() string {
 	return fmt.Sprintf("blocked operators, %d channels per block", o.Block)
 }
 
-// Lower puts a model on the operators that are fastest where sessions with the given options run it, in place: on the CPU on
-// ONNX Runtime's blocked ones, if the library has them on this machine, else on portable ones. Every input must have a static
-// shape; convolutions are those that were differentiated in it.
+// Lower rewrites a model in place to use the operators that are fastest with the given options: ONNX Runtime's blocked
+// operators on the CPU, if the library has them on this machine, else portable ones. Every input must have a static shape;
+// convolutions are those whose gradients the model computes.
 func Lower(m *onnxgraph.Model, convolutions []gradient.Convolution, o ort.Options) (Operators, error) {
 	if err := declare(m); err != nil {
 		return Operators{}, err
@@ -48,10 +48,10 @@ func Lower(m *onnxgraph.Model, convolutions []gradient.Convolution, o ort.Option
 	return Operators{Block: block}, nil
 }
 
-// BlockSize returns how many channels stand together in the blocked layout of ONNX Runtime's CPU provider on this machine,
-// 0 if it has none: it is seen in where the operator that goes over to the layout puts numbers counted up. Init of package
-// ort must have been called. The error is that of a probe that could not be made: on other operators than those that the machine
-// has, a model computes something slightly different.
+// BlockSize returns how many channels are in a block of the blocked layout (NCHWc) of ONNX Runtime's CPU provider on this
+// machine, 0 if it has none. It finds out by running the operator that changes the layout on the numbers 0, 1, 2, … Init of
+// package ort must have been called. It returns an error if that run fails, and no default: with other operators, a model
+// computes slightly different numbers.
 func BlockSize() (int64, error) {
 	size, err := probe()
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// Infer declares in m which types and static shapes the values of its main graph have for images of the given shape, as far
-// as ONNX Runtime tells them without running the model. It reads no weights, so a model may be of any size. Init of package
-// ort must have been called.
+// Infer declares in m which types and static shapes the values of its main graph have for images of the given shape, as far as
+// ONNX Runtime infers them without running the model. It reads no weights, so a model may be of any size. Init of package ort
+// must have been called.
 func Infer(m *onnxgraph.Model, shape []int64) error {
 	probe := m.Clone()
 	err := batch.SetInputShape(probe, shape)
@@ -64,7 +64,7 @@ func declareFrom(m, probe *onnxgraph.Model) (types map[string]onnxgraph.DType, e
 }
 
 // Measure declares in m the shapes of values of its main graph, by one run of what they need on an image of zeros of the given
-// shape. It is for what Infer cannot tell; Init of package ort must have been called.
+// shape. It is for shapes that Infer cannot find; Init of package ort must have been called.
 func Measure(ctx context.Context, m *onnxgraph.Model, shape []int64, values []*onnxgraph.Value) error {
 	if err := measure(ctx, m, shape, values); err != nil {
 		return fmt.Errorf("measuring the shapes of %s for input shape %v: %w", m.Path(), shape, err)

@@ -1,5 +1,5 @@
-// Package specialize fits a model to one input shape: every value gets its type, and what does not depend
-// on the data becomes constant. ONNX Runtime tells the shapes, so that no shape inference is written here.
+// Package specialize fits a model to one input shape: every value gets its type, and what does not depend on the data becomes
+// constant. ONNX Runtime infers the shapes, so this package has no shape inference of its own.
 package specialize
 
 import (
@@ -13,10 +13,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// Model returns a copy of m that takes images of the given shape, [N, C, …]. Every tensor of its main graph
-// is declared with element type and static shape; Constant nodes are initializers, and shape arithmetic is
-// folded. As far as ONNX Runtime does not tell the types by itself, the model is run for them, on zeros. Where m is made for
-// another batch size, the copy's outputs are compared with its own. Init of package ort must have been called.
+// Model returns a copy of m that takes images of the given shape, [N, C, …]. Every tensor of its main graph is declared with
+// element type and static shape; Constant nodes are initializers, and shape arithmetic is folded. If ONNX Runtime cannot infer
+// all types, the model is run on zeros to find them. If m has another batch size, the copy's outputs are compared with those of
+// m. Init of package ort must have been called.
 func Model(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 	s, err := specialized(m.Clone(), shape)
 	if err == nil {

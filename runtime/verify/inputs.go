@@ -13,9 +13,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
-// Options says what models are run on.
+// Options says on which inputs models are run.
 type Options struct {
-	// Batch is the size of first dimensions that the models leave open; 0 stands for the largest up to 8 that fits in memory.
+	// Batch is the size of first dimensions that the models do not fix; 0 is the largest up to 8 that fits in memory.
 	Batch int64
 	Seed  uint64 // of the numbers that are drawn
 
@@ -35,7 +35,7 @@ const maxCases = 8
 // maxFaults bounds how many reasons are listed why a model runs on nothing.
 const maxFaults = 5
 
-// Case is one choice of inputs, and what a model made of them.
+// Case is one choice of inputs, with a model's outputs for them.
 type Case struct {
 	Inputs  map[string]*onnxgraph.Tensor
 	outputs map[string]*onnxgraph.Tensor

@@ -21,11 +21,11 @@ type Timing struct {
 // PerSecond returns how many images a second the model computes, by the median.
 func (t Timing) PerSecond() float64 { return float64(t.Images) / t.Median.Seconds() }
 
-// Latency times each model on batches of the same size, runs times after a first that is not counted. The models run in
-// turn, A B A B, so that a change of the machine's speed meets all of them alike.
+// Latency times each model on batches of the same size, runs times after a first that is not counted. The models run in turn, A
+// B A B, so that a change of the machine's speed affects all of them equally.
 //
-// Where a model fixes its batch, that is the size for all: those made for another are given it. Where two fix different
-// ones, the first model's counts.
+// If a model fixes its batch size, all models use that size: models with another size are changed to it. If several fix
+// different sizes, the first one's is used.
 func Latency(ctx context.Context, models []*onnxgraph.Model, o Options, runs int, options ort.Options) ([]Timing, error) {
 	return latency(ctx, models, o, runs, options, time.Now)
 }

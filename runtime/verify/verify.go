@@ -13,7 +13,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
-// Difference says how far one output of two models is apart.
+// Difference says how much one output of two models differs.
 type Difference struct {
 	Output   string  `json:"output"`
 	MaxAbs   float64 `json:"max_abs"`
@@ -21,7 +21,7 @@ type Difference struct {
 	Compared int64   `json:"compared"` // how many numbers of the reference's output are finite: with 0, nothing was compared
 }
 
-// Report says what two models were compared on, and how far they are apart.
+// Report says on which inputs two models were compared, and how much they differ.
 type Report struct {
 	Inputs      []string     // what the models ran on, one line for each case
 	Batch       int64        // the first dimension of the first input, 0 if it has none
@@ -32,8 +32,8 @@ type Report struct {
 var ErrNothingCompared = errors.New("no output has a finite number, so nothing was compared")
 
 // Outputs runs both models on the same inputs, and compares all outputs of reference with those of the same names of other.
-// Inputs that are not given are standard normal numbers; where an output is not finite on them, numbers from 0 to 1. An output
-// that is not finite in one and finite in the other differs by infinity.
+// Inputs that are not given are standard normal numbers; where an output is not finite on them, numbers from 0 to 1. If an
+// element is finite in one output but not in the other, the difference is infinite.
 func Outputs(ctx context.Context, reference, other *onnxgraph.Model, o Options) (Report, error) {
 	var report Report
 	for _, fill := range fillings {

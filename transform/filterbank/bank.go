@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// Default is the name of the bank that is used when none is asked for.
+// Default is the name of the bank that is used if none is named.
 const Default = "kaiming-uniform"
 
 // Bank is one kind of filter bank.
@@ -31,9 +31,9 @@ var banks = []Bank{
 	{"orthogonal", "random filters that are orthonormal within each group", orthogonal, true},
 }
 
-// Register adds a kind of bank of the caller's own, under a name that no other has. It is for the start of a program: not while
-// banks are made. draw sets all numbers of a bank, Filters × Shape in row-major order. For equal arguments it must set equal
-// numbers, as a seed stands for a bank. Its filters are taken as they are, even if they nearly depend on each other.
+// Register adds the caller's own kind of bank, under a new name. Call it when the program starts, not while banks are made.
+// draw sets all numbers of a bank, Filters × Shape in row-major order. For equal arguments it must set equal numbers, as a seed
+// stands for a bank. Its filters are taken as they are, even if they nearly depend on each other.
 func Register(name, doc string, draw func(random Stream, spec Spec, bank []float32)) error {
 	if name == "" || slices.Contains(Names(), name) {
 		return fmt.Errorf("registering bank %q: needs a name that no other has: %s", name, strings.Join(Names(), ", "))
@@ -128,7 +128,7 @@ func Generate(name string, spec Spec) ([]float32, error) {
 // pieceSize is how many numbers Pieces draws at a time: few enough to stay in the processor's cache.
 const pieceSize = 1 << 15
 
-// Pieces returns what Generate does piece by piece, each in the place of the one before, or its error. So a bank need not
+// Pieces returns the numbers of Generate piece by piece, each in the memory of the one before, or its error. So a bank need not
 // fit in memory if its elements do not depend on each other. It may be run through more than once.
 func Pieces(name string, spec Spec) iter.Seq2[[]float32, error] {
 	start, err := prepare(name, spec)

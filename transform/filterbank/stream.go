@@ -8,8 +8,8 @@ import (
 // Multiplier1 and Multiplier2 are the two odd constants of Stream.Bits. Both are below 2^31, so that a 32-bit value
 // times either fits a signed 64-bit integer, which is what ONNX operators calculate with.
 //
-// They are a choice from 570 random pairs with good avalanche, made by the correlations within streams, which tell pairs
-// apart that avalanche does not (BenchmarkSearchMultipliers repeats such a search), and then by single bits. Figures:
+// They are a choice from 570 random pairs with good avalanche, made by the correlations within streams, which distinguish pairs
+// that avalanche does not (BenchmarkSearchMultipliers repeats such a search), and then by single bits. Figures:
 //
 //   - avalanche, over 2^21 random indices and keys: the 32×32 probabilities that an output bit flips with an index bit
 //     stray from 1/2 by 0.354e-3 root mean square, where perfect bits would show 0.345e-3 at that sample size;

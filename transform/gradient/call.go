@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Call is one node while it is differentiated: what a rule sees, and the means to emit nodes.
+// Call is one node while it is differentiated: what a rule sees, and the methods to emit nodes.
 type Call struct {
 	Node     *onnxgraph.Node
 	b        *onnxgraph.Builder

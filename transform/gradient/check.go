@@ -14,12 +14,12 @@ import (
 // changes nothing.
 func Check(v *onnxgraph.Value, wanted ...*onnxgraph.Value) error { return between(wanted, v).check() }
 
-// UnsupportedError lists everything between what is wanted and the loss that stands against differentiating it.
+// UnsupportedError lists the nodes between the wanted values and the loss that cannot be differentiated.
 type UnsupportedError struct {
 	Faults []Fault
 }
 
-// Fault is what stands against differentiating a node.
+// Fault says why a node cannot be differentiated.
 type Fault struct {
 	Node   *onnxgraph.Node
 	Reason string // "" if its operator has no rule

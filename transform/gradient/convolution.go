@@ -11,7 +11,7 @@ type Convolution struct {
 	DX, DW *onnxgraph.Value // those of its input and its filters, nil where they are not needed
 }
 
-// Shortcut is a way from the gradient of a value to that of another past the nodes between the two.
+// Shortcut computes the gradient of a value from that of a later one, without those of the nodes between the two.
 type Shortcut struct {
 	Last *onnxgraph.Node  // the node before the nodes to pass, of which only the first input has a gradient
 	Node *onnxgraph.Node  // a convolution of Last's input; what it computes is not read

@@ -14,7 +14,7 @@ func Of(b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value)
 	return OfBy(nil, b, loss, wanted...)
 }
 
-// OfBy is Of, by shortcuts where there are some.
+// OfBy is Of, with shortcuts where there are some.
 func OfBy(shortcuts []Shortcut, b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value) (*Gradients, error) {
 	path := between(wanted, loss)
 	if err := path.check(); err != nil {

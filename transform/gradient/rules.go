@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Rule says how the gradients of an operator's inputs follow from those of its outputs.
+// Rule says how to compute the gradients of an operator's inputs from those of its outputs.
 type Rule struct {
 	// First returns the gradient of the first input, for operators that have no gradient by another one.
 	First func(*Call) value
@@ -20,8 +20,7 @@ type Rule struct {
 	Zero bool
 	// Constants are inputs whose values must be known, such as axes.
 	Constants []int
-	// Only returns what stands against differentiating a node in the form that it has, and what to do about
-	// it, "" if nothing.
+	// Only returns why a node with these attributes and inputs cannot be differentiated, and what to do about it; "" if it can.
 	Only func(*Call) string
 }
 

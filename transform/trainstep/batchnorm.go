@@ -198,8 +198,8 @@ func (b *builder) momentum(m []float32) (kept, added *onnxgraph.Value) {
 	return b.Graph.AddConstant("momentum", onnxgraph.NewTensor(dims, m)), b.Graph.AddConstant("momentum_rest", onnxgraph.NewTensor(dims, rest))
 }
 
-// OddMomentum returns the names of the BatchNormalization nodes of the main graph whose running statistics training does not
-// move, since their momentum is 1, and of those where it is 0: there they are those of the last batch.
+// OddMomentum returns the names of the BatchNormalization nodes of the main graph with momentum 1, whose running statistics
+// never change in training, and of those with momentum 0, whose running statistics are those of the last batch.
 func OddMomentum(m *onnxgraph.Model) (stay, forget []string) {
 	for _, n := range m.Graph.Nodes() {
 		if !n.Is("BatchNormalization") || n.Output(0) == nil {

@@ -5,13 +5,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// FoldBlocks makes one convolution of each frozen block of a model that is in the form for inference, in place, where that is
-// less work and the block is linear:
+// FoldBlocks replaces each frozen block of a model in the form for inference by one convolution, in place, if that is less work
+// and the block is linear:
 //
 //	W = P·diag(scale)·R      bias = P·shift + b
 //
-// where scale and shift are those of the BatchNormalization between its convolutions, if there is one. Where keep, if not nil,
-// says that this node must stay, the block does. All blocks are folded in the graph, from constants: ONNX Runtime computes W
+// where scale and shift are those of the BatchNormalization between its convolutions, if there is one. If keep is not nil and
+// returns true for that node, the block stays. All blocks are folded in the graph, from constants: ONNX Runtime computes W
 // once, when it opens the model.
 //
 // FoldBlocks returns how many blocks stay two convolutions, and how many are one now. An error means that the model differs

@@ -18,10 +18,11 @@ const (
 	// the expansion, but no gradient of spatial filters is needed; the input's goes through the combined filters
 	// W = P·R where that is less work.
 	TwoConv BlockForm = "two-conv"
-	// Folded computes the combined filters W = P·R in the graph, and runs one convolution. Its cost hardly
-	// grows with the expansion, and with SGD not at all beyond one for which span's coordinates are fewer. Blocks with something between their convolutions stay as they are.
+	// Folded computes the combined filters W = P·R in the graph, and runs one convolution. Its cost hardly grows with the
+	// expansion; with SGD it does not grow at all once the block trains in span's coordinates, which are then fewer. Blocks
+	// with something between their convolutions stay as they are.
 	Folded BlockForm = "folded"
-	// AutoForm is for each block the one that takes less time by an estimate.
+	// AutoForm chooses for each block the form that takes less time, by an estimate.
 	AutoForm BlockForm = "auto"
 )
 

@@ -16,8 +16,8 @@ type MeasurementOptions struct {
 	// Means names the running means of the BatchNormalization nodes to measure; nil for all. The others normalize by
 	// running statistics.
 	Means []string
-	// Inference lets those that are measured normalize by running statistics too, as when the model is used. Else they
-	// normalize by the statistics of the batch, as in training. Dropout does nothing in either case.
+	// Inference makes the measured nodes normalize by running statistics too, as in inference. Otherwise they normalize by the
+	// statistics of the batch, as in training. Dropout is off in both cases.
 	Inference bool
 }
 
@@ -26,10 +26,9 @@ func (o MeasurementOptions) Measures(n *onnxgraph.Node) bool {
 	return n.Is("BatchNormalization") && (o.Means == nil || slices.Contains(o.Means, n.Input(3).Name()))
 }
 
-// Measurement makes the graph that measures, for one batch of images, the mean and the unbiased variance of each
-// channel that BatchNormalization nodes read. The model, whose values all have static types, is changed and becomes
-// the graph. The segments bear the names of the running statistics that the measured numbers are to replace; there
-// are none if the model has no such node.
+// Measurement makes the graph that measures, for one batch of images, the mean and the unbiased variance of each channel that
+// BatchNormalization nodes read. The model, whose values all have static types, is changed and becomes the graph. The segments
+// have the names of the running statistics that the measured numbers replace; there are none if the model has no such node.
 func Measurement(m *onnxgraph.Model, o MeasurementOptions) ([]Segment, error) {
 	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), step: &Step{Model: m}}
 	segments, err := b.measurement(o)

@@ -18,8 +18,8 @@ const (
 	CorrectOutput     = "step.correct"       // float32 [1], how many samples the largest logit got right
 )
 
-// DropoutStreamInput, int64 [2], is there only with Dropout: the Add and Xor keys of a filterbank.Stream
-// that is another one in every step.
+// DropoutStreamInput, int64 [2], is there only with Dropout: the Add and Xor keys of a filterbank.Stream that differs in every
+// step.
 const DropoutStreamInput = "step.dropout_stream"
 
 // Options says what trains and how.
@@ -28,7 +28,7 @@ type Options struct {
 	Trained        []string
 	LabelSmoothing float64
 	Optimizer      Optimizer
-	// ClipNorm bounds the norm of the whole gradient; 0 leaves it alone.
+	// ClipNorm bounds the norm of the whole gradient; 0 does not clip.
 	ClipNorm float64
 	// FreezeStatistics keeps BatchNormalization on its running statistics, as in inference.
 	FreezeStatistics bool
@@ -44,8 +44,8 @@ type Options struct {
 type Step struct {
 	Model      *onnxgraph.Model
 	Image      string // the name of the input that takes images
-	Classes    int    // how many the logits tell apart
-	HasDropout bool   // DropoutStreamInput is there
+	Classes    int    // number of classes of the logits
+	HasDropout bool   // the step has DropoutStreamInput
 	// Parameters says where each value of the source that trains lies in the vector that Trained returns.
 	Parameters []Segment
 	// Statistics says where the running statistics of the source lie in the vector of their slot.
@@ -55,14 +55,14 @@ type Step struct {
 	TwoConv, Folded int
 	// Convolutions are those that were differentiated, for passes that compute their gradients in another way.
 	Convolutions []gradient.Convolution
-	// Unreached names parameters that were to train, but that the loss does not depend on: they have no state, and
-	// stay as they are.
+	// Unreached names parameters that should train, but on which the loss does not depend: they have no state, and stay as they
+	// are.
 	Unreached []string
 
 	pieces []piece // of the vector of ParametersSlot
 }
 
-// Slot is a vector of state: what the step reads as Input is in the next step what it writes as Output.
+// Slot is a vector of state: each step's Output is the next step's Input.
 type Slot struct {
 	Input, Output string
 	Initial       *onnxgraph.Tensor
@@ -86,10 +86,9 @@ func (s Segment) Len() int64 {
 	return onnxgraph.ElementCount(s.Shape)
 }
 
-// Build makes the training step of a model whose values all have static types, of operator set 18 or
-// later; the model is changed and becomes the step's. transform.Logits must find its logits (or their Softmax), one row per
-// sample. The error lists everything that stands against training, of every kind:
-// nodes that cannot be differentiated, parameters, Dropouts and running statistics.
+// Build makes the training step of a model whose values all have static types, of operator set 18 or later; the model is
+// changed and becomes the step's. transform.Logits must find its logits (or their Softmax), one row per sample. The error lists
+// everything that prevents training: nodes that cannot be differentiated, parameters, Dropouts and running statistics.
 func Build(m *onnxgraph.Model, image string, o Options) (*Step, error) {
 	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), Options: o, step: &Step{Model: m, Image: image}, coordinates: map[*onnxgraph.Value]*coordinates{}}
 	if err := b.build(); err != nil {
