@@ -373,7 +373,7 @@ func TestOptionsAtTheirBounds(t *testing.T) {
 		{transform.Options{MaxError: 1}, "maximal error 1"},
 		{transform.Options{MaxError: -0.1}, "maximal error -0.1"},
 		{transform.Options{KeepVariance: true, Pointwise: transform.Calibrate}, ""},
-		{transform.Options{KeepVariance: true}, "only calibrate knows a variance to keep"},
+		{transform.Options{KeepVariance: true}, "keeping the variance works only with pointwise calibrate"},
 		{transform.Options{Pointwise: transform.Identity}, ""},
 		{transform.Options{Pointwise: transform.Identity, Between: transform.BatchNormReLU}, ""},
 		{transform.Options{Pointwise: transform.Identity, MaxError: 0.1}, "there is no expansion to choose"},

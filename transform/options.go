@@ -137,7 +137,7 @@ func (o Options) check() error {
 	demand(o.MinInChannels >= 0, "%d input channels: must be 0 or more", o.MinInChannels)
 	demand(o.MinKernel >= 0 && o.MaxKernel >= 0 && (o.MaxKernel == 0 || o.MinKernel <= o.MaxKernel),
 		"kernel sizes from %d to %d: no kernel can be selected", o.MinKernel, o.MaxKernel)
-	demand(!o.KeepVariance || o.Pointwise == Calibrate, "pointwise %s: only calibrate knows a variance to keep", o.Pointwise)
+	demand(!o.KeepVariance || o.Pointwise == Calibrate, "pointwise %s: keeping the variance works only with pointwise calibrate", o.Pointwise)
 	demand(o.MaxError >= 0 && o.MaxError < 1, "maximal error %v: must be above 0 and below 1", o.MaxError)
 	switch o.Pointwise {
 	case Identity:

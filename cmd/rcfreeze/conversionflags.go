@@ -40,7 +40,7 @@ func (f *conversionFlags) settle() error {
 		return nil
 	}
 	if o.MaxError != 0 {
-		return fmt.Errorf("--max-error %v: chooses expansions, which --expansion %s fixes: give --expansion auto", o.MaxError, f.expansion)
+		return fmt.Errorf("--max-error %v: has no effect, since --expansion %s fixes the number of filters: give --expansion auto", o.MaxError, f.expansion)
 	}
 	var err error
 	if o.Expansion, err = strconv.Atoi(f.expansion); err != nil {
@@ -57,7 +57,7 @@ func (f *conversionFlags) addKind(flags *pflag.FlagSet) {
 	flags.StringVar((*string)(&o.Layout), "layout", string(transform.Dense),
 		"what a fixed filter reads: dense (all input channels), depthwise (one of them)")
 	flags.StringVar((*string)(&o.Between), "between", string(transform.None),
-		"what stands between the fixed and the 1×1 convolution: none, relu, batchnorm, batchnorm-relu; blocks with a ReLU cannot be merged")
+		"what is between the fixed and the 1×1 convolution: none, relu, batchnorm, batchnorm-relu; blocks with a ReLU cannot be merged")
 	flags.StringVar((*string)(&o.Pointwise), "pointwise", string(transform.Project),
 		"how the 1×1 convolution is initialized: project (filters as close to the original ones as possible), "+
 			"calibrate (outputs as close as possible, measured on --data), random, identity (the fixed filters are the original ones)")

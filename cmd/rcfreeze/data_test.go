@@ -132,8 +132,8 @@ func TestWhatWasMeasured(t *testing.T) {
 		{"eval model.onnx --data flat", flat, "12, all of the data set, which has no separate splits\n"},
 		{"eval model.onnx --data held --split test --normalize none", held, "9, val split\n"},
 		{"eval model.onnx --data bands --split train", bands, "48, train split: they train\n"},
-		{"train model.onnx -o out.onnx --data flat --epochs 1 -b 4", trained, "12, all of the data set, which has no separate splits: they trained, too\n"},
-		{"compare model.onnx -o report --data flat --epochs 1 -b 4 --variants baseline", trained, "12, all of the data set, which has no separate splits: they trained, too\n"},
+		{"train model.onnx -o out.onnx --data flat --epochs 1 -b 4", trained, "12, all of the data set, which has no separate splits: they were also used to train\n"},
+		{"compare model.onnx -o report --data flat --epochs 1 -b 4 --variants baseline", trained, "12, all of the data set, which has no separate splits: they were also used to train\n"},
 	} {
 		args := strings.Fields(c.args)
 		stdout := succeed(t, args...)

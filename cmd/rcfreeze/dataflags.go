@@ -70,7 +70,7 @@ func measuredOnFacts(m rcfreeze.MeasuredOn) [][2]string {
 	split := fmt.Sprintf("%s split", m.Split)
 	switch {
 	case m.Split == dataset.All && m.OnTraining:
-		split = "all of the data set, which has no separate splits: they trained, too"
+		split = "all of the data set, which has no separate splits: they were also used to train"
 	case m.Split == dataset.All:
 		split = "all of the data set, which has no separate splits"
 	case m.OnTraining:

@@ -54,7 +54,7 @@ func checkIdle(cmd *cobra.Command) error {
 			for _, s := range n.others {
 				list = append(list, s.String())
 			}
-			faults = append(faults, fmt.Errorf("--%s: has an effect only %s: change that, or leave the flag out", f.Name, strings.Join(list, ", or ")))
+			faults = append(faults, fmt.Errorf("--%s: has an effect only %s: change those flags, or leave this one out", f.Name, strings.Join(list, ", or ")))
 		}
 	})
 	return usage(faults...)

@@ -17,7 +17,7 @@ func (p *printer) load(path string) (*onnxgraph.Model, error) {
 		return onnxgraph.Load(path)
 	}
 	if p.stdinTaken {
-		return nil, errors.New("loading standard input: it has been read already: give all models but one as files")
+		return nil, errors.New("loading standard input: it can be read only once: give the other models as files")
 	}
 	p.stdinTaken = true
 	return onnxgraph.Read(p.stdin, "standard input")

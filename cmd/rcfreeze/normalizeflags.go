@@ -59,15 +59,15 @@ func (f *normalizeFlags) checkUnits() error {
 		if slices.Max(f.std) > 1 {
 			advice = fmt.Sprintf("give --mean %s --std %s", f.mean.over(255), f.std.over(255))
 		}
-		return fmt.Errorf("--mean %s --std %s: these are in pixels from 0 to 255, but are taken as in pixels from 0 to 1: %s", f.mean.String(), f.std.String(), advice)
+		return fmt.Errorf("--mean %s --std %s: these look like numbers for pixels from 0 to 255, but pixels go from 0 to 1: %s", f.mean.String(), f.std.String(), advice)
 	}
 	var faults []error
 	if slices.Min(f.mean) < low || slices.Max(f.mean) > high {
-		faults = append(faults, fmt.Errorf("--mean %s: is outside the pixels, which go from %g to %g; --pixels chooses others", f.mean.String(), low, high))
+		faults = append(faults, fmt.Errorf("--mean %s: is outside the range of pixels, %g to %g; --pixels sets another range", f.mean.String(), low, high))
 	}
 	// Less than half a level of gray among 256 is no spread of pixels.
 	if least := (high - low) / 512; !(slices.Min(f.std) >= least) || slices.Max(f.std) > high-low {
-		faults = append(faults, fmt.Errorf("--std %s: needs numbers from %.3g to %g, as pixels go from %g to %g; --pixels chooses others", f.std.String(), least, high-low, low, high))
+		faults = append(faults, fmt.Errorf("--std %s: must be from %.3g to %g, since pixels go from %g to %g; --pixels sets another range", f.std.String(), least, high-low, low, high))
 	}
 	return errors.Join(faults...)
 }
@@ -126,7 +126,7 @@ func (r *pixelRange) Set(text string) error {
 	black, err := parseFraction(before)
 	white, err2 := parseFraction(after)
 	if err != nil || err2 != nil || !(black < white) {
-		return fmt.Errorf("%q does not say what black and white are, such as 0:1, 0:255 or -1:1", text)
+		return fmt.Errorf("%q is not the values of black and white, such as 0:1, 0:255 or -1:1", text)
 	}
 	*r = pixelRange{black, white, true}
 	return nil

@@ -63,13 +63,13 @@ func TestNormalizeFlags(t *testing.T) {
 	for args, want := range map[string]string{
 		"--mean 0.5": "--std 1 divides by nothing",
 		"--std 0.5":  "--mean 0 subtracts nothing",
-		"--mean 123.675,116.28,103.53 --std 58.395,57.12,57.375": "in pixels from 0 to 255, but are taken as in pixels from 0 to 1: give --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225",
+		"--mean 123.675,116.28,103.53 --std 58.395,57.12,57.375": "for pixels from 0 to 255, but pixels go from 0 to 1: give --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225",
 		"--mean 127.5 --std 127.5":                               "--mean 0.5 --std 0.5",
 		"--mean 0 --std 255":                                     "--mean 0 --std 1",
 		"--mean 104,117,123 --std 1":                             "--pixels 0:255",
 		"--mean 0.485 --std 58.4":                                "--std 0.229",
-		"--pixels 0:255 --mean 0.485 --std 0.229":                "--std 0.229: needs numbers from 0.498 to 255",
-		"--pixels -1:1 --mean 104 --std 1":                       "--mean 104: is outside the pixels, which go from -1 to 1",
+		"--pixels 0:255 --mean 0.485 --std 0.229":                "--std 0.229: must be from 0.498 to 255",
+		"--pixels -1:1 --mean 104 --std 1":                       "--mean 104: is outside the range of pixels, -1 to 1",
 		"--mean -0.5 --std 0.5":                                  "--mean -0.5: is outside",
 		"--mean 0 --std 0":                                       "--std 0: needs numbers",
 		"--mean 0 --std -1":                                      "--std -1: needs numbers",
@@ -78,7 +78,7 @@ func TestNormalizeFlags(t *testing.T) {
 		"--mean x --std 1":                                       `"x" is not a number or a fraction`,
 		"--mean 1/0 --std 1":                                     `"1/0"`,
 		"--mean NaN --std 1":                                     `"NaN"`,
-		"--pixels 255":                                           `"255" does not say what black and white are, such as 0:1, 0:255 or -1:1`,
+		"--pixels 255":                                           `"255" is not the values of black and white, such as 0:1, 0:255 or -1:1`,
 		"--pixels 1:1":                                           `"1:1"`,
 		"--pixels 255:0":                                         `"255:0"`,
 		"--pixels 0:Inf":                                         `"0:Inf"`,
@@ -251,7 +251,7 @@ func TestRecords(t *testing.T) {
 	fails(t, "convert net.onnx -o out.onnx --classes model.onnx", "model.onnx")
 	write(t, "four.txt", []byte("a\nb\nc\nd\n"))
 	fails(t, "convert net.onnx -o out.onnx --classes four.txt", "--classes names 4 classes", "4 classes", "3 apart")
-	fails(t, "convert net.onnx -o out.onnx --mean 100 --std 50", "in pixels from 0 to 255")
+	fails(t, "convert net.onnx -o out.onnx --mean 100 --std 50", "for pixels from 0 to 255")
 	fails(t, "convert net.onnx -o out.onnx --channels bgr", "--channels bgr", "--normalize")
 }
 

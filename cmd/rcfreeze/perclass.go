@@ -71,6 +71,6 @@ func (p *printer) printMatrix(c *evaluate.Confusion, names []string) {
 		}
 		rows = append(rows, row)
 	}
-	p.say("each row shows the images of one class, by the number of the class that the model takes them for:")
+	p.say("each row shows the images of one class, by the number of the class that the model predicts:")
 	p.table(header, rows)
 }

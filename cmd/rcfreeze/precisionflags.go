@@ -29,7 +29,7 @@ func (f *precisionFlags) add(flags, onBlock *pflag.FlagSet) {
 
 func (f *precisionFlags) check() error {
 	if given := f.given(); f.flags.Changed("blocks") && !f.blocks && given != "" {
-		return fmt.Errorf("--blocks=false and --%s: the one asks for no frozen blocks, the other says which", given)
+		return fmt.Errorf("--blocks=false and --%s: contradict each other: leave one of them out", given)
 	}
 	return nil
 }

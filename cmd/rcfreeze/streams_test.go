@@ -72,7 +72,7 @@ func TestStreamsRefused(t *testing.T) {
 		{"model.onnx", "convert - -o - --json", "both go to standard output"},
 		{"model.onnx", "convert - -o - --external-data all", "no place for a data file"},
 		{"model.onnx", "train - -o - --data bands", "--run-dir"},
-		{"model.onnx", "export - -o out.onnx --source -", "has been read already"},
+		{"model.onnx", "export - -o out.onnx --source -", "can be read only once"},
 		{"external.onnx", "inspect -", "name the file"},
 		{"bands/train-labels-idx1-ubyte", "inspect -", "loading standard input: not an ONNX"},
 		{os.DevNull, "inspect -", "loading standard input: not an ONNX"},

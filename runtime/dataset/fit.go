@@ -15,13 +15,13 @@ func (d *Dataset) fitShape(o Options) error {
 	var problems []error
 	if want.Channels != d.Shape.Channels {
 		problems = append(problems, fmt.Errorf("the model takes %d-channel images, the data set has %d-channel images: "+
-			"use a model for %[2]d-channel images, or store %[1]d-channel images", want.Channels, d.Shape.Channels))
+			"use a model for %[2]d-channel images, or convert the images to %[1]d channels", want.Channels, d.Shape.Channels))
 	}
 	isCut := o.ShortSide != 0 && o.ShortSide != min(d.Shape.Height, d.Shape.Width)
 	sameSize := want.Height == d.Shape.Height && want.Width == d.Shape.Width && !isCut
 	if !sameSize && !o.Resize && !isCut {
 		problems = append(problems, fmt.Errorf("the model takes images of %d×%d (height×width), the data set has %d×%d: "+
-			"ask for resizing (--resize), or use a model that takes %[3]d×%[4]d",
+			"add --resize, or use a model that takes %[3]d×%[4]d",
 			want.Height, want.Width, d.Shape.Height, d.Shape.Width))
 	}
 	if len(problems) > 0 || sameSize {

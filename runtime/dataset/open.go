@@ -131,7 +131,7 @@ func chooseFormat(path, name string) (format, error) {
 	}
 	switch len(found) {
 	case 0:
-		return format{}, errors.Join(errors.New("found no known format; the formats are"), errors.Join(needs...))
+		return format{}, errors.Join(errors.New("no known format was recognized; the formats are"), errors.Join(needs...))
 	case 1:
 		return found[0], nil
 	}
