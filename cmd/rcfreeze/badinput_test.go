@@ -65,7 +65,7 @@ func TestBadInput(t *testing.T) {
 		{"images of another size", "eval larger.onnx --data bands", []string{"bands", "16×16", "12×12", "--resize"}},
 		{"images of other channels", "eval colored.onnx --data bands", []string{"bands", "3-channel", "1-channel"}},
 		{"no data", "eval model.onnx --data nowhere", []string{"nowhere", "no such file"}},
-		{"unknown format", "eval model.onnx --data .", []string{"found no known format", "idx", "cifar10"}},
+		{"unknown format", "eval model.onnx --data .", []string{"no known format was recognized", "idx", "cifar10"}},
 		{"output in no folder", "train model.onnx -o none/out.onnx" + train, []string{"none/out.onnx", "must exist"}},
 		{"output is a folder", "train model.onnx -o folder.onnx" + train, []string{"folder.onnx", "folder.onnx is a folder"}},
 		{"output missing", "convert model.onnx", []string{"output"}},

@@ -71,9 +71,9 @@ func TestNormalizeFlags(t *testing.T) {
 		"--pixels 0:255 --mean 0.485 --std 0.229":                "--std 0.229: must be from 0.498 to 255",
 		"--pixels -1:1 --mean 104 --std 1":                       "--mean 104: is outside the range of pixels, -1 to 1",
 		"--mean -0.5 --std 0.5":                                  "--mean -0.5: is outside",
-		"--mean 0 --std 0":                                       "--std 0: needs numbers",
-		"--mean 0 --std -1":                                      "--std -1: needs numbers",
-		"--mean 0 --std 500":                                     "--std 500: needs numbers",
+		"--mean 0 --std 0":                                       "--std 0: must be from",
+		"--mean 0 --std -1":                                      "--std -1: must be from",
+		"--mean 0 --std 500":                                     "--std 500: must be from",
 		"--mean 0.1,0.2 --std 0.1,0.2,0.3":                       "--mean has 2 numbers, --std has 3",
 		"--mean x --std 1":                                       `"x" is not a number or a fraction`,
 		"--mean 1/0 --std 1":                                     `"1/0"`,
@@ -250,7 +250,7 @@ func TestRecords(t *testing.T) {
 	}
 	fails(t, "convert net.onnx -o out.onnx --classes model.onnx", "model.onnx")
 	write(t, "four.txt", []byte("a\nb\nc\nd\n"))
-	fails(t, "convert net.onnx -o out.onnx --classes four.txt", "--classes names 4 classes", "4 classes", "3 apart")
+	fails(t, "convert net.onnx -o out.onnx --classes four.txt", "--classes names 4 classes", "4 classes", "has 3")
 	fails(t, "convert net.onnx -o out.onnx --mean 100 --std 50", "for pixels from 0 to 255")
 	fails(t, "convert net.onnx -o out.onnx --channels bgr", "--channels bgr", "--normalize")
 }
