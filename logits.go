@@ -72,7 +72,7 @@ func (r *reader) withOutputShapes() *Model {
 		return r.m
 	}
 	typed := r.m.Clone()
-	specialize.Infer(typed, []int64{1, int64(shape.Channels), int64(shape.Height), int64(shape.Width)}) // else they stay open
+	specialize.Infer(typed, shape.Batch(1)) // else they stay open
 	return typed
 }
 

@@ -63,7 +63,7 @@ func fitForMeasuring(m *Model, set *dataset.Dataset, o evaluate.Options) (fitted
 
 // fit returns a model for so many images of a data set at a time, and the name of the input that takes them.
 func fit(m *Model, set *dataset.Dataset, images int) (fitted *Model, image string, err error) {
-	return specialize.Fit(m, []int64{int64(images), int64(set.Shape.Channels), int64(set.Shape.Height), int64(set.Shape.Width)})
+	return specialize.Fit(m, set.Shape.Batch(images))
 }
 
 // freeMemory says how much memory is free, if that is known.

@@ -21,6 +21,14 @@ type Node struct {
 // Name returns the node's name; files may leave it empty.
 func (n *Node) Name() string { return n.proto.GetName() }
 
+// Label returns the node's name or, without one, that of its first output: how people are told of it.
+func (n *Node) Label() string {
+	if n.Name() == "" && n.Output(0) != nil {
+		return n.Output(0).Name()
+	}
+	return n.Name()
+}
+
 // OpType returns the operator's name, such as "Conv".
 func (n *Node) OpType() string { return n.proto.GetOpType() }
 

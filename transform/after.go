@@ -20,7 +20,7 @@ func FindNode(m *onnxgraph.Model, name string) (*onnxgraph.Node, error) {
 			found = append(found, n)
 		}
 		if !n.Is("Constant") {
-			names = append(names, nameOf(n))
+			names = append(names, n.Label())
 		}
 	}
 	switch len(found) {

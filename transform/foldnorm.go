@@ -137,8 +137,8 @@ func foldNorm(norm *onnxgraph.Node, banks map[*onnxgraph.Node]bool, done []foldi
 		if reason != "" {
 			return f, fmt.Sprintf("it follows %s: %s", n, reason)
 		}
-		setInput(n, 1, weight, nameOf(n)+".weight")
-		setInput(n, 2, bias, nameOf(n)+".bias")
+		setInput(n, 1, weight, n.Label()+".weight")
+		setInput(n, 2, bias, n.Label()+".bias")
 	}
 	if n.Is("Gemm") {
 		n.RemoveAttr("beta") // the new bias has it

@@ -110,7 +110,7 @@ func findHead(m *onnxgraph.Model, classes int) (Head, error) {
 		}
 		n := v.Producer()
 		if headLayers[n.OpType()] != nil && n.Domain() == "" {
-			h.layer, h.Node = n, nameOf(n)
+			h.layer, h.Node = n, n.Label()
 		} else if err := mayStandBehind(n); err != nil {
 			return h, err
 		} else {
@@ -260,7 +260,7 @@ func (h *Head) renew(width int, seed uint64) {
 		sizes, _ := t.Int64s() // were read before
 		sizes = slices.Clone(sizes)
 		sizes[1] = int64(width)
-		setInput(u.Node, u.Index, onnxgraph.NewTensor(t.Dims(), sizes), nameOf(u.Node)+".shape")
+		setInput(u.Node, u.Index, onnxgraph.NewTensor(t.Dims(), sizes), u.Node.Label()+".shape")
 	}
 }
 

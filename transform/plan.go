@@ -137,7 +137,7 @@ const upgradeHint = "raise it with ONNX's version converter, or export the model
 
 // blockName returns the name of the block that n may become: n's own, made unique if several nodes have it.
 func blockName(n *onnxgraph.Node, taken map[string]bool) string {
-	base := nameOf(n)
+	base := n.Label()
 	name := base
 	for i := 2; taken[name]; i++ {
 		name = base + "_" + strconv.Itoa(i)

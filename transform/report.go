@@ -106,14 +106,6 @@ func (o Options) positions(n *onnxgraph.Node) int64 {
 	return count
 }
 
-// nameOf returns the node's name or, without one, that of its output.
-func nameOf(n *onnxgraph.Node) string {
-	if n.Name() == "" && n.Output(0) != nil {
-		return n.Output(0).Name()
-	}
-	return n.Name()
-}
-
 func outcomeOf(n *onnxgraph.Node) Outcome {
-	return Outcome{Node: nameOf(n), Graph: n.Graph().Name()}
+	return Outcome{Node: n.Label(), Graph: n.Graph().Name()}
 }

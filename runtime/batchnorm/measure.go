@@ -39,7 +39,7 @@ func measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Op
 	if err != nil {
 		return nil, err
 	}
-	fitted, image, segments, err := measuring(m, append([]int64{int64(size)}, dims(set.Shape)...), o, what)
+	fitted, image, segments, err := measuring(m, set.Shape.Batch(size), o, what)
 	if err != nil {
 		return nil, err
 	}
@@ -80,10 +80,6 @@ func measuring(m *onnxgraph.Model, shape []int64, o Options, what trainstep.Meas
 		return nil, "", nil, ErrNone
 	}
 	return fitted, image, segments, nil
-}
-
-func dims(s dataset.Shape) []int64 {
-	return []int64{int64(s.Channels), int64(s.Height), int64(s.Width)}
 }
 
 // plan returns the size and the number of the batches that are run of so many images.

@@ -87,7 +87,7 @@ func recalibrate(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, 
 	report, err := renewAll(m, measured, func(*onnxgraph.Node) error { return nil })
 	for _, n := range m.Graph.Nodes() {
 		if err == nil && o.Means == nil && n.Is("BatchNormalization") && measured.values[n.Input(3).Name()] == nil {
-			report.Unmeasured = append(report.Unmeasured, nameOf(n))
+			report.Unmeasured = append(report.Unmeasured, n.Label())
 		}
 	}
 	return report, err
@@ -129,7 +129,7 @@ func renew(n *onnxgraph.Node, measured *measurement) (Change, error) {
 			return Change{}, err
 		}
 	}
-	c := Change{Node: nameOf(n), Channels: len(old[0])}
+	c := Change{Node: n.Label(), Channels: len(old[0])}
 	epsilon := float64(n.Float("epsilon", 1e-5))
 	shift, ratio := 0.0, 0.0
 	for k := range old[0] {
@@ -140,14 +140,6 @@ func renew(n *onnxgraph.Node, measured *measurement) (Change, error) {
 	c.MeanShift = math.Sqrt(shift / float64(c.Channels))
 	c.VarianceRatio = math.Exp(ratio / float64(c.Channels))
 	return c, nil
-}
-
-// nameOf returns the node's name or, without one, that of its output.
-func nameOf(n *onnxgraph.Node) string {
-	if n.Name() == "" {
-		return n.Output(0).Name()
-	}
-	return n.Name()
 }
 
 // set makes data the elements of a constant.

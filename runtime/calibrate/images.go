@@ -24,8 +24,7 @@ func Load(ctx context.Context, set *dataset.Dataset, count int, o dataset.Loader
 	if count < 1 {
 		return nil, fmt.Errorf("loading calibration images: %d of them: needs at least 1", count)
 	}
-	s := set.Shape
-	images := &Images{Shape: []int64{int64(s.Channels), int64(s.Height), int64(s.Width)}}
+	images := &Images{Shape: set.Shape.Dims()}
 	o.BatchSize, o.Shuffle = 1, true
 	loader, err := dataset.NewLoader(set, o)
 	if err != nil {

@@ -300,8 +300,7 @@ func (p *Plan) finish(ctx context.Context, m *onnxgraph.Model, row *Row, trained
 }
 
 func (p *Plan) measure(ctx context.Context, m *onnxgraph.Model) (evaluate.Result, error) {
-	s := p.Test.Shape
-	fitted, image, err := specialize.Fit(m, []int64{int64(p.Recipe.BatchSize), int64(s.Channels), int64(s.Height), int64(s.Width)})
+	fitted, image, err := specialize.Fit(m, p.Test.Shape.Batch(p.Recipe.BatchSize))
 	if err != nil {
 		return evaluate.Result{}, err
 	}

@@ -11,6 +11,12 @@ type Shape struct{ Channels, Height, Width int }
 // Size returns the number of elements of an image.
 func (s Shape) Size() int { return s.Channels * s.Height * s.Width }
 
+// Dims returns the shape as dims of a tensor, [C, H, W].
+func (s Shape) Dims() []int64 { return []int64{int64(s.Channels), int64(s.Height), int64(s.Width)} }
+
+// Batch returns the dims of a tensor of so many images, [N, C, H, W].
+func (s Shape) Batch(images int) []int64 { return append([]int64{int64(images)}, s.Dims()...) }
+
 // String returns the shape as "3×32×32".
 func (s Shape) String() string {
 	return fmt.Sprintf("%d×%d×%d", s.Channels, s.Height, s.Width)

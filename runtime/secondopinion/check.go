@@ -20,7 +20,7 @@ func Check(m *onnxgraph.Model) []string {
 	all.checkModel(m)
 	for _, n := range m.Graph.Nodes() {
 		if problem := nodeProblem(n); problem != "" {
-			all.add(n.OpType()+": "+problem, nodeName(n))
+			all.add(n.OpType()+": "+problem, n.Label())
 		}
 	}
 	return all.texts()
@@ -120,13 +120,6 @@ func dataInputs(g *onnxgraph.Graph) []*onnxgraph.Value {
 		}
 	}
 	return ins
-}
-
-func nodeName(n *onnxgraph.Node) string {
-	if n.Name() == "" && n.Output(0) != nil {
-		return n.Output(0).Name()
-	}
-	return n.Name()
 }
 
 // reasons collects problems in the order in which they are met, and for each what has it.

@@ -80,11 +80,9 @@ func (t *trainer) goOn(source Source) error {
 
 // open makes the session of the step.
 func (t *trainer) open() error {
-	s := t.Train.Shape
-	shape := []int64{int64(t.Recipe.BatchSize), int64(s.Channels), int64(s.Height), int64(s.Width)}
 	var image string
 	var err error
-	if t.fitted, image, err = specialize.Fit(t.Model, shape); err != nil {
+	if t.fitted, image, err = specialize.Fit(t.Model, t.Train.Shape.Batch(t.Recipe.BatchSize)); err != nil {
 		return err
 	}
 	if err := t.build(image); err != nil {
