@@ -34,7 +34,7 @@ func (m *Model) Save(path string, mode ExternalMode) error {
 	return s.Commit()
 }
 
-// Bytes returns the model as the bytes of an ONNX file, external data included.
+// Bytes returns the model as the bytes of an ONNX file, external data included, even if it is not valid.
 func (m *Model) Bytes() ([]byte, error) {
 	e, err := m.encode(ExternalNone, "")
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/secondopiniontest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/secondopiniontest"
 )
 
 // TestBadInput checks that every mistake gives one clear error and leaves every file as it was.

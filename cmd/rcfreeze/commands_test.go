@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze"
+	"github.com/rcfreeze/rcfreeze/internal/secondopiniontest"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/secondopiniontest"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 )

@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/internal/datasettest"
-	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/secondopiniontest"
+	"github.com/rcfreeze/rcfreeze/internal/secondopiniontest"
 )
 
 const source = "../.." // the root of the source, from here

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/datasettest"
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
 // asProgram has a test's process, which then is one that a test started, be the program itself.
@@ -124,6 +125,16 @@ func write(t *testing.T, path string, data []byte) {
 	if err := os.WriteFile(path, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// writeModel writes a model even if it is not valid, as other tools may.
+func writeModel(t *testing.T, path string, m *onnxgraph.Model) {
+	t.Helper()
+	data, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, data)
 }
 
 func read(t *testing.T, path string) []byte {

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/rcfreeze/rcfreeze/internal/secondopiniontest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/secondopiniontest"
 )
 
 const (
@@ -137,9 +137,7 @@ func soil(t *testing.T, path, output, dirty string, more func(*onnxgraph.Model))
 	if more != nil {
 		more(m)
 	}
-	if err := m.Save(output, onnxgraph.ExternalAsRead); err != nil {
-		t.Fatal(err)
-	}
+	writeModel(t, output, m)
 }
 
 // TestDirtyNames runs every command on a model and on data in which every name has codes that a terminal obeys.

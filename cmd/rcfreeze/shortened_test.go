@@ -32,9 +32,7 @@ func TestLongNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	conv.SetAttr(onnxgraph.Ints("strides", make([]int64, 100_000)...))
-	if err := m.Save("faulty.onnx", onnxgraph.ExternalAsRead); err != nil {
-		t.Fatal(err)
-	}
+	writeModel(t, "faulty.onnx", m)
 	for _, c := range []struct {
 		args  string
 		fails bool

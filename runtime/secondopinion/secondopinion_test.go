@@ -13,10 +13,10 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/internal/peer"
+	"github.com/rcfreeze/rcfreeze/internal/secondopiniontest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/protocol"
-	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/secondopiniontest"
 )
 
 // answerVariable has a process that a test started print what the variable says, in the place of the second engine's program.
