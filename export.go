@@ -268,8 +268,8 @@ func (r Reporter) warnOfBlocks(path string, list []transform.Outcome) {
 	case len(list) == 0:
 		r.say("%s has no frozen blocks, so there was nothing to merge", path)
 	case merged == 0:
-		r.say("none of the %d frozen blocks was merged: the exported model still has all of them; the table tells why", len(list))
+		r.say("none of the %d frozen blocks was merged: the exported model still has all of them; the table says why", len(list))
 	case merged < len(list):
-		r.say("only %d of %d frozen blocks were merged: the exported model still has the others; the table tells why", merged, len(list))
+		r.say("only %d of %d frozen blocks were merged: the exported model still has the others; the table says why", merged, len(list))
 	}
 }

@@ -241,7 +241,7 @@ func (h *Head) readShape(n *onnxgraph.Node) error {
 		h.shapes = append(h.shapes, onnxgraph.Use{Node: n, Index: 1})
 		return nil
 	}
-	return fmt.Errorf("%s: its target shape is %v, which does not keep the %d classes apart", n, sizes, h.width)
+	return fmt.Errorf("%s: its target shape is %v, which does not keep the %d classes separate", n, sizes, h.width)
 }
 
 // renew gives the layer a new weight, and new biases, of so many numbers.

@@ -501,7 +501,7 @@ func TestReplaceHeadRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			return m
-		}(), newClasses, "its target shape is [-1], which does not keep the 10 classes apart"},
+		}(), newClasses, "its target shape is [-1], which does not keep the 10 classes separate"},
 		{"second output mixes classes", func() *onnxgraph.Model {
 			m := headModel(t, linear, 2, oldClasses)
 			b := &headBuilder{g: m.Graph}

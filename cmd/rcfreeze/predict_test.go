@@ -84,7 +84,7 @@ func TestPredict(t *testing.T) {
 	for args, wants := range map[string][]string{
 		"predict tuned.onnx nowhere.png empty":                        {"nowhere.png", "empty holds no PNG or JPEG file"},
 		"predict tuned.onnx pictures damaged.png":                     {"damaged.png", "PNG"},
-		"predict tuned.onnx pictures/notes.txt":                       {"notes.txt", "not a PNG or JPEG image"},
+		"predict tuned.onnx pictures/notes.txt":                       {"loading images: reading pictures/notes.txt", "not a PNG or JPEG image"},
 		"predict tuned.onnx pictures --top 0":                         {"--top 0"},
 		"predict tuned.onnx pictures --classes two.txt":               {"2 classes", "3"},
 		"predict model.onnx pictures":                                 {"does not record how images are normalized", "--normalize"},

@@ -75,7 +75,7 @@ func (d *Dataset) takeOrder(model int) error {
 	case model != 0 && model < n:
 		return fmt.Errorf("the data set has %d classes, the model has %d: train a new last layer for them (--num-classes %[1]d)", n, model)
 	case model != 0 && d.Format == "imagefolder":
-		d.Notes = append(d.Notes, fmt.Sprintf("the model does not name its classes, which are taken in the order of the folders: %s; --classes FILE tells another order", onnxgraph.Listed(d.Classes)))
+		d.Notes = append(d.Notes, fmt.Sprintf("the model does not name its classes, which are taken in the order of the folders: %s; --classes FILE sets another order", onnxgraph.Listed(d.Classes)))
 	}
 	return d.checkLabels()
 }
@@ -118,7 +118,7 @@ func (d *Dataset) matchNames(model []string) error {
 	}
 	switch {
 	case len(d.Classes) < len(model):
-		d.Notes = append(d.Notes, fmt.Sprintf("the %d classes are matched by name to the %d that the model tells apart", len(d.Classes), len(model)))
+		d.Notes = append(d.Notes, fmt.Sprintf("the %d classes are matched by name to the %d classes of the model", len(d.Classes), len(model)))
 	case !slices.Equal(d.Classes, model):
 		d.Notes = append(d.Notes, "the classes are matched by name: the model has another order")
 	}

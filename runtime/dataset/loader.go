@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -102,7 +103,7 @@ func (l *Loader) Batches(ctx context.Context, epoch, first int) iter.Seq2[*Batch
 				m = made{err: err}
 			}
 			if m.err != nil {
-				yield(nil, fmt.Errorf("loading %s: %w", l.data.Path, m.err))
+				yield(nil, fmt.Errorf("loading %s: %w", cmp.Or(l.data.Path, "images"), m.err))
 				return
 			}
 			if !yield(m.batch, nil) {

@@ -129,6 +129,7 @@ func (r Recipe) Validate() error {
 // isFinite reports whether a number that is not below 0 is finite. NaN is not.
 func isFinite(v float64) bool { return v <= math.MaxFloat64 }
 
+// StepOptions returns the options of the training step that the recipe describes.
 func (r Recipe) StepOptions() trainstep.Options {
 	return trainstep.Options{
 		Trained: r.Trained, LabelSmoothing: r.LabelSmoothing, ClipNorm: r.ClipNorm,
