@@ -23,7 +23,7 @@ func chooseLogits(m *Model, name string) error {
 type settled struct{ classes int } // that the model tells apart, 0 if it does not say
 
 // settleLogits finds out which output has the logits. Among several, where neither the user nor the model chose, it takes the
-// only one that tells as many classes apart as there are names, or as the data set has, and says so.
+// only one that has as many classes as there are names, or as the data set has, and says so.
 func (r *reader) settleLogits(split dataset.Split, names []string) error {
 	if r.settled != nil {
 		return nil

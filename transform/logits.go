@@ -9,7 +9,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// logitsKey is the key of a model's metadata with the name of the output that tells classes apart.
+// logitsKey is the key of a model's metadata with the name of the output that has the logits.
 const logitsKey = "rcfreeze.logits"
 
 // ChooseLogits records in a classifier which of its outputs has the logits, so that Logits returns it. An error says that there

@@ -64,7 +64,7 @@ func (c *evalCommand) print(r *rcfreeze.Evaluation) {
 	}
 }
 
-// measuredFacts returns what people read of a result for a model that tells so many classes apart.
+// measuredFacts returns the lines of a result for a model with so many classes.
 func measuredFacts(r evaluate.Result, classes int, epsilon float64) [][2]string {
 	facts := [][2]string{
 		{"loss", fmt.Sprintf("%.4f", r.Loss)},

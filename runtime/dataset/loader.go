@@ -32,9 +32,9 @@ type Batch struct {
 
 // Loader makes batches from a data set. It does not change, and may serve several goroutines.
 //
-// A batch depends on nothing but the data set, the options without Workers, the epoch and the step: the
-// order of an epoch is drawn from (seed, epoch), and the augmentation of a sample from (seed, epoch, index
-// of the sample). A training run that was stopped goes on from its epoch and step.
+// A batch depends on nothing but the data set, the options without Workers, the epoch and the step: the order of an epoch is
+// drawn from (seed, epoch), and the augmentation of a sample from (seed, epoch, index of the sample). A training run that was
+// stopped continues from its epoch and step.
 type Loader struct {
 	data    *Dataset
 	options LoaderOptions

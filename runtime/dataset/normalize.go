@@ -21,7 +21,7 @@ type Normalization struct {
 	Channels string    `json:"channels,omitempty"` // BGR if the model takes blue first; empty for red, green, blue and for gray
 }
 
-// String says what a model takes for pixels, in numbers of four digits: one for all channels where they are equal.
+// String describes the normalization with numbers of four digits: one number for all channels if they are equal.
 func (n Normalization) String() string {
 	text := "none: pixels from 0 to 1"
 	if n.Mean != nil {

@@ -15,19 +15,18 @@ type Options struct {
 	Format  string // a name of [Formats]; empty or "auto" to detect it
 	Split   Split  // one of [Splits]; Train if empty
 	Shape   Shape  // what the model takes; a zero component takes what the data set has
-	Classes int    // how many classes the model tells apart; 0 takes what the data set has
+	Classes int    // number of classes of the model; 0 takes that of the data set
 	// ClassNames are the names of the model's classes in the order of its outputs, nil if they are not known. Labels of a
 	// data set that names its classes are matched by name.
 	ClassNames []string
 	// AnyClasses says that labels do not matter: the classes need not be those of the model.
 	AnyClasses bool
 
-	// Resize allows scaling images of another size: bilinear, antialiased, the aspect kept, the middle cut
-	// out. Without it another size is an error. Image folders, whose images have no common size, are always
-	// scaled.
+	// Resize allows scaling images of another size: bilinear, antialiased, with the same aspect ratio, and cropped at the
+	// center. Without it, another size is an error. Image folders, whose images have no common size, are always scaled.
 	Resize bool
-	// ShortSide is the length to which scaling brings an image's shorter side before the middle is cut out;
-	// 0 takes the smallest that covers Shape; another length allows scaling as Resize does. ImageNet models are customarily measured with 256 for 224×224.
+	// ShortSide is the length of an image's shorter side after scaling and before the center crop; 0 takes the smallest that
+	// covers Shape; another length allows scaling as Resize does. ImageNet models are usually measured with 256 for 224×224.
 	ShortSide int
 
 	Limits Limits

@@ -10,9 +10,9 @@ import (
 type Split string
 
 const (
-	Train Split = "train" // the images that train
-	Val   Split = "val"   // the images that choices are made by during training
-	Test  Split = "test"  // the images that measure in the end
+	Train Split = "train" // the training images
+	Val   Split = "val"   // the images for choices during training
+	Test  Split = "test"  // the images for the final measurement
 	All   Split = "all"   // what [Open] opens of a data set without separate splits
 )
 

@@ -34,11 +34,10 @@ func Names() []string {
 	return names
 }
 
-// New returns the named network as a model of opset 18 and IR version 8, which reads float32 images "input"
-// [batch, channels, height, width] and computes "logits" [batch, classes]; batch is open. Layers and
-// parameters are named as PyTorch names modules and parameters ("layer1.0.conv1.weight"), and start from
-// PyTorch's default initialization, drawn from the seed: equal options give equal bits on every platform.
-// BatchNormalization stands in its inference form.
+// New returns the named network as a model of opset 18 and IR version 8, which reads float32 images "input" [batch, channels,
+// height, width] and computes "logits" [batch, classes]; batch is open. Layers and parameters are named as PyTorch names
+// modules and parameters ("layer1.0.conv1.weight"), and start from PyTorch's default initialization, drawn from the seed: equal
+// options give equal bits on every platform. BatchNormalization is in its inference form.
 //
 // It fails if no architecture has that name, or lists all options that are not valid.
 func New(name string, o Options) (*onnxgraph.Model, error) {

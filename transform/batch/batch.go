@@ -33,8 +33,8 @@ func Input(m *onnxgraph.Model) (*onnxgraph.Value, error) {
 // the model fixes, other than the batch size, must be those of shape. Constants that name the old batch size
 // follow; types of intermediate values and of outputs are forgotten, since they may name it too.
 //
-// A model can have the batch size where this does not look for it: compare its outputs for a batch with
-// those for single images.
+// A model can contain the batch size in places that this function does not know: compare its outputs for a batch with those for
+// single images.
 func SetInputShape(m *onnxgraph.Model, shape []int64) error {
 	input, err := Input(m)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // MakeFloat32 makes a model take its images as float32, in place: a Cast gives the rest of the model the type that it took
-// before. The input gets another name. Whole numbers from 0 to 255 come through as they are, whatever the type.
+// before. The input gets another name. Whole numbers from 0 to 255 keep their values, whatever the type.
 func MakeFloat32(m *onnxgraph.Model) error {
 	input, err := Input(m)
 	if err != nil {

@@ -68,8 +68,8 @@ type Spec struct {
 	Filters int    // number of filters J, of all groups together
 	Shape   []int  // of one filter: channels per group, then the kernel, for example [16, 3, 3]
 	Groups  int    // groups of the convolution; divides Filters
-	// Trains says that these are weights that train. They start as they are drawn first: only among filters that stay are those
-	// drawn again that nearly depend on the others.
+	// Trains says that these weights will train. They keep the first values drawn: only in fixed banks are filters drawn again
+	// if they nearly depend on the others.
 	Trains bool
 }
 

@@ -25,8 +25,8 @@ func (t types) of(v *onnxgraph.Value) valueType {
 	return declared(v)
 }
 
-// DTypes returns the element types of the values of all graphs, as far as they are declared or follow from what is by the
-// operators that CNNs have; others are absent.
+// DTypes returns the element types of the values of all graphs: those that are declared, and those that follow from them
+// through the operators that CNNs use. Other values are absent.
 func DTypes(m *onnxgraph.Model) map[*onnxgraph.Value]onnxgraph.DType {
 	t := types{}
 	t.follow(m.Graph)

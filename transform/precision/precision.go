@@ -12,13 +12,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/opset"
 )
 
-// Types are the types that Convert knows, by their short names.
+// Types are the types that Convert supports, by their short names.
 var Types = map[string]onnxgraph.DType{"fp32": onnxgraph.Float32, "fp16": onnxgraph.Float16}
 
 // Report says what Convert changed.
 type Report struct {
 	Constants int      `json:"constants"`         // that have another type now
-	Casts     int      `json:"casts"`             // that converted between types which are one now, and are gone
+	Casts     int      `json:"casts"`             // Casts that were removed, since both of their types are now the same
 	Inputs    []string `json:"inputs,omitempty"`  // of the model, that take another type now
 	Outputs   []string `json:"outputs,omitempty"` // that are of another type now
 }
@@ -28,7 +28,7 @@ func (r *Report) Changed() bool {
 	return r.Constants > 0 || r.Casts > 0 || r.Inputs != nil || r.Outputs != nil
 }
 
-// IsAll reports whether all floating-point numbers that the model holds, takes and gives are of a type.
+// IsAll reports whether all floating-point constants, inputs and outputs of the model are of one type.
 func IsAll(m *onnxgraph.Model, dtype onnxgraph.DType) bool {
 	c := &converter{to: dtype}
 	for _, g := range m.Graphs() {
@@ -56,9 +56,9 @@ func IsAll(m *onnxgraph.Model, dtype onnxgraph.DType) bool {
 }
 
 // Convert makes every floating-point number of the model one of type to, Float32 or Float16: constants, inputs, outputs, and
-// what is computed, in bodies and functions too. Integers and booleans stay. What ONNX computes in float32 only gets Casts
-// around it. Blocks are recorded anew. An error lists all that cannot be converted, such as weights beyond the range of the
-// type; the model then is unchanged.
+// what is computed, in bodies and functions too. Integers and booleans stay. Operators that ONNX defines only for float32 get
+// Casts around them. The records of blocks are updated. An error lists all that cannot be converted, such as weights beyond the
+// range of the type; the model then is unchanged.
 func Convert(m *onnxgraph.Model, to onnxgraph.DType) (*Report, error) {
 	r, err := convert(m, to)
 	if err != nil {
