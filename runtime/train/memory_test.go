@@ -45,8 +45,8 @@ func TestExplain(t *testing.T) {
 		has, not string
 	}{
 		{known, other, "something else", "--batch-size"},
-		{Outline{}, full, "; take a smaller --batch-size", "need about"},
-		{known, full, "; steps of 64 images need about 7 MB, 3 MB of them for activations and gradients: take a smaller --batch-size", "  "},
+		{Outline{}, full, "; use a smaller --batch-size", "need about"},
+		{known, full, "; steps of 64 images need about 7 MB, 3 MB of them for activations and gradients: use a smaller --batch-size", "  "},
 	} {
 		err := (&trainer{outline: c.outline}).explain(c.err)
 		if !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.has) || strings.Contains(err.Error(), c.not) {
