@@ -189,7 +189,7 @@ func (c *candidate) calibrate(o Options, earliest *candidate) error {
 		}
 		moments := raw[i]
 		if f.origin.root != nil {
-			moments = moments.Centred()
+			moments = moments.Centered()
 		}
 		all = all.Plus(moments)
 	}

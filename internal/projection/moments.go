@@ -63,15 +63,15 @@ func (m Moments) Plus(other Moments) Moments {
 		Squares: mix(m.Squares, other.Squares), Output: mix(m.Output, other.Output), Energy: mix(m.Energy, other.Energy)}
 }
 
-// Centred returns the moments about the means, for outputs whose means are corrected apart.
-func (m Moments) Centred() Moments {
+// Centered returns the moments about the means, for outputs whose means are corrected apart.
+func (m Moments) Centered() Moments {
 	c := m.moved(-1)
 	c.Input, c.Shift, c.Output = make([]float64, len(m.Input)), make([]float64, len(m.Shift)), make([]float64, len(m.Output))
 	return c
 }
 
-// Uncentred returns the moments of which m has the means, and the moments about them.
-func (m Moments) Uncentred() Moments { return m.moved(1) }
+// Uncentered returns the moments of which m has the means, and the moments about them.
+func (m Moments) Uncentered() Moments { return m.moved(1) }
 
 // moved returns the moments with the products of the means added sign times.
 func (m Moments) moved(sign float64) Moments {

@@ -59,7 +59,7 @@ func TestWeightedProjection(t *testing.T) {
 	const groups, o, j, n, count = 2, 3, 4, 9, 200
 	w, r := random(groups*o*n, 1), random(groups*j*n, 2)
 	raw, us, ds := sample(groups, o, n, count, w)
-	for name, m := range map[string]Moments{"raw": raw, "centered": raw.Centred()} {
+	for name, m := range map[string]Moments{"raw": raw, "centered": raw.Centered()} {
 		p, err := weighted(m, w, r, j)
 		if err != nil {
 			t.Fatal(err)
@@ -251,7 +251,7 @@ func TestPlus(t *testing.T) {
 	checkMoments(t, "the first part afterwards", a, before)
 	checkMoments(t, "nothing and a part", Moments{}.Plus(b), b)
 	checkMoments(t, "one part after the other", Moments{}.Plus(b).Plus(a), whole)
-	checkMoments(t, "centered and back", withMeans(whole.Centred(), whole).Uncentred(), whole)
+	checkMoments(t, "centered and back", withMeans(whole.Centered(), whole).Uncentered(), whole)
 }
 
 // withMeans returns m with the means of other.

@@ -103,7 +103,7 @@ func add(m *projection.Moments, batch map[string]*onnxgraph.Tensor, share float6
 		}
 		*of(&measured) = data
 	}
-	measured = measured.Uncentred()
+	measured = measured.Uncentered()
 	for _, of := range parts {
 		sum := of(m)
 		if *sum == nil {
