@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // TestRanges sets each number of a recipe to values at the ends of what it may be, and beyond: all that is wrong is told by its flag.
@@ -82,5 +84,16 @@ func TestPaperRecipe(t *testing.T) {
 	}
 	if r.LearningRate != 1e-2 || r.Schedule != "cosine" || r.WarmupEpochs != 0 || r.WeightDecay != 1e-2 || r.LabelSmoothing != 0.1 || r.ClipNorm != 0 || r.BatchNorm != BatchNormTrain {
 		t.Errorf("%+v", r)
+	}
+	if r.StepEpochs != 30 || r.StepFactor != 0.1 { // torchvision's, for the schedule that drops the rate
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestAdamWDefaults has the settings that PyTorch's AdamW has by default, beside those of the recipe.
+func TestAdamWDefaults(t *testing.T) {
+	want := trainstep.AdamW{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0.25}
+	if got := optimizers["adamw"](Recipe{WeightDecay: 0.25}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
