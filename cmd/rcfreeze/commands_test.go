@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -146,13 +147,19 @@ func TestCompare(t *testing.T) {
 
 func TestDoctor(t *testing.T) {
 	workshop(t)
-	d := succeedJSON[ort.Diagnosis](t, "doctor")
+	d := succeedJSON[doctorResult](t, "doctor")
 	if d.Library == nil || d.Library.Path == "" || len(d.Providers) == 0 || len(d.Searched) == 0 {
 		t.Errorf("diagnosis %+v", d)
 	}
 	stdout, stderr, code := call("doctor", "--ort-lib", "nowhere")
 	if code != exitFailed || !strings.Contains(stdout, "none") || !strings.Contains(stderr, "nowhere") || !strings.Contains(stderr, ort.LibraryVariable) {
 		t.Errorf("without a library: exit code %d:\n%s%s", code, stdout, stderr)
+	}
+	if err := os.Mkdir("empty", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, _ := call("doctor", "--ort-lib", "empty"); strings.Contains(stderr, `\n`) || strings.Count(stderr, "\n") < 3 {
+		t.Errorf("the folders that were searched do not stand in lines of their own:\n%s", stderr)
 	}
 }
 
@@ -174,7 +181,7 @@ func TestTables(t *testing.T) {
 		{"eval model.onnx --data bands --split train --normalize none", []string{"images", "48"}},
 		{"compare model.onnx -o d --data bands --epochs 1 -b 8 --seeds 1,2", []string{"baseline", "learned", "±", "comparison.csv"}},
 		{"export blocks.onnx -o e.onnx --time --time-runs 1", []string{"merged", "output logits", "tolerance 0.0001", "median ms"}},
-		{"doctor", []string{"library", "cpu", "yes"}},
+		{"doctor", []string{"library", "cpu", "yes", "second engine"}},
 	} {
 		stdout := succeed(t, strings.Fields(c.args)...)
 		for _, text := range c.want {

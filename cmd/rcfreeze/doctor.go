@@ -1,12 +1,18 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
+	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
 	"github.com/spf13/cobra"
 )
+
+// doctorResult is what doctor prints as JSON.
+type doctorResult struct {
+	ort.Diagnosis
+	SecondEngine string `json:"second_engine,omitempty"` // the program for export --second-opinion, empty without one
+}
 
 func newDoctor(p *printer) *cobra.Command {
 	var library string
@@ -20,24 +26,23 @@ rcfreeze doctor
 # Print the same as JSON, for a bug report
 rcfreeze doctor --json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return p.doctor(ort.Diagnose(library)) },
+		RunE: func(*cobra.Command, []string) error { return p.doctor(library) },
 	}
 	addLibrary(cmd.Flags(), &library)
 	return cmd
 }
 
 // doctor prints a diagnosis; without a usable library it is an error.
-func (p *printer) doctor(d ort.Diagnosis) error {
+func (p *printer) doctor(library string) error {
+	d := doctorResult{Diagnosis: ort.Diagnose(library)}
+	d.SecondEngine, _ = secondopinion.Find()
 	if err := p.result(d, func() { p.diagnosis(d) }); err != nil {
 		return err
 	}
-	if d.Library == nil {
-		return errors.New(d.Problem)
-	}
-	return nil
+	return d.Err
 }
 
-func (p *printer) diagnosis(d ort.Diagnosis) {
+func (p *printer) diagnosis(d doctorResult) {
 	facts := [][2]string{{"needs", "ONNX Runtime " + d.NeededVersion + " or newer"}, {"CPU threads", fmt.Sprint(d.CPUThreads)}}
 	if d.Library == nil {
 		p.facts(append(facts, [2]string{"library", "none"})...)
@@ -47,7 +52,11 @@ func (p *printer) diagnosis(d ort.Diagnosis) {
 	if d.Library.Warning != "" {
 		facts = append(facts, [2]string{"warning", d.Library.Warning})
 	}
-	p.facts(facts...)
+	second := "none: only export --second-opinion needs one"
+	if d.SecondEngine != "" {
+		second = d.SecondEngine
+	}
+	p.facts(append(facts, [2]string{"second engine", second})...)
 	yes := map[bool]string{true: "yes", false: "no"}
 	var rows []tableRow
 	for _, s := range d.Providers {

@@ -15,6 +15,7 @@ type Diagnosis struct {
 	CPUThreads    int              `json:"cpu_threads"`       // threads that the machine runs at once
 	Searched      []Searched       `json:"searched"`          // where the library is looked for, in this order
 	Problem       string           `json:"problem,omitempty"` // why there is no library: places searched and remedy
+	Err           error            `json:"-"`                 // the same as an error
 }
 
 // Searched is a folder in which the library is looked for.
@@ -31,7 +32,7 @@ func Diagnose(explicit string) Diagnosis {
 	d.Searched = searched(explicit)
 	lib, err := Init(explicit)
 	if err != nil {
-		d.Problem = err.Error()
+		d.Err, d.Problem = err, err.Error()
 		return d
 	}
 	d.Library = lib
