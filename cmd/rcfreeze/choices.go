@@ -45,7 +45,8 @@ func texts[T ~string](list []T) []string {
 	return names
 }
 
-// complete tells shells how to complete the flags of a command.
+// complete tells shells how to complete the flags of a command. It is for when a shell asks: Cobra keeps all that it is told here, and the
+// command with it, for as long as the process lives.
 func complete(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		values := choices[f.Name]

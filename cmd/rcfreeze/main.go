@@ -9,7 +9,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
 // The exit codes. A signal that ends the program adds its number to exitSignal, as in shells: 130 for SIGINT, 143 for SIGTERM.
@@ -62,6 +65,11 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	p := &printer{stdin: os.Stdin, stdout: out, stderr: &stream{Writer: stderr, broken: unread}}
 	root := newRoot(p)
 	root.SetArgs(args)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		for _, cmd := range root.Commands() {
+			complete(cmd)
+		}
+	}
 	err := out.explain(root.ExecuteContext(ctx))
 	if err == nil {
 		return exitDone

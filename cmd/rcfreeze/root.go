@@ -50,7 +50,6 @@ rcfreeze export trained.onnx -o merged.onnx               # merge them again`,
 	root.SetGlobalNormalizationFunc(flagName)
 	for _, make := range subcommands {
 		cmd := make(p)
-		complete(cmd)
 		tellWorkApart(cmd)
 		root.AddCommand(cmd)
 	}
