@@ -151,7 +151,8 @@ func (o ConvertOptions) makeBlocks(ctx context.Context, c *Converted) error {
 	if err != nil {
 		return err
 	}
-	if c.Convolutions, err = o.convert(ctx, m, images); err != nil {
+	typed, unknown := o.withShapes(ctx, m)
+	if c.Convolutions, err = o.convert(ctx, m, typed, images); err != nil {
 		return err
 	}
 	for _, row := range c.Convolutions {
@@ -167,8 +168,12 @@ func (o ConvertOptions) makeBlocks(ctx context.Context, c *Converted) error {
 			m.Path(), len(c.Convolutions)), skipReasons(c.Convolutions))}
 	}
 	o.tellConversions(c.Convolutions, !o.Reinit && o.Blocks.MaxError == 0)
-	if unknown := unknownMACs(c.Convolutions); unknown > 0 && anyMACs(c.Convolutions) { // else the table has no such column
-		o.say("the MACs of %d convolutions are unknown, since the model does not state its shapes; `rcfreeze inspect` works them out", unknown)
+	switch n := unknownMACs(c.Convolutions); {
+	case n == 0:
+	case unknown != nil && !errors.Is(unknown, ErrNoLibrary) && !errors.Is(unknown, errOpenSize):
+		o.say("the MACs of %d convolutions are not known: %v", n, unknown)
+	case anyMACs(c.Convolutions): // else the table has no such column
+		o.say("the MACs of %d convolutions are unknown, since the model does not state its shapes; `rcfreeze inspect` works them out", n)
 	}
 	if training, _ := trainstep.InferenceMode(m.Clone()); training > 0 {
 		o.say("%s is in training mode, and so is the new model; train, eval and export switch its %d BatchNormalization and Dropout nodes as they need", m.Path(), training)
@@ -248,9 +253,9 @@ func (r *reader) describe() error {
 	return record(r.m, classesKey, names)
 }
 
-func (o ConvertOptions) convert(ctx context.Context, m *Model, images *trainingImages) ([]transform.Conversion, error) {
+func (o ConvertOptions) convert(ctx context.Context, m, typed *Model, images *trainingImages) ([]transform.Conversion, error) {
 	blocks := o.Blocks
-	blocks.Memory, blocks.Shapes = ort.FreeMemory(), o.withShapes(ctx, m)
+	blocks.Memory, blocks.Shapes = ort.FreeMemory(), typed
 	if blocks.Pointwise != transform.Calibrate {
 		if blocks.Pointwise == transform.Project {
 			blocks.Progress = o.projecting(ctx)
@@ -268,15 +273,14 @@ func (o ConvertOptions) convert(ctx context.Context, m *Model, images *trainingI
 	})
 }
 
-// withShapes returns a copy of the model that says the sizes which the model does not, as far as ONNX Runtime tells them without
-// running it; nil if none are missing.
-func (o ConvertOptions) withShapes(ctx context.Context, m *Model) *Model {
+// withShapes returns a copy of the model that has the sizes which the model does not state, as far as ONNX Runtime infers them without
+// running it, and why it does not; nil if none are missing.
+func (o ConvertOptions) withShapes(ctx context.Context, m *Model) (typed *Model, unknown error) {
 	if len(openOutputs(m)) == 0 {
-		return nil
+		return nil, nil
 	}
-	typed := m.Clone()
-	inferShapes(ctx, typed, o.Runtime.Library, nil) // without ONNX Runtime, sizes stay unknown
-	return typed
+	typed = m.Clone()
+	return typed, inferShapes(ctx, typed, o.Runtime.Library, nil)
 }
 
 // addNorms adds batch normalizations behind the blocks, which start by images if there are some.

@@ -15,6 +15,8 @@ import (
 // mostMeasuring bounds how long a model is run for its shapes.
 const mostMeasuring = time.Minute
 
+var errOpenSize = errors.New("the model does not fix the size of what it takes")
+
 // inferShapes declares how large the outputs of convolutions are for one example, as far as the model does not say it: ONNX
 // Runtime tells, which must be here and, if it does not know them otherwise, run the model once, before which running is
 // called; without running, that is left out.
@@ -32,7 +34,7 @@ func inferShapes(ctx context.Context, m *onnxgraph.Model, library string, runnin
 		}
 	}
 	if !ok {
-		return errors.New("the model does not fix the size of what it takes")
+		return errOpenSize
 	}
 	if _, err := ort.Init(library); err != nil {
 		return err

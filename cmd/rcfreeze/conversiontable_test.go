@@ -7,6 +7,19 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
+// TestUnknownMACs has no room for the file that ONNX Runtime infers sizes from: the model is converted all the same, and what the table lacks
+// is told.
+func TestUnknownMACs(t *testing.T) {
+	workshop(t)
+	for _, variable := range []string{"TMPDIR", "TMP", "TEMP"} {
+		t.Setenv(variable, "nowhere")
+	}
+	stdout, talk, code := call("convert", "model.onnx", "-o", "out.onnx")
+	if code != exitDone || strings.Contains(stdout, "MACs") || !strings.Contains(talk, "the MACs of 2 convolutions are not known: ") || !strings.Contains(talk, "nowhere") {
+		t.Errorf("exit code %d:\n%s%s", code, stdout, talk)
+	}
+}
+
 // TestNoConvolution says in plain words that there is nothing to convert.
 func TestNoConvolution(t *testing.T) {
 	workshop(t)

@@ -86,6 +86,8 @@ func TestExits(t *testing.T) {
 		"done":             {fail, trace.Outcome{}, "out=new", "written out, 11.25 s\n", "", ""},
 		"not written":      {fail, trace.Outcome{}, "out=old", "written out, 1 s\n", "", "the exit code is 0, but out is not new"},
 		"not printed":      {fail, trace.Outcome{}, "out=new", "", "", "the exit code is 0, but it printed"},
+		"not all known":    {fail, trace.Outcome{}, "out=new", "written\n", "rcfreeze: the MACs of 2 convolutions are not known: no space\n", ""},
+		"nothing printed":  {fail, trace.Outcome{}, "out=new", "", "the MACs of 2 convolutions are not known: no space\n", "the exit code is 0, but it printed"},
 		"not synced":       {trace.Injection{Kind: trace.Fail, Call: "fsync", Number: 1}, trace.Outcome{}, "out=new", "written out, 1 s\n", "", "a sync failed"},
 		"failed":           {fail, trace.Outcome{Code: 1}, "", "", "rcfreeze: no space\n", ""},
 		"silent":           {fail, trace.Outcome{Code: 1}, "", "", "", "it does not say why"},
