@@ -75,6 +75,9 @@ func Convert(ctx context.Context, m *Model, o ConvertOptions) (*Converted, error
 		return nil, err
 	}
 	if o.KeepConvs {
+		if err := o.Data.reader(o.Reporter, m).describe(); err != nil {
+			return nil, err
+		}
 		o.say("no frozen blocks were made; to make some, add --blocks or a flag for blocks, such as --expansion")
 	} else if err := o.makeBlocks(ctx, c); err != nil {
 		return nil, err
@@ -85,7 +88,10 @@ func Convert(ctx context.Context, m *Model, o ConvertOptions) (*Converted, error
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("converting %s: %w", m.Path(), err)
 	}
-	return c, o.Output.save(o.Reporter, m, source)
+	if err := o.Output.save(o.Reporter, m, source); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func (o ConvertOptions) withDefaults() ConvertOptions {
@@ -103,6 +109,8 @@ func (o ConvertOptions) Validate() error {
 	}
 	calibrated := o.Blocks.Pointwise == transform.Calibrate
 	switch {
+	case o.KeepConvs && (calibrated || o.AddBatchNorm || o.Reinit || o.Data.Path != ""):
+		faults = append(faults, errors.New("no frozen blocks are made, and --pointwise calibrate, --add-batchnorm, --reinit and --data are for blocks only: leave them out, or add --blocks"))
 	case calibrated && o.Data.Path == "":
 		faults = append(faults, errors.New("--pointwise calibrate: needs images: give --data"))
 	case !calibrated && !o.AddBatchNorm && o.Data.Path != "":

@@ -30,7 +30,7 @@ type ExportOptions struct {
 	Reporter
 }
 
-// DefaultTimeRuns is how often Export runs each model to time it, by default.
+// DefaultTimeRuns is how often Export times each model, by default.
 const DefaultTimeRuns = 20
 
 // Exported is the result of Export.

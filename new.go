@@ -32,5 +32,8 @@ func New(name string, o NewOptions) (*Built, error) {
 	if b.Parameters, err = CountParameters(m); err != nil {
 		return nil, err
 	}
-	return b, o.Output.save(o.Reporter, m, nil)
+	if err := o.Output.save(o.Reporter, m, nil); err != nil {
+		return nil, err
+	}
+	return b, nil
 }

@@ -31,7 +31,7 @@
 // # Stopping
 //
 // All long work stops soon after its context is done, with an error that wraps the context's error. Train and Compare save a
-// checkpoint first, and continue from it if Resume is set.
+// checkpoint first, and continue from it if Resume is set. For that, Train needs a RunDir or an Output.
 //
 // # Records
 //

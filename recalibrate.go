@@ -79,7 +79,10 @@ func Recalibrate(ctx context.Context, m *Model, o RecalibrateOptions) (*Recalibr
 	if err := Describe(m, run.Normalize, names); err != nil {
 		return nil, err
 	}
-	return r, o.Output.save(o.Reporter, m, source)
+	if err := o.Output.save(o.Reporter, m, source); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Validate lists what is wrong with the options, whatever the model, and says if the output cannot be written.

@@ -2,6 +2,7 @@ package rcfreeze
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
@@ -47,14 +48,14 @@ func (r Reporter) unfolded(fault error) {
 // outlined tells how a model is run that is measured.
 func (r Reporter) outlined(o evaluate.Outline) {
 	if r.Verbose {
-		r.sayForms(o.TwoConv, o.Folded)
+		r.say("%s", forms(o.TwoConv, o.Folded))
 	}
 	if o.Fault != nil {
 		r.unfolded(o.Fault)
 	}
 }
 
-// sayForms says how many frozen blocks are computed in which form.
-func (r Reporter) sayForms(twoConv, folded int) {
-	r.say("%d frozen blocks run as two convolutions, %d merged into one", twoConv, folded)
+// forms says how many frozen blocks are computed in which form.
+func forms(twoConv, folded int) string {
+	return fmt.Sprintf("%d frozen blocks run as two convolutions, %d merged into one", twoConv, folded)
 }

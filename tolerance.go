@@ -13,7 +13,7 @@ var tolerances = map[onnxgraph.DType]float64{
 
 // UsualTolerance returns by how much the outputs of a model and of an equivalent one may differ, relative to the largest value. It
 // depends on the coarsest type among the model's parameters.
-func UsualTolerance(m *onnxgraph.Model) (float64, error) {
+func UsualTolerance(m *Model) (float64, error) {
 	parameters, err := transform.Parameters(m)
 	if err != nil {
 		return 0, err

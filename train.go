@@ -30,8 +30,8 @@ type TrainOptions struct {
 	Resume     bool          // continue from the last checkpoint in RunDir; if there is none, start
 	SaveEvery  time.Duration // time between two checkpoints within an epoch: 0 for train.DefaultSaveEvery, below 0 only after each epoch
 	Keep       train.Keep    // whose weights to keep, "" is train.KeepLast
-	// RunDir is the folder for checkpoints and metrics.csv; "" is that of the output's path with .run in the place of .onnx; without
-	// an output, one that is there only while Train runs.
+	// RunDir is the folder for checkpoints and metrics.csv. "" is the output's path with .run in the place of .onnx. Without an
+	// output either, it is a temporary folder, which is removed when Train returns, also after an error: then nothing can be resumed.
 	RunDir  string
 	Epsilon float64         // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
 	Epoch   func(train.Row) // is told after every epoch, if not nil
@@ -89,6 +89,9 @@ func (o TrainOptions) Validate() error {
 	}
 	if o.Output.Writer != nil && o.RunDir == "" {
 		faults = append(faults, errors.New("-o -: the run has no folder for its checkpoints: give one with --run-dir"))
+	}
+	if o.Resume && o.RunDir == "" && o.Output.Path == "" && o.Output.Writer == nil {
+		faults = append(faults, errors.New("--resume: there is no folder to continue from: give --run-dir, or the output of the run"))
 	}
 	if o.Variant != "" {
 		faults = append(faults, o.Variant.Validate())

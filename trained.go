@@ -28,7 +28,7 @@ func (rep Reporter) tellTrained(m *Model, r train.Recipe) error {
 	return rep.tellStaying(m, r)
 }
 
-// tellLeftOut tells what of a model no training by a recipe changes, although it may have been learned.
+// tellStaying tells what of a model no training by a recipe changes, although it may have been learned.
 func (rep Reporter) tellStaying(m *Model, r train.Recipe) error {
 	out, err := transform.FindLeftOut(m)
 	if err != nil {

@@ -41,7 +41,7 @@ rcfreeze eval model.onnx --data images --pixels -1:1`,
 	c.runtime.add(cmd.Flags())
 	cmd.Flags().StringVar((*string)(&o.Split), "split", string(dataset.Test), "which images to measure: test (val if there is no test), val, train")
 	cmd.Flags().IntVarP(&o.BatchSize, "batch-size", "b", 0, fmt.Sprintf("images per batch (0: %d, or fewer if they would take too much memory)", rcfreeze.DefaultBatch))
-	cmd.Flags().BoolVar(&o.PerClass, "per-class", false, "also print the accuracy of each class, and which classes are taken for which")
+	cmd.Flags().BoolVar(&o.PerClass, "per-class", false, "also print the accuracy of each class, and which classes are confused")
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
 }

@@ -49,11 +49,11 @@ rcfreeze export trained.onnx -o merged.onnx --batch 1`,
 	flags.StringVar(&c.source, "source", "", "the model from before convert, to compare size and speed with")
 	flags.BoolVar(&c.fold, "fold-batchnorm", true, "fold BatchNorm into the convolutions before it")
 	flags.BoolVar(&o.NoVerify, "no-verify", false, "do not check that the exported model gives the same outputs")
-	flags.Float64Var(&o.Tolerance, "tolerance", 1e-4, "how much outputs may differ, relative to the largest (default 0.0001; 0.01 if the model is in float16, 0.1 in bfloat16)")
+	flags.Float64Var(&o.Tolerance, "tolerance", 1e-4, "how much an output may differ, relative to its largest value (default 0.0001; 0.01 if the model is in float16, 0.1 in bfloat16)")
 	flags.BoolVar(&o.SecondOpinion, "second-opinion", false, "also run the exported model in a second engine, rcfreeze-second-opinion, and compare outputs")
 	flags.BoolVar(&o.Time, "time", false, "measure how fast the models run")
 	flags.Int64Var(&o.Verify.Batch, "verify-batch", 0, "images per batch when verifying and timing (0: up to 8, as memory allows)")
-	flags.StringVar(&c.inputs, "inputs", "", "verify on the arrays in this .npz file, one for each input, by its name, instead of on random numbers")
+	flags.StringVar(&c.inputs, "inputs", "", "verify with the arrays in this .npz file instead of random numbers; each array has the name of an input")
 	c.limits.addArrays(flags)
 	flags.IntVar(&o.TimeRuns, "time-runs", rcfreeze.DefaultTimeRuns, "how often to run each model for --time")
 	return cmd
