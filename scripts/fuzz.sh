@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every fuzz test in turn, each for $FUZZTIME: a time, such as 30m, or a number of inputs, such as 100000x. With FUZZ=NAME only
-# those whose names contain NAME. The fuzz tests are found by their functions: a new one is run, too.
+# Runs all fuzz tests, one after another. $FUZZTIME is the time for each, such as 30m, or its number of inputs, such as 100000x. With
+# FUZZ=NAME it runs only tests whose names contain NAME. It searches the code for fuzz tests, so that it also runs new ones.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Fails, and says which, if Go files are not formatted.
+# Fails if any Go file is not formatted, and lists these files.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 
 unformatted=$(gofmt -l .)
 if [ -n "$unformatted" ]; then
-  printf 'not formatted, run gofmt -w on:\n%s\n' "$unformatted" >&2
+  printf 'these files are not formatted; run gofmt -w on them:\n%s\n' "$unformatted" >&2
   exit 1
 fi

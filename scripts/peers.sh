@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests compare rcfreeze with where it is there: PyTorch, the models of the onnx package,
-# Fashion-MNIST. Needs Debian, or a system like it, and root. Tests that miss their peer skip and say so.
+# Installs what `make test-all` compares rcfreeze with: PyTorch, the test models of the onnx package, and Fashion-MNIST.
+# Needs root on Debian or a similar system. Tests that need a missing package are skipped, and say so.
 set -eu -o pipefail
 
 packages=(libonnx-testdata python3-onnx python3-torch python3-torchvision libopenblas0-pthread dataset-fashion-mnist)
@@ -12,7 +12,7 @@ for package in "${packages[@]}"; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 done
 if [ ${#missing[@]} = 0 ]; then
-  say "all there already: ${packages[*]}"
+  say "already installed: ${packages[*]}"
   exit
 fi
 

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Puts the ONNX Runtime library into .cache/onnxruntime/, where the tests and the program that is built here look for it.
-# Writes nowhere else.
-# It comes from the package onnxruntime-node by npm, checked against the sums below; without npm, from ONNX
-# Runtime's releases by curl, which have no sum to check.
+# Puts the ONNX Runtime library into .cache/onnxruntime/, where the tests look for it, and so does the program that you build here.
+# Writes nowhere else. npm downloads the package onnxruntime-node, and the script checks the library against the checksums below.
+# Without npm, curl downloads a release of ONNX Runtime, which is not checked.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,11 +12,11 @@ say() { echo "setup: $*" >&2; }
 fail() { say "$*"; exit 1; }
 
 if [ -n "${RCFREEZE_ORT_LIB:-}" ]; then
-  say "RCFREEZE_ORT_LIB names $RCFREEZE_ORT_LIB: nothing to do"
+  say "nothing to do, because RCFREEZE_ORT_LIB is set to $RCFREEZE_ORT_LIB"
   exit
 fi
 
-# For each platform: the library's file in the npm package, its SHA-256, the release's name, the file in it.
+# For each platform: the path of the library in the npm package, its SHA-256, the name of the release, the name of the library in it.
 case "$(uname -s) $(uname -m)" in
 "Linux x86_64")
   packed=linux/x64/libonnxruntime.so.1
@@ -36,19 +35,19 @@ case "$(uname -s) $(uname -m)" in
     "and set RCFREEZE_ORT_LIB to the library's file" ;;
 esac
 library=$folder/$(basename "$packed")
-record=$folder/$version.sha256 # of the library as it was installed
+record=$folder/$version.sha256 # the checksum of the installed library
 
 sha256() { if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
 
 runs() { kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ]; }
 
-for left in "$folder"/setup.*.*; do # NUMBER.RANDOM of a process: if it no longer runs, it was killed
+for left in "$folder"/setup.*.*; do # the first * is a process number: if that process no longer runs, it was killed
   number=${left#"$folder"/setup.}
   [ ! -d "$left" ] || runs "${number%.*}" || rm -rf "$left"
 done
 
 if [ -f "$record" ] && (cd "$folder" && sha256 --status -c "$version.sha256" 2>/dev/null); then
-  say "ONNX Runtime $version is there already"
+  say "ONNX Runtime $version is already installed"
   echo "$PWD/$library"
   exit
 fi
@@ -61,7 +60,7 @@ from_npm() {
   (cd "$work" && npm pack "onnxruntime-node@$version" --loglevel error --cache "$work/npm" --no-update-notifier >&2) || return
   tar -xzf "$work/onnxruntime-node-$version.tgz" -C "$work" "package/bin/napi-v6/$packed" || return
   mv "$work/package/bin/napi-v6/$packed" "$work/library"
-  echo "$sum  $work/library" | sha256 --status -c - || { say "the library in the package is not the one that was pinned"; return 1; }
+  echo "$sum  $work/library" | sha256 --status -c - || { say "the checksum of the library in the npm package is wrong"; return 1; }
 }
 
 from_release() {
@@ -74,20 +73,21 @@ from_release() {
 if command -v npm >/dev/null; then
   from=from_npm what="the npm package onnxruntime-node $version (90 MB)"
 elif command -v curl >/dev/null; then
-  from=from_release what="the release $release of ONNX Runtime"
+  from=from_release what="release $release of ONNX Runtime"
 else
   fail "needs npm or curl to download ONNX Runtime; install one of them, or set RCFREEZE_ORT_LIB to a library that you have"
 fi
 
 say "downloading $what"
 if ! "$from"; then
-  say "that failed, trying once more in 5 seconds"
+  say "the download failed; trying once more in 5 seconds"
   sleep 5
   "$from" || fail "cannot get $what; look at the messages above, or download release $version from" \
     "https://github.com/microsoft/onnxruntime/releases and set RCFREEZE_ORT_LIB to the library's file"
 fi
 
-# place moves a file to its place, complete and to stay: it is on the disk before it has its name, and the name is before all goes on.
+# place moves a file to its final name. It syncs the file before that, and the folder after it, so that a power failure never leaves
+# half a file.
 place() {
   sync "$1"
   mv "$1" "$2"
@@ -96,5 +96,5 @@ place() {
 place "$work/library" "$library"
 (cd "$folder" && sha256 "$(basename "$library")") >"$work/record"
 place "$work/record" "$record"
-say "ONNX Runtime $version is in place"
+say "installed ONNX Runtime $version"
 echo "$PWD/$library"
