@@ -1,4 +1,4 @@
-// Package architecture builds reference CNNs as ONNX models, to be trained from scratch.
+// Package architecture builds reference CNNs as ONNX models that can be trained from scratch.
 package architecture
 
 import (
@@ -10,16 +10,16 @@ import (
 
 // Architecture is one kind of network.
 type Architecture struct {
-	Name     string  // what New is called with
+	Name     string  // the name to pass to New
 	Doc      string  // one line for lists and help texts
-	Defaults Options // what New takes for options that are zero
+	Defaults Options // what New uses for options that are zero
 
 	depth, width domain // valid values of these options
 	minImage     int    // the smallest image height and width, in pixels
 	build        func(n *network, image featureMaps, o Options) featureMaps
 }
 
-// architectures lists every kind of network. A new kind is a new file with a value like these.
+// architectures lists every kind of network. To add one, write a file with a value like these.
 var architectures = []Architecture{cifarResNet, vgg, leNet}
 
 // All returns every kind of network.
@@ -34,12 +34,12 @@ func Names() []string {
 	return names
 }
 
-// New returns the named network as a model of opset 18 and IR version 8, which reads float32 images "input" [batch, channels,
-// height, width] and computes "logits" [batch, classes]; batch is open. Layers and parameters are named as PyTorch names
-// modules and parameters ("layer1.0.conv1.weight"), and start from PyTorch's default initialization, drawn from the seed: equal
-// options give equal bits on every platform. BatchNormalization is in its inference form.
+// New returns the named network as a model of opset 18 and IR version 8. Its input "input" takes float32 images [batch, channels,
+// height, width], its output "logits" is [batch, classes], and the batch size is open. Layers and parameters have the names of
+// PyTorch's modules and parameters ("layer1.0.conv1.weight"). They start from PyTorch's default initialization, drawn from the
+// seed: equal options give equal bits on every platform. BatchNormalization is in its inference form.
 //
-// It fails if no architecture has that name, or lists all options that are not valid.
+// New fails if no architecture has that name, or if options are invalid; the error lists all of them.
 func New(name string, o Options) (*onnxgraph.Model, error) {
 	for _, a := range architectures {
 		if a.Name == name {

@@ -1,8 +1,7 @@
 package architecture
 
-// leNet is LeNet-5 of LeCun et al., "Gradient-Based Learning Applied to Document Recognition" (1998), with
-// ReLU and max pooling. It is made for images of 32 pixels; smaller ones get a border of 2 pixels, as the
-// paper's 28-pixel digits had.
+// leNet is LeNet-5 of LeCun et al., "Gradient-Based Learning Applied to Document Recognition" (1998), with ReLU and max pooling.
+// It is made for images of 32×32 pixels. Smaller images get a border of 2 pixels, like the 28×28 digits in the paper.
 var leNet = Architecture{
 	Name:     "lenet",
 	Doc:      "LeNet-5 with ReLU and max pooling (LeCun et al. 1998); depth 5, width 6 as in the paper, or another multiple of 3",

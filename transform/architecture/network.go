@@ -8,16 +8,16 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
 )
 
-// network builds a graph, one method per kind of layer. Each method takes the layer's name and what the
-// layer reads, and returns what it computes. After a first error the methods draw no more weights.
+// network builds a graph, with one method per kind of layer. Each method takes the layer's name and input, and returns its
+// output. After an error, the methods draw no more weights.
 type network struct {
 	graph *onnxgraph.Graph
 	seed  uint64
 	err   error
 }
 
-// featureMaps are the feature maps between two layers: [batch, channels, height, width], or [batch, channels]
-// once they are flat, with height and width 1.
+// featureMaps are the feature maps between two layers: [batch, channels, height, width], or [batch, channels], with height and
+// width 1, once they are flat.
 type featureMaps struct {
 	value                   *onnxgraph.Value
 	channels, height, width int
@@ -25,8 +25,8 @@ type featureMaps struct {
 
 func (m featureMaps) features() int { return m.channels * m.height * m.width }
 
-// window is where a convolution or a pooling looks: size × size pixels every stride pixels, with pad pixels
-// around the image.
+// window is the window of a convolution or pooling: size × size pixels, moved by stride pixels, over an image with pad pixels
+// around it.
 type window struct{ size, stride, pad int }
 
 func (w window) attrs() []onnxgraph.Attribute {
@@ -38,7 +38,7 @@ func (w window) attrs() []onnxgraph.Attribute {
 	}
 }
 
-// over returns the maps of v with the spatial size that w leaves of x.
+// over returns v as feature maps with the spatial size that results from applying w to x.
 func (w window) over(x featureMaps, v *onnxgraph.Value, channels int) featureMaps {
 	left := func(n int) int { return (n+2*w.pad-w.size)/w.stride + 1 }
 	return featureMaps{v, channels, left(x.height), left(x.width)}
@@ -91,7 +91,7 @@ func (n *network) flatten(name string, x featureMaps) featureMaps {
 	return featureMaps{n.node(name, "Flatten", []*onnxgraph.Value{x.value}, onnxgraph.Int("axis", 1)), x.features(), 1, 1}
 }
 
-// linear is a fully connected layer with bias, of flat maps.
+// linear is a fully connected layer with bias. x must be flat.
 func (n *network) linear(name string, x featureMaps, outputs int) featureMaps {
 	inputs := []*onnxgraph.Value{x.value, n.weight(name, outputs, x.channels), n.bias(name, outputs, x.channels)}
 	return featureMaps{n.node(name, "Gemm", inputs, onnxgraph.Int("transB", 1)), outputs, 1, 1}
@@ -107,8 +107,8 @@ func (n *network) node(name, opType string, inputs []*onnxgraph.Value, attrs ...
 	return output
 }
 
-// weight is a layer's weight of the given shape, with the number of outputs first: PyTorch's default, U[-a,a]
-// with a = 1/√fan_in (kaiming_uniform_ with a = √5).
+// weight is a layer's weight of the given shape, which begins with the number of outputs. It has PyTorch's default, U[-a,a] with
+// a = 1/√fan_in (kaiming_uniform_ with a = √5).
 func (n *network) weight(layer string, shape ...int) *onnxgraph.Value {
 	name := layer + ".weight"
 	return n.parameter(name, shape, n.uniform(name, shape[0], shape[1:]...))
@@ -124,9 +124,8 @@ func (n *network) bias(layer string, outputs, fanIn int) *onnxgraph.Value {
 	return n.parameter(name, []int{outputs}, data)
 }
 
-// uniform draws filters × shape numbers from U[-a,a] with a = 1/√(product of shape). The random stream is not
-// simply named like the parameter, as banks of frozen blocks may be: with the same seed they would not be
-// independent of the weights.
+// uniform draws filters × shape numbers from U[-a,a] with a = 1/√(product of shape). The name of the random stream is not just
+// that of the parameter, because banks of frozen blocks may use that name: with the same seed, they would get the same numbers.
 func (n *network) uniform(name string, filters int, shape ...int) []float32 {
 	if n.err != nil {
 		return nil
@@ -138,7 +137,7 @@ func (n *network) uniform(name string, filters int, shape ...int) []float32 {
 	return data
 }
 
-// fill is a vector parameter whose elements all are v.
+// fill is a vector parameter whose elements are all v.
 func (n *network) fill(name string, length int, v float32) *onnxgraph.Value {
 	if n.err != nil {
 		return nil

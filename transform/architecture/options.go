@@ -7,16 +7,15 @@ import (
 	"strings"
 )
 
-// Options says how a network of some architecture is made. Fields that are zero take the architecture's
-// default; Seed is taken as it is.
+// Options describes a network. Fields that are zero take the architecture's default, except for Seed, which may be zero.
 type Options struct {
 	Depth       int    // layers, as the architecture counts them
 	Width       int    // filters of the first stage; later ones have a fixed multiple
 	Classes     int    // outputs
-	Channels    int    // of the images
+	Channels    int    // channels of the images
 	ImageHeight int    // in pixels
 	ImageWidth  int    // in pixels
-	Seed        uint64 // of the initial weights
+	Seed        uint64 // seed of the initial weights
 }
 
 // or returns the options with zeros replaced by defaults.
@@ -61,8 +60,8 @@ func (o Options) check(a Architecture) error {
 	return errors.Join(errs...)
 }
 
-// maxImage is the largest image height and width, in pixels: beyond what anyone trains on, and small enough
-// to calculate with.
+// maxImage is the largest image height and width, in pixels: larger than any training image, and small enough that products do
+// not overflow.
 const maxImage = 1 << 16
 
 // domain is the set of valid values of an option, and the same in words.

@@ -30,14 +30,14 @@ func buildCIFARResNet(n *network, image featureMaps, o Options) featureMaps {
 	return n.linear("fc", n.flatten("flatten", n.globalAveragePool("avgpool", x)), o.Classes)
 }
 
-// basicBlock is two 3×3 convolutions around which a shortcut leads.
+// basicBlock is two 3×3 convolutions with a shortcut around them.
 func basicBlock(n *network, name string, x featureMaps, filters, stride int) featureMaps {
 	y := n.conv(name+".conv1", x, filters, window{3, stride, 1})
 	y = n.relu(name+".relu1", n.batchNorm(name+".bn1", y))
 	y = n.conv(name+".conv2", y, filters, window{3, 1, 1})
 	y = n.batchNorm(name+".bn2", y)
 	shortcut := x
-	if x.channels != filters { // and so wherever the stride is 2
+	if x.channels != filters { // true wherever the stride is 2
 		shortcut = n.batchNorm(name+".downsample.1", n.conv(name+".downsample.0", x, filters, window{1, stride, 0}))
 	}
 	return n.relu(name+".relu2", n.add(name+".add", y, shortcut))

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// vggStages holds, by the depth in the paper's count (which includes three linear layers), how many
-// convolutions each of the five stages has.
+// vggStages says how many convolutions each of the five stages has, for each depth in the paper's count (which includes three
+// linear layers).
 var vggStages = map[int][5]int{
 	11: {1, 1, 2, 2, 2},
 	13: {2, 2, 2, 2, 2},

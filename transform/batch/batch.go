@@ -1,4 +1,4 @@
-// Package batch changes the batch size that a model is made for.
+// Package batch changes the batch size and the form of the images that a model takes.
 package batch
 
 import (
@@ -29,12 +29,12 @@ func Input(m *onnxgraph.Model) (*onnxgraph.Value, error) {
 	return found[0], nil
 }
 
-// SetInputShape makes the model take a batch of images of the given shape, [N, C, …], in place. Sizes that
-// the model fixes, other than the batch size, must be those of shape. Constants that name the old batch size
-// follow; types of intermediate values and of outputs are forgotten, since they may name it too.
+// SetInputShape changes the model, in place, to take a batch of images of the given shape [N, C, …]. Only the batch size may
+// differ from sizes that the model fixes. Constants that contain the old batch size are updated. Declared types of intermediate
+// values and outputs are removed, because they may contain it, too.
 //
-// A model can contain the batch size in places that this function does not know: compare its outputs for a batch with those for
-// single images.
+// A model can contain the batch size in places that this function does not know. To be sure, compare its outputs for a batch with
+// those for single images.
 func SetInputShape(m *onnxgraph.Model, shape []int64) error {
 	input, err := Input(m)
 	if err != nil {
@@ -54,11 +54,11 @@ func SetInputShape(m *onnxgraph.Model, shape []int64) error {
 	return nil
 }
 
-// SetSize makes the model take batches of another size, or of any size if that is a symbol, in place. The outputs whose
-// first dimension was that of the input get the new one, and so do constants that name it; types of intermediate values
-// are forgotten.
+// SetSize changes the model, in place, to take batches of another size, or of any size if size is a symbol. Outputs whose first
+// dimension was the batch size get the new one, and constants that contain it are updated. Declared types of intermediate values
+// are removed.
 //
-// As with SetInputShape, the outputs must be compared.
+// As with SetInputShape, compare the outputs to be sure.
 func SetSize(m *onnxgraph.Model, size onnxgraph.Dim) error {
 	input, err := Input(m)
 	if err != nil {

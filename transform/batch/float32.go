@@ -7,8 +7,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// MakeFloat32 makes a model take its images as float32, in place: a Cast gives the rest of the model the type that it took
-// before. The input gets another name. Whole numbers from 0 to 255 keep their values, whatever the type.
+// MakeFloat32 changes a model, in place, to take its images as float32. A Cast converts them to the type that the rest of the
+// model expects. The input gets another name. Integers from 0 to 255 keep their values in every type.
 func MakeFloat32(m *onnxgraph.Model) error {
 	input, err := Input(m)
 	if err != nil {
@@ -24,8 +24,8 @@ func MakeFloat32(m *onnxgraph.Model) error {
 	return readThrough(m, input, ".float32", onnxgraph.Float32, dims, "Cast", onnxgraph.Int("to", int64(input.DType())))
 }
 
-// readThrough gives a model an input of another type or shape in the place of the one that it has: a node with the given
-// attributes makes the old one of the new one, which has the old one's name with something behind it.
+// readThrough replaces a model's input by one of another type or shape. A node with the given attributes converts the new input
+// to the old one. The new name is the old one with behind appended.
 func readThrough(m *onnxgraph.Model, input *onnxgraph.Value, behind string, dtype onnxgraph.DType, dims []onnxgraph.Dim, opType string, attrs ...onnxgraph.Attribute) error {
 	if input.IsOutput() {
 		return fmt.Errorf("changing what %s takes: its input %q is an output, too: export the model without that output", m.Path(), input.Name())

@@ -6,8 +6,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// IsChannelsLast reports whether the model takes its images as [N, H, W, C], as models of TensorFlow do: the last of 4
-// dims is the number of channels of an image, 1, 3 or 4, and the second is not.
+// IsChannelsLast reports whether the model takes its images as [N, H, W, C], as TensorFlow models do. It does if, of 4 dims, the
+// last can be the number of channels of an image (1, 3 or 4), and the second cannot.
 func IsChannelsLast(m *onnxgraph.Model) bool {
 	input, err := Input(m)
 	if err != nil {
@@ -18,8 +18,8 @@ func IsChannelsLast(m *onnxgraph.Model) bool {
 	return len(dims) == 4 && channels(3) && !channels(1)
 }
 
-// MakeChannelsFirst makes a model that IsChannelsLast take its images as [N, C, H, W], in place: a Transpose gives the
-// rest of the model what it took before. The input gets another name.
+// MakeChannelsFirst changes a model for which IsChannelsLast is true, in place, to take its images as [N, C, H, W]. A Transpose
+// converts them to the old layout. The input gets another name.
 func MakeChannelsFirst(m *onnxgraph.Model) error {
 	input, err := Input(m)
 	if err != nil {

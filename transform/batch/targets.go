@@ -6,11 +6,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// target is an operator's input that can name the batch size in a constant, as the first of the sizes that the output is to
-// have.
+// target is an input of an operator that gives the sizes of the output. A constant there can contain the batch size as its first
+// element.
 type target struct {
 	input int
-	// open gives the node sizes with an open batch size in place of the first one.
+	// open returns sizes for the node in which the first one is an open batch size.
 	open func(g *onnxgraph.Graph, n *onnxgraph.Node, sizes []int64) *onnxgraph.Value
 }
 
@@ -20,12 +20,12 @@ var targets = map[string]target{
 	"Resize":  {3, openResize},
 }
 
-// followTargets changes the batch size that constants name, where data is brought to the sizes which they give.
+// followTargets changes the batch size in constants that give the sizes of data.
 func followTargets(g *onnxgraph.Graph, input *onnxgraph.Value, from, to onnxgraph.Dim) {
 	if from.Size < 0 || from.Size == to.Size {
 		return
 	}
-	data := map[*onnxgraph.Value]bool{input: true} // what depends on the input
+	data := map[*onnxgraph.Value]bool{input: true} // values that depend on the input
 	for _, n := range g.Sorted() {
 		if !slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return data[v] }) {
 			continue
@@ -46,7 +46,7 @@ func followTargets(g *onnxgraph.Graph, input *onnxgraph.Value, from, to onnxgrap
 			continue
 		}
 		if n.Is("Resize") && len(n.Ints("axes")) > 0 {
-			continue // the sizes are of these axes
+			continue // the sizes are only those of these axes
 		}
 		if to.Size < 0 {
 			n.SetInput(t.input, t.open(g, n, sizes))
@@ -61,25 +61,25 @@ func addSizes(g *onnxgraph.Graph, n *onnxgraph.Node, sizes []int64) *onnxgraph.V
 	return g.AddConstant(n.Name()+"_shape", onnxgraph.NewTensor([]int64{int64(len(sizes))}, sizes))
 }
 
-// openReshape leaves the first size to what the others leave over, or takes that of the data if another one is left over
-// already.
+// openReshape makes the first size -1, which Reshape infers, or 0, which means the data's own size, if another size is already
+// -1.
 func openReshape(g *onnxgraph.Graph, n *onnxgraph.Node, sizes []int64) *onnxgraph.Value {
 	if slices.Contains(sizes[1:], -1) {
 		sizes[0] = 0
-		n.RemoveAttr("allowzero") // with which 0 would be a size; beside -1 there is none
+		n.RemoveAttr("allowzero") // with it, 0 would be a real size; beside -1 there is no 0
 	} else {
 		sizes[0] = -1
 	}
 	return addSizes(g, n, sizes)
 }
 
-// openExpand asks for 1, which stretches to what the data has.
+// openExpand makes the first size 1, which broadcasts to the data's size.
 func openExpand(g *onnxgraph.Graph, n *onnxgraph.Node, sizes []int64) *onnxgraph.Value {
 	sizes[0] = 1
 	return addSizes(g, n, sizes)
 }
 
-// openResize computes the sizes from the data's: Resize has no size that stands for the data's own.
+// openResize computes the first size from the data, because Resize has no number that means the data's own size.
 func openResize(g *onnxgraph.Graph, n *onnxgraph.Node, sizes []int64) *onnxgraph.Value {
 	shape := g.AddNode("Shape", []*onnxgraph.Value{n.Input(0)})
 	zero := g.AddConstant(n.Name()+"_first", onnxgraph.NewTensor([]int64{1}, []int64{0}))

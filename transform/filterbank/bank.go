@@ -14,26 +14,27 @@ const Default = "kaiming-uniform"
 
 // Bank is one kind of filter bank.
 type Bank struct {
-	Name string // what Generate is called with
+	Name string // the name to pass to Generate
 	Doc  string // one line for lists and help texts
 
 	draw      func(Stream, Spec) drawing
-	dependent bool // whether its filters depend on each other, so that none can be drawn again
+	dependent bool // its filters depend on each other, so that none can be drawn again alone
 }
 
-// drawing sets out to the elements of a bank from one on, in row-major order.
+// drawing fills out with the elements of a bank, in row-major order, starting at element from.
 type drawing func(out []float32, from int)
 
-// banks lists every kind of bank. A new kind is a new row.
+// banks lists every kind of bank. To add a kind, add a row.
 var banks = []Bank{
 	{Default, "uniform in ±1/√fan_in, PyTorch's default for a new convolution", kaimingUniform, false},
 	{"kaiming-normal", "normal with standard deviation √(2/fan_in), He initialization", kaimingNormal, false},
 	{"orthogonal", "random filters that are orthonormal within each group", orthogonal, true},
 }
 
-// Register adds the caller's own kind of bank, under a new name. Call it when the program starts, not while banks are made.
-// draw sets all numbers of a bank, Filters × Shape in row-major order. For equal arguments it must set equal numbers, as a seed
-// stands for a bank. Its filters are taken as they are, even if they nearly depend on each other.
+// Register adds your own kind of bank under a new name. Call it when the program starts, not while banks are drawn. draw sets all
+// numbers of a bank, Filters × Shape in row-major order. For equal arguments it must set equal numbers, because models record
+// only the seed of a bank. Its filters are used as they are, even if they are nearly linearly dependent. Register fails if the
+// name is empty or already taken.
 func Register(name, doc string, draw func(random Stream, spec Spec, bank []float32)) error {
 	if name == "" || slices.Contains(Names(), name) {
 		return fmt.Errorf("registering bank %q: needs a name that no other has: %s", name, strings.Join(Names(), ", "))
@@ -61,15 +62,15 @@ func Names() []string {
 	return names
 }
 
-// Spec says which numbers a bank is made of and what shape it has.
+// Spec describes a bank: the seed and name of its random numbers, and its shape.
 type Spec struct {
 	Seed    uint64
-	Stream  string // name of the random stream, by custom that of the block; equal names give equal banks
-	Filters int    // number of filters J, of all groups together
-	Shape   []int  // of one filter: channels per group, then the kernel, for example [16, 3, 3]
+	Stream  string // name of the random stream, usually the name of the block; equal names give equal banks
+	Filters int    // total number of filters J in all groups
+	Shape   []int  // shape of one filter: channels per group, then the kernel, for example [16, 3, 3]
 	Groups  int    // groups of the convolution; divides Filters
-	// Trains says that these weights will train. They keep the first values drawn: only in fixed banks are filters drawn again
-	// if they nearly depend on the others.
+	// Trains says that these weights will train, so they keep the first values drawn. In fixed banks, filters that are nearly
+	// linear combinations of others are drawn again.
 	Trains bool
 }
 
@@ -82,7 +83,7 @@ func (s Spec) fanIn() int {
 	return n
 }
 
-// maxElements is the length of a Stream, and so of the largest bank.
+// maxElements is the length of a Stream, and so the size of the largest bank.
 const maxElements = 1 << 32
 
 // check reports everything that is wrong with s.
@@ -113,8 +114,9 @@ func (s Spec) check() error {
 	return errors.Join(errs...)
 }
 
-// Generate returns the named bank as J × shape numbers in row-major order, which is the layout of an ONNX Conv's weight.
-// The same name and spec give the same bits on every platform. It fails if no bank has that name or spec makes no sense.
+// Generate returns the named bank as J × shape numbers in row-major order, which is the layout of an ONNX Conv's weight. The same
+// name and spec give the same bits on every platform. Generate fails if no bank has that name, or if the spec is invalid; the
+// error lists all its faults.
 func Generate(name string, spec Spec) ([]float32, error) {
 	start, err := prepare(name, spec)
 	if err != nil {
@@ -125,11 +127,11 @@ func Generate(name string, spec Spec) ([]float32, error) {
 	return bank, nil
 }
 
-// pieceSize is how many numbers Pieces draws at a time: few enough to stay in the processor's cache.
+// pieceSize is how many numbers Pieces draws at a time; so many fit into the processor's cache.
 const pieceSize = 1 << 15
 
-// Pieces returns the numbers of Generate piece by piece, each in the memory of the one before, or its error. So a bank need not
-// fit in memory if its elements do not depend on each other. It may be run through more than once.
+// Pieces returns the numbers of Generate in pieces, or its error. All pieces share one slice, so use each before the next. A bank
+// therefore need not fit into memory, unless its elements depend on each other. You can iterate more than once.
 func Pieces(name string, spec Spec) iter.Seq2[[]float32, error] {
 	start, err := prepare(name, spec)
 	return func(yield func([]float32, error) bool) {
@@ -150,7 +152,7 @@ func Pieces(name string, spec Spec) iter.Seq2[[]float32, error] {
 	}
 }
 
-// prepare returns a function that begins to draw the named bank. What it finds out at its first call, and is small, it keeps.
+// prepare returns a function that starts to draw the named bank. Its first call may compute small results that later calls reuse.
 func prepare(name string, spec Spec) (start func() drawing, err error) {
 	for _, b := range banks {
 		if b.Name != name {

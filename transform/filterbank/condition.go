@@ -2,29 +2,29 @@ package filterbank
 
 import "math"
 
-// Filters that nearly depend on each other serve badly: combinations of them come close to given filters only with large
-// weights that cancel each other, and every rounding error grows with these. Among random filters that happens where
-// there are about as many as they have weights. So there the filters at fault are drawn again.
+// A bank with nearly linearly dependent filters works badly: to come close to given filters, it needs large weights that cancel
+// each other, and these magnify every rounding error. Random filters are nearly dependent if there are about as many filters as
+// weights in a filter. In such banks, the dependent filters are drawn again.
 //
-// The measure is the trace of G⁻¹ for the Gram matrix G of the filters at unit length. √(trace/n) tells how large the
-// weights that combine them into other filters are on average, and so how much more roundings count than with
-// orthonormal filters, where it is 1. One filter more adds (1 + ‖G⁻¹c‖²) / d² to the trace, with c its products with those
-// before it, and d its distance from what they span. So whether it is drawn again depends on no later filter, and a bank
-// begins with the filters of every smaller one, as before.
+// The measure is the trace of G⁻¹ for the Gram matrix G of the n filters at unit length. √(trace/n) is the average size of the
+// weights that combine them into other filters; it is also the factor by which rounding errors grow, compared with orthonormal
+// filters, where it is 1. One more filter adds (1 + ‖G⁻¹c‖²) / d² to the trace, where c holds its products with the filters
+// before it, and d is its distance from their span. So later filters do not matter for the decision to draw a filter again, and a
+// bank still begins with the filters of every smaller bank.
 
-// nearSquare is how far apart the numbers of filters and of their weights must be for all filters to stay as they are. The
-// trace over n is n/(|n-rows|-1) there on average, for independent filters, and rarely much larger.
+// nearSquare is the smallest difference between the number of filters and of weights in a filter at which no filter is drawn
+// again. With independent filters, the average of trace/n is n/(|n-rows|-1) there, and it is rarely much larger.
 const nearSquare = 4
 
-// maxDraws bounds how often one filter is drawn. More than half of all draws are good.
+// maxDraws limits how often one filter is drawn. More than half of all draws are good.
 const maxDraws = 64
 
-// mostAdded returns the most that a filter of n weights may add to the trace. Weights are up to about 16 times as large as
-// for orthonormal filters then or, above n = 64, √n times 2, since those of large square banks mostly are.
+// mostAdded returns the most that a filter with n weights may add to the trace. It limits the weights to about 16 times those for
+// orthonormal filters or, if n is above 64, to 2√n times, because most large square banks reach that.
 func mostAdded(n int) float64 { return float64(n) * math.Max(16*16, 4*float64(n)) }
 
-// conditioned returns a drawing that takes the filters which nearly depend on those before them from the stream's further
-// draws: each from the first that is good or, if none is, from the best.
+// conditioned returns a drawing that replaces filters which nearly depend on those before them. It draws such a filter again from
+// the next streams, and takes the first good draw, or the best one if none is good.
 func conditioned(draw func(Stream, Spec) drawing, spec Spec) drawing {
 	first := draw(NewStream(spec.Seed, spec.Stream), spec)
 	rows, n := spec.Filters/spec.Groups, spec.fanIn()
@@ -46,7 +46,7 @@ func conditioned(draw func(Stream, Spec) drawing, spec Spec) drawing {
 	}
 }
 
-// conditionGroup finds the filters of one group that are to be drawn again, and notes their numbers.
+// conditionGroup finds the filters of one group that must be drawn again, and stores their new numbers in again.
 func conditionGroup(draw func(Stream, Spec) drawing, spec Spec, g int, again map[int][]float32) {
 	rows, n := spec.Filters/spec.Groups, spec.fanIn()
 	numbers := make([]float32, n)
@@ -76,7 +76,7 @@ func conditionGroup(draw func(Stream, Spec) drawing, spec Spec, g int, again map
 	}
 }
 
-// unit returns a filter's numbers at unit length.
+// unit returns a filter scaled to unit length.
 func unit(numbers []float32) []float64 {
 	u := make([]float64, len(numbers))
 	for i, v := range numbers {
@@ -89,7 +89,8 @@ func unit(numbers []float32) []float64 {
 	return u
 }
 
-// span holds filters of unit length and the rows of the lower triangular L with L·Lᵀ = G, their Gram matrix.
+// span holds filters of unit length, and the rows of the lower triangular L with L·Lᵀ = G, where G is the Gram matrix of the
+// filters.
 type span struct{ units, l [][]float64 }
 
 func newSpan(count int) *span {
@@ -100,7 +101,7 @@ func newSpan(count int) *span {
 	return s
 }
 
-// products computes the elements of row k of L from one column up to another, both before the diagonal.
+// products computes the elements of row k of L in the columns from … to-1, which must be left of the diagonal.
 func (s *span) products(k, from, to int) {
 	row := s.l[k]
 	for i := from; i < to; i++ {
@@ -108,14 +109,14 @@ func (s *span) products(k, from, to int) {
 	}
 }
 
-// distance computes the diagonal element of row k: how far the filter is from what those before it span.
+// distance computes the diagonal element of row k: the distance of the filter from the span of the filters before it.
 func (s *span) distance(k int) {
 	row := s.l[k][:k]
 	s.l[k][k] = math.Sqrt(1 - dot(row, row))
 }
 
-// factorize computes the first rows of L panel by panel, the elements of later rows on all cores. The order of each sum is
-// the same on any number of them.
+// factorize computes the first count rows of L panel by panel, with the later rows of a panel on all cores. Each sum has the same
+// order on any number of cores.
 func (s *span) factorize(count int) {
 	for start := 0; start < count; start += gramSchmidtPanel {
 		end := min(start+gramSchmidtPanel, count)
@@ -127,8 +128,8 @@ func (s *span) factorize(count int) {
 	}
 }
 
-// add computes row k of L and returns what the filter adds to the trace of G⁻¹, NaN or infinity for one that depends on those
-// before it.
+// add computes row k of L and returns how much the filter adds to the trace of G⁻¹. The result is NaN or infinity if the filter
+// is a linear combination of those before it.
 func (s *span) add(k int) float64 {
 	s.products(k, 0, k)
 	s.distance(k)

@@ -1,3 +1,3 @@
-// Package filterbank makes the fixed filters of frozen blocks: banks of named kinds, drawn from a random generator that
-// gives the same bank for the same seed and stream name everywhere.
+// Package filterbank makes the fixed filters of frozen blocks, called banks. Each kind of bank has a name. The random generator
+// gives the same bank for the same seed and stream name on every platform.
 package filterbank

@@ -7,8 +7,9 @@ func (s Spec) UniformBound() float32 {
 	return float32(1 / math.Sqrt(float64(s.fanIn())))
 }
 
-// kaimingUniform draws from U[-a, a]: Uniform·2a - a. Its two roundings to float32 are those of an ONNX Mul and Sub; without
-// the conversion the compiler could fuse them into one. Taking the 2^-24 of Uniform into the factor rounds nothing.
+// kaimingUniform draws from U[-a, a]: Uniform·2a - a. Like Mul and Sub in ONNX, it rounds to float32 twice; without the
+// conversion, the compiler could fuse both into one operation with one rounding. The 2^-24 of Uniform is part of the factor,
+// which is exact.
 func kaimingUniform(random Stream, spec Spec) drawing {
 	a := spec.UniformBound()
 	factor := 2 * a * 0x1p-24

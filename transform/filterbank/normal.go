@@ -2,14 +2,13 @@ package filterbank
 
 import "math"
 
-// A Go compiler may fuse x*y + z into one operation with one rounding, and does so on some processors only. The
-// conversions float64(x*y) in this package forbid it. Together with math.Sqrt and math.Frexp, which are exact by
-// definition everywhere, and without the rest of package math, whose last bit differs between processors, they make
-// every draw the same on every platform.
+// A Go compiler may fuse x*y + z into one operation with one rounding, and does so on some processors only. The conversions
+// float64(x*y) in this package prevent that. Of package math it uses only Sqrt and Frexp, which are exact on every platform; the
+// last bits of other functions differ between processors. So every draw is the same on every platform.
 
-// The two rational approximations of algorithm AS 241, PPND16 (M. J. Wichura, "The percentage points of the normal
-// distribution", Applied Statistics 37, 1988), highest power first. Its third one is for tails below exp(-25) = 1.4e-11;
-// the smallest tail here is 2^-33 = 1.2e-10.
+// The two rational approximations of algorithm AS 241, PPND16 (M. J. Wichura, "The percentage points of the normal distribution",
+// Applied Statistics 37, 1988), highest power first. The third approximation of AS 241 is only for tails below exp(-25) =
+// 1.4e-11; the smallest tail here is 2^-33 = 1.2e-10.
 var (
 	centerNumerator = []float64{2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
 		13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.3871328727963666080}
@@ -32,8 +31,8 @@ func normalQuantile(q float64) float64 {
 	return math.Copysign(horner(tailNumerator, t)/horner(tailDenominator, t), q)
 }
 
-// logarithm returns ln x for a positive, finite x: x = m·2^e with m in [√½, √2), and ln m = 2·artanh(s) with
-// s = (m-1)/(m+1) by its power series, of which the first term left out is below 1e-17.
+// logarithm returns ln x for a positive, finite x: x = m·2^e with m in [√½, √2), and ln m = 2·artanh(s) with s = (m-1)/(m+1) by
+// its power series, truncated where the next term is below 1e-17.
 func logarithm(x float64) float64 {
 	m, e := math.Frexp(x)
 	if m < math.Sqrt2/2 {

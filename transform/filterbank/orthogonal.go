@@ -6,11 +6,10 @@ import (
 	"sync"
 )
 
-// orthogonal draws one normal matrix [filters of the group × weights of a filter] per group and makes it
-// orthonormal: its rows where there are no more rows than columns, its columns otherwise. This is the orthogonal
-// factor of the QR decomposition with the signs that make R's diagonal positive (Saxe et al., "Exact solutions to the
-// nonlinear dynamics of learning in deep linear neural networks", 2013), which Gram-Schmidt yields directly, and
-// here with the same bits on every platform.
+// orthogonal draws one normal matrix [filters of the group × weights of a filter] per group and makes it orthonormal: its rows if
+// there are at most as many rows as columns, otherwise its columns. The result is the orthogonal factor of the QR decomposition
+// whose R has a positive diagonal (Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep linear neural
+// networks", 2013). Gram-Schmidt computes it directly, here with the same bits on every platform.
 func orthogonal(random Stream, spec Spec) drawing {
 	rows, columns := spec.Filters/spec.Groups, spec.fanIn()
 	bank := make([]float32, spec.Filters*columns)
@@ -28,7 +27,7 @@ func orthogonal(random Stream, spec Spec) drawing {
 	return func(out []float32, from int) { copy(out, bank[from:]) }
 }
 
-// orient maps element (i, j) of a matrix to element k of vector v: the vectors are the shorter of rows and columns.
+// orient maps element (i, j) of a matrix to element k of vector v. The vectors are the rows or the columns, whichever are fewer.
 func orient(i, j, rows, columns int) (v, k int) {
 	if rows <= columns {
 		return i, j
@@ -36,7 +35,8 @@ func orient(i, j, rows, columns int) (v, k int) {
 	return j, i
 }
 
-// normalVectors draws a rows × columns matrix from index start of the stream on and returns it as vectors.
+// normalVectors draws a rows × columns matrix, starting at index start of the stream, and returns its vectors as orient numbers
+// them.
 func normalVectors(random Stream, start, rows, columns int) [][]float64 {
 	vectors := make([][]float64, min(rows, columns))
 	for v := range vectors {
@@ -51,12 +51,12 @@ func normalVectors(random Stream, start, rows, columns int) [][]float64 {
 	return vectors
 }
 
-// gramSchmidtPanel is how many finished vectors are taken out of the later ones in one go: few enough to stay in the
-// processor's cache.
+// gramSchmidtPanel is how many finished vectors are projected out of the later ones at a time; so many fit into the processor's
+// cache.
 const gramSchmidtPanel = 16
 
-// orthonormalize is the modified Gram-Schmidt process, in place and panel by panel. Each later vector meets the
-// finished ones in order, whichever thread does it, so the result does not depend on the number of threads.
+// orthonormalize is the modified Gram-Schmidt process, in place and panel by panel. Finished vectors are projected out of each
+// later vector in the same order, whichever thread does it, so the result does not depend on the number of threads.
 func orthonormalize(vectors [][]float64) {
 	for len(vectors) > 0 {
 		panel := vectors[:min(gramSchmidtPanel, len(vectors))]
@@ -72,7 +72,7 @@ func orthonormalize(vectors [][]float64) {
 	}
 }
 
-// project takes the components along the given orthonormal vectors out of v.
+// project removes from v its components along the given orthonormal vectors.
 func project(v []float64, orthonormal [][]float64) {
 	for _, q := range orthonormal {
 		q = q[:len(v)]
@@ -99,7 +99,7 @@ func dot(a, b []float64) float64 {
 	return s0 + s1 + (s2 + s3)
 }
 
-// inParallel calls f with every index below count, on all cores.
+// inParallel calls f(0) … f(count-1) on all cores.
 func inParallel(count int, f func(i int)) {
 	workers := min(runtime.GOMAXPROCS(0), count)
 	var group sync.WaitGroup

@@ -6,7 +6,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// slope makes a rule of the derivative f'(x) of an operator that maps each element by itself: dx = dy·f'(x).
+// slope makes a rule from the derivative f'(x) of an elementwise operator: dx = dy·f'(x).
 func slope(derivative func(*Call) value) func(*Call) value {
 	return func(c *Call) value { return c.mul(c.dy(), derivative(c)) }
 }
@@ -23,19 +23,19 @@ func (c *Call) unary(opType string, a value, attrs ...onnxgraph.Attribute) value
 	return c.op(opType, []value{a}, attrs...)
 }
 
-// isPositive is what decides at most kinks: at 0 they have the derivative of the negative side, as in PyTorch.
+// isPositive selects the side of a kink at 0. The point 0 itself has the derivative of the negative side, as in PyTorch.
 func (c *Call) isPositive() value { return c.compare("Greater", c.x(), c.num(0)) }
 
-// reluRule lets the gradient pass where the output is above 0; at 0 the derivative is 0, as in PyTorch.
+// reluRule passes the gradient on where the output is above 0; at 0 the derivative is 0, as in PyTorch.
 func reluRule(c *Call) value { return c.mul(c.dy(), c.positive(c.y())) }
 
-// positive is 1 where v is above 0, and 0 elsewhere: min(1, v·huge) is so for every normal number, and faster than a
-// comparison with a cast.
+// positive is 1 where v is above 0, and 0 elsewhere. HardSigmoid computes it as max(0, min(1, v·huge)), which is right for every
+// normal number, and faster than a comparison with a cast.
 func (c *Call) positive(v value) value {
 	return c.unary("HardSigmoid", v, onnxgraph.Float("alpha", 3e38), onnxgraph.Float("beta", 0))
 }
 
-// above is v - bound, v itself if the bound is known to be 0.
+// above returns v - bound, or v itself if the bound is known to be 0.
 func (c *Call) above(v, bound value) value {
 	if t := bound.Constant(); t != nil {
 		if numbers, _ := t.Float64s(); len(numbers) == 1 && numbers[0] == 0 {
@@ -60,8 +60,8 @@ func pReluRule(c *Call) []value {
 	return []value{dx, c.mul(c.dy(), c.op("Min", []value{c.x(), c.num(0)}))}
 }
 
-// clipRule lets the gradient pass where the input is inside the bounds, the bounds excluded: so do PyTorch's ReLU6 and
-// Hardtanh, which are what becomes Clip in CNNs, while its clamp includes them.
+// clipRule passes the gradient on where the input is strictly between the bounds. PyTorch's ReLU6 and Hardtanh, which become Clip
+// in CNNs, do the same; PyTorch's clamp includes the bounds.
 func clipRule(c *Call) value {
 	d := c.dy()
 	if low := c.in(1); low != nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// BatchStatistics emits the per-channel mean and biased variance of x, of shape [N, C, …], over the batch
-// and space, as [1, C, 1…]; centered is x - mean.
+// BatchStatistics emits the mean and the biased variance of each channel of x [N, C, …] over the batch and space, both of shape
+// [1, C, 1…]. It also returns centered = x - mean.
 func BatchStatistics(b *onnxgraph.Builder, x *onnxgraph.Value) (centered, mean, variance *onnxgraph.Value) {
 	shape, _ := x.StaticShape()
 	return (&Call{b: b}).moments(x, append([]int64{0}, sequence(2, len(shape)-2)...)...)
@@ -19,8 +19,8 @@ func BatchStatistics(b *onnxgraph.Builder, x *onnxgraph.Value) (centered, mean, 
 //
 //	dx = dy·γ·r    dγ = Σ dy·(x - μ)·r    dβ = Σ dy
 //
-// With those of the batch (training_mode), of M elements per channel, they depend on x (Ioffe & Szegedy
-// 2015, section 3):
+// In training mode they are the statistics of the batch, with M elements per channel, and depend on x (Ioffe & Szegedy 2015,
+// section 3):
 //
 //	dx = γ·r·(dy - dβ/M - (x - μ)·r·dγ/M)
 func batchNormRule(c *Call) []value {
@@ -60,9 +60,9 @@ func batchNormOnly(c *Call) string {
 	return ""
 }
 
-// LowerBatchNorm replaces a BatchNormalization in training mode by ordinary operators, since not every
-// provider has that mode, and returns the batch's mean and biased variance as [1, C, 1…]. What the
-// gradient rule has emitted for the node is used again.
+// LowerBatchNorm replaces a BatchNormalization in training mode by ordinary operators, because not every execution provider
+// supports that mode. It returns the batch's mean and biased variance, both [1, C, 1…], and reuses values that the gradient rule
+// has emitted for the node.
 func LowerBatchNorm(b *onnxgraph.Builder, n *onnxgraph.Node) (mean, variance *onnxgraph.Value) {
 	c := &Call{Node: n, b: b}
 	shape := c.shape(c.y())

@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Call is one node while it is differentiated: what a rule sees, and the methods to emit nodes.
+// Call is one node that is being differentiated. A rule gets it, reads the node from it, and emits nodes with its methods.
 type Call struct {
 	Node     *onnxgraph.Node
 	b        *onnxgraph.Builder
@@ -26,11 +26,11 @@ func (c *Call) x() value { return c.Node.Input(0) }
 // y returns the node's first output.
 func (c *Call) y() value { return c.Node.Output(0) }
 
-// in returns input i, nil if it is absent.
+// in returns input i, or nil if it is absent.
 func (c *Call) in(i int) value { return c.Node.Input(i) }
 
-// needs reports whether the gradient of input i is needed. Rules ask only where others are told, as of convolutions: what nothing
-// reads is removed in the end.
+// needs reports whether the gradient of input i is needed. Most rules need not ask, because nodes whose result nothing reads are
+// removed at the end. The rules of convolutions ask, because their gradients are also listed in Gradients.Convolutions.
 func (c *Call) needs(i int) bool { return c.on[c.Node.Input(i)] }
 
 // shape returns the static shape of a value of the forward graph.
@@ -54,10 +54,10 @@ func (c *Call) mul(a, b value) value { return c.op("Mul", []value{a, b}) }
 func (c *Call) div(a, b value) value { return c.op("Div", []value{a, b}) }
 func (c *Call) neg(a value) value    { return c.op("Neg", []value{a}) }
 
-// num returns v as a constant that broadcasts with anything.
+// num returns v as a constant that broadcasts with any shape.
 func (c *Call) num(v float64) value { return c.b.Fill(c.dtype(), v) }
 
-// scale returns a times a number, a itself if that is 1.
+// scale returns a·v, or a itself if v is 1.
 func (c *Call) scale(a value, v float64) value {
 	if v == 1 {
 		return a
@@ -65,7 +65,7 @@ func (c *Call) scale(a value, v float64) value {
 	return c.mul(a, c.num(v))
 }
 
-// power returns a to the power of a number, a itself if that is 1.
+// power returns a^v, or a itself if v is 1.
 func (c *Call) power(a value, v float64) value {
 	if v == 1 {
 		return a
@@ -87,8 +87,8 @@ func (c *Call) reshape(a value, shape ...int64) value {
 	return c.op("Reshape", []value{a, c.b.Ints(shape...)})
 }
 
-// transpose brings the axes of a, which has the given shape, into the order perm. Where only axes of one element move, the
-// elements stay in order.
+// transpose puts the axes of a, which has the given shape, into the order perm. If only axes of size 1 move, it reshapes instead,
+// because the elements stay in order.
 func (c *Call) transpose(a value, shape []int64, perm ...int64) value {
 	var moved, longer []int64
 	for _, p := range perm {
@@ -103,7 +103,7 @@ func (c *Call) transpose(a value, shape []int64, perm ...int64) value {
 	return c.op("Transpose", []value{a}, onnxgraph.Ints("perm", perm...))
 }
 
-// sum adds up over axes; keep tells whether they stay as dimensions of size 1.
+// sum adds up a over axes. With keep, these stay as dimensions of size 1.
 func (c *Call) sum(a value, keep bool, axes ...int64) value {
 	if len(axes) == 0 {
 		return a
@@ -115,12 +115,12 @@ func (c *Call) sum(a value, keep bool, axes ...int64) value {
 	return c.op("ReduceSum", []value{a, c.b.Ints(axes...)}, onnxgraph.Int("keepdims", keepdims))
 }
 
-// expand repeats a along its dimensions of size 1 up to shape.
+// expand repeats a along its dimensions of size 1, so that it has the given shape.
 func (c *Call) expand(a value, shape ...int64) value {
 	return c.op("Expand", []value{a, c.b.Ints(shape...)})
 }
 
-// pad adds zeros, or removes elements where a count is negative: first all counts before, then after.
+// pad adds zeros before and after the elements of each axis. It removes elements where a count is negative.
 func (c *Call) pad(a value, before, after []int64) value {
 	pads := append(slices.Clone(before), after...)
 	if !slices.ContainsFunc(pads, func(p int64) bool { return p != 0 }) {
@@ -129,7 +129,7 @@ func (c *Call) pad(a value, before, after []int64) value {
 	return c.op("Pad", []value{a, c.b.Ints(pads...)})
 }
 
-// slice takes every step-th element from start up to end, which is exclusive, along each of the axes.
+// slice takes every step-th element from start to end, without end itself, along each of the axes.
 func (c *Call) slice(a value, axes, start, end, step []int64) value {
 	return c.op("Slice", []value{a, c.b.Ints(start...), c.b.Ints(end...), c.b.Ints(axes...), c.b.Ints(step...)})
 }
@@ -160,7 +160,7 @@ func (c *Call) sumTo(d value, from, to []int64) value {
 	return d
 }
 
-// axis returns an axis attribute as a number from 0 up.
+// axis returns an axis attribute, counted from the front.
 func (c *Call) axis(name string, otherwise int64, rank int) int64 {
 	a := c.Node.Int(name, otherwise)
 	if a < 0 {
@@ -169,7 +169,7 @@ func (c *Call) axis(name string, otherwise int64, rank int) int64 {
 	return a
 }
 
-// fromZero returns axes as numbers from 0 up.
+// fromZero returns axes, counted from the front.
 func (c *Call) fromZero(axes []int64, rank int) []int64 {
 	up := slices.Clone(axes)
 	for i, a := range up {
@@ -180,7 +180,7 @@ func (c *Call) fromZero(axes []int64, rank int) []int64 {
 	return up
 }
 
-// ints returns the values of a constant input of integers; ok is false if it is absent or not constant.
+// ints returns the values of a constant integer input; ok is false if the input is absent or not constant.
 func (c *Call) ints(i int) (list []int64, ok bool) {
 	v := c.in(i)
 	if v == nil || v.Constant() == nil {
@@ -190,7 +190,7 @@ func (c *Call) ints(i int) (list []int64, ok bool) {
 	return list, err == nil
 }
 
-// zeros returns a tensor of zeros of the given shape, which takes no room in the file.
+// zeros returns a tensor of zeros of the given shape. It takes no space in the file.
 func (c *Call) zeros(shape ...int64) value {
 	return c.op("ConstantOfShape", []value{c.b.Ints(shape...)}, onnxgraph.TensorAttr("value", zero(c.dtype())))
 }
@@ -212,12 +212,12 @@ func (c *Call) constant(hint string, shape []int64, data []float64) value {
 	return c.b.Graph.AddConstant(hint, t)
 }
 
-// smallestInt is what Slice takes for "up to and including the first element" with a negative step.
+// smallestInt is the end that makes Slice include the first element when the step is negative.
 const smallestInt = math.MinInt64
 
 func repeat(v int64, n int) []int64 { return slices.Repeat([]int64{v}, n) }
 
-// sequence returns n numbers counting up from start.
+// sequence returns start, start+1, …: n numbers.
 func sequence(start int64, n int) []int64 {
 	s := make([]int64, n)
 	for i := range s {

@@ -10,8 +10,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// Check returns an *UnsupportedError if the value v cannot be differentiated by the wanted values of its graph, and
-// changes nothing.
+// Check returns an *UnsupportedError if v cannot be differentiated with respect to the wanted values of its graph. It changes
+// nothing.
 func Check(v *onnxgraph.Value, wanted ...*onnxgraph.Value) error { return between(wanted, v).check() }
 
 // UnsupportedError lists the nodes between the wanted values and the loss that cannot be differentiated.
@@ -22,12 +22,12 @@ type UnsupportedError struct {
 // Fault says why a node cannot be differentiated.
 type Fault struct {
 	Node   *onnxgraph.Node
-	Reason string // "" if its operator has no rule
+	Reason string // empty if its operator has no rule
 }
 
 func (e *UnsupportedError) Error() string { return e.Unwrap().Error() }
 
-// Unwrap returns an error for the whole, one for all nodes whose operator has no rule, and one for each other reason.
+// Unwrap returns one error that summarizes, one for all nodes whose operators have no rule, and one for each other reason.
 func (e *UnsupportedError) Unwrap() error {
 	without := map[string][]string{} // nodes without a rule, by operator
 	nodes := map[string][]string{}   // others, by reason
@@ -75,7 +75,7 @@ func (p path) check() error {
 		if t := n.Output(0).DType(); !n.Is("Cast") && (t == onnxgraph.Float16 || t == onnxgraph.BFloat16) {
 			reasons = append(reasons, fmt.Sprintf("computes in %v, and training needs a model that computes in float32: %s", t, transform.MakeFloat32))
 		}
-		if reasons == nil { // rules look at types
+		if reasons == nil { // rules need the types
 			reasons = rule.faults(&Call{Node: n, on: p.on}, p.needed)
 		}
 		for _, r := range reasons {
@@ -88,7 +88,7 @@ func (p path) check() error {
 	return &UnsupportedError{faults}
 }
 
-// untyped names the values of a node whose types the rule reads, and which have none.
+// untyped names the values of a node that have no type although the rule needs it.
 func (r Rule) untyped(n *onnxgraph.Node) []string {
 	var faults []string
 	outputs := n.Outputs()

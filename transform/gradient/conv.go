@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// window is the geometry of a convolution or pooling over the spatial dimensions, all sizes in elements.
+// window is the geometry of a convolution or pooling along the spatial dimensions. All sizes are in elements.
 type window struct {
 	in, out          []int64 // spatial size of input and output
 	kernel           []int64
@@ -16,13 +16,13 @@ type window struct {
 	batch, channels  int64 // of the input
 }
 
-// extent returns the input elements that a kernel of dilation d spans along dimension i.
+// extent returns how many input elements the dilated kernel spans along dimension i.
 func (w window) extent(i int) int64 { return w.dilation[i]*(w.kernel[i]-1) + 1 }
 
 func (w window) rank() int { return len(w.in) }
 
-// reach returns how many elements the windows reach beyond the input at either end, negative for elements that none
-// reaches.
+// reach returns how many elements the windows extend beyond the input at either end. Negative numbers mean that no window reads
+// the last elements.
 func (w window) reach() (before, after []int64) {
 	for i, begin := range w.padBegin {
 		before = append(before, begin)
@@ -33,8 +33,8 @@ func (w window) reach() (before, after []int64) {
 
 // windowOf reads the geometry of a Conv or pooling node from its attributes and static shapes.
 //
-// auto_pad follows the ONNX specification: SAME_UPPER and SAME_LOWER pad so that out = ceil(in/stride),
-// an odd element going to the end (UPPER) or the beginning (LOWER).
+// auto_pad follows the ONNX specification: SAME_UPPER and SAME_LOWER pad so that out = ceil(in/stride); an odd element goes to
+// the end (UPPER) or to the beginning (LOWER).
 func (c *Call) windowOf(kernel []int64) window {
 	in, out := c.shape(c.x()), c.shape(c.y())
 	n := c.Node
@@ -58,7 +58,7 @@ func (c *Call) windowOf(kernel []int64) window {
 		for i := range rank {
 			total := (w.out[i]-1)*w.stride[i] + w.extent(i) - w.in[i]
 			if isConv := n.Is("Conv") || n.Is("ConvTranspose"); isConv {
-				total = max(0, total) // pooling leaves out what comes first instead, where the stride is larger than the kernel
+				total = max(0, total) // if the stride is larger than the kernel, pooling skips the first elements instead
 			}
 			w.padBegin[i] = total / 2
 			if mode == "SAME_LOWER" {
@@ -69,7 +69,7 @@ func (c *Call) windowOf(kernel []int64) window {
 	return w
 }
 
-// convRule: Y = Conv(X, W, B). Both gradients are correlations again:
+// convRule: Y = Conv(X, W, B). Its gradients are:
 //
 //	dX[n,c,i]  = Σ over m,t with i = l·s + t·d - p of dY[n,m,l]·W[m,c,t]
 //	dW[m,c,t]  = Σ over n,l of dY[n,m,l]·X[n,c, l·s + t·d - p]
@@ -92,14 +92,13 @@ func convRule(c *Call) []value {
 	return d
 }
 
-// channelTotal adds up [N, C, …] to [C].
+// channelTotal sums [N, C, …] to [C].
 func (c *Call) channelTotal(v value) value {
 	return c.sum(v, false, append([]int64{0}, sequence(2, c.rank(c.y())-2)...)...)
 }
 
-// convInput returns dX. With stride 1 it is a convolution of dY with the kernel turned round and its
-// channels swapped, which is faster than ConvTranspose; a constant kernel is turned once, when the
-// session starts.
+// convInput returns dX. With stride 1 it is a convolution of dY with the kernel reversed and its channels swapped, which is
+// faster than ConvTranspose. A constant kernel is reversed only once, when the session opens.
 func (c *Call) convInput(w window, groups int64) value {
 	if slices.ContainsFunc(w.stride, func(s int64) bool { return s != 1 }) {
 		return c.convInputStrided(w, groups)
@@ -110,7 +109,7 @@ func (c *Call) convInput(w window, groups int64) value {
 		after[i] = w.in[i] - (w.out[i] + before[i] - w.extent(i) + 1)
 	}
 	dy := c.dy()
-	if slices.Min(before) < 0 || slices.Min(after) < 0 { // padding wider than the kernel: its outputs are cut off
+	if slices.Min(before) < 0 || slices.Min(after) < 0 { // the padding is wider than the kernel: cut off these outputs
 		dy = c.padSpatial(dy, before, after)
 		before, after = repeat(0, w.rank()), repeat(0, w.rank())
 	}
@@ -131,8 +130,8 @@ func (c *Call) turned(w window, groups int64) value {
 	return c.reshape(weight, append([]int64{groups * split[2], split[1]}, w.kernel...)...)
 }
 
-// convInputStrided returns dX by ConvTranspose without padding, cropped or padded afterwards: so no
-// provider meets asymmetric padding, which some do not support.
+// convInputStrided computes dX by ConvTranspose without padding, and crops or pads the result, because some execution providers
+// do not support asymmetric padding.
 func (c *Call) convInputStrided(w window, groups int64) value {
 	full := c.op("ConvTranspose", []value{c.dy(), c.in(1)},
 		onnxgraph.Ints("kernel_shape", w.kernel...), onnxgraph.Ints("dilations", w.dilation...),
@@ -140,7 +139,7 @@ func (c *Call) convInputStrided(w window, groups int64) value {
 	return c.cutReach(full, w)
 }
 
-// cutReach removes from v, which has all elements that the windows reach, those beyond the input.
+// cutReach gets v, which has all elements that the windows cover, and removes those outside the input.
 func (c *Call) cutReach(v value, w window) value {
 	before, after := w.reach()
 	for i := range before {
@@ -149,22 +148,24 @@ func (c *Call) cutReach(v value, w window) value {
 	return c.padSpatial(v, before, after)
 }
 
-// padSpatial pads (or crops, where negative) the spatial dimensions of [N, C, …].
+// padSpatial pads the spatial dimensions of [N, C, …], or crops them where a number is negative.
 func (c *Call) padSpatial(v value, before, after []int64) value {
 	return c.pad(v, append([]int64{0, 0}, before...), append([]int64{0, 0}, after...))
 }
 
-// convWeight returns dW[m,c,t] = Σ over n,l of dY[n,m,l]·X[n,c, l·s + t·d - p] as one matrix product per image and group, summed over the
-// images. For a 2-D kernel with taps t = (i,j) and stride 1 along the rows, the sum over the rows of dY is one over the rows r of X:
+// convWeight returns dW[m,c,t] = Σ over n,l of dY[n,m,l]·X[n,c, l·s + t·d - p] as one matrix product per image and group, summed
+// over the images. For a 2-D kernel with taps t = (i,j) and stride 1 along the rows, the sum over the rows of dY can be written
+// as a sum over the rows r of X:
 //
 //	dW[m,c,(i,j)] = Σ over n,r,q of A[(i,m),(r,q)] · B[(r,q),(j,c)], for each image n, with
 //	A[(i,m),(r,q)] = dY[n,m, r - i·d + p, q], 0 outside: dY on the rows of X that tap i reads
 //	B[(r,q),(j,c)] = X[n,c, r, q·s + j·d - p]:           the columns of X that tap j reads
 //
-// So k×k taps take k shifted copies of dY and k of X, not k·k of X. Else A is dY as it is, and B has a part for every tap.
+// So k×k taps need k shifted copies of dY and k of X, instead of k·k copies of X. For other kernels and strides, A is dY itself,
+// and B has a part for every tap.
 func (c *Call) convWeight(w window, groups int64, x, dy value) value {
 	m, cg := c.shape(c.in(1))[0]/groups, c.shape(c.in(1))[1]
-	places := slices.Clone(w.out) // that the sum runs over
+	places := slices.Clone(w.out) // positions that the sum runs over
 	parts := []value{dy}          // of A
 	splitsRows := w.rank() > 1 && w.stride[0] == 1 && w.kernel[0] > 1
 	if splitsRows {
@@ -182,7 +183,7 @@ func (c *Call) convWeight(w window, groups int64, x, dy value) value {
 	return c.reshape(c.transpose(product, shape, 0, 2, 4, 1, 3), append([]int64{groups * m, cg}, w.kernel...)...)
 }
 
-// rowShift places dY on the rows of X, so that row l of dY lies on the row of X that tap t reads for it.
+// rowShift shifts dY along the rows of X: row l of dY moves to the row of X that tap t reads for it.
 func (c *Call) rowShift(w window, dy value, t int64) value {
 	before, after := repeat(0, w.rank()), repeat(0, w.rank())
 	before[0] = t*w.dilation[0] - w.padBegin[0]
@@ -190,8 +191,8 @@ func (c *Call) rowShift(w window, dy value, t int64) value {
 	return c.padSpatial(dy, before, after)
 }
 
-// columnShifts returns, for every tap of the kernel in row-major order, what of X it reads at each output
-// position. With rowsDone the first spatial dimension is left as it is, and has no taps.
+// columnShifts returns, for every tap of the kernel in row-major order, the elements of X that it reads at each output position.
+// With rowsDone the first spatial dimension stays as it is, and has no taps.
 func (c *Call) columnShifts(w window, x value, rowsDone bool) []value {
 	first := 0
 	if rowsDone {
@@ -213,8 +214,9 @@ func (c *Call) columnShifts(w window, x value, rowsDone bool) []value {
 	return shifts
 }
 
-// columnShift returns what a tap reads of padded X at each output position: it takes every s-th row and column from the tap's
-// remainder on, which other taps share, and of these a piece in one stretch, unless it is all.
+// columnShift returns the elements of the padded X that a tap reads at each output position. It first takes every s-th row and
+// column, starting at the tap's remainder; other taps share this result. From that it cuts one contiguous piece, unless it needs
+// all.
 func (c *Call) columnShift(w window, x value, first int, tap []int64) value {
 	rank := len(tap)
 	axes, stride := sequence(int64(2+first), rank), w.stride[first:]
@@ -235,7 +237,7 @@ func (c *Call) columnShift(w window, x value, first int, tap []int64) value {
 	return c.slice(x, axes, begin, end, repeat(1, rank))
 }
 
-// advance moves an index to the next in row-major order.
+// advance moves index to the next position in row-major order.
 func advance(index, size []int64) {
 	for i := len(index) - 1; i >= 0; i-- {
 		if index[i]++; index[i] < size[i] {
@@ -245,7 +247,7 @@ func advance(index, size []int64) {
 	}
 }
 
-// stack joins parts of shape [N, g·channels, …] to [N, g, parts·channels, length].
+// stack joins parts of shape [N, g·channels, …] into [N, g, parts·channels, length].
 func (c *Call) stack(parts []value, batch, groups, channels, length int64) value {
 	if groups == 1 {
 		return c.reshape(c.concat(1, parts...), batch, 1, int64(len(parts))*channels, length)

@@ -4,8 +4,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// convTransposeRule: Y = ConvTranspose(X, W, B) turns round the convolution with W that leads from the shape of Y to
-// that of X. So dX is that convolution of dY, and dW is what Conv's rule gives with X and dY in each other's place.
+// convTransposeRule: Y = ConvTranspose(X, W, B) is the transpose of the convolution with W that maps Y's shape to X's. So dX is
+// that convolution of dY, and dW is that of Conv's rule with X and dY exchanged.
 func convTransposeRule(c *Call) []value {
 	w := c.turnedWindow()
 	groups := c.Node.Int("group", 1)
@@ -20,9 +20,9 @@ func convTransposeRule(c *Call) []value {
 	return d
 }
 
-// turnedWindow returns the geometry of the convolution that a ConvTranspose turns round. The padding follows from
-// the sizes where they, or auto_pad, are given: half of it each, an odd element at the end with SAME_UPPER and at the
-// beginning otherwise, as the ONNX specification has it.
+// turnedWindow returns the geometry of the convolution whose transpose a ConvTranspose is. If the node has output_shape or
+// auto_pad, the padding follows from the sizes: half of it on either side, and an odd element at the end with SAME_UPPER and at
+// the beginning otherwise, as the ONNX specification says.
 func (c *Call) turnedWindow() window {
 	w := c.windowOf(c.shape(c.in(1))[2:])
 	w.in, w.out = w.out, w.in

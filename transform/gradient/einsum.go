@@ -7,8 +7,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// einsumRule: the gradient of an operand is an Einsum again, of dY and the other operands, whose result is laid out as
-// the operand.
+// einsumRule: the gradient of an operand is an Einsum of dY and the other operands, with the letters of the operand as its
+// result.
 func einsumRule(c *Call) []value {
 	terms, result := c.einsum()
 	d := make([]value, len(terms))
@@ -24,8 +24,8 @@ func einsumRule(c *Call) []value {
 	return d
 }
 
-// einsum returns the letters of the operands and of the result. Without an arrow, the result has those that occur
-// once, in alphabetical order.
+// einsum returns the letters of the operands and of the result. If the equation has no arrow, the result has the letters that
+// occur once, in alphabetical order.
 func (c *Call) einsum() (terms []string, result string) {
 	equation := strings.ReplaceAll(c.Node.Str("equation", ""), " ", "")
 	left, result, stated := strings.Cut(equation, "->")

@@ -16,11 +16,11 @@ func divRule(c *Call) []value {
 	return []value{da, c.neg(c.mul(da, c.y()))}
 }
 
-// powRule: y = a^b gives da = dy·b·a^(b-1) and db = dy·y·ln a, the latter taken as 0 where a is not
-// positive, as there it is no real number or has a limit of 0.
+// powRule: y = a^b gives da = dy·b·a^(b-1) and db = dy·y·ln a, where db counts as 0 if a is not positive, because there it is not
+// a real number or has the limit 0.
 func powRule(c *Call) []value {
 	a, b := c.in(0), c.in(1)
-	if b.DType() != c.dtype() { // Pow alone takes operands of two types
+	if b.DType() != c.dtype() { // only Pow takes operands of two types
 		b = c.op("Cast", []value{b}, onnxgraph.Int("to", int64(c.dtype())))
 	}
 	da := c.mul(c.dy(), c.mul(b, c.op("Pow", []value{a, c.sub(b, c.num(1))})))
@@ -45,8 +45,7 @@ func meanRule(c *Call) []value {
 	return d
 }
 
-// extremumRule serves Max and Min: the gradient goes to the inputs that equal the output, in equal shares
-// where several do.
+// extremumRule is for Max and Min: the gradient goes to the inputs that equal the output, in equal shares if there are several.
 func extremumRule(c *Call) []value {
 	var hits []value
 	for _, x := range c.Node.Inputs() {
@@ -69,7 +68,7 @@ func whereRule(c *Call) []value {
 	return []value{nil, c.pick(condition, c.dy(), zero), c.pick(condition, zero, c.dy())}
 }
 
-// castRule casts back; a cast that does not go between floating-point types lets nothing pass.
+// castRule casts back. A cast from or to a type that is not floating-point has no gradient.
 func castRule(c *Call) value {
 	if !c.x().DType().IsFloat() || !c.y().DType().IsFloat() {
 		return nil

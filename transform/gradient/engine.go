@@ -7,14 +7,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Of adds to the builder's graph the nodes that compute the gradient of loss, which must have exactly one
-// element, by each of the wanted values of that graph. A wanted value that the loss does not depend on
-// has no entry in the result. On an error, as from Check, nothing was added.
+// Of adds nodes to the builder's graph that compute the gradient of loss with respect to each of the wanted values. The loss must
+// have exactly one element. A wanted value that the loss does not depend on has no entry in the result. The error is that of
+// Check; then nothing was added.
 func Of(b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value) (*Gradients, error) {
 	return OfBy(nil, b, loss, wanted...)
 }
 
-// OfBy is Of, with shortcuts where there are some.
+// OfBy is like Of, and uses the given shortcuts.
 func OfBy(shortcuts []Shortcut, b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value) (*Gradients, error) {
 	path := between(wanted, loss)
 	if err := path.check(); err != nil {
@@ -43,10 +43,10 @@ func OfBy(shortcuts []Shortcut, b *onnxgraph.Builder, loss *onnxgraph.Value, wan
 	return gradients, nil
 }
 
-// Gradients is what Of has emitted.
+// Gradients lists the gradients that Of emitted.
 type Gradients struct {
-	Of           map[*onnxgraph.Value]*onnxgraph.Value // by the value that was wanted
-	Convolutions []Convolution                         // all that were differentiated
+	Of           map[*onnxgraph.Value]*onnxgraph.Value // by wanted value
+	Convolutions []Convolution                         // all convolutions that were differentiated
 }
 
 // path is the part of a graph between the wanted values and the loss.
@@ -91,7 +91,7 @@ func between(wanted []*onnxgraph.Value, loss *onnxgraph.Value) path {
 type engine struct {
 	b     *onnxgraph.Builder
 	path  path
-	terms map[*onnxgraph.Value][]*onnxgraph.Value // per value, what its readers contribute to its gradient
+	terms map[*onnxgraph.Value][]*onnxgraph.Value // per value, the contributions of its readers to its gradient
 
 	shortcuts    map[*onnxgraph.Node]Shortcut // by their last nodes
 	convolutions []Convolution

@@ -9,14 +9,14 @@ import (
 
 var addUp = onnxgraph.Str("reduction", "add")
 
-// gatherRule adds each slice of the gradient to the place that it was read from: repeated indices add up.
+// gatherRule adds each slice of the gradient to the slice that was read; repeated indices add up.
 func gatherRule(c *Call) value {
 	x := c.shape(c.x())
 	axis := c.axis("axis", 0, len(x))
 	n := onnxgraph.ElementCount(c.shape(c.in(1)))
 	perm := append([]int64{axis}, slices.DeleteFunc(sequence(0, len(x)), func(a int64) bool { return a == axis })...)
 	outer, inner := x[:axis], x[axis+1:]
-	// bring dY to [n, rest…], rows of which are added to rows of a zero [axis, rest…]
+	// reshape dY to [n, rest…], and add its rows to the rows of a zero [axis, rest…]
 	split := append(append(slices.Clone(outer), n), inner...)
 	rows := c.transpose(c.reshape(c.dy(), split...), split, perm...)
 	moved := []int64{x[axis]}
@@ -36,7 +36,7 @@ func inverse(perm []int64) []int64 {
 	return undo
 }
 
-// gatherElementsRule adds each element of the gradient to the one that it was read from.
+// gatherElementsRule adds each element of the gradient to the element that was read.
 func gatherElementsRule(c *Call) value {
 	return c.scatterElements(c.zeros(c.shape(c.x())...), c.in(1), c.dy(), c.axis("axis", 0, c.rank(c.x())), addUp)
 }
@@ -45,7 +45,7 @@ func (c *Call) scatterElements(data, indices, updates value, axis int64, attrs .
 	return c.op("ScatterElements", []value{data, indices, updates}, append(attrs, onnxgraph.Int("axis", axis))...)
 }
 
-// topKRule sends each gradient to the element that TopK took.
+// topKRule adds each element of the gradient to the element that TopK selected.
 func topKRule(c *Call) value {
 	axis := c.axis("axis", -1, c.rank(c.x()))
 	return c.scatterElements(c.zeros(c.shape(c.x())...), c.Node.NeedOutput(1), c.dy(), axis)
@@ -62,8 +62,8 @@ func gatherNDOnly(c *Call) string {
 	return ""
 }
 
-// scatterElementsRule: what is replaced does not reach the output, what is added to does. Indices that name
-// an element twice have no defined result without an addition.
+// scatterElementsRule: an element that is replaced has no gradient; with an addition, it keeps its gradient. Without an addition,
+// the result of repeated indices is undefined.
 func scatterElementsRule(c *Call) []value {
 	axis := c.axis("axis", 0, c.rank(c.x()))
 	data := c.dy()
@@ -73,7 +73,7 @@ func scatterElementsRule(c *Call) []value {
 	return []value{data, nil, c.op("GatherElements", []value{c.dy(), c.in(1)}, onnxgraph.Int("axis", axis))}
 }
 
-// scatterNDRule is to GatherND what scatterElementsRule is to GatherElements.
+// scatterNDRule is like scatterElementsRule, with GatherND in place of GatherElements.
 func scatterNDRule(c *Call) []value {
 	data := c.dy()
 	if !c.addsUp() {

@@ -6,7 +6,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// gemmRule: Y = alpha·A'·B' + beta·C, where A' and B' are A and B, transposed if transA, transB say so.
+// gemmRule: Y = alpha·A'·B' + beta·C, where A' is A, transposed if transA is set, and B' likewise.
 //
 //	dA' = alpha·dY·B'ᵀ    dB' = alpha·A'ᵀ·dY    dC = beta·dY, summed to C's shape
 func gemmRule(c *Call) []value {
@@ -69,7 +69,7 @@ func leading(a, b []int64) []int64 {
 	return out
 }
 
-// as reshapes v unless it has the shape already.
+// as reshapes v, unless it already has the shape.
 func (c *Call) as(v value, from, to []int64) value {
 	if slices.Equal(from, to) {
 		return v

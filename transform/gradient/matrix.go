@@ -6,7 +6,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// matrix is a linear map along one axis: each of its rows gives an output element as a sum of input elements.
+// matrix is a linear map along one axis. Each row computes one output element as a weighted sum of input elements.
 type matrix struct {
 	rows, columns int64
 	data          []float64
@@ -26,7 +26,7 @@ func (m matrix) isIdentity() bool {
 	return slices.Equal(m.data, identity.data)
 }
 
-// along applies the transpose of m, which turns gradients of outputs into those of inputs, along an axis of d.
+// along applies the transpose of m along an axis of d. This turns the gradient of the map's output into that of its input.
 func (c *Call) along(d value, shape []int64, axis int64, m matrix) value {
 	if m.isIdentity() {
 		return d

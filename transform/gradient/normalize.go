@@ -4,9 +4,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// moments emits the mean and biased variance of x over axes, which stay as dimensions of size 1; centered is
-// x - mean. The variance is that of the centered values, since E[x²] - E[x]² loses all digits where the mean
-// is large.
+// moments emits the mean and biased variance of x over axes, which stay as dimensions of size 1; centered is x - mean. The
+// variance is computed from the centered values, because E[x²] - E[x]² loses all digits if the mean is large.
 func (c *Call) moments(x value, axes ...int64) (centered, mean, variance value) {
 	mean = c.average(x, axes...)
 	centered = c.sub(x, mean)
@@ -23,7 +22,7 @@ func (c *Call) inverseDeviation(variance value, epsilon float64) value {
 	return c.unary("Reciprocal", c.unary("Sqrt", c.shift(variance, epsilon)))
 }
 
-// standardized is x̂ = (x - μ)·r, where the mean μ and r = 1/σ are those of x over axes.
+// standardized is x̂ = (x - μ)·r, where μ is the mean and r = 1/σ the inverse deviation of x over axes.
 type standardized struct {
 	x, r value
 	axes []int64
@@ -35,7 +34,7 @@ func (c *Call) standardize(x value, epsilon float64, axes ...int64) standardized
 	return standardized{c.mul(centered, r), r, axes}
 }
 
-// backward turns d, the gradient of x̂, into that of x (as Ioffe & Szegedy 2015, section 3, for the batch):
+// backward turns d, the gradient of x̂, into that of x (Ioffe & Szegedy 2015, section 3, derive it for the batch):
 //
 //	dx = r·(d - mean(d) - x̂·mean(d·x̂))
 func (s standardized) backward(c *Call, d value) value {
@@ -43,7 +42,7 @@ func (s standardized) backward(c *Call, d value) value {
 	return c.mul(s.r, c.sub(c.sub(d, c.average(d, s.axes...)), c.mul(s.x, slope)))
 }
 
-// layerNormRule: y = x̂·scale + shift, standardized over the axes from axis on.
+// layerNormRule: y = x̂·scale + shift, standardized over axis and all later axes.
 func layerNormRule(c *Call) []value {
 	shape := c.shape(c.x())
 	axis := c.axis("axis", -1, len(shape))
@@ -55,9 +54,9 @@ func layerNormRule(c *Call) []value {
 	return d
 }
 
-// groupNormRule serves GroupNormalization and, with a group for every channel, InstanceNormalization: channels are
-// standardized in groups, over the group and space. Scale and shift are one number per channel, or, in version 18 of
-// the operator set, one per group.
+// groupNormRule is for GroupNormalization and, with one group per channel, for InstanceNormalization. Channels are standardized
+// in groups, over the group and space. Scale and shift are one number per channel, or, in version 18 of the operator set, one per
+// group.
 func groupNormRule(c *Call) []value {
 	shape := c.shape(c.x())
 	groups, n := c.Node.Int("num_groups", shape[1]), c.shape(c.in(1))[0]
@@ -73,8 +72,8 @@ func groupNormRule(c *Call) []value {
 	}
 }
 
-// meanVarianceRule: y = (x - μ)/σ. The operator adds 1e-9 to σ, the rule the least number to σ², so that both have a
-// finite result where σ is 0.
+// meanVarianceRule: y = (x - μ)/σ. The operator adds 1e-9 to σ, and the rule adds the smallest positive number to σ², so that
+// both are finite if σ is 0.
 func meanVarianceRule(c *Call) value {
 	axes := []int64{0, 2, 3}
 	if c.Node.Has("axes") {
@@ -96,7 +95,7 @@ func lrnRule(c *Call) value {
 	return c.sub(direct, c.scale(c.mul(c.x(), around), 2*alpha*beta))
 }
 
-// channelSum adds up the window of so many channels around each channel of v.
+// channelSum sums, for each channel of v, a window of size channels around it.
 func (c *Call) channelSum(v value, size int64) value {
 	shape := c.shape(c.x())
 	pads := repeat(0, len(shape))
@@ -109,8 +108,8 @@ func (c *Call) channelSum(v value, size int64) value {
 	return c.op("Sum", terms)
 }
 
-// lpNormRule: y = x/‖x‖ over the axis. For p = 2, dx = (dy - y·Σ dy·y)/‖x‖; for p = 1, dx = (dy - sign(x)·Σ dy·y)/‖x‖.
-// Where x is 0 all along the axis, so are y and dx.
+// lpNormRule: y = x/‖x‖ over the axis. For p = 2, dx = (dy - y·Σ dy·y)/‖x‖; for p = 1, dx = (dy - sign(x)·Σ dy·y)/‖x‖. If x is 0
+// along the whole axis, y and dx are 0, too.
 func lpNormRule(c *Call) value {
 	axis := c.axis("axis", -1, c.rank(c.x()))
 	op, direction := "ReduceL2", c.y()

@@ -6,8 +6,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// maxPoolRule sends each gradient to the element that MaxPool took, as its second output tells: the first
-// of equal ones. Windows that overlap add up. MaxUnpool would keep only one of them.
+// maxPoolRule adds each element of the gradient to the element that MaxPool selected, the first of equal ones; MaxPool's second
+// output has its index. Overlapping windows add up; with MaxUnpool, only one of them would count.
 func maxPoolRule(c *Call) value {
 	indices := c.Node.NeedOutput(1)
 	inputs, outputs := onnxgraph.ElementCount(c.shape(c.x())), onnxgraph.ElementCount(c.shape(c.y()))
@@ -22,9 +22,9 @@ func averagePoolRule(c *Call) value {
 	return c.spreadWindow(w, c.mul(c.dy(), c.windowShares(w)))
 }
 
-// windowShares returns 1/(number of elements averaged) per output position, as [1, 1, out…]. Padding counts if the node says
-// so. What ceil_mode reads beyond the padding counts along with it in some releases of ONNX Runtime (before operator set 19,
-// up to 1.24 at least) and not in others (1.29), so the operator tells, by what it makes of ones.
+// windowShares returns 1/(number of elements averaged) per output position, as [1, 1, out…]. Padding counts if the node says so.
+// With ceil_mode, windows can extend beyond the padding. Some releases of ONNX Runtime count these elements, too (before operator
+// set 19, at least up to 1.24), others do not (1.29). So the graph applies the operator to ones to find out.
 func (c *Call) windowShares(w window) value {
 	shares := c.constant("window_share", append([]int64{1, 1}, w.out...), w.shares())
 	if c.Node.Int("count_include_pad", 0) == 0 {
@@ -34,8 +34,8 @@ func (c *Call) windowShares(w window) value {
 	return c.mul(shares, c.op("AveragePool", []value{ones}, c.Node.Attributes()...))
 }
 
-// spreadWindow adds each element of v, which has the shape of a pooling's output, to all inputs in its window:
-// a depthwise transposed convolution with ones.
+// spreadWindow adds each element of v, which has the shape of a pooling's output, to all inputs in its window. It is a depthwise
+// transposed convolution with ones.
 func (c *Call) spreadWindow(w window, v value) value {
 	ones := c.b.Fill(c.dtype(), 1, append([]int64{w.channels, 1}, w.kernel...)...)
 	full := c.op("ConvTranspose", []value{v, ones},
@@ -76,7 +76,7 @@ func globalAveragePoolRule(c *Call) value {
 	return c.expand(c.scale(c.dy(), 1/float64(onnxgraph.ElementCount(shape[2:]))), shape...)
 }
 
-// globalMaxPoolRule sends each gradient to the first of the elements that equal the maximum, as MaxPool does.
+// globalMaxPoolRule adds each gradient to the first element that equals the maximum, as for MaxPool.
 func globalMaxPoolRule(c *Call) value {
 	shape := c.shape(c.x())
 	flat := []int64{shape[0], shape[1], onnxgraph.ElementCount(shape[2:])}
@@ -94,12 +94,12 @@ func lpPoolRule(c *Call) value {
 	return c.mul(c.spreadWindow(w, share), slope)
 }
 
-// nonZero returns v with 1 in the place of zeros, for divisions whose result does not matter there.
+// nonZero returns v with zeros replaced by 1, for divisions whose result does not matter there.
 func (c *Call) nonZero(v value) value {
 	return c.pick(c.compare("Equal", v, c.num(0)), c.num(1), v)
 }
 
-// poolOnly refuses a padding of which ONNX Runtime and the standard say different things.
+// poolOnly rejects paddings that ONNX Runtime and the ONNX specification treat differently.
 func poolOnly(c *Call) string {
 	kernel, dilated := c.Node.Ints("kernel_shape"), false
 	for i, d := range c.Node.Ints("dilations") {

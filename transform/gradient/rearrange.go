@@ -6,8 +6,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// depthToSpaceRule: the channel of an output element comes first (CRD) or last (DCR) among the channels that it was
-// taken from.
+// depthToSpaceRule: an input channel is made of the output channel and a position in the block; the output channel comes first
+// (CRD) or last (DCR).
 func depthToSpaceRule(c *Call) value {
 	size := onnxgraph.Int("blocksize", c.Node.Int("blocksize", 1))
 	if c.Node.Str("mode", "DCR") == "DCR" {
@@ -33,8 +33,8 @@ func tileRule(c *Call) value {
 	return c.sum(c.reshape(c.dy(), split...), false, axes...)
 }
 
-// padRule removes what was padded, and puts zeros where elements were cropped. In the other modes than constant, what
-// was padded are copies of elements, to which their gradients return.
+// padRule removes the padding, and puts zeros where elements were cropped. In modes other than constant, the padding consists of
+// copies of elements, and its gradients are added to those elements.
 func padRule(c *Call) value {
 	x := c.shape(c.x())
 	pads, _ := c.ints(1)
@@ -60,7 +60,7 @@ func padRule(c *Call) value {
 	return c.pad(d, before, after)
 }
 
-// paddings says, by mode, of which element of n a padded position i, before 0 or from n on, is a copy.
+// paddings says, for each mode, which of n elements the padding at position i is a copy of; i is negative, or at least n.
 var paddings = map[string]func(i, n int64) int64{
 	"edge": func(i, n int64) int64 { return min(max(i, 0), n-1) },
 	"reflect": func(i, n int64) int64 {
@@ -75,8 +75,8 @@ var paddings = map[string]func(i, n int64) int64{
 
 func modulo(i, n int64) int64 { return (i%n + n) % n }
 
-// copies returns the matrix whose row i has a 1 where output i, which starts so many positions before the input, is a
-// copy of an input.
+// copies returns a matrix: row i has a 1 at the input element that output i is a copy of. The output starts the given number of
+// positions before the input.
 func copies(before, in, out int64, source func(i, n int64) int64) matrix {
 	m := newMatrix(out, in)
 	for i := range out {

@@ -6,8 +6,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// reduction makes a rule of a function that returns dx for a reduction of x. It gets dy and y with the reduced axes as
-// dimensions of size 1, so that they broadcast with x, and what it returns broadcasts to x.
+// reduction makes a rule from a function that returns dx for a reduction of x. The function gets dy and y with the reduced axes
+// as dimensions of size 1, so that they broadcast with x. Its result is broadcast to x's shape.
 func reduction(backward func(c *Call, dy, y value) value) func(*Call) value {
 	return func(c *Call) value {
 		kept := slices.Clone(c.shape(c.x()))
@@ -18,8 +18,8 @@ func reduction(backward func(c *Call, dy, y value) value) func(*Call) value {
 	}
 }
 
-// reducedAxes returns the axes of a reduction, which are its second input, as numbers from 0 up. Where
-// there are none, the operator takes each element by itself, as a set of one.
+// reducedAxes returns the axes of a reduction, which are its second input, counted from the front. If there are no axes, the
+// operator reduces each element alone.
 func (c *Call) reducedAxes() []int64 {
 	rank := c.rank(c.x())
 	axes, _ := c.ints(1)
@@ -39,7 +39,7 @@ func reduceMeanRule(c *Call, dy, _ value) value {
 	return c.expand(c.scale(dy, share), c.shape(c.x())...)
 }
 
-// reduceExtremumRule serves ReduceMax and ReduceMin: equal elements get equal shares, as in PyTorch's amax.
+// reduceExtremumRule is for ReduceMax and ReduceMin: equal elements get equal shares, as in PyTorch's amax.
 func reduceExtremumRule(c *Call, dy, y value) value {
 	hits := c.isTrue(c.compare("Equal", c.x(), y))
 	return c.mul(hits, c.div(dy, c.sum(hits, true, c.reducedAxes()...)))

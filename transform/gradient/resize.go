@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// resizeRule: Resize is linear, axis by axis: out = M·in, so din = Mᵀ·dout. ONNX Runtime copies what keeps its shape, even by
-// scales that are not 1, such as 1.1 for 4 elements.
+// resizeRule: Resize is linear, axis by axis: out = M·in, so din = Mᵀ·dout. If the shape stays the same, ONNX Runtime copies the
+// elements even if a scale is not 1, such as 1.1 for 4 elements.
 func resizeRule(c *Call) value {
 	if slices.Equal(c.shape(c.x()), c.shape(c.y())) {
 		return c.dy()
@@ -21,7 +21,7 @@ func resizeRule(c *Call) value {
 	return d
 }
 
-// resizeScales returns the scale of every axis, as the node states it or as its sizes say.
+// resizeScales returns the scale of every axis, which the node gives directly or by its sizes.
 func (c *Call) resizeScales() []float32 {
 	in, out := c.shape(c.x()), c.shape(c.y())
 	scales := make([]float32, len(in))
@@ -33,7 +33,7 @@ func (c *Call) resizeScales() []float32 {
 		if c.Node.Has("axes") {
 			axes = c.fromZero(c.Node.Ints("axes"), len(in))
 		}
-		given, _ := v.Constant().Float32s() // if their file is gone, ONNX Runtime tells
+		given, _ := v.Constant().Float32s() // if their file is missing, ONNX Runtime reports it
 		for k, scale := range given {
 			scales[axes[k]] = scale
 		}
@@ -41,7 +41,7 @@ func (c *Call) resizeScales() []float32 {
 	return scales
 }
 
-// resizeMatrix returns how each of out elements follows from in elements along an axis.
+// resizeMatrix returns the matrix that maps in elements to out elements along an axis.
 func (c *Call) resizeMatrix(in, out int64, scale float32) matrix {
 	coordinate := coordinates[c.Node.Str("coordinate_transformation_mode", "half_pixel")]
 	round := roundings[c.Node.Str("nearest_mode", "round_prefer_floor")]
@@ -62,8 +62,8 @@ func (c *Call) resizeMatrix(in, out int64, scale float32) matrix {
 	return m
 }
 
-// coordinates says which position in the input a position in the output stands for, by mode. It is computed in
-// float32, as ONNX Runtime does: nearest neighbors depend on its rounding.
+// coordinates maps, for each mode, a position in the output to one in the input. It computes in float32 as ONNX Runtime does,
+// because the choice of the nearest neighbor depends on rounding.
 var coordinates = map[string]func(i, scale, in, out float32) float32{
 	"asymmetric": func(i, scale, _, _ float32) float32 { return i / scale },
 	"half_pixel": halfPixel,
@@ -86,7 +86,7 @@ var coordinates = map[string]func(i, scale, in, out float32) float32{
 
 func halfPixel(i, scale, _, _ float32) float32 { return (i+0.5)/scale - 0.5 }
 
-// roundings says which input a position between inputs is nearest to, by nearest_mode.
+// roundings says, for each nearest_mode, which input a position between inputs is rounded to.
 var roundings = map[string]func(float32) float32{
 	"round_prefer_floor": func(v float32) float32 { return float32(math.Ceil(float64(v) - 0.5)) },
 	"round_prefer_ceil":  func(v float32) float32 { return float32(math.Floor(float64(v) + 0.5)) },

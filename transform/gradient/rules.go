@@ -9,25 +9,25 @@ import (
 type Rule struct {
 	// First returns the gradient of the first input, for operators that have no gradient by another one.
 	First func(*Call) value
-	// Backward returns the gradient of each input, nil where there is none or it is not needed.
+	// Backward returns the gradient of each input, nil if the input has none or it is not needed.
 	Backward func(*Call) []value
-	// Broadcasts says that inputs broadcast to the output's shape, and that Backward returns gradients of
-	// that shape, which the engine then sums to the inputs' shapes.
+	// Broadcasts says that inputs broadcast to the output's shape, and that Backward returns gradients of that shape. The engine
+	// then sums them to the inputs' shapes.
 	Broadcasts bool
-	// AllOutputs says that the rule reads the gradients of all outputs, not only of the first.
+	// AllOutputs says that the rule reads the gradients of all outputs, not only that of the first.
 	AllOutputs bool
-	// Zero says that the operator has no derivative, or derivative zero wherever it has one.
+	// Zero says that the operator has no derivative, or that it is zero wherever it exists.
 	Zero bool
-	// Constants are inputs whose values must be known, such as axes.
+	// Constants lists inputs that must be constant, such as axes.
 	Constants []int
 	// Only returns why a node with these attributes and inputs cannot be differentiated, and what to do about it; "" if it can.
 	Only func(*Call) string
 }
 
-// exists tells a row of the table from none.
+// exists reports whether r is a row of the table, not the zero value.
 func (r Rule) exists() bool { return r.First != nil || r.Backward != nil || r.Zero }
 
-// backward returns the gradients of a node's inputs, or that what its rule returns does not fit them.
+// backward returns the gradients of a node's inputs. It fails if the rule returns gradients that do not fit the inputs.
 func (r Rule) backward(c *Call) ([]value, error) {
 	terms := []value{}
 	if r.First != nil {
@@ -54,7 +54,7 @@ func (r Rule) backward(c *Call) ([]value, error) {
 	return terms, nil
 }
 
-// faults returns what stands against differentiating a node whose outputs for which needed holds lead to the loss.
+// faults returns the reasons why a node cannot be differentiated. needed holds the values that lead to the loss.
 func (r Rule) faults(c *Call, needed map[value]bool) []string {
 	var faults []string
 	for _, i := range r.Constants {
@@ -80,8 +80,8 @@ func (r Rule) faults(c *Call, needed map[value]bool) []string {
 	return faults
 }
 
-// Rules has the rule of every operator of ONNX's own domain that can be differentiated, in the form that
-// the operator has from version 18 of the operator set on.
+// Rules has a rule for every operator of ONNX's own domain that can be differentiated. The rules are for the operators of opset
+// 18 and newer.
 var Rules = map[string]Rule{
 	// arithmetic
 	"Add":        {Backward: addRule, Broadcasts: true},

@@ -20,7 +20,7 @@ func transposeRule(c *Call) value {
 
 func expandRule(c *Call) value { return c.sumTo(c.dy(), c.shape(c.y()), c.shape(c.x())) }
 
-// concatRule cuts the gradient into the pieces of the inputs.
+// concatRule splits the gradient into those of the inputs.
 func concatRule(c *Call) []value {
 	axis := c.axis("axis", 0, c.rank(c.y()))
 	var sizes []int64
@@ -33,7 +33,7 @@ func concatRule(c *Call) []value {
 	return c.b.Ops("Split", len(sizes), []value{c.dy(), c.b.Ints(sizes...)}, onnxgraph.Int("axis", axis))
 }
 
-// splitRule joins the gradients of the outputs; an output that the loss does not need counts as zeros.
+// splitRule concatenates the gradients of the outputs; an output that the loss does not depend on has the gradient 0.
 func splitRule(c *Call) value {
 	axis := c.axis("axis", 0, c.rank(c.x()))
 	var parts []value
@@ -75,7 +75,7 @@ func sliceRule(c *Call) value {
 		if n == 0 {
 			continue
 		}
-		if step < 0 { // read backwards: turn round, and start at the last element read
+		if step < 0 { // the slice was read backwards: reverse it, and start at the last element read
 			d = c.slice(d, []int64{axis}, []int64{-1}, []int64{smallestInt}, []int64{-1})
 			start, step = start+step*(n-1), -step
 		}

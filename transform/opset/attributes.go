@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// all returns a rewrite that takes several steps, up to the first that fails.
+// all returns a rewrite that runs several rewrites in turn, up to the first that fails.
 func all(steps ...rewrite) rewrite {
 	return func(n *onnxgraph.Node, t types) error {
 		for _, step := range steps {
@@ -26,7 +26,7 @@ func removeAttrs(names ...string) rewrite {
 	}
 }
 
-// defaultAttr states an attribute whose default is another one in the newer version, or which is required there.
+// defaultAttr adds an attribute that has another default in the newer version, or that is required there.
 func defaultAttr(a onnxgraph.Attribute) rewrite {
 	return func(n *onnxgraph.Node, _ types) error {
 		if !n.Has(a.Name()) {
@@ -36,7 +36,7 @@ func defaultAttr(a onnxgraph.Attribute) rewrite {
 	}
 }
 
-// renameAttr gives an attribute, which is a list of integers, another name.
+// renameAttr renames an attribute that is a list of integers.
 func renameAttr(old, name string) rewrite {
 	return func(n *onnxgraph.Node, _ types) error {
 		if n.Has(old) {
@@ -54,7 +54,7 @@ func setOpType(opType string) rewrite {
 	}
 }
 
-// intsToInput makes an attribute that is a list of integers an input.
+// intsToInput turns an attribute that is a list of integers into an input.
 func intsToInput(name string, input int) rewrite {
 	return func(n *onnxgraph.Node, _ types) error {
 		if n.Has(name) {
@@ -65,7 +65,7 @@ func intsToInput(name string, input int) rewrite {
 	}
 }
 
-// intToInput makes an attribute that is an integer an input of one element.
+// intToInput turns an integer attribute into an input of one element.
 func intToInput(name string, input int) rewrite {
 	return func(n *onnxgraph.Node, _ types) error {
 		if !n.Has(name) {
@@ -77,7 +77,7 @@ func intToInput(name string, input int) rewrite {
 	}
 }
 
-// floatsToInput makes an attribute that is a list of numbers an input.
+// floatsToInput turns an attribute that is a list of numbers into an input.
 func floatsToInput(name string, input int) rewrite {
 	return func(n *onnxgraph.Node, _ types) error {
 		if !n.Has(name) {
@@ -89,7 +89,7 @@ func floatsToInput(name string, input int) rewrite {
 	}
 }
 
-// floatToInput makes an attribute that is a number a scalar input, of the element type of input 0.
+// floatToInput turns an attribute that is a number into a scalar input with the element type of input 0.
 func floatToInput(name string, input int) rewrite {
 	return func(n *onnxgraph.Node, t types) error {
 		if !n.Has(name) {
@@ -107,7 +107,7 @@ func floatToInput(name string, input int) rewrite {
 	}
 }
 
-// setVector makes a new constant vector an input of n.
+// setVector adds a constant vector as an input of n.
 func setVector[T int64 | float32](n *onnxgraph.Node, input int, name string, v []T) {
 	setConstant(n, input, name, onnxgraph.NewTensor([]int64{int64(len(v))}, slices.Clone(v)))
 }

@@ -7,9 +7,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// broadcast brings operators of two operands to version 7, from where on the shapes are aligned at their
-// last dimensions. Before, the second operand's dimensions could line up with those of the first from an
-// axis on: it gets dimensions of size 1 behind its own.
+// broadcast brings operators with two operands to version 7, which aligns shapes at their last dimensions. Older versions could
+// align the second operand with the first at any axis. The rewrite appends dimensions of size 1 to the second operand.
 func broadcast(n *onnxgraph.Node, t types) error {
 	if n.Int("broadcast", 0) == 1 && n.Has("axis") {
 		if err := alignSecond(n, t); err != nil {
@@ -40,8 +39,8 @@ func alignSecond(n *onnxgraph.Node, t types) error {
 	return nil
 }
 
-// channelSlope brings PRelu to version 7, from where on the slope is aligned with the last dimension of the
-// input. Before, a vector held one slope for each channel, the second dimension.
+// channelSlope brings PRelu to version 7, which aligns the slope with the last dimension of the input. In older versions, a
+// vector held one slope for each channel, the second dimension.
 func channelSlope(n *onnxgraph.Node, t types) error {
 	slope := n.Input(1)
 	if slope == nil {
@@ -60,7 +59,7 @@ func channelSlope(n *onnxgraph.Node, t types) error {
 	return nil
 }
 
-// unsqueezeBehind gives input number i of n, which has the given rank, more dimensions of size 1 behind its own.
+// unsqueezeBehind appends more dimensions of size 1 to input i of n, which has the given rank.
 func unsqueezeBehind(n *onnxgraph.Node, i, rank, more int) {
 	if more == 0 {
 		return

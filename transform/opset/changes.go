@@ -7,8 +7,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// rewrite brings one node from the form that its operator had before a version to the form of that version,
-// in place. An error says what in the node has no newer form.
+// rewrite changes one node, in place, from the form that its operator had just before a version to the form of that version. An
+// error says what in the node has no newer form.
 type rewrite func(*onnxgraph.Node, types) error
 
 // operator is an operator of ONNX's own domain in one version.
@@ -17,7 +17,7 @@ type operator struct {
 	version int64
 }
 
-// changes has the rewrite of every operator for every version in which its form changed.
+// changes has a rewrite of every operator for every version in which its form changed.
 var changes = byOperator([]change{
 	{2, "GlobalLpPool LpPool", integerPower},
 	{2, "Pad", renameAttr("paddings", "pads")},
@@ -61,7 +61,7 @@ var changes = byOperator([]change{
 	{18, "Split", countOutputs},
 })
 
-// change is a row of the table: a version in which the form of some operators changed, all in the same way.
+// change is a row of the table: a version in which the forms of some operators changed in the same way.
 type change struct {
 	version int64
 	opTypes string // separated by spaces
@@ -78,7 +78,7 @@ func byOperator(rows []change) map[operator]rewrite {
 	return table
 }
 
-// unknown is the rewrite of operators whose old form has no equal in the version, or none that any CNN needed.
+// unknown is for operators whose old form has no equivalent in the version, or that no CNN has needed so far. It always fails.
 func unknown(*onnxgraph.Node, types) error {
 	return errors.New("no newer form of it is known")
 }

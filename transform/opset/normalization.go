@@ -7,8 +7,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// removeIsTest brings BatchNormalization to version 7, where a node that has only output 0 works in test
-// mode. A node without is_test=1 but with one output works with the stored statistics, too.
+// removeIsTest brings BatchNormalization to version 7, where a node with one output uses the stored statistics. An older node
+// with one output does so even without is_test=1.
 func removeIsTest(n *onnxgraph.Node, _ types) error {
 	if n.Int("is_test", 0) == 1 {
 		if err := removeOutputs(n, 1); err != nil {
@@ -19,7 +19,7 @@ func removeIsTest(n *onnxgraph.Node, _ types) error {
 	return nil
 }
 
-// removeSpatial brings BatchNormalization to version 9, which knows only statistics per channel.
+// removeSpatial brings BatchNormalization to version 9, which only has statistics per channel.
 func removeSpatial(n *onnxgraph.Node, _ types) error {
 	if n.Int("spatial", 1) == 0 {
 		return errors.New("spatial=0 (statistics for each activation instead of each channel) was abolished")
@@ -28,8 +28,8 @@ func removeSpatial(n *onnxgraph.Node, _ types) error {
 	return nil
 }
 
-// trainingMode brings BatchNormalization to version 14. Before, a node with more outputs than one worked in
-// training mode; the fourth and fifth, saved for a backward pass, are no more.
+// trainingMode brings BatchNormalization to version 14. In older versions, a node with several outputs was in training mode. The
+// new version has no outputs 4 and 5, which were for a backward pass.
 func trainingMode(n *onnxgraph.Node, _ types) error {
 	if len(n.Outputs()) == 1 {
 		return nil
@@ -41,7 +41,7 @@ func trainingMode(n *onnxgraph.Node, _ types) error {
 	return nil
 }
 
-// removeOutputs removes the outputs of n from number first on.
+// removeOutputs removes output number first of n, and all later ones.
 func removeOutputs(n *onnxgraph.Node, first int) error {
 	for i := len(n.Outputs()) - 1; i >= first; i-- {
 		if v := n.Output(i); v != nil && v.IsUsed() {
@@ -52,7 +52,7 @@ func removeOutputs(n *onnxgraph.Node, first int) error {
 	return nil
 }
 
-// booleanMask brings Dropout to version 10, where the mask is boolean instead of numbers.
+// booleanMask brings Dropout to version 10, where the mask is boolean and no longer consists of numbers.
 func booleanMask(n *onnxgraph.Node, t types) error {
 	mask := n.Output(1)
 	if mask == nil {
@@ -72,8 +72,7 @@ func booleanMask(n *onnxgraph.Node, t types) error {
 	return nil
 }
 
-// dropoutRatio brings Dropout to version 12. The ratio matters in training mode only, which the optional
-// input 2 would switch on.
+// dropoutRatio brings Dropout to version 12. The ratio matters only in training mode, which the optional input 2 would turn on.
 func dropoutRatio(n *onnxgraph.Node, _ types) error {
 	if n.Has("ratio") {
 		setConstant(n, 1, "ratio", onnxgraph.NewScalar(n.Float("ratio", 0)))

@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// castTypes has the element types by the names that Cast took before version 6.
+// castTypes maps the type names that Cast used before version 6 to element types.
 var castTypes = map[string]onnxgraph.DType{
 	"FLOAT": onnxgraph.Float32, "DOUBLE": onnxgraph.Float64, "FLOAT16": onnxgraph.Float16,
 	"INT8": onnxgraph.Int8, "INT16": onnxgraph.Int16, "INT32": onnxgraph.Int32, "INT64": onnxgraph.Int64,
@@ -15,7 +15,7 @@ var castTypes = map[string]onnxgraph.DType{
 	"BOOL": onnxgraph.Bool, "STRING": onnxgraph.String,
 }
 
-// castTypeToNumber brings Cast to version 6, where element types have numbers.
+// castTypeToNumber brings Cast to version 6, which uses numbers for element types.
 func castTypeToNumber(n *onnxgraph.Node, _ types) error {
 	dtype, ok := castTypes[n.Str("to", "")]
 	if !ok {
@@ -35,8 +35,7 @@ func integerPower(n *onnxgraph.Node, _ types) error {
 	return nil
 }
 
-// splitInputToAttr brings Split to version 2, where sizes that differ are an attribute; version 1 took them
-// as an input, too.
+// splitInputToAttr brings Split to version 2, where unequal sizes are an attribute; in version 1 they could also be an input.
 func splitInputToAttr(n *onnxgraph.Node, _ types) error {
 	input := n.Input(1)
 	if input == nil {
@@ -46,7 +45,7 @@ func splitInputToAttr(n *onnxgraph.Node, _ types) error {
 	if sizes == nil {
 		return errors.New("its sizes are computed, but must be constant")
 	}
-	numbers, err := sizes.Float64s() // of the element type of the data
+	numbers, err := sizes.Float64s() // they have the element type of the data
 	if err != nil {
 		return err
 	}
@@ -60,7 +59,7 @@ func splitInputToAttr(n *onnxgraph.Node, _ types) error {
 	return nil
 }
 
-// countOutputs brings Split to version 18, which must be told into how many equal parts to split.
+// countOutputs brings Split to version 18, where an attribute must give the number of equal parts.
 func countOutputs(n *onnxgraph.Node, _ types) error {
 	if n.Input(1) == nil {
 		n.SetAttr(onnxgraph.Int("num_outputs", int64(len(n.Outputs()))))
@@ -68,7 +67,7 @@ func countOutputs(n *onnxgraph.Node, _ types) error {
 	return nil
 }
 
-// padValue brings Pad's value to version 11, where it is an input, 0 if absent.
+// padValue brings Pad's value to version 11, where it is an input that is 0 if absent.
 func padValue(n *onnxgraph.Node, t types) error {
 	if n.Float("value", 0) == 0 || n.Str("mode", "constant") != "constant" {
 		n.RemoveAttr("value")

@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// upsampleScales brings Upsample to version 7, where one list holds the scales of all dimensions.
+// upsampleScales brings Upsample to version 7, which has one list with the scales of all dimensions.
 func upsampleScales(n *onnxgraph.Node, _ types) error {
 	if n.Has("height_scale") && n.Has("width_scale") {
 		height, width := n.Float("height_scale", 1), n.Float("width_scale", 1)
@@ -20,10 +20,10 @@ func upsampleScales(n *onnxgraph.Node, _ types) error {
 	return nil
 }
 
-// resizeCoordinates brings Resize to version 11, which states how an output position becomes an input
-// position. Version 10 divided by the scale and took, in each dimension, the position below where it enlarged,
-// the one above where it reduced (as ONNX Runtime does; the standard left that open). The newer form rounds all
-// dimensions in one way: where that is not enough, a second node reduces what the first has enlarged.
+// resizeCoordinates brings Resize to version 11, which says how to map an output position to an input position. Version 10
+// divided the position by the scale. It then rounded down in dimensions that it enlarged, and up in dimensions that it reduced
+// (ONNX Runtime does so; the standard left it open). The newer form rounds in the same direction in all dimensions. For a node
+// that enlarges some dimensions and reduces others, a second node does the reduction.
 func resizeCoordinates(n *onnxgraph.Node, _ types) error {
 	scales := n.Input(1)
 	if scales == nil {
@@ -52,15 +52,15 @@ func resizeCoordinates(n *onnxgraph.Node, _ types) error {
 	return nil
 }
 
-// scaleBy states the scales of a Resize of version 11 whose positions are divided by them.
+// scaleBy sets the scales of a Resize of version 11 that divides positions by them.
 func scaleBy(n *onnxgraph.Node, scales *onnxgraph.Value, rounding ...onnxgraph.Attribute) {
 	n.SetAttr(append(rounding, onnxgraph.Str("coordinate_transformation_mode", "asymmetric"))...)
 	n.SetInput(2, scales)
 	setVector(n, 1, "roi", []float32{})
 }
 
-// separateScales returns the scales with 1 for the dimensions that are reduced, and those with 1 for the dimensions
-// that are enlarged; nil for the second, or else the first, where it is known that all would be 1.
+// separateScales returns two lists of scales: enlarging has 1 for the dimensions that are reduced, and reducing has 1 for those
+// that are enlarged. If one list is known to be all 1, it is nil; if both are, only reducing is nil.
 func separateScales(g *onnxgraph.Graph, scales *onnxgraph.Value) (enlarging, reducing *onnxgraph.Value, err error) {
 	t := scales.Constant()
 	if t == nil {
@@ -88,14 +88,14 @@ func separateScales(g *onnxgraph.Graph, scales *onnxgraph.Value) (enlarging, red
 	return enlarging, reducing, nil
 }
 
-// halfPixelRounding holds how to round in mode half_pixel, whose coordinates are 1/2 less than those of
-// tf_half_pixel_for_nn, to come to the same position.
+// halfPixelRounding says how to round in mode half_pixel to get the same position as in mode tf_half_pixel_for_nn, whose
+// coordinates are larger by 1/2.
 var halfPixelRounding = map[string]string{
 	"floor":              "round_prefer_ceil",
 	"round_prefer_floor": "ceil",
 }
 
-// resizeTensorFlowHalfPixel brings Resize to version 13, which abolished the mode tf_half_pixel_for_nn.
+// resizeTensorFlowHalfPixel brings Resize to version 13, which no longer has the mode tf_half_pixel_for_nn.
 func resizeTensorFlowHalfPixel(n *onnxgraph.Node, _ types) error {
 	if n.Str("coordinate_transformation_mode", "") != "tf_half_pixel_for_nn" {
 		return nil

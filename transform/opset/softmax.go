@@ -6,9 +6,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// softmaxAxis brings Softmax, LogSoftmax and Hardmax to version 13, which normalize along one dimension,
-// the last by default. Before, they normalized over all dimensions from axis (by default 1) on together,
-// which is the same where at most the dimension axis has a size other than 1.
+// softmaxAxis brings Softmax, LogSoftmax and Hardmax to version 13, which normalizes along one dimension, the last by default.
+// Older versions normalize over axis (by default 1) and all later dimensions together. This is the same if all dimensions after
+// axis have size 1.
 func softmaxAxis(n *onnxgraph.Node, t types) error {
 	axis := n.Int("axis", 1)
 	if alone(n.Input(0), t, axis) {
@@ -27,7 +27,7 @@ func softmaxAxis(n *onnxgraph.Node, t types) error {
 	return nil
 }
 
-// alone reports whether all dimensions of x behind axis are known to have size 1, or there are none.
+// alone reports whether all dimensions of x after axis are known to have size 1.
 func alone(x *onnxgraph.Value, t types, axis int64) bool {
 	rank := int64(t.of(x).rank)
 	if axis < -1 && rank > 0 {

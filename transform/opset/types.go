@@ -12,7 +12,7 @@ type valueType struct {
 	rank  int             // -1 if not known
 }
 
-// types holds what is known of the values of a model, which rewrites do not change.
+// types holds the known types of a model's values. Rewrites do not change it.
 type types map[*onnxgraph.Value]valueType
 
 func (t types) of(v *onnxgraph.Value) valueType {
@@ -25,8 +25,8 @@ func (t types) of(v *onnxgraph.Value) valueType {
 	return declared(v)
 }
 
-// DTypes returns the element types of the values of all graphs: those that are declared, and those that follow from them
-// through the operators that CNNs use. Other values are absent.
+// DTypes returns the element types of the values of all graphs. It infers types that are not declared from those that are, for
+// the operators that CNNs use. Values with unknown types are absent.
 func DTypes(m *onnxgraph.Model) map[*onnxgraph.Value]onnxgraph.DType {
 	t := types{}
 	t.follow(m.Graph)
@@ -42,8 +42,8 @@ func DTypes(m *onnxgraph.Model) map[*onnxgraph.Value]onnxgraph.DType {
 	return list
 }
 
-// inferTypes follows declared types through the operators of ONNX's own that CNNs have around those whose
-// rewrites need a type: old files seldom declare more than graph inputs and outputs.
+// inferTypes infers types from declared ones, because old files often declare only graph inputs and outputs. It knows the ONNX
+// operators that CNNs use near operators whose rewrites need a type.
 func inferTypes(g *onnxgraph.Graph) types {
 	t := types{}
 	t.follow(g)
@@ -76,8 +76,8 @@ func declared(v *onnxgraph.Value) valueType {
 	return known
 }
 
-// sameType lists operators whose outputs have the element type and the rank of input 0; keepsDType those
-// of which only the element type is the same.
+// sameType lists operators whose outputs have the element type and the rank of input 0. keepsDType lists those whose outputs have
+// only its element type.
 var (
 	sameType = set(`Abs AveragePool BatchNormalization Ceil Clip Concat Conv ConvTranspose DepthToSpace Dropout Elu
 		Erf Exp Floor GlobalAveragePool GlobalLpPool GlobalMaxPool HardSigmoid HardSwish Hardmax Identity
@@ -96,7 +96,7 @@ func set(names string) map[string]bool {
 	return s
 }
 
-// infer returns what is known of v, an output of n, from its declaration or else from n's inputs.
+// infer returns the type of v, an output of n, from its declaration or else from n's inputs.
 func (t types) infer(n *onnxgraph.Node, v *onnxgraph.Value) valueType {
 	known := declared(v)
 	op := n.OpType()

@@ -7,18 +7,17 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Newest is the newest version of ONNX's operators that Upgrade brings models to.
+// Newest is the newest version of ONNX's operators that Upgrade can produce.
 const Newest = 18
 
-// Upgrade brings the nodes of a model that call ONNX's own operators, those in the bodies of If, Loop and
-// Scan included, to the forms that the operators have in version target, in place. It raises the IR version
-// if target needs it. Functions, which state their own operator versions, stay as they are, and so does a
-// model of version target or newer.
+// Upgrade brings the nodes of a model that call ONNX's own operators, including those in the bodies of If, Loop and Scan, to the
+// forms of version target, in place. It raises the IR version if target needs it. Functions stay as they are, because each states
+// its own operator versions. A model of version target or newer stays as it is, too.
 //
-// Names of graph inputs, outputs, initializers and nodes stay; attributes that became inputs become
-// initializers of the graph that their node is in. Files before IR version 4 had to list every initializer
-// among the graph inputs. From then on this makes it a default that callers may override and that ONNX
-// Runtime cannot optimize (for 16-bit weights it even crashes), so such a file's initializers leave the list.
+// Names of graph inputs, outputs, initializers and nodes stay; attributes that became inputs become initializers of the graph
+// that their node is in. Files before IR version 4 had to list every initializer among the graph inputs. Since version 4, such an
+// initializer is a default that callers may override and that ONNX Runtime cannot optimize (with 16-bit weights it even crashes).
+// So Upgrade removes these initializers from the inputs.
 //
 // The error lists every node that has no newer form, and why. The model is then unchanged.
 func Upgrade(model *onnxgraph.Model, target int64) error {
@@ -29,7 +28,7 @@ func Upgrade(model *onnxgraph.Model, target int64) error {
 	if target > Newest {
 		return fmt.Errorf("upgrading %s from opset %d to %d: the newest that can be reached is %d", subject(model), from, target, Newest)
 	}
-	// A first try on a copy keeps the model whole if it fails.
+	// The first try is on a copy, so that the model stays unchanged if it fails.
 	for _, m := range []*onnxgraph.Model{model.Clone(), model} {
 		if err := upgrade(m, target); err != nil {
 			return errors.Join(fmt.Errorf("upgrading %s from opset %d to %d: these nodes have an old form without a newer one; "+
@@ -47,7 +46,7 @@ func subject(model *onnxgraph.Model) string {
 }
 
 func upgrade(model *onnxgraph.Model, target int64) error {
-	raiseIRVersion(model, IRVersion(target)) // first, since it decides where new initializers go
+	raiseIRVersion(model, IRVersion(target)) // first, because it decides where new initializers go
 	types := inferTypes(model.Graph)
 	failed := map[*onnxgraph.Node]bool{}
 	var faults []error
@@ -79,7 +78,7 @@ func raiseIRVersion(model *onnxgraph.Model, version int64) {
 		return
 	}
 	for _, v := range model.Graph.Initializers() {
-		if v.Constant() != nil { // else it is sparse, which those files could not be
+		if v.Constant() != nil { // otherwise it is sparse, which such files cannot have
 			model.Graph.MakeConstant(v, v.Constant())
 		}
 	}

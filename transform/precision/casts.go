@@ -9,14 +9,14 @@ import (
 // ports are inputs and outputs of an operator.
 type ports struct {
 	inputs, outputs []int
-	until           int64 // the first operator set in which they may be of other types, 0 for none
+	until           int64 // the first opset in which they may have other types, 0 for none
 }
 
-// float32Only says where operators of ONNX's own take and give float32 and nothing else.
+// float32Only lists the inputs and outputs of ONNX's own operators that can only be float32.
 var float32Only = map[string]ports{
 	"Celu":                  {inputs: []int{0}, outputs: []int{0}},
 	"IsInf":                 {inputs: []int{0}, until: 20},
-	"Range":                 {inputs: []int{0, 1, 2}, outputs: []int{0}}, // if not integers
+	"Range":                 {inputs: []int{0, 1, 2}, outputs: []int{0}}, // unless they are integers
 	"Upsample":              {inputs: []int{1}},
 	"NonMaxSuppression":     {inputs: []int{0, 1, 3, 4}},
 	"DynamicQuantizeLinear": {inputs: []int{0}, outputs: []int{1}},
@@ -28,7 +28,7 @@ var float32Only = map[string]ports{
 	"TfIdfVectorizer":       {outputs: []int{0}},
 }
 
-// portsOf returns where the node takes and gives float32 only.
+// portsOf returns the inputs and outputs of the node that can only be float32.
 func portsOf(n *onnxgraph.Node) ports {
 	version := n.Graph().Model().Opset("")
 	p := float32Only[n.OpType()]
@@ -44,7 +44,7 @@ func portsOf(n *onnxgraph.Node) ports {
 	return p
 }
 
-// keepFloat32 puts Casts around what is float32 only, if that is not the new type.
+// keepFloat32 adds Casts at inputs and outputs that can only be float32, if that is not the new type.
 func (c *converter) keepFloat32(n *onnxgraph.Node) {
 	if c.to == onnxgraph.Float32 || n.Is("Range") && !c.mayChange(n.Input(0)) {
 		return
@@ -70,19 +70,19 @@ func (c *converter) keepFloat32(n *onnxgraph.Node) {
 			continue
 		}
 		cast := c.addCast(n.Graph(), v, c.to)
-		n.SwapOutput(i, cast, 0) // readers go on to read what they did
+		n.SwapOutput(i, cast, 0) // readers still read the same value
 		cast.SetInput(0, n.Output(i))
 	}
 }
 
-// addCast adds a Cast that is to stay as it is.
+// addCast adds a Cast that the conversion leaves as it is.
 func (c *converter) addCast(g *onnxgraph.Graph, v *onnxgraph.Value, to onnxgraph.DType) *onnxgraph.Node {
 	cast := g.AddNode("Cast", []*onnxgraph.Value{v}, onnxgraph.Int("to", int64(to)))
 	c.added[cast] = true
 	return cast
 }
 
-// mayChange reports whether a value is a floating-point number, or may be one.
+// mayChange reports whether a value has, or may have, a floating-point type.
 func (c *converter) mayChange(v *onnxgraph.Value) bool {
 	dtype := onnxgraph.Undefined
 	if v != nil {
@@ -91,7 +91,7 @@ func (c *converter) mayChange(v *onnxgraph.Value) bool {
 	return dtype == onnxgraph.Undefined || dtype.IsFloat()
 }
 
-// dropCast removes a Cast between two types that are one now.
+// dropCast removes a Cast between two types that are now the same.
 func (c *converter) dropCast(n *onnxgraph.Node) {
 	x, y := n.Input(0), n.Output(0)
 	if !n.Is("Cast") || c.added[n] || x == nil || y == nil || onnxgraph.DType(n.Int("to", 0)) != c.to || !c.dtypeOf(x).IsFloat() {

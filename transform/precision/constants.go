@@ -6,7 +6,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// convertConstants converts what the graph's initializers and nodes hold.
+// convertConstants converts the graph's initializers, and the constants in its nodes.
 func (c *converter) convertConstants(g *onnxgraph.Graph) {
 	for _, v := range slices.Clone(g.Initializers()) {
 		t, _ := denseOf(v)
@@ -29,7 +29,7 @@ func (c *converter) convertConstants(g *onnxgraph.Graph) {
 	}
 }
 
-// convertConstant converts what a Constant node holds.
+// convertConstant converts the constant of a Constant node.
 func (c *converter) convertConstant(n *onnxgraph.Node) {
 	v := n.Output(0)
 	if v == nil {
@@ -42,7 +42,7 @@ func (c *converter) convertConstant(n *onnxgraph.Node) {
 	}
 }
 
-// convertAttributes converts the tensors and the element types among a node's attributes.
+// convertAttributes converts a node's attributes that are tensors or element types.
 func (c *converter) convertAttributes(n *onnxgraph.Node) {
 	for _, a := range n.Attributes() {
 		if t := n.Tensor(a.Name()); t != nil && c.changes(t.DType()) {
@@ -67,14 +67,14 @@ func (c *converter) convertAttributes(n *onnxgraph.Node) {
 	}
 }
 
-// defaultFloat32 has the attributes without which operators make float32.
+// defaultFloat32 lists operators that produce float32 if they do not have the given attribute.
 var defaultFloat32 = map[string]string{
 	"ConstantOfShape": "value", "RandomNormal": "dtype", "RandomUniform": "dtype", "SequenceEmpty": "dtype",
 	"HannWindow": "output_datatype", "HammingWindow": "output_datatype", "BlackmanWindow": "output_datatype", "MelWeightMatrix": "output_datatype",
 }
 
-// tensor returns the tensor in the new type, with what describes it. It is computed when the model is saved: those of a large
-// model need not fit in memory.
+// tensor returns the tensor in the new type, with the old doc string and metadata. Its elements are computed only when the model
+// is saved, so that the tensors of a large model need not fit into memory.
 func (c *converter) tensor(t *onnxgraph.Tensor) *onnxgraph.Tensor {
 	return onnxgraph.NewLazyTensor(c.to, t.Dims(), func() (*onnxgraph.Tensor, error) {
 		data, err := t.Float64s()

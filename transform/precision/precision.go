@@ -1,5 +1,4 @@
-// Package precision gives models another floating-point type: that of their weights, their inputs and outputs, and all
-// that they compute.
+// Package precision changes the floating-point type of models: of weights, inputs, outputs and all computations.
 package precision
 
 import (
@@ -17,10 +16,10 @@ var Types = map[string]onnxgraph.DType{"fp32": onnxgraph.Float32, "fp16": onnxgr
 
 // Report says what Convert changed.
 type Report struct {
-	Constants int      `json:"constants"`         // that have another type now
-	Casts     int      `json:"casts"`             // Casts that were removed, since both of their types are now the same
-	Inputs    []string `json:"inputs,omitempty"`  // of the model, that take another type now
-	Outputs   []string `json:"outputs,omitempty"` // that are of another type now
+	Constants int      `json:"constants"`         // constants whose type changed
+	Casts     int      `json:"casts"`             // Casts that were removed, because their two types are now the same
+	Inputs    []string `json:"inputs,omitempty"`  // inputs of the model whose type changed
+	Outputs   []string `json:"outputs,omitempty"` // outputs of the model whose type changed
 }
 
 // Changed reports whether anything was changed.
@@ -28,7 +27,7 @@ func (r *Report) Changed() bool {
 	return r.Constants > 0 || r.Casts > 0 || r.Inputs != nil || r.Outputs != nil
 }
 
-// IsAll reports whether all floating-point constants, inputs and outputs of the model are of one type.
+// IsAll reports whether all floating-point constants, inputs and outputs of the model have the type dtype.
 func IsAll(m *onnxgraph.Model, dtype onnxgraph.DType) bool {
 	c := &converter{to: dtype}
 	for _, g := range m.Graphs() {
@@ -55,10 +54,10 @@ func IsAll(m *onnxgraph.Model, dtype onnxgraph.DType) bool {
 	return true
 }
 
-// Convert makes every floating-point number of the model one of type to, Float32 or Float16: constants, inputs, outputs, and
-// what is computed, in bodies and functions too. Integers and booleans stay. Operators that ONNX defines only for float32 get
-// Casts around them. The records of blocks are updated. An error lists all that cannot be converted, such as weights beyond the
-// range of the type; the model then is unchanged.
+// Convert changes all floating-point numbers of the model to one type, Float32 or Float16: constants, inputs, outputs and
+// computed values, also in bodies and functions. Integers and booleans stay. Operators that ONNX defines only for float32 get
+// Casts around them. The records of blocks are updated. The error lists everything that cannot be converted, such as weights
+// beyond the range of the type; the model is then unchanged.
 func Convert(m *onnxgraph.Model, to onnxgraph.DType) (*Report, error) {
 	r, err := convert(m, to)
 	if err != nil {
@@ -118,17 +117,17 @@ func convert(m *onnxgraph.Model, to onnxgraph.DType) (*Report, error) {
 type converter struct {
 	model  *onnxgraph.Model
 	to     onnxgraph.DType
-	dtypes map[*onnxgraph.Value]onnxgraph.DType // of the source, as far as known
+	dtypes map[*onnxgraph.Value]onnxgraph.DType // the known types in the source
 	report *Report
 
 	kept  map[*onnxgraph.Value]bool // float32 constants that stay
-	added map[*onnxgraph.Node]bool  // Casts around what is float32 only
+	added map[*onnxgraph.Node]bool  // Casts at inputs and outputs that can only be float32
 }
 
-// changes reports whether numbers of the type are to be converted.
+// changes reports whether numbers of the type must be converted.
 func (c *converter) changes(dtype onnxgraph.DType) bool { return dtype.IsFloat() && dtype != c.to }
 
-// mapped returns the type that numbers of a type get.
+// mapped returns the new type of numbers of the type dtype.
 func (c *converter) mapped(dtype onnxgraph.DType) onnxgraph.DType {
 	if c.changes(dtype) {
 		return c.to
@@ -136,7 +135,7 @@ func (c *converter) mapped(dtype onnxgraph.DType) onnxgraph.DType {
 	return dtype
 }
 
-// dtypeOf returns the type that a value has in the source, Undefined if it is not known.
+// dtypeOf returns the type of a value in the source, Undefined if it is not known.
 func (c *converter) dtypeOf(v *onnxgraph.Value) onnxgraph.DType {
 	if known := v.DType(); known != onnxgraph.Undefined {
 		return known
@@ -201,7 +200,7 @@ func (c *converter) isFunction(n *onnxgraph.Node) bool {
 	return false
 }
 
-// denseOf returns what a constant holds, nil if it holds no numbers.
+// denseOf returns the tensor of a constant, nil if it holds no numbers.
 func denseOf(v *onnxgraph.Value) (*onnxgraph.Tensor, error) {
 	if t := v.Constant(); t != nil {
 		return t, nil
@@ -209,7 +208,7 @@ func denseOf(v *onnxgraph.Value) (*onnxgraph.Tensor, error) {
 	return v.Densified()
 }
 
-// checkTensor reports numbers that are finite, and would not be in the new type.
+// checkTensor reports finite numbers that are too large for the new type.
 func (c *converter) checkTensor(t *onnxgraph.Tensor, err error) error {
 	if t == nil || !c.changes(t.DType()) || c.to == onnxgraph.Float32 && t.DType() != onnxgraph.Float64 {
 		return err
@@ -225,7 +224,7 @@ func (c *converter) checkTensor(t *onnxgraph.Tensor, err error) error {
 	}
 	largest := 0.0
 	for _, v := range data {
-		if size := math.Abs(v); size > largest && !math.IsInf(v, 0) { // a NaN is not above any number
+		if size := math.Abs(v); size > largest && !math.IsInf(v, 0) { // also false for NaN
 			largest = size
 		}
 	}

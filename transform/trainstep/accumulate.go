@@ -4,11 +4,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// UpdateInput, float32 [1], is there only with Options.Accumulate. It is 0 in a step that only adds to the sum of
-// gradients, and 1/n in one that ends with an update, by the mean of the gradients of the n steps since the last one.
+// UpdateInput is the name of an input, float32 [1], that exists only with Options.Accumulate. Set it to 0 for a step that only
+// adds to the sum of gradients. Set it to 1/n for a step that updates the parameters with the mean gradient of the n steps since
+// the last update.
 const UpdateInput = "step.update"
 
-// accumulate adds the gradient to the sum that a slot holds between updates, and returns what an update goes by.
+// accumulate adds the gradient to the sum that a slot holds between updates, and returns the mean gradient for an update.
 func (b *builder) accumulate(parameters, gradient *onnxgraph.Value) (mean *onnxgraph.Value, err error) {
 	share, err := b.Graph.AddInput(UpdateInput, onnxgraph.Float32, onnxgraph.Static(1))
 	if err != nil {
@@ -23,7 +24,7 @@ func (b *builder) accumulate(parameters, gradient *onnxgraph.Value) (mean *onnxg
 	return b.mul(sum, share), b.next(slot, b.where(b.updates, b.num(0), sum))
 }
 
-// renew is next for what changes with an update only.
+// renew is like next, for a slot that changes only in steps with an update.
 func (b *builder) renew(slot, v *onnxgraph.Value) error {
 	if b.updates != nil {
 		v = b.where(b.updates, v, slot)

@@ -20,16 +20,15 @@ func (b *builder) trainingNorms() []*onnxgraph.Node {
 	})
 }
 
-// normStatistics are the running statistics of BatchNormalization nodes, mean and variance of each layer in turn, and
-// what was measured of a batch in their place, of the same lengths.
+// normStatistics holds the running statistics of BatchNormalization nodes (mean and variance of the first layer, then of the
+// next), and the statistics of a batch in the same order and with the same lengths.
 type normStatistics struct {
 	running, batch []*onnxgraph.Value
 }
 
-// measured measures what each of norms reads by a function that emits mean and biased variance, in any shape. As
-// in PyTorch, the variance that goes into the running one is unbiased, M/(M-1) times that of the batch, for M
-// elements per channel. Of nodes that apply one layer the statistics count with the shares that a function gives them, in
-// their order. The error is that of checkStatistics.
+// measured calls measure for each norm; it emits the mean and the biased variance of the norm's input, in any shape. As in
+// PyTorch, the running variance uses the unbiased variance, M/(M-1) times the biased one for M elements per channel. If several
+// nodes apply one layer, the function shares returns the weight of each node's statistics. The error is that of checkStatistics.
 func (b *builder) measured(norms []*onnxgraph.Node, measure func(*onnxgraph.Node) (mean, variance *onnxgraph.Value), shares func(layer []*onnxgraph.Node) []float64) (normStatistics, error) {
 	if err := b.checkStatistics(norms); err != nil {
 		return normStatistics{}, err
@@ -41,7 +40,7 @@ func (b *builder) measured(norms []*onnxgraph.Node, measure func(*onnxgraph.Node
 		var means, variances []*onnxgraph.Value
 		for i, n := range layer {
 			elements, size := float64(elementsPerChannel(n)), b.Ints(channels(n))
-			mean, variance := measure(n) // may remove n
+			mean, variance := measure(n) // measure may remove n
 			mean, variance = b.scale(mean, share[i]), b.scale(variance, share[i]*elements/(elements-1))
 			means = append(means, b.Op("Reshape", []*onnxgraph.Value{mean, size}))
 			variances = append(variances, b.Op("Reshape", []*onnxgraph.Value{variance, size}))
@@ -51,7 +50,7 @@ func (b *builder) measured(norms []*onnxgraph.Node, measure func(*onnxgraph.Node
 	return s, nil
 }
 
-// normLayers groups nodes by the layer that they apply: those that have the same running statistics.
+// normLayers groups nodes by layer. Nodes with the same running statistics belong to one layer.
 func normLayers(norms []*onnxgraph.Node) [][]*onnxgraph.Node {
 	var layers [][]*onnxgraph.Node
 	at := map[*onnxgraph.Value]int{}
@@ -67,7 +66,7 @@ func normLayers(norms []*onnxgraph.Node) [][]*onnxgraph.Node {
 	return layers
 }
 
-// equalShares lets each of the nodes of a layer count the same.
+// equalShares gives all nodes of a layer the same weight.
 func equalShares(layer []*onnxgraph.Node) []float64 {
 	return slices.Repeat([]float64{1 / float64(len(layer))}, len(layer))
 }
@@ -81,11 +80,11 @@ func (b *builder) total(values []*onnxgraph.Value) *onnxgraph.Value {
 	return sum
 }
 
-// checkStatistics returns an error that lists all norms whose statistics are no constants, or not shared as those of a layer
-// that is used at several places, and those that read a single element per channel.
+// checkStatistics returns an error that lists all norms whose statistics are not constants, norms that share only one of their
+// two statistics, and norms that read a single element per channel.
 func (b *builder) checkStatistics(norms []*onnxgraph.Node) error {
 	var faults []error
-	partner := map[*onnxgraph.Value]onnxgraph.Use{} // where the other statistic of the layer was read first
+	partner := map[*onnxgraph.Value]onnxgraph.Use{} // the first use of the layer's other statistic
 	for _, n := range norms {
 		if t := n.Input(0).DType(); t != onnxgraph.Float32 {
 			faults = append(faults, fmt.Errorf("node %s computes in %v, and its statistics need a model that computes in float32: %s", n, t, transform.MakeFloat32))
@@ -117,12 +116,11 @@ func (b *builder) lower(n *onnxgraph.Node) (mean, variance *onnxgraph.Value) {
 	return gradient.LowerBatchNorm(b.Builder, n)
 }
 
-// updateStatistics replaces the norms by ordinary operators, and moves their running statistics:
+// updateStatistics replaces the norms by ordinary operators, and updates their running statistics:
 //
 //	running = momentum·running + (1 - momentum)·batch
 //
-// with ONNX's momentum (0.9 is PyTorch's 0.1). A layer that is used at several places moves them as often, in the order of its
-// nodes.
+// with ONNX's momentum (0.9 is PyTorch's 0.1). If several nodes apply one layer, each of them updates the statistics, in order.
 func (b *builder) updateStatistics(norms []*onnxgraph.Node) error {
 	if len(norms) == 0 {
 		return nil
@@ -153,8 +151,8 @@ func (b *builder) updateStatistics(norms []*onnxgraph.Node) error {
 	return b.next(statistics, b.add(b.mul(statistics, kept), b.mul(batch, added)))
 }
 
-// sharesInTurn returns what part each of the nodes of a layer has in what one step adds to the running statistics, if these
-// move at one node after the other: what a node adds, later ones keep a part of.
+// sharesInTurn returns the weight that the batch statistics of each node have in the change of the running statistics, if the
+// nodes of a layer update them one after another. Later updates keep only a part of earlier ones.
 func sharesInTurn(layer []*onnxgraph.Node) []float64 {
 	shares, kept := make([]float64, len(layer)), 1.0
 	for i := len(layer) - 1; i >= 0; i-- {
@@ -163,7 +161,7 @@ func sharesInTurn(layer []*onnxgraph.Node) []float64 {
 		kept *= m
 	}
 	if kept == 1 {
-		return equalShares(layer) // of nothing
+		return equalShares(layer) // nothing is added
 	}
 	for i := range shares {
 		shares[i] /= 1 - kept
@@ -171,7 +169,7 @@ func sharesInTurn(layer []*onnxgraph.Node) []float64 {
 	return shares
 }
 
-// momentum returns what part of the running statistics a norm keeps.
+// momentum returns the share of the old running statistics that a norm keeps.
 func momentum(n *onnxgraph.Node) float64 { return float64(n.Float("momentum", 0.9)) }
 
 func elementsPerChannel(n *onnxgraph.Node) int64 {

@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
-// check returns an error that lists everything that stands against training.
+// check returns an error that lists all reasons why the model cannot train.
 func (b *builder) check(logits *onnxgraph.Value, norms []*onnxgraph.Node) error {
 	values, err := b.trainedValues()
 	faults := []error{err}

@@ -1,8 +1,8 @@
-// Package trainstep turns a model into the graph of one training step: forward pass, loss, gradients and
-// optimizer as ONE ordinary ONNX model of ordinary operators, which a stock runtime executes.
+// Package trainstep turns a model into the graph of one training step: forward pass, loss, gradients and optimizer as ONE
+// ordinary ONNX model of ordinary operators, which a stock runtime executes.
 //
-// State goes in and comes out: all trained parameters are one vector, so are the optimizer's moments and
-// the running statistics of BatchNormalization, and each output is the next step's input. One vector
-// keeps the optimizer to a handful of nodes whatever the model's size. Blocks of large expansion have coordinates in it,
-// from which Step.Trained computes their weights.
+// The graph takes its state as inputs and returns it as outputs: each output is the next step's input. All trained parameters are
+// one vector, so that the optimizer needs only a few nodes for a model of any size. The optimizer's moments are vectors, too, and
+// so are the running statistics of BatchNormalization. Blocks with a large expansion are stored as coordinates in the vector;
+// Step.Trained computes their weights from these.
 package trainstep

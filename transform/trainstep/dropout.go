@@ -7,9 +7,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
 )
 
-// lowerDropout replaces every Dropout by a product with a mask of 0 and 1/(1 - ratio), or by nothing where the
-// model behaves as in inference. The masks are drawn from the step's stream of the toolkit's own generator, each
-// from a range of its own: unlike the runtime's Dropout, whose hidden state a resumed run could not restore.
+// lowerDropout replaces every Dropout by a product with a mask of 0 and 1/(1 - ratio), and removes it where the model behaves as
+// in inference. Each mask is drawn from its own range of the step's filterbank.Stream, because a resumed run could not restore
+// the hidden random state of ONNX Runtime's own Dropout.
 func (b *builder) lowerDropout() error {
 	var stream *onnxgraph.Value
 	drawn := int64(0)
@@ -43,7 +43,7 @@ func (b *builder) lowerDropout() error {
 	return nil
 }
 
-// dropoutRatio returns the ratio of a Dropout that training can lower.
+// dropoutRatio returns the ratio of a Dropout. It fails if lowerDropout cannot replace that Dropout.
 func dropoutRatio(n *onnxgraph.Node) (float64, error) {
 	if mask := n.Output(1); mask != nil && mask.IsUsed() {
 		return 0, fmt.Errorf("node %s: its mask output is used, which training does not support", n)
@@ -62,8 +62,8 @@ func dropoutRatio(n *onnxgraph.Node) (float64, error) {
 	return data[0], nil
 }
 
-// dropoutMask emits 1/(1-ratio) where a random number in [0, 1) is at least ratio, and 0 elsewhere, for
-// values first up to first+count of the stream. The steps are those of filterbank.Stream.Bits.
+// dropoutMask emits 1/(1-ratio) where a random number in [0, 1) is at least ratio, and 0 elsewhere, for the values first …
+// first+count-1 of the stream. It computes them as filterbank.Stream.Bits does.
 func (b *builder) dropoutMask(stream *onnxgraph.Value, first, count int64, ratio float64) *onnxgraph.Value {
 	key := func(i int64) *onnxgraph.Value {
 		return b.Op("Gather", []*onnxgraph.Value{stream, b.Ints(i)}, onnxgraph.Int("axis", 0))
@@ -83,7 +83,7 @@ func (b *builder) dropoutMask(stream *onnxgraph.Value, first, count int64, ratio
 	return b.scale(keep, 1/(1-ratio))
 }
 
-// shiftRight shifts non-negative int64 numbers; BitShift itself takes unsigned ones.
+// shiftRight shifts non-negative int64 numbers. BitShift alone takes only unsigned numbers.
 func (b *builder) shiftRight(v *onnxgraph.Value, bits uint64) *onnxgraph.Value {
 	unsigned := b.Op("Cast", []*onnxgraph.Value{v}, onnxgraph.Int("to", int64(onnxgraph.Uint64)))
 	by := b.Graph.AddConstant("shift", onnxgraph.NewTensor([]int64{1}, []uint64{bits}))

@@ -14,14 +14,14 @@ const (
 	ImageGradientOutput = "step.image_gradient" // float32, the shape of the images
 )
 
-// EvaluationOptions says what an evaluation reads and returns besides images and logits.
+// EvaluationOptions says which inputs and outputs an evaluation has besides images and logits.
 type EvaluationOptions struct {
-	// ImageGradient adds the gradient of the loss by the images, for which labels are an input.
+	// ImageGradient adds the gradient of the loss with respect to the images as an output, and labels as an input.
 	ImageGradient bool
 }
 
-// Evaluation makes the graph that evaluates a model whose values all have static types; the model is
-// changed and becomes the graph. BatchNormalization uses running statistics, Dropout does nothing.
+// Evaluation turns a model whose values all have static types into the graph that evaluates it. It changes the model in place.
+// BatchNormalization uses running statistics, and Dropout does nothing.
 func Evaluation(m *onnxgraph.Model, image string, o EvaluationOptions) (*onnxgraph.Model, error) {
 	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), step: &Step{Model: m, Image: image}}
 	if err := b.evaluation(o); err != nil {
@@ -56,7 +56,7 @@ func (b *builder) evaluation(o EvaluationOptions) error {
 	return nil
 }
 
-// imageGradient emits the gradient of the loss, without label smoothing, by the images.
+// imageGradient emits the gradient of the loss, without label smoothing, with respect to the images.
 func (b *builder) imageGradient(logits *onnxgraph.Value) (*onnxgraph.Value, error) {
 	loss, err := b.loss(logits)
 	if err != nil {

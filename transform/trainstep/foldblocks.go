@@ -5,17 +5,17 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// FoldBlocks replaces each frozen block of a model in the form for inference by one convolution, in place, if that is less work
-// and the block is linear:
+// FoldBlocks replaces each frozen block of a model by one convolution, in place, if that takes less work and the block is linear.
+// The model must be in the form for inference.
 //
 //	W = P·diag(scale)·R      bias = P·shift + b
 //
-// where scale and shift are those of the BatchNormalization between its convolutions, if there is one. If keep is not nil and
-// returns true for that node, the block stays. All blocks are folded in the graph, from constants: ONNX Runtime computes W
-// once, when it opens the model.
+// scale and shift come from the BatchNormalization between the convolutions, if there is one. If keep is not nil and returns true
+// for that node, the block stays. The graph computes W from constants, so ONNX Runtime computes it only once, when it opens the
+// model.
 //
-// FoldBlocks returns how many blocks stay two convolutions, and how many are one now. An error means that the model differs
-// from its records; then it is unchanged.
+// FoldBlocks returns how many blocks are still two convolutions, and how many are now one. It fails if the model does not match
+// its records of the blocks, and then leaves it unchanged.
 func FoldBlocks(m *onnxgraph.Model, keep func(*onnxgraph.Node) bool) (twoConv, folded int, err error) {
 	blocks, err := transform.Blocks(m)
 	if err != nil {
@@ -37,7 +37,7 @@ func FoldBlocks(m *onnxgraph.Model, keep func(*onnxgraph.Node) bool) (twoConv, f
 	return twoConv, folded, nil
 }
 
-// isLinear reports whether a block is a linear map, and nothing in it must stay.
+// isLinear reports whether a block is a linear map without a node to keep.
 func isLinear(block transform.Block, keep func(*onnxgraph.Node) bool) bool {
 	for _, n := range block.Between {
 		isFixed := n.Is("BatchNormalization") && n.Int("training_mode", 0) == 0 && len(n.Outputs()) == 1 && n.Int("spatial", 1) == 1
@@ -48,7 +48,7 @@ func isLinear(block transform.Block, keep func(*onnxgraph.Node) bool) bool {
 	return block.BankConv.Graph() == block.PointwiseConv.Graph()
 }
 
-// foldInference puts one convolution in a linear block's place. What it is made of is computed in float32 at least.
+// foldInference replaces a linear block by one convolution. Its weights are computed in float32 or float64.
 func (b *builder) foldInference(block transform.Block) {
 	dtype := block.Bank.Constant().DType()
 	wide := dtype
@@ -64,8 +64,8 @@ func (b *builder) foldInference(block transform.Block) {
 	b.replace(block, b.foldedConv(block, b.cast(filters, dtype), bias))
 }
 
-// foldNorm takes a norm between the convolutions of a block into weights and bias of the second, which may be nil. Groups have
-// a dimension in what it returns.
+// foldNorm folds a norm between the convolutions of a block into the weights and the bias of the second one; bias may be nil. The
+// results have a dimension for the groups.
 func (b *builder) foldNorm(block transform.Block, n *onnxgraph.Node, weights, bias *onnxgraph.Value) (scaled, shifted *onnxgraph.Value) {
 	dtype, dims := weights.DType(), block.Pointwise.Constant().Dims()
 	groups := block.PointwiseConv.Int("group", 1)

@@ -14,22 +14,22 @@ import (
 type BlockForm string
 
 const (
-	// TwoConv runs the bank's convolution and the 1×1 convolution, as the file has them. Its cost grows with
-	// the expansion, but no gradient of spatial filters is needed; the input's goes through the combined filters
-	// W = P·R where that is less work.
+	// TwoConv runs the bank's convolution and the 1×1 convolution, as they are in the file. Its cost grows with the expansion,
+	// but it needs no gradient of spatial filters. The gradient of the input goes through the combined filters W = P·R if that
+	// takes less work.
 	TwoConv BlockForm = "two-conv"
 	// Folded computes the combined filters W = P·R in the graph, and runs one convolution. Its cost hardly grows with the
-	// expansion; with SGD it does not grow at all once the block trains in span's coordinates, which are then fewer. Blocks
-	// with something between their convolutions stay as they are.
+	// expansion. With SGD it does not grow at all once there are fewer coordinates than weights in P, because the block then
+	// trains its coordinates (see span). Blocks with other nodes between their convolutions stay as they are.
 	Folded BlockForm = "folded"
-	// AutoForm chooses for each block the form that takes less time, by an estimate.
+	// AutoForm estimates which form of each block takes less time, and uses that one.
 	AutoForm BlockForm = "auto"
 )
 
 // BlockForms returns all forms.
 func BlockForms() []BlockForm { return []BlockForm{AutoForm, TwoConv, Folded} }
 
-// foldBlocks brings the model's blocks into the form that the options ask for.
+// foldBlocks brings the model's blocks into the form that the options require.
 func (b *builder) foldBlocks() error {
 	form := cmp.Or(b.BlockForm, AutoForm)
 	if !slices.Contains(BlockForms(), form) {
@@ -47,7 +47,8 @@ func (b *builder) foldBlocks() error {
 	}
 	b.addDependents(trains)
 	for _, block := range blocks {
-		canFold := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph // norms between are those of the batch
+		// A norm between the two normalizes by the statistics of the batch, so it cannot be folded.
+		canFold := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph
 		if canFold && (form == Folded || form == AutoForm && foldedIsCheaper(block, trains)) {
 			if err := b.fold(block, trains); err != nil {
 				return err
@@ -63,7 +64,8 @@ func (b *builder) foldBlocks() error {
 	return nil
 }
 
-// fold replaces a block by one convolution with the combined filters; trains has the values that train, or depend on some.
+// fold replaces a block by one convolution with the combined filters. trains holds the values that train, and those that depend
+// on them.
 func (b *builder) fold(block transform.Block, trains map[*onnxgraph.Value]bool) error {
 	filters, err := b.filters(block, trains)
 	if err != nil {
@@ -73,16 +75,16 @@ func (b *builder) fold(block transform.Block, trains map[*onnxgraph.Value]bool) 
 	return nil
 }
 
-// replace puts a convolution in the place of a block.
+// replace replaces a block by a convolution.
 func (b *builder) replace(block transform.Block, conv *onnxgraph.Node) {
 	pointwise := block.PointwiseConv
 	between := pointwise.Input(0)
 	conv.TakeOutput(0, pointwise)
 	b.Graph.Remove(pointwise)
-	onnxgraph.RemoveUnused(between) // others may read what is inside, too
+	onnxgraph.RemoveUnused(between) // other nodes may read values inside the block, too
 }
 
-// filters emits the combined filters of a block, by coordinates where it trains by them.
+// filters emits the combined filters of a block, from coordinates if the block trains these.
 func (b *builder) filters(block transform.Block, trains map[*onnxgraph.Value]bool) (*onnxgraph.Value, error) {
 	if b.trainsByCoordinates(block, trains) {
 		return b.spanned(block)
@@ -90,7 +92,7 @@ func (b *builder) filters(block transform.Block, trains map[*onnxgraph.Value]boo
 	return b.combined(block, block.Pointwise, block.Bank), nil
 }
 
-// foldedConv adds the convolution of a block's input with filters, and a bias unless it is nil, that do what the block does.
+// foldedConv adds the convolution that computes the same as the block, with the given filters, and the bias unless it is nil.
 func (b *builder) foldedConv(block transform.Block, filters, bias *onnxgraph.Value) *onnxgraph.Node {
 	bank, pointwise := block.BankConv, block.PointwiseConv
 	inputs := []*onnxgraph.Value{bank.Input(0), filters}
@@ -99,12 +101,12 @@ func (b *builder) foldedConv(block transform.Block, filters, bias *onnxgraph.Val
 	}
 	attrs := append(slices.Clone(bank.Attributes()), onnxgraph.Int("group", pointwise.Int("group", 1)))
 	conv := b.Graph.AddNode("Conv", inputs)
-	conv.SetAttr(attrs...) // the later of two attributes of a name counts
+	conv.SetAttr(attrs...) // of two attributes with one name, the later counts
 	return conv
 }
 
-// shorten lets the gradient go through the combined filters of a block of two convolutions, if that is less work: only where
-// nothing else needs the gradient between the two.
+// shorten sends the gradient through the combined filters of a block of two convolutions, if that takes less work and nothing
+// else needs the gradient between the two.
 func (b *builder) shorten(block transform.Block, trains map[*onnxgraph.Value]bool) {
 	if trains[block.Bank] || !trains[block.BankConv.Input(0)] || !workOf(block).shortens() {
 		return
@@ -116,14 +118,14 @@ func (b *builder) shorten(block transform.Block, trains map[*onnxgraph.Value]boo
 	b.shortcuts = append(b.shortcuts, gradient.Shortcut{Last: block.BankConv, Node: conv, Y: y})
 }
 
-// combined emits W = P·R, of the dims of the source's filters. With M filters in g groups, C input channels
-// per group and K taps per kernel:
+// combined emits W = P·R in the shape of the source's filters. With M filters in g groups, C input channels per group and K taps
+// per kernel:
 //
 //	dense      P [g, M/g, J] · R [g, J, C·K]               J bank filters per group
 //	depthwise  P [g, C, M/g, m] · R [g, C, m, K]           m bank filters per input channel
 //
-// A single group has no dimension for it: ONNX Runtime packs a constant matrix once, but not a batch of them. P and R come as
-// values of any shape.
+// If there is one group, it has no dimension: ONNX Runtime packs a single constant matrix only once, but a batch of matrices each
+// time. P and R may come in any shape.
 func (b *builder) combined(block transform.Block, weights, filters *onnxgraph.Value) *onnxgraph.Value {
 	bank, pointwise := block.Bank.Constant().Dims(), block.Pointwise.Constant().Dims()
 	groups := block.PointwiseConv.Int("group", 1)

@@ -5,32 +5,32 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// What a number of a feature map costs in the forms of a block beside the arithmetic, in floating-point operations of
-// the convolutions that take as long. They were fitted to training steps of ResNets with dense and depthwise banks and of
-// MobileNet v2; the benchmark has rows that compare the form that is chosen with the other one.
+// The cost of one number of a feature map in each form of a block, apart from the arithmetic. The unit is the time of one
+// floating-point operation in a convolution. The costs were fitted to training steps of ResNets with dense and depthwise banks
+// and of MobileNet v2. The benchmark compares the chosen form with the other one.
 const (
-	// bankMapCost is for those between bank and 1×1 convolution: written and read forth and back.
+	// bankMapCost is for a number between the bank and the 1×1 convolution, which is written and read in the forward and the
+	// backward pass.
 	bankMapCost = 800
-	// plainMapCost is the same where the bank's convolution has several filters for each channel by itself: it has no
-	// blocked form.
+	// plainMapCost is the same for a depthwise bank with several filters per channel, which has no blocked form.
 	plainMapCost = 2000
-	// shiftCost is for those that the folded convolution reads and writes: the gradient of its filters takes shifted copies.
+	// shiftCost is for a number that the folded convolution reads or writes: the gradient of its filters needs shifted copies.
 	shiftCost = 500
-	// bankInferenceCost and plainInferenceCost are what the first two come to where there are no gradients. They were fitted to
-	// runs of convolutions of 16 to 256 channels.
+	// bankInferenceCost and plainInferenceCost are the first two costs without gradients. They were fitted to runs of
+	// convolutions with 16 to 256 channels.
 	bankInferenceCost  = 70
 	plainInferenceCost = 250
 )
 
-// work is that of the products of a block, for one place of the output, in multiplications.
+// work is the number of multiplications in a block for one position of the output.
 type work struct {
-	bank, pointwise float64 // with the bank's filters, and with the 1×1 convolution's
-	filters         float64 // with the filters that combine the two
-	// how many numbers there are at the place: of the input, between the two convolutions, and of the output
+	bank, pointwise float64 // by the bank's filters, and by those of the 1×1 convolution
+	filters         float64 // by the combined filters
+	// how many numbers the position has: in the input, between the two convolutions, and in the output
 	channels, between, outputs float64
 	mapCost                    float64 // of a number between the two
-	inferenceCost              float64 // the same without gradients
-	combined                   float64 // how many of the bank's numbers make one of the filters'
+	inferenceCost              float64 // the same cost without gradients
+	combined                   float64 // how many numbers of the bank make one number of the combined filters
 }
 
 // workOf returns a block's work: with M filters, J bank filters and C input channels in g groups, and K taps,
@@ -52,24 +52,25 @@ func workOf(block transform.Block) work {
 // shortens reports whether the gradient takes less work through the combined filters.
 func (w work) shortens() bool { return w.filters <= w.bank+w.pointwise }
 
-// cost is what a form of a block takes in a training step, in operations, of which a product takes two.
+// cost is the number of operations that a form of a block takes in a training step. A multiplication with its addition counts as
+// two.
 type cost struct {
-	perPlace float64 // for each place of the output in all images: products, and numbers moved
-	once     float64 // for the step
+	perPlace float64 // for each position of the output in each image: arithmetic, and moving numbers
+	once     float64 // once per step
 }
 
 func (c cost) total(places float64) float64 { return places*c.perPlace + c.once }
 
-// combining is the work of W = P·R: each of the filters' numbers combines some of the bank's.
+// combining is the work of W = P·R: each number of the filters combines several of the bank.
 func (w work) combining() float64 { return 2 * w.filters * w.combined }
 
-// twoConvCost is the cost of a block as two convolutions, y = P·(R·x). inputTrains says that x has a gradient, which a network's
-// first convolution has not, and bankTrains that R has one.
+// twoConvCost is the cost of a block as two convolutions, y = P·(R·x). inputTrains says that x needs a gradient, which it does
+// not in a network's first convolution. bankTrains says that R needs one.
 func (w work) twoConvCost(inputTrains, bankTrains bool) cost {
 	forthAndP := w.bank + w.pointwise + w.pointwise // R·x, P·(R·x), and the gradient of P
-	moved := w.mapCost * w.between                  // between the convolutions, forth and back
+	moved := w.mapCost * w.between                  // between the convolutions, forward and backward
 	switch {
-	case bankTrains: // the gradient goes back to R·x, from there to R, and to x
+	case bankTrains: // the gradient goes back to R·x, and from there to R and to x
 		back := w.pointwise + w.bank
 		if inputTrains {
 			back += w.bank
@@ -77,7 +78,7 @@ func (w work) twoConvCost(inputTrains, bankTrains bool) cost {
 		return cost{perPlace: 2*(forthAndP+back) + moved + shiftCost*(w.channels+w.between)}
 	case !inputTrains: // no gradient goes back
 		return cost{perPlace: 2*forthAndP + moved/2}
-	case w.shortens(): // the gradient goes back to x through W = P·R, and not through what is between
+	case w.shortens(): // the gradient goes back to x directly through W = P·R
 		return cost{perPlace: 2*(forthAndP+w.filters) + moved/2, once: w.combining()}
 	default:
 		return cost{perPlace: 2*(forthAndP+w.pointwise+w.bank) + moved}
@@ -92,12 +93,12 @@ func (w work) foldedCost(inputTrains bool) cost {
 	}
 	return cost{
 		perPlace: 2*products + shiftCost*(w.channels+w.outputs),
-		once:     2 * w.combining(), // of W, and of the gradient of P by that of W
+		once:     2 * w.combining(), // computing W, and the gradient of P from that of W
 	}
 }
 
-// foldedIsCheaper estimates which form of a block takes less time per training step; trains has the values that train, or
-// depend on some.
+// foldedIsCheaper estimates whether the folded form takes less time per training step. trains holds the values that train, and
+// those that depend on them.
 func foldedIsCheaper(block transform.Block, trains map[*onnxgraph.Value]bool) bool {
 	w := workOf(block)
 	shape, _ := block.PointwiseConv.Output(0).StaticShape()
@@ -106,8 +107,8 @@ func foldedIsCheaper(block transform.Block, trains map[*onnxgraph.Value]bool) bo
 	return w.foldedCost(inputTrains).total(places) < w.twoConvCost(inputTrains, bankTrains).total(places)
 }
 
-// foldedInfersFaster estimates whether the folded form takes less time where there are no gradients. It always does with a
-// dense bank, of at least as many filters as there are in all.
+// foldedInfersFaster estimates whether the folded form takes less time without gradients. That is always so with a dense bank
+// that has at least as many filters as the source.
 func (w work) foldedInfersFaster() bool {
 	return 2*w.filters < 2*(w.bank+w.pointwise)+w.inferenceCost*w.between
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// InferenceMode brings a model that was exported in training mode into the form for inference, which files
-// should have and the other functions of this package expect: BatchNormalization uses its running
-// statistics, Dropout does nothing. It returns how many nodes were in training mode. The error lists the nodes
-// whose further outputs are used.
+// InferenceMode brings a model that was exported in training mode into the form for inference: BatchNormalization uses its
+// running statistics, and Dropout does nothing. Files should have this form, and the other functions of this package expect it.
+// InferenceMode returns how many nodes were in training mode. It fails if the model uses outputs that these nodes have only in
+// training mode, and lists such nodes.
 func InferenceMode(m *onnxgraph.Model) (changed int, err error) {
 	var faults []error
 	for _, g := range m.Graphs() {

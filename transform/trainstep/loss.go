@@ -4,9 +4,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// loss emits the mean over the batch of the cross entropy between softmax(logits) and the labels. With
-// label smoothing s over K classes the target is 1 - s + s/K for the label and s/K for the others
-// (Szegedy et al. 2016, as PyTorch's CrossEntropyLoss has it).
+// loss emits the mean over the batch of the cross entropy between softmax(logits) and the labels. With label smoothing s over K
+// classes the target is 1 - s + s/K for the label and s/K for the others (Szegedy et al. 2016; PyTorch's CrossEntropyLoss does
+// the same).
 func (b *builder) loss(logits *onnxgraph.Value) (*onnxgraph.Value, error) {
 	shape, _ := logits.StaticShape()
 	n, classes := shape[0], shape[1]
@@ -29,7 +29,7 @@ func (b *builder) loss(logits *onnxgraph.Value) (*onnxgraph.Value, error) {
 	return loss, nil
 }
 
-// correct emits how many samples have their largest logit at the label.
+// correct emits the number of samples whose largest logit is that of the label.
 func (b *builder) correct(logits *onnxgraph.Value) error {
 	best := b.Op("ArgMax", []*onnxgraph.Value{logits}, onnxgraph.Int("axis", 1), onnxgraph.Int("keepdims", 0))
 	hits := b.Op("Cast", []*onnxgraph.Value{b.binary("Equal", best, b.Graph.Value(LabelsInput))},

@@ -8,12 +8,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
-// MeasuredOutput is the output of a measurement: a float32 vector laid out as its segments say.
+// MeasuredOutput is the name of a measurement's output: a float32 vector, in which the segments say where each statistic lies.
 const MeasuredOutput = "step.measured"
 
 // MeasurementOptions says what to measure.
 type MeasurementOptions struct {
-	// Means names the running means of the BatchNormalization nodes to measure; nil for all. The others normalize by
+	// Means names the running means of the BatchNormalization nodes to measure; nil means all. The other nodes normalize by
 	// running statistics.
 	Means []string
 	// Inference makes the measured nodes normalize by running statistics too, as in inference. Otherwise they normalize by the
@@ -21,14 +21,14 @@ type MeasurementOptions struct {
 	Inference bool
 }
 
-// Measures reports whether a node is one to measure.
+// Measures reports whether the node is measured.
 func (o MeasurementOptions) Measures(n *onnxgraph.Node) bool {
 	return n.Is("BatchNormalization") && (o.Means == nil || slices.Contains(o.Means, n.Input(3).Name()))
 }
 
-// Measurement makes the graph that measures, for one batch of images, the mean and the unbiased variance of each channel that
-// BatchNormalization nodes read. The model, whose values all have static types, is changed and becomes the graph. The segments
-// have the names of the running statistics that the measured numbers replace; there are none if the model has no such node.
+// Measurement turns a model whose values all have static types into a graph that measures, for one batch of images, the mean and
+// the unbiased variance of each input channel of BatchNormalization nodes. It changes the model in place. The segments have the
+// names of the running statistics that the measured numbers replace; there are none if the model has no such node.
 func Measurement(m *onnxgraph.Model, o MeasurementOptions) ([]Segment, error) {
 	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), step: &Step{Model: m}}
 	segments, err := b.measurement(o)

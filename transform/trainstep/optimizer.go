@@ -4,15 +4,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Optimizer emits how parameters change with their gradient; both are vectors. It returns the new
-// parameters.
+// Optimizer emits the update of a vector of parameters by the vector of their gradient, and returns the new parameters.
 type Optimizer interface {
 	update(b *builder, parameters, gradient, learningRate *onnxgraph.Value) (*onnxgraph.Value, error)
-	// isLinear reports whether all that update returns and keeps is linear in parameters and gradients.
+	// isLinear reports whether the new parameters and the optimizer's state are linear in parameters and gradients.
 	isLinear() bool
 }
 
-// SGD is stochastic gradient descent with momentum as PyTorch has it: with g = gradient + decay·w,
+// SGD is stochastic gradient descent with momentum, computed as in PyTorch: with g = gradient + decay·w,
 //
 //	m = momentum·m + g;  w = w - rate·m, or with Nesterov w = w - rate·(g + momentum·m)
 type SGD struct {
@@ -45,7 +44,7 @@ func (o SGD) update(b *builder, w, g, rate *onnxgraph.Value) (*onnxgraph.Value, 
 	return b.sub(w, b.mul(g, rate)), nil
 }
 
-// AdamW is Adam with decoupled weight decay (Loshchilov & Hutter 2019), as PyTorch has it:
+// AdamW is Adam with decoupled weight decay (Loshchilov & Hutter 2019), computed as in PyTorch:
 //
 //	w = w·(1 - rate·decay);  m = β1·m + (1-β1)·g;  v = β2·v + (1-β2)·g²
 //	w = w - rate·(m/(1-β1^t)) / (sqrt(v/(1-β2^t)) + ε)
@@ -99,7 +98,7 @@ func (b *builder) zeros(like *onnxgraph.Value) []float32 {
 	return make([]float32, shape[0])
 }
 
-// optimizer emits the update of the parameters, after adding up and clipping their gradient.
+// optimizer accumulates and clips the gradient, and emits the update of the parameters.
 func (b *builder) optimizer(parameters, gradient *onnxgraph.Value) error {
 	rate, err := b.Graph.AddInput(LearningRateInput, onnxgraph.Float32, onnxgraph.Static(1))
 	if err != nil {
@@ -120,8 +119,7 @@ func (b *builder) optimizer(parameters, gradient *onnxgraph.Value) error {
 	return b.renew(parameters, updated)
 }
 
-// clip scales the gradient down if its norm is above the bound: by bound/(norm + 1e-6), as PyTorch's
-// clip_grad_norm_ does.
+// clip multiplies the gradient by bound/(norm + 1e-6) if its norm is above the bound, like PyTorch's clip_grad_norm_.
 func (b *builder) clip(gradient *onnxgraph.Value) *onnxgraph.Value {
 	norm := b.Op("ReduceL2", []*onnxgraph.Value{gradient, b.Ints(0)}, onnxgraph.Int("keepdims", 1))
 	factor := b.div(b.num(b.ClipNorm), b.add(norm, b.num(1e-6)))

@@ -10,15 +10,15 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// parameter is an initializer that is to train.
+// parameter is an initializer that trains.
 type parameter struct {
 	source      *onnxgraph.Value
-	value       *onnxgraph.Value // what changes: source, or its coordinates
+	value       *onnxgraph.Value // what the optimizer updates: source, or its coordinates
 	initial     *onnxgraph.Tensor
-	coordinates *coordinates // nil if it has none
+	coordinates *coordinates // nil if it trains directly
 }
 
-// by returns the value by which the loss is differentiated.
+// by returns the value for which the gradient is computed.
 func (p parameter) by() *onnxgraph.Value {
 	if p.coordinates != nil {
 		return p.coordinates.filters
@@ -26,7 +26,7 @@ func (p parameter) by() *onnxgraph.Value {
 	return p.value
 }
 
-// takeParameters makes the initializers that train inputs, so that no gradient rule takes their data for fixed.
+// takeParameters turns the initializers that train into inputs, so that no gradient rule treats their data as constant.
 func (b *builder) takeParameters() ([]parameter, error) {
 	values, err := b.trainedValues()
 	if err != nil {
@@ -47,13 +47,13 @@ func (b *builder) takeParameters() ([]parameter, error) {
 
 // piece is a parameter in the state vector.
 type piece struct {
-	Segment       // of what Trained returns
-	at      int64 // in the vector
-	span    *span // nil if it is there as it is
+	Segment       // its place in the result of Trained
+	at      int64 // its start in the state vector
+	span    *span // nil if the vector holds the parameter itself
 }
 
-// flatten puts the parameters that have a gradient into one state vector, and returns it and its gradient. The
-// others become constants again: what the loss does not reach stays as it is, without decay, as in PyTorch.
+// flatten puts the parameters that have a gradient into one state vector, and returns the vector and its gradient. The others
+// become constants again: a parameter that the loss does not depend on stays as it is, even with weight decay, as in PyTorch.
 func (b *builder) flatten(parameters []parameter, gradients map[*onnxgraph.Value]*onnxgraph.Value) (vector, gradient *onnxgraph.Value, err error) {
 	var values, flat []*onnxgraph.Value
 	var reached []parameter
@@ -89,7 +89,7 @@ func (b *builder) flatten(parameters []parameter, gradients map[*onnxgraph.Value
 	return vector, b.Op("Concat", flat, onnxgraph.Int("axis", 0)), nil
 }
 
-// describe notes the parameters, in the order of the segments of the state vector.
+// describe records the parameters in the order of the segments of the state vector.
 func (s *Step) describe(parameters []parameter, segments []Segment) {
 	var offset int64
 	for i, p := range parameters {
@@ -105,9 +105,9 @@ func (s *Step) describe(parameters []parameter, segments []Segment) {
 	}
 }
 
-// Trained returns what trains, as Parameters describes it, from the vector of ParametersSlot: that vector itself, unless
-// some of it are coordinates. From a vector of the optimizer that is linear in gradients, as momentum is, it returns what that
-// would be without coordinates.
+// Trained converts the vector of ParametersSlot to the trained parameters, in the layout that Parameters describes. If the vector
+// has no coordinates, it returns the vector itself. It also converts vectors of the optimizer that are linear in gradients, such
+// as the momentum.
 func (s *Step) Trained(vector []float32) ([]float32, error) {
 	if !slices.ContainsFunc(s.pieces, func(p piece) bool { return p.span != nil }) {
 		return vector, nil
@@ -128,7 +128,7 @@ func (s *Step) Trained(vector []float32) ([]float32, error) {
 	return all, nil
 }
 
-// trainedValues returns the initializers that train. The error lists the parameters that cannot, beside those that can.
+// trainedValues returns the initializers that train. The error lists the parameters that cannot train, and those that can.
 func (b *builder) trainedValues() ([]*onnxgraph.Value, error) {
 	var values []*onnxgraph.Value
 	var faults []error
@@ -153,7 +153,7 @@ func (b *builder) trainedValues() ([]*onnxgraph.Value, error) {
 	return values, errors.Join(faults...)
 }
 
-// pack lays the constants of values one behind the other.
+// pack concatenates the constants of values.
 func pack(values []*onnxgraph.Value) ([]Segment, []float32, error) {
 	var segments []Segment
 	var all []float32
@@ -168,7 +168,7 @@ func pack(values []*onnxgraph.Value) ([]Segment, []float32, error) {
 	return segments, all, nil
 }
 
-// unpack emits the pieces of a vector, each in its shape.
+// unpack emits the segments of a vector, each in its own shape.
 func (b *builder) unpack(vector *onnxgraph.Value, segments []Segment) []*onnxgraph.Value {
 	var sizes []int64
 	for _, s := range segments {

@@ -10,28 +10,29 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// span is the 1×1 convolution of a folded block that trains by coordinates. The gradient of P, in W = P·R with a bank R that
-// is fixed, is dP = dW·Rᵀ. An optimizer that is linear in parameters and gradients therefore never leaves
+// span is the 1×1 convolution of a folded block that trains coordinates instead of weights. In W = P·R with a fixed bank R, the
+// gradient of P is dP = dW·Rᵀ. If an optimizer is linear in parameters and gradients, P and W therefore always have the form
 //
 //	P = s·P₀ + Z·Rᵀ      W = s·P₀·R + Z·(Rᵀ·R)
 //
-// with a number s, 1 at first, and Z of the size of W, 0 at first. Put Z in P's place, with dW for its gradient, and s with
-// the gradient 0, and the optimizer does to them what it would do to P, weight decay and momentum included. A step then takes
-// what it does without blocks, whatever the expansion: neither P nor R, which have more rows, is in it.
+// with a number s that starts at 1, and Z of the size of W that starts at 0. So the step trains Z with the gradient dW, and s
+// with the gradient 0, instead of P. The optimizer then changes P as if it trained P directly, including weight decay and
+// momentum. The step contains neither P nor R, which grow with the expansion, so it costs the same as without blocks, whatever
+// the expansion.
 type span struct {
 	pointwise, bank *onnxgraph.Tensor // P₀ and R
 	groups          int
-	size            int // of a row of Z: input channels of a group × taps
+	size            int // length of a row of Z: input channels of a group × taps
 }
 
-// coordinates are what a step has in the place of a span's weights.
+// coordinates replace a span's weights in a step.
 type coordinates struct {
 	span    *span
 	value   *onnxgraph.Value // Z, [M, size], or [g, M/g, size] if there are groups
 	filters *onnxgraph.Value // W
 }
 
-// trainsByCoordinates reports whether a block that is folded can train by coordinates, and has fewer of them.
+// trainsByCoordinates reports whether a folded block can train coordinates, and has fewer of them than weights.
 func (b *builder) trainsByCoordinates(block transform.Block, trains map[*onnxgraph.Value]bool) bool {
 	bank, pointwise := block.Bank.Constant(), block.Pointwise.Constant()
 	groups := block.PointwiseConv.Int("group", 1)
@@ -41,7 +42,7 @@ func (b *builder) trainsByCoordinates(block transform.Block, trains map[*onnxgra
 		bank.Dims()[0]/groups > bank.Len()/bank.Dims()[0]
 }
 
-// spanned emits the filters W by coordinates.
+// spanned emits the filters W, computed from coordinates.
 func (b *builder) spanned(block transform.Block) (*onnxgraph.Value, error) {
 	s := &span{
 		pointwise: block.Pointwise.Constant(), bank: block.Bank.Constant(), groups: int(block.PointwiseConv.Int("group", 1)),
@@ -97,12 +98,12 @@ func (s *span) matrices() ([]pair, error) {
 	return list, nil
 }
 
-// matrix is the i-th of the matrices of one shape that data holds.
+// matrix returns matrix i of data, which holds matrices of one shape, one after another.
 func matrix(rows, columns int, data []float32, i int) blas32.General {
 	return blas32.General{Rows: rows, Cols: columns, Stride: columns, Data: data[i*rows*columns:][:rows*columns]}
 }
 
-// weights returns P for a share s and coordinates Z.
+// weights returns P for the number s and coordinates Z.
 func (s *span) weights(share float32, coordinates []float32) ([]float32, error) {
 	m, err := s.matrices()
 	if err != nil {

@@ -15,11 +15,11 @@ const (
 	LabelsInput       = "step.labels"        // int64 [N], class numbers from 0 up
 	LearningRateInput = "step.learning_rate" // float32 [1]
 	LossOutput        = "step.loss"          // float32 [1], the mean over the batch
-	CorrectOutput     = "step.correct"       // float32 [1], how many samples the largest logit got right
+	CorrectOutput     = "step.correct"       // float32 [1], how many samples are classified correctly
 )
 
-// DropoutStreamInput, int64 [2], is there only with Dropout: the Add and Xor keys of a filterbank.Stream that differs in every
-// step.
+// DropoutStreamInput is the name of an input, int64 [2], that exists only if the model has Dropout: the keys Add and Xor of a
+// filterbank.Stream. Use another stream in every step.
 const DropoutStreamInput = "step.dropout_stream"
 
 // Options says what trains and how.
@@ -28,15 +28,15 @@ type Options struct {
 	Trained        []string
 	LabelSmoothing float64
 	Optimizer      Optimizer
-	// ClipNorm bounds the norm of the whole gradient; 0 does not clip.
+	// ClipNorm limits the norm of the whole gradient; 0 means no limit.
 	ClipNorm float64
-	// FreezeStatistics keeps BatchNormalization on its running statistics, as in inference.
+	// FreezeStatistics makes BatchNormalization use its running statistics, as in inference, and leaves them unchanged.
 	FreezeStatistics bool
-	// After, if not nil, names values: nodes that depend on none of them behave as in inference, BatchNormalization
-	// and Dropout too. What trains must come after them.
+	// After, if not nil, names values. Nodes that depend on none of them behave as in inference, also BatchNormalization and
+	// Dropout. Parameters that train must come after these values.
 	After     []string
-	BlockForm BlockForm // "" is AutoForm
-	// Accumulate lets several steps make one update together, as UpdateInput says.
+	BlockForm BlockForm // "" means AutoForm
+	// Accumulate makes one update from the gradients of several steps: see UpdateInput.
 	Accumulate bool
 }
 
@@ -46,20 +46,20 @@ type Step struct {
 	Image      string // the name of the input that takes images
 	Classes    int    // number of classes of the logits
 	HasDropout bool   // the step has DropoutStreamInput
-	// Parameters says where each value of the source that trains lies in the vector that Trained returns.
+	// Parameters says where each trained parameter lies in the vector that Trained returns.
 	Parameters []Segment
 	// Statistics says where the running statistics of the source lie in the vector of their slot.
 	Statistics []Segment
 	State      []Slot
-	// TwoConv and Folded are how many frozen blocks the step computes in either form.
+	// TwoConv and Folded are how many frozen blocks the step computes in each form.
 	TwoConv, Folded int
-	// Convolutions are those that were differentiated, for passes that compute their gradients in another way.
+	// Convolutions lists the convolutions that were differentiated. Later passes can replace their gradients by faster operators.
 	Convolutions []gradient.Convolution
-	// Unreached names parameters that should train, but on which the loss does not depend: they have no state, and stay as they
-	// are.
+	// Unreached names parameters that Options asked to train, but on which the loss does not depend. They have no state, and stay
+	// as they are.
 	Unreached []string
 
-	pieces []piece // of the vector of ParametersSlot
+	pieces []piece // the parts of the vector of ParametersSlot
 }
 
 // Slot is a vector of state: each step's Output is the next step's Input.
@@ -68,7 +68,7 @@ type Slot struct {
 	Initial       *onnxgraph.Tensor
 }
 
-// The slots that every step has, and the one that it has if running statistics change.
+// Names of slots. Every step has the first; StatisticsSlot exists only if running statistics change.
 const (
 	ParametersSlot = "step.parameters"
 	StatisticsSlot = "step.statistics"
@@ -86,8 +86,8 @@ func (s Segment) Len() int64 {
 	return onnxgraph.ElementCount(s.Shape)
 }
 
-// Build makes the training step of a model whose values all have static types, of operator set 18 or later; the model is
-// changed and becomes the step's. transform.Logits must find its logits (or their Softmax), one row per sample. The error lists
+// Build turns a model into its training step. It changes the model in place. All values of the model must have static types, and
+// its opset must be 18 or newer. transform.Logits must find its logits (or their Softmax), one row per sample. The error lists
 // everything that prevents training: nodes that cannot be differentiated, parameters, Dropouts and running statistics.
 func Build(m *onnxgraph.Model, image string, o Options) (*Step, error) {
 	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), Options: o, step: &Step{Model: m, Image: image}, coordinates: map[*onnxgraph.Value]*coordinates{}}
@@ -97,17 +97,17 @@ func Build(m *onnxgraph.Model, image string, o Options) (*Step, error) {
 	return b.step, nil
 }
 
-// builder is a Step in the making.
+// builder holds a Step while Build makes it.
 type builder struct {
 	*onnxgraph.Builder
 	Options
 	step    *Step
-	after   map[*onnxgraph.Value]bool // the values of After and what depends on them, nil if it is
-	updates *onnxgraph.Value          // whether this step makes an update, nil if every step does
+	after   map[*onnxgraph.Value]bool // the values of After and their dependents; nil if After is nil
+	updates *onnxgraph.Value          // whether this step makes an update; nil if every step does
 
 	shortcuts   []gradient.Shortcut
-	coordinates map[*onnxgraph.Value]*coordinates // of the weights that train by them
-	share       *onnxgraph.Value                  // of what these weights were at first, that is left in them; nil if there are none
+	coordinates map[*onnxgraph.Value]*coordinates // by the weights that they replace
+	share       *onnxgraph.Value                  // s of span; nil if no block trains coordinates
 }
 
 func (b *builder) build() error {
@@ -139,15 +139,15 @@ func (b *builder) build() error {
 	if err := b.updateStatistics(norms); err != nil {
 		return err
 	}
-	for i, c := range b.step.Convolutions { // what they read was replaced since, and shortcuts' nodes are not read
+	for i, c := range b.step.Convolutions { // their inputs were replaced since, and nothing reads the nodes of shortcuts
 		b.step.Convolutions[i].X, b.step.Convolutions[i].W = c.Node.Input(0), c.Node.Input(1)
 	}
 	b.Graph.Prune()
 	return nil
 }
 
-// differentiate makes the loss, and what it says of the batch, the outputs, and returns the parameters and their
-// gradient as vectors.
+// differentiate adds the loss and the number of correct samples as outputs, and returns the parameters and their gradient as
+// vectors.
 func (b *builder) differentiate(logits *onnxgraph.Value, norms []*onnxgraph.Node) (parameters, slope *onnxgraph.Value, err error) {
 	trained, err := b.takeParameters()
 	if err != nil {
@@ -179,7 +179,7 @@ func (b *builder) differentiate(logits *onnxgraph.Value, norms []*onnxgraph.Node
 	return b.flatten(trained, gradients.Of)
 }
 
-// findTrainingPart notes the values that After names, and those that depend on them.
+// findTrainingPart records the values that After names, and those that depend on them.
 func (b *builder) findTrainingPart() error {
 	if len(b.After) == 0 {
 		return nil
@@ -197,7 +197,7 @@ func (b *builder) findTrainingPart() error {
 	return nil
 }
 
-// addDependents adds to values what depends on one of them.
+// addDependents adds to values all values that depend on one of them.
 func (b *builder) addDependents(values map[*onnxgraph.Value]bool) {
 	for _, n := range b.Graph.Sorted() {
 		if slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return values[v] }) {
@@ -215,9 +215,9 @@ func (b *builder) isTraining(n *onnxgraph.Node) bool {
 	return b.after == nil || slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return b.after[v] })
 }
 
-// logits returns the output that tells classes apart, or what goes into it if it is a Softmax, as [N, classes]. A single number
-// z per image, or what goes into it if it is a Sigmoid, tells two classes apart, as the logits 0 and z do: their Softmax is
-// 1 - sigmoid(z) and sigmoid(z), and their cross entropy is the binary one.
+// logits returns the scores of the classes as [N, classes]. If the output is a Softmax, it returns the Softmax's input. A model
+// may also have a single number z per image, with or without a Sigmoid, for two classes. The logits are then 0 and z: their
+// Softmax is 1 - sigmoid(z) and sigmoid(z), and their cross entropy is the binary cross entropy.
 func (b *builder) logits() (*onnxgraph.Value, error) {
 	v, err := transform.Logits(b.step.Model)
 	if err != nil {
@@ -249,7 +249,7 @@ func (b *builder) logits() (*onnxgraph.Value, error) {
 	return v, nil
 }
 
-// checkOneClass checks that the model is one that takes an image to be of one class.
+// checkOneClass checks that the model assigns each image to exactly one class.
 func (b *builder) checkOneClass() error {
 	v, err := transform.Logits(b.step.Model)
 	if err != nil {
@@ -262,14 +262,14 @@ func (b *builder) checkOneClass() error {
 	return nil
 }
 
-// isBinary reports whether a value with scores is a single number per image.
+// isBinary reports whether the scores v are a single number per image.
 func isBinary(v *onnxgraph.Value) bool {
 	shape, _ := v.StaticShape()
 	return len(shape) == 1 || shape[1] == 1
 }
 
-// checkScores checks that a value has one row of numbers per image, one number per class: [N, classes], or the same
-// with dims of 1 for the place in the image, as global pooling leaves them. [N] is a single number per image.
+// checkScores checks that a value has one row of numbers per image, one number per class: [N, classes], or the same with spatial
+// dimensions of size 1, as global pooling leaves them. [N] is a single number per image.
 func (b *builder) checkScores(v *onnxgraph.Value) error {
 	shape, ok := v.StaticShape()
 	images, _ := b.Graph.Value(b.step.Image).StaticShape()
@@ -291,7 +291,7 @@ func (b *builder) output(v *onnxgraph.Value, name string, shape ...int64) error 
 	return nil
 }
 
-// slot adds a state vector: it returns the value that the step reads.
+// slot adds a state vector and returns the input that holds it.
 func (b *builder) slot(name string, initial []float32) (*onnxgraph.Value, error) {
 	n := int64(len(initial))
 	v, err := b.Graph.AddInput(name, onnxgraph.Float32, onnxgraph.Static(n))
@@ -302,7 +302,7 @@ func (b *builder) slot(name string, initial []float32) (*onnxgraph.Value, error)
 	return v, nil
 }
 
-// next makes v what the slot of the given name holds after the step.
+// next makes v the content of the slot after the step.
 func (b *builder) next(slot *onnxgraph.Value, v *onnxgraph.Value) error {
 	shape, _ := slot.StaticShape()
 	return b.output(v, slot.Name()+".next", shape[0])
@@ -319,7 +319,7 @@ func (b *builder) sub(x, y *onnxgraph.Value) *onnxgraph.Value { return b.binary(
 func (b *builder) mul(x, y *onnxgraph.Value) *onnxgraph.Value { return b.binary("Mul", x, y) }
 func (b *builder) div(x, y *onnxgraph.Value) *onnxgraph.Value { return b.binary("Div", x, y) }
 
-// scale returns v times a number, v itself if that is 1.
+// scale returns v·factor, or v itself if factor is 1.
 func (b *builder) scale(v *onnxgraph.Value, factor float64) *onnxgraph.Value {
 	if factor == 1 {
 		return v

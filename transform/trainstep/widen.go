@@ -6,15 +6,15 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Widens reports whether a constant of another type than float32 trains as float32, since the model casts it to that before it
-// computes with it.
+// Widens reports whether a constant that is not float32 can train as float32, because the model casts it to float32 before any
+// computation.
 func Widens(v *onnxgraph.Value) bool {
 	_, _, ok := castsOf(v)
 	return ok && v.DType() != onnxgraph.Float32
 }
 
-// widen makes named constants float32 that the file has in another floating-point type, such as float16, where the model casts
-// them to float32 before it computes with them: so an update is not lost to rounding. The casts are removed.
+// widen converts named constants to float32 and removes the casts, if the file stores them in another floating-point type, such
+// as float16, and the model casts them to float32 before any computation. So rounding does not lose small updates.
 func (b *builder) widen(names []string) {
 	for _, name := range names {
 		v := b.Graph.Value(name)
@@ -43,8 +43,8 @@ func (b *builder) widen(names []string) {
 	}
 }
 
-// castsOf returns the nodes that cast a constant to float32, and the values between, which hold its numbers in other forms. It
-// is false if the model uses any of them in another way.
+// castsOf returns the nodes that cast a constant to float32, and the values between the constant and the casts, which hold its
+// numbers in other shapes. ok is false if the model also uses any of them in another way.
 func castsOf(v *onnxgraph.Value) (casts []*onnxgraph.Node, moved []*onnxgraph.Value, ok bool) {
 	if v.IsOutput() {
 		return nil, nil, false
