@@ -1,0 +1,72 @@
+package filterstats
+
+import "slices"
+
+// HeatMap says where in the kernel a model's filters vary: for each position, the variance over all kernels of that size. Random filters vary
+// evenly, learned ones most in the center.
+type HeatMap struct {
+	Kernel   []int     `json:"kernel"`   // its size along each axis
+	Kernels  int       `json:"kernels"`  // how many there are of that size in the model
+	Variance []float64 `json:"variance"` // in the order of a kernel's weights
+}
+
+// heat gathers the heat maps of a model, one for each kernel size, in the order in which these come.
+type heat struct{ maps []*moments }
+
+// moments are the mean of kernels and the sum of squared differences from it, at each position.
+type moments struct {
+	kernel        []int
+	count         float64
+	mean, squares []float64
+}
+
+// add takes in the filters of a layer, divided by the standard deviation of all its weights, as in Gavrikov & Keuper, "The Power of Linear
+// Combinations" (2023). Of a layer whose weights are all equal, there is nothing to divide by: it is not taken in, and add reports false.
+func (h *heat) add(f Filters) bool {
+	if slices.Min(f.Weights) == slices.Max(f.Weights) {
+		return false
+	}
+	deviation := deviation(f.Weights)
+	layer := moments{kernel: f.Kernel, count: float64(f.Kernels()), mean: make([]float64, f.taps()), squares: make([]float64, f.taps())}
+	for i := range f.Kernels() {
+		for tap, w := range f.kernel(i) {
+			layer.mean[tap] += w / deviation / layer.count
+		}
+	}
+	for i := range f.Kernels() {
+		for tap, w := range f.kernel(i) {
+			d := w/deviation - layer.mean[tap]
+			layer.squares[tap] += d * d
+		}
+	}
+	if i := slices.IndexFunc(h.maps, func(m *moments) bool { return slices.Equal(m.kernel, f.Kernel) }); i >= 0 {
+		h.maps[i].add(layer)
+	} else {
+		h.maps = append(h.maps, &layer)
+	}
+	return true
+}
+
+// add takes in further kernels of the size.
+func (m *moments) add(other moments) {
+	count := m.count + other.count
+	for tap := range m.mean {
+		d := other.mean[tap] - m.mean[tap]
+		m.mean[tap] += d * other.count / count
+		m.squares[tap] += other.squares[tap] + d*d*m.count*other.count/count
+	}
+	m.count = count
+}
+
+// result returns the maps: the variance is that of a population.
+func (h *heat) result() []HeatMap {
+	list := []HeatMap{}
+	for _, m := range h.maps {
+		variance := make([]float64, len(m.squares))
+		for tap, s := range m.squares {
+			variance[tap] = s / m.count
+		}
+		list = append(list, HeatMap{Kernel: m.kernel, Kernels: int(m.count), Variance: variance})
+	}
+	return list
+}

@@ -1,0 +1,142 @@
+package filterstats
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Stats are the measures of a model's filters.
+type Stats struct {
+	Layers   []Layer   `json:"layers"`              // every spatial convolution with known filters, in the order of the model's nodes
+	HeatMaps []HeatMap `json:"heat_maps"`           // one for each kernel size
+	LeftOut  []LeftOut `json:"left_out"`            // what else convolves
+	AllEqual []string  `json:"all_equal,omitempty"` // layers whose weights are all one number: no heat map has them
+}
+
+// Layer has the measures of one convolution, or of the combined filters of one frozen block. Those that mean nothing for it are nil.
+type Layer struct {
+	Name       string `json:"name"`
+	Graph      string `json:"graph"`
+	Kernel     []int  `json:"kernel"`                // its size along each axis
+	Count      int    `json:"filters"`               // filters of all groups
+	Channels   int    `json:"channels"`              // that one filter sees
+	Kernels    int    `json:"kernels"`               // one for each filter and channel that it sees
+	Expansion  int    `json:"expansion,omitempty"`   // of a frozen block, 0 for a plain convolution
+	SharedWith string `json:"shared_with,omitempty"` // the first layer with the same filters: measures of the whole model count these once
+
+	FVE           *float64 `json:"fve"`             // filter variance entropy, see Filters.Entropy
+	FVERatio      *float64 `json:"fve_ratio"`       // over that of random kernels
+	CleanFVE      *float64 `json:"clean_fve"`       // without sparse kernels
+	CleanFVERatio *float64 `json:"clean_fve_ratio"` // likewise
+	Sparsity      float64  `json:"sparsity"`        // share of sparse kernels, see Filters.Sparsity
+	Orthogonality *float64 `json:"orthogonality"`   // see Filters.Orthogonality
+
+	weight *onnxgraph.Tensor
+}
+
+// LeftOut is a convolution that is not measured.
+type LeftOut struct {
+	Name   string `json:"name"`
+	Graph  string `json:"graph"`
+	Reason string `json:"reason"`
+}
+
+// Measure measures the filters of every spatial convolution, also in bodies and functions, and changes nothing. progress, if not nil, gets how
+// many convolutions are done; an error from it ends the work. An error also means that the model differs from its records of blocks, or
+// that weights cannot be read.
+func Measure(m *onnxgraph.Model, progress func(done, total int) error) (*Stats, error) {
+	s, err := measure(m, progress)
+	if err != nil {
+		return nil, fmt.Errorf("measuring the filters of %s: %w", m.Path(), err)
+	}
+	return s, nil
+}
+
+func measure(m *onnxgraph.Model, progress func(done, total int) error) (*Stats, error) {
+	found, err := convolutions(m.Clone())
+	if err != nil {
+		return nil, err
+	}
+	r := measurer{stats: Stats{Layers: []Layer{}, LeftOut: []LeftOut{}}}
+	for i, c := range found {
+		if err := r.take(c); err != nil {
+			return nil, fmt.Errorf("convolution %q: %w", c.name, err)
+		}
+		if progress == nil {
+			continue
+		}
+		if err := progress(i+1, len(found)); err != nil {
+			return nil, err
+		}
+	}
+	r.stats.HeatMaps = r.heat.result()
+	return &r.stats, nil
+}
+
+// measurer gathers what is found out about a model.
+type measurer struct {
+	stats Stats
+	heat  heat
+	roots []*onnxgraph.Value // of the layers
+}
+
+// take measures a convolution, or notes why not.
+func (r *measurer) take(c convolution) error {
+	var f Filters
+	if c.reason == "" {
+		var err error
+		if f, err = filters(c.weight); err != nil {
+			return err
+		}
+		if !f.isFinite() {
+			c.reason = "its weights hold NaN or infinity"
+		}
+	}
+	s := &r.stats
+	if c.reason != "" {
+		s.LeftOut = append(s.LeftOut, LeftOut{c.name, c.graph, c.reason})
+		return nil
+	}
+	l := Layer{Kernel: f.Kernel, Count: f.Count(), Channels: f.Channels, Kernels: f.Kernels(), weight: c.weight}
+	if first := r.sharing(c); first != nil {
+		l = *first
+		l.SharedWith = cmp.Or(first.SharedWith, first.Name)
+	} else {
+		l.measure(f)
+		if !r.heat.add(f) {
+			s.AllEqual = append(s.AllEqual, c.name)
+		}
+	}
+	l.Name, l.Graph, l.Expansion = c.name, c.graph, c.expansion
+	s.Layers, r.roots = append(s.Layers, l), append(r.roots, c.root)
+	return nil
+}
+
+// sharing returns the first layer that has the filters of c, nil if there is none.
+func (r *measurer) sharing(c convolution) *Layer {
+	for i := range r.roots {
+		l := &r.stats.Layers[i]
+		if r.roots[i] == c.root && (l.weight == c.weight || isEqual(l.weight, c.weight)) {
+			return l
+		}
+	}
+	return nil
+}
+
+// measure fills in the measures.
+func (l *Layer) measure(f Filters) {
+	all, clean := f.Entropy(), f.withoutSparse().Entropy()
+	l.FVE, l.FVERatio, l.CleanFVE, l.CleanFVERatio = all.FVE, all.Ratio, clean.FVE, clean.Ratio
+	l.Sparsity, l.Orthogonality = f.Sparsity(), f.Orthogonality()
+}
+
+// Filters returns the filters of the layer, which it reads or, for a frozen block, combines.
+func (l *Layer) Filters() (Filters, error) {
+	f, err := filters(l.weight)
+	if err != nil {
+		return f, fmt.Errorf("reading the filters of %q: %w", l.Name, err)
+	}
+	return f, nil
+}
