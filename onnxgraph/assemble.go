@@ -5,7 +5,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// placeTensor returns the message under which an initializer is stored; name is the value's.
+// placeTensor returns the message that stores an initializer; name is the name of the value.
 type placeTensor func(t *Tensor, name *string) *onnxpb.TensorProto
 
 // assemble returns the model as one protobuf message, turning pointers back into names. The message

@@ -55,11 +55,11 @@ func attribute(name string, kind onnxpb.AttributeProto_AttributeType, set func(*
 // Name returns the attribute's name.
 func (a Attribute) Name() string { return a.proto.GetName() }
 
-// IsReference reports whether the attribute stands for a parameter of the function that the node is in, and so holds
-// nothing itself.
+// IsReference reports whether the attribute refers to a parameter of the function that the node is in, and so has no value
+// itself.
 func (a Attribute) IsReference() bool { return a.proto.GetRefAttrName() != "" }
 
-// Graphs returns the graphs that the attribute holds, such as the body of a Loop.
+// Graphs returns the graphs in the attribute, such as the body of a Loop.
 func (a Attribute) Graphs() []*Graph { return a.graphs }
 
 // Attributes returns the node's attributes in file order.
@@ -106,7 +106,7 @@ func (n *Node) Tensor(name string) *Tensor {
 	return nil
 }
 
-// constant returns what a Constant node holds, nil if that is no dense number or a function's parameter.
+// constant returns the tensor of a Constant node, nil if it is not dense, not of numbers, or a function's parameter.
 func (n *Node) constant() *Tensor {
 	if len(n.attrs) != 1 || n.attrs[0].IsReference() {
 		return nil
@@ -114,7 +114,7 @@ func (n *Node) constant() *Tensor {
 	return n.attrs[0].constant(n.attrs[0].Name())
 }
 
-// constant returns what a Constant node holds by an attribute of that name with this one's value.
+// constant returns the tensor of a Constant node if it had this attribute under the given name.
 func (a Attribute) constant(name string) *Tensor {
 	switch name {
 	case "value":
@@ -135,7 +135,7 @@ func vector[T Element](data []T) *Tensor {
 	return NewTensor([]int64{int64(len(data))}, slices.Clone(data))
 }
 
-// SetAttr sets attributes, each replacing the one of its name in place if there is one.
+// SetAttr sets attributes. Each replaces an attribute of the same name in place.
 func (n *Node) SetAttr(attrs ...Attribute) {
 next:
 	for _, a := range attrs {
@@ -149,7 +149,7 @@ next:
 	}
 }
 
-// RemoveAttr removes the attributes of those names, if there.
+// RemoveAttr removes the attributes of the given names, if the node has them.
 func (n *Node) RemoveAttr(names ...string) {
 	for _, name := range names {
 		for i, a := range n.attrs {

@@ -7,16 +7,16 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Builder adds nodes and constants to a graph, one call each. If the same operator with the same inputs and attributes, or the
-// same constant, was added before and is unchanged in the graph, the builder returns that one: so independent parts of a
-// program share what they both compute.
+// Builder adds nodes and constants to a graph, each with one call. If it has already added the same operator with the same inputs
+// and attributes, or the same constant, and that is unchanged in the graph, it returns it again. So independent parts of a
+// program share nodes that both need.
 type Builder struct {
 	Graph     *Graph
 	nodes     map[string]*Node
 	constants map[string]builtConstant
 }
 
-// builtConstant is a constant and the data that it was made with.
+// builtConstant is a constant and its data at the time it was made.
 type builtConstant struct {
 	value *Value
 	data  *Tensor
@@ -32,7 +32,7 @@ func (b *Builder) Op(opType string, inputs []*Value, attrs ...Attribute) *Value 
 	return b.call("", opType, 1, inputs, attrs)[0]
 }
 
-// OpOf is Op for an operator of another domain.
+// OpOf is like Op, for an operator of another domain.
 func (b *Builder) OpOf(domain, opType string, inputs []*Value, attrs ...Attribute) *Value {
 	return b.call(domain, opType, 1, inputs, attrs)[0]
 }
@@ -42,8 +42,9 @@ func (b *Builder) Ops(opType string, outputs int, inputs []*Value, attrs ...Attr
 	return b.call("", opType, outputs, inputs, attrs)
 }
 
-// call returns the outputs of a node that makes that call. A node that has been edited since it was made counts as what
-// it calls now: its key is made anew, and all that the key names by its address, the node holds.
+// call returns the outputs of a node that makes the given call, and adds one if there is none. It computes the key of a known
+// node again, because the node may have been edited since. Keys contain addresses; the node holds all that they point to, so no
+// address can mean something else.
 func (b *Builder) call(domain, opType string, outputs int, inputs []*Value, attrs []Attribute) []*Value {
 	key := callKey(domain, opType, outputs, inputs, attrs)
 	n := b.nodes[key]
@@ -54,7 +55,7 @@ func (b *Builder) call(domain, opType string, outputs int, inputs []*Value, attr
 	return n.outputs
 }
 
-// hasAllOutputs reports whether the node is in its graph and produces that many values, none of them absent.
+// hasAllOutputs reports whether the node is still in its graph and produces count values, none of them absent.
 func (n *Node) hasAllOutputs(count int) bool {
 	if len(n.outputs) != count {
 		return false
@@ -67,7 +68,7 @@ func (n *Node) hasAllOutputs(count int) bool {
 	return true
 }
 
-// callKey describes a call; values and graphs stand in it by their addresses.
+// callKey describes a call as a string, with values and graphs as their addresses.
 func callKey(domain, opType string, outputs int, inputs []*Value, attrs []Attribute) string {
 	for len(inputs) > 0 && inputs[len(inputs)-1] == nil {
 		inputs = inputs[:len(inputs)-1]
@@ -122,8 +123,8 @@ func (b *Builder) Fill(dtype DType, v float64, dims ...int64) *Value {
 	})
 }
 
-// constant returns the constant of that kind that was made for those arguments, unless it has been removed or given other
-// data since.
+// constant returns the constant that was made for the same kind and arguments. If it has been removed or changed since, constant
+// makes a new one.
 func (b *Builder) constant(kind, arguments string, data func() *Tensor) *Value {
 	key := kind + " " + arguments
 	if c, ok := b.constants[key]; ok && c.value.graph != nil && c.value.constant == c.data {

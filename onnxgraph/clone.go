@@ -5,8 +5,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Clone returns a copy of the model that shares only its tensors, which are immutable. Values and nodes keep their names, so
-// you find those of the copy by name.
+// Clone returns a copy of the model that shares only its tensors, which are immutable. Values and nodes keep their names, so you
+// can find them in the copy by name.
 func (m *Model) Clone() *Model {
 	var tensors []*Tensor
 	p := m.assemble(func(t *Tensor, name *string) *onnxpb.TensorProto {

@@ -5,7 +5,7 @@ import "fmt"
 // DType is the element type of a tensor, numbered as in ONNX's TensorProto.DataType.
 type DType int32
 
-// The element types of ONNX that have a name of their own in Go code.
+// The element types of ONNX that the Go code refers to by name.
 const (
 	Undefined DType = 0
 	Float32   DType = 1
@@ -55,8 +55,8 @@ func (d DType) IsFloat() bool {
 	return d == Float32 || d == Float64 || d == Float16 || d == BFloat16
 }
 
-// IsNumber reports whether elements are real numbers, which Float64s returns: floating-point numbers, integers or booleans
-// of a whole number of bytes.
+// IsNumber reports whether elements are real numbers that Float64s can return: floating-point numbers, integers or booleans that
+// take whole bytes.
 func (d DType) IsNumber() bool {
 	return d.IsFloat() || d == Bool || Uint8 <= d && d <= Int64 || d == Uint32 || d == Uint64
 }

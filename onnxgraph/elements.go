@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// Float64s returns the elements as float64; every real, integer and boolean type converts exactly
-// except 64-bit integers beyond 2^53.
+// Float64s returns the elements as float64; the conversion is exact for every real, integer and boolean type, except for 64-bit
+// integers beyond 2^53.
 func (t *Tensor) Float64s() ([]float64, error) {
 	raw, err := t.Raw()
 	if err != nil {
@@ -30,7 +30,7 @@ func (t *Tensor) Float64s() ([]float64, error) {
 	return convert[float64](ints), nil
 }
 
-// Float32s returns the elements as float32, rounded once where the type is wider.
+// Float32s returns the elements as float32, rounded once if their type is wider.
 func (t *Tensor) Float32s() ([]float32, error) {
 	if t.DType() == Float32 {
 		raw, err := t.Raw()
@@ -93,8 +93,8 @@ func mapSlice[From, To any](data []From, f func(From) To) []To {
 	return out
 }
 
-// bytesOf returns the memory of data. ONNX stores elements in little-endian order, as do all platforms
-// that ONNX Runtime ships for; init refuses others.
+// bytesOf returns the memory of data. ONNX stores elements in little-endian order. All platforms of ONNX Runtime use this order,
+// too; init refuses other platforms.
 func bytesOf[T any](data []T) []byte {
 	var zero T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(data))), len(data)*int(unsafe.Sizeof(zero)))

@@ -12,23 +12,23 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// encoded is a model that is ready to be written: its file and its data file, each as parts that follow one another.
+// encoded is a model that is ready to be written: its file and its data file, each as a list of consecutive parts.
 type encoded struct {
 	model, data []part
-	typed       []NotFinite // among the tensors that are in no part
+	typed       []NotFinite // from tensors that are in no part
 }
 
 // part is bytes or, if there is one, the raw data of a tensor.
 type part struct {
 	bytes  []byte
 	tensor *Tensor
-	name   string // of the tensor, for messages
+	name   string // name of the tensor, for messages
 	size   int64
 }
 
 func bytesPart(bytes []byte) part { return part{bytes: bytes, size: int64(len(bytes))} }
 
-// totalSize returns how many bytes parts have together.
+// totalSize returns the total number of bytes of parts.
 func totalSize(parts []part) int64 {
 	size := int64(0)
 	for _, p := range parts {
@@ -37,7 +37,7 @@ func totalSize(parts []part) int64 {
 	return size
 }
 
-// encode reads and computes no elements yet.
+// encode lays out the model, but does not yet read or compute elements.
 func (m *Model) encode(mode ExternalMode, dataFile string) (*encoded, error) {
 	e := &encoder{mode: mode, dataFile: dataFile}
 	rest, err := proto.MarshalOptions{Deterministic: true}.Marshal(m.assemble(e.place))
@@ -61,8 +61,8 @@ func (m *Model) encode(mode ExternalMode, dataFile string) (*encoded, error) {
 type encoder struct {
 	mode     ExternalMode
 	dataFile string
-	raw      []part // what the placeholders stand for
-	data     []part // of the data file so far
+	raw      []part // the data that placeholders stand for
+	data     []part // the parts of the data file so far
 	typed    []NotFinite
 	end      int64 // of these
 }
@@ -70,7 +70,7 @@ type encoder struct {
 // place returns the message to store for a tensor: with a placeholder for its raw data, or pointing to the
 // data file.
 func (e *encoder) place(t *Tensor, name *string) *onnxpb.TensorProto {
-	size, _ := t.rawSize() // if it cannot be told, reading the elements will say why
+	size, _ := t.rawSize() // if it is unknown, reading the elements will report why
 	large := size >= externalMinimum && t.DType() != String
 	switch {
 	case t.IsExternal() && e.mode == ExternalAsRead || large && e.mode == ExternalAll:
@@ -106,10 +106,10 @@ func (e *encoder) placeOutside(t *Tensor, name *string, size int64) *onnxpb.Tens
 	return p
 }
 
-// insert returns the message of that kind with the raw data in the places of its placeholders.
+// insert returns a message of the given kind, with its placeholders replaced by the raw data.
 func (e *encoder) insert(kind string, message []byte) (parts []part, err error) {
 	w := memoryWindow(message)
-	kept := int64(0) // from there on, the message goes on as it is
+	kept := int64(0) // the message is not yet in parts from here on
 	for at := int64(0); at < w.size; {
 		f, err := w.field(kind, at, w.size)
 		if err != nil {
@@ -128,7 +128,7 @@ func (e *encoder) insert(kind string, message []byte) (parts []part, err error) 
 			}
 		}
 		if len(inner) == 1 && inner[0].tensor == nil {
-			continue // there is no raw data in it
+			continue // it contains no raw data
 		}
 		header := protowire.AppendTag(slices.Clone(message[kept:f.header]), f.number, protowire.BytesType)
 		header = protowire.AppendVarint(header, uint64(totalSize(inner)))

@@ -7,22 +7,23 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
-// A few bytes can ask for a tensor of any size: a ConstantOfShape of [1048576 1048576], or an Add of constants of dims [65536 1]
-// and [1 65536]. ONNX Runtime computes what depends on constants only when it opens a model, and so takes all memory there.
-// Which tensors these are, and how large, follows from the file alone: no number of them is computed for it but shapes.
+// A few bytes can describe a tensor of any size: a ConstantOfShape of [1048576 1048576], or an Add of constants of dims [65536 1]
+// and [1 65536]. ONNX Runtime computes nodes that depend only on constants when it opens a model, and could then use up all
+// memory. This file finds these tensors and their sizes from the model alone. Of their elements, it computes only shapes.
 
-// mostExpanded bounds the bytes of all that a model computes from constants only. What real models compute so are
-// their weights in another form: timesStored allows for that.
+// mostExpanded limits the total bytes of the tensors that a model computes only from constants. Real models compute their weights
+// in another form in this way: timesStored allows for that.
 const (
 	mostExpanded = 1 << 31
 	timesStored  = 8
 )
 
-// expansionFaults says which nodes and sparse constants make tensors from constants only that are too large, alone or with
-// those before them. No function may call itself.
+// expansionFaults lists the nodes and sparse constants that make tensors from constants alone which are too large, singly or
+// together with those before them. The caller must have checked that no function calls itself.
 func (m *Model) expansionFaults() []error { return m.expanded().faults }
 
-// expanded returns what is known of what a model computes from constants. No function may call itself.
+// expanded returns what is known of the tensors that a model computes from constants. The caller must have checked that no
+// function calls itself.
 func (m *Model) expanded() *expansion {
 	e := &expansion{known: map[*Value]*outline{}, defined: m.defined()}
 	var stored float64
@@ -39,16 +40,16 @@ func (m *Model) expanded() *expansion {
 	return e
 }
 
-// expansion follows what a model computes from constants, as ONNX Runtime does it when it opens the model.
+// expansion follows the computations on constants that ONNX Runtime does when it opens the model.
 type expansion struct {
 	defined      map[operator]*Function
-	known        map[*Value]*outline // all values that are known to depend on constants only
-	calls        []*Node             // of functions, by which what is followed now was reached
+	known        map[*Value]*outline // all values that are known to depend only on constants
+	calls        []*Node             // the calls of functions that lead to the current node
 	limit, total float64             // bytes
 	faults       []error
 }
 
-// follow follows the nodes of a graph, and of those in their bodies.
+// follow follows the nodes of a graph and of their bodies.
 func (e *expansion) follow(g *Graph) {
 	for _, v := range g.initializers {
 		if v.sparse != nil {
@@ -64,7 +65,7 @@ func (e *expansion) follow(g *Graph) {
 			e.follow(body)
 		}
 		if y := n.Output(0); y != nil && y.Constant() == nil {
-			delete(e.known, y) // of another call of the function
+			delete(e.known, y) // from another call of the function
 			if x := e.output(n); x != nil {
 				e.add("node "+n.String(), y, x)
 			}
@@ -72,7 +73,7 @@ func (e *expansion) follow(g *Graph) {
 	}
 }
 
-// call follows a function with what a node calls it with.
+// call follows a function with the inputs and attributes of the node n that calls it.
 func (e *expansion) call(n *Node, f *Function) {
 	pass := func(to, from *Value) {
 		if to == nil {
@@ -93,7 +94,8 @@ func (e *expansion) call(n *Node, f *Function) {
 	}
 }
 
-// add notes what a value holds, or that it is too large: then what comes of it is not known.
+// add records the outline of a value. If it is too large, add records a fault instead, and everything computed from the value is
+// unknown.
 func (e *expansion) add(what string, v *Value, x *outline) {
 	if e.total+x.bytes() <= e.limit {
 		e.total += x.bytes()
@@ -108,7 +110,7 @@ func (e *expansion) add(what string, v *Value, x *outline) {
 		what, x.dtype, x.dims, gigabytes(x.bytes()), gigabytes(e.total+x.bytes()), gigabytes(e.limit)))
 }
 
-// parameter returns what the calls give for an attribute that stands for a parameter of a function, nil if that is not known.
+// parameter returns the attribute that the current calls pass for a function's parameter, nil if it is not known.
 func (e *expansion) parameter(a *Attribute) *Attribute {
 	for _, n := range slices.Backward(e.calls) {
 		if a == nil || !a.IsReference() {
@@ -125,11 +127,11 @@ func (e *expansion) parameter(a *Attribute) *Attribute {
 
 func gigabytes(bytes float64) string { return fmt.Sprintf("%.3g GB", bytes/1e9) }
 
-// outline is what is known of a tensor that depends on constants only.
+// outline is what is known of a tensor that depends only on constants.
 type outline struct {
 	dtype    DType
-	dims     []float64 // which do not overflow
-	constant *Tensor   // the tensor, or its numbers, nil if they are not known
+	dims     []float64 // float64 cannot overflow
+	constant *Tensor   // the tensor, nil if its elements are not known
 }
 
 func sparseOutline(p *onnxpb.SparseTensorProto) *outline {
@@ -146,7 +148,7 @@ func product(dims []float64) float64 {
 	return p
 }
 
-// mostNumbers is above the length of all that gives a shape.
+// mostNumbers is more than the length of any vector that describes a shape.
 const mostNumbers = 64
 
 // numbers returns the elements of a small constant, nil if they are not known.
@@ -154,16 +156,16 @@ func (x *outline) numbers() []float64 {
 	if x == nil || x.constant == nil || x.constant.Len() > mostNumbers {
 		return nil
 	}
-	data, _ := x.constant.Float64s() // none if they cannot be read, or are no numbers: whoever needs them will say so
+	data, _ := x.constant.Float64s() // nil if they are not numbers or cannot be read: code that needs them will report it
 	return data
 }
 
-// withNumbers returns a vector.
+// withNumbers returns the outline of a vector with the given elements.
 func withNumbers(dtype DType, data []float64) *outline {
 	return &outline{dtype, []float64{float64(len(data))}, vector(data)}
 }
 
-// output returns the outline of what a node computes, nil if that is not known.
+// output returns the outline of a node's output, nil if it is not known.
 func (e *expansion) output(n *Node) *outline {
 	if n.Domain() != "" && n.Domain() != "com.microsoft" {
 		return nil
@@ -174,7 +176,7 @@ func (e *expansion) output(n *Node) *outline {
 	if slices.ContainsFunc(n.attrs, Attribute.IsReference) {
 		return nil
 	}
-	in := make([]*outline, max(len(n.inputs), 4)) // rules look at no more of a node that has fewer
+	in := make([]*outline, max(len(n.inputs), 4)) // rules read at most four inputs of a node that has fewer
 	for i, v := range n.inputs {
 		if in[i] = e.known[v]; in[i] == nil && v != nil {
 			return nil
@@ -186,12 +188,12 @@ func (e *expansion) output(n *Node) *outline {
 	}
 	x := rule.outline(n, in)
 	if x == nil || slices.ContainsFunc(x.dims, func(d float64) bool { return !(d >= 0) }) {
-		return nil // ONNX Runtime says what is wrong with it
+		return nil // ONNX Runtime reports what is wrong with it
 	}
 	return x
 }
 
-// constant returns the outline of a Constant that holds no dense tensor itself.
+// constant returns the outline of a Constant that is not a dense tensor itself.
 func (e *expansion) constant(n *Node) *outline {
 	if len(n.attrs) != 1 {
 		return nil

@@ -13,23 +13,23 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
-// externalData says where in which file the elements of a tensor are.
+// externalData says in which file, and where in it, the elements of a tensor are.
 type externalData struct {
-	folders []string // where the data may be: see dataFolders
+	folders []string // folders that may hold the data: see dataFolders
 	entries []*onnxpb.StringStringEntryProto
-	needed  int64       // bytes, for entries without a length; -1 if not known: then the data goes on to the end of the file
-	found   os.FileInfo // of the data file as it was when the model was read, nil until then
+	needed  int64       // bytes, for entries without a length; -1 if not known: then the data extends to the end of the file
+	found   os.FileInfo // the data file when the model was read, nil before that
 }
 
-// extent is a range of bytes of a file.
+// extent is a range of bytes in a file.
 type extent struct {
 	path           string
 	offset, length int64
 }
 
-// dataFolders returns the folders in which the data of the model at path may be: that of the path and, if there is a link,
-// that of the file which it leads to. So a link to a model can be given in place of the model, and a Hugging Face
-// cache can be read, where model and data are links into one folder.
+// dataFolders returns the folders that may hold the data of the model at path: the folder of path and, if path is a link, that of
+// the file that it points to. So a link to a model works like the model itself, and so does a Hugging Face cache, where model and
+// data are links into one folder.
 func dataFolders(path string) []string {
 	folders := []string{filepath.Dir(path)}
 	if real, err := filepath.EvalSymlinks(path); err == nil && filepath.Dir(real) != folders[0] {
@@ -38,7 +38,7 @@ func dataFolders(path string) []string {
 	return folders
 }
 
-// resolve checks the entries and that the file has the bytes.
+// resolve checks the entries, and that the file is long enough.
 func (e *externalData) resolve() (extent, error) {
 	path, err := e.locate()
 	if err != nil {
@@ -69,7 +69,7 @@ func (e *externalData) resolve() (extent, error) {
 	if isChanged(info, e.found) {
 		return extent{}, fmt.Errorf("external data: %s has been changed since the model was loaded: load it again", path)
 	}
-	if x.length == 0 { // as in ONNX Runtime, that is no length
+	if x.length == 0 { // as in ONNX Runtime, 0 means that there is no length
 		x.length = e.needed
 	}
 	if x.length < 0 {
@@ -81,9 +81,9 @@ func (e *externalData) resolve() (extent, error) {
 	return x, nil
 }
 
-// locate returns the data file: where the location leads from the first of the folders that has something there. A model from
-// elsewhere must not make us read any other file: a location must be relative and not leave its folder and, if it is a
-// link, lead into one of the folders. ONNX Runtime has the same rule.
+// locate returns the data file: the location in the first of the folders that has a file there. A model from elsewhere must not
+// make us read arbitrary files. So a location must be relative and inside its folder, and if it is a link, it must point into one
+// of the folders. ONNX Runtime has the same rule.
 func (e *externalData) locate() (string, error) {
 	location := lookup(e.entries, "location")
 	if location == "" {
@@ -122,7 +122,7 @@ func (e *externalData) locate() (string, error) {
 	return "", fmt.Errorf("external data in %s: a link that leaves the model's folder %s, to %s", path, e.folders[0], real)
 }
 
-// realPath returns the absolute path of a file, links followed.
+// realPath returns the absolute path of a file after following all links.
 func realPath(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -131,7 +131,7 @@ func realPath(path string) (string, error) {
 	return filepath.Abs(real)
 }
 
-// size checks, too, that the file has the bytes and is still the one that was there when the model was read.
+// size also checks that the file is long enough, and unchanged since the model was read.
 func (e *externalData) size() (int64, error) {
 	x, err := e.resolve()
 	return x.length, err

@@ -8,7 +8,7 @@ import (
 
 // NotFinite counts the elements of a constant that are NaN or infinite.
 type NotFinite struct {
-	Name     string `json:"name"` // of the value or, for a tensor in an attribute, of the node and the attribute
+	Name     string `json:"name"` // name of the value or, for a tensor in an attribute, of the node and the attribute
 	NaN      int64  `json:"nan"`
 	Infinite int64  `json:"infinite"`
 }
@@ -24,8 +24,8 @@ func (n NotFinite) String() string {
 	return fmt.Sprintf("%s (%d NaN, %d infinite)", n.Name, n.NaN, n.Infinite)
 }
 
-// NotFinite returns the constants with elements that are NaN or infinite. It reads all of the model's floating-point data, a
-// piece at a time.
+// NotFinite returns the constants with elements that are NaN or infinite. It reads all of the model's floating-point data, piece
+// by piece.
 func (m *Model) NotFinite() ([]NotFinite, error) {
 	var found []NotFinite
 	var first error
@@ -52,7 +52,7 @@ func (m *Model) NotFinite() ([]NotFinite, error) {
 	return found, first
 }
 
-// attributeName names an attribute's tensor: by what a Constant puts out, else by node and attribute.
+// attributeName returns a name for the tensor in an attribute: the output of a Constant, otherwise node and attribute.
 func (n *Node) attributeName(a Attribute) string {
 	if n.Is("Constant") && n.Output(0) != nil {
 		return n.outputs[0].name
@@ -60,16 +60,16 @@ func (n *Node) attributeName(a Attribute) string {
 	return n.String() + " " + a.Name()
 }
 
-// finiteness counts what is not finite among the elements of a tensor that are written to it, and passes them on. Those of
-// other types than floating-point all count as finite.
+// finiteness is a writer that counts the NaN and infinite elements of a tensor, and passes all bytes on. Elements of types that
+// are not floating-point count as finite.
 type finiteness struct {
 	io.Writer
 	dtype         DType
-	rest          []byte // the first bytes of a number whose others are still to come
+	rest          []byte // the first bytes of a number whose last bytes have not been written yet
 	nan, infinite int64
 }
 
-// appendTo appends what was counted, if anything.
+// appendTo appends the counts, unless all elements were finite.
 func (f *finiteness) appendTo(found []NotFinite, name string) []NotFinite {
 	if f.nan+f.infinite == 0 {
 		return found
@@ -98,8 +98,8 @@ func (f *finiteness) Write(p []byte) (int, error) {
 	return f.Writer.Write(p)
 }
 
-// lanes are constants by which one addition tells whether any of the numbers in 64 bits is not finite: added to a number
-// without its sign, step carries into the place of the sign if all bits of the exponent are set.
+// lanes are constants with which one addition checks all numbers in 64 bits at once. If step is added to a number without its
+// sign, and all bits of the exponent are set, the sum carries into the sign bit: the number is not finite.
 var lanes = map[DType]struct{ sign, step uint64 }{
 	Float64:  {0x8000000000000000, 0x0010000000000000},
 	Float32:  {0x8000000080000000, 0x0080000000800000},
@@ -107,7 +107,7 @@ var lanes = map[DType]struct{ sign, step uint64 }{
 	BFloat16: {0x8000800080008000, 0x0080008000800080},
 }
 
-// count looks at whole numbers: at many at a time and, where some are not finite, at each.
+// count gets whole numbers. It checks many at a time, and then each one alone if some are not finite.
 func (f *finiteness) count(raw []byte) {
 	const many = 1 << 12 // bytes
 	lane := lanes[f.dtype]
@@ -124,7 +124,7 @@ func (f *finiteness) count(raw []byte) {
 	}
 }
 
-// countEach looks at each number: one whose exponent has all bits set is infinite if its mantissa is 0, else NaN.
+// countEach checks each number. If all bits of its exponent are set, it is infinite if the mantissa is 0, and NaN otherwise.
 func (f *finiteness) countEach(raw []byte) {
 	switch f.dtype {
 	case Float32:

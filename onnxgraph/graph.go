@@ -10,19 +10,19 @@ import (
 // Graph is a list of nodes with inputs, outputs and constants: a model's main graph, the body of an
 // operator such as Loop, or the body of a function.
 type Graph struct {
-	proto        *onnxpb.GraphProto // name and all that the package does not interpret
+	proto        *onnxpb.GraphProto // the name, and everything that the package does not interpret
 	model        *Model
-	owner        *Node // the node whose attribute the graph is, nil for a model's graph and functions
+	owner        *Node // the node that has the graph as an attribute, nil for a model's graph and functions
 	inputs       []typed
 	outputs      []typed
-	typed        []typed  // the file's list of types of other values
+	typed        []typed  // the file's list of types of the other values
 	initializers []*Value // dense and sparse, each kind in file order
 	nodes        []*Node
 	values       map[string]*Value
 }
 
-// typed is an entry of one of the lists in which a file gives the types of values. The value is nil if
-// the list speaks of one that the graph does not have; the info is nil in functions.
+// typed is an entry in one of the lists in which a file gives the types of values. The value is nil if the graph has no value of
+// that name. The info is nil in functions.
 type typed struct {
 	value *Value
 	info  *onnxpb.ValueInfoProto
@@ -34,7 +34,7 @@ func (g *Graph) Name() string { return g.proto.GetName() }
 // Model returns the model that the graph belongs to.
 func (g *Graph) Model() *Model { return g.model }
 
-// Owner returns the node whose attribute the graph is, nil for a model's main graph and for functions.
+// Owner returns the node that has the graph as an attribute, nil for a model's main graph and for functions.
 func (g *Graph) Owner() *Node { return g.owner }
 
 // Inputs returns the graph's inputs in order.
@@ -63,10 +63,10 @@ func (g *Graph) AllNodes() []*Node {
 	return all
 }
 
-// Value returns the value of that name that the graph owns, nil if there is none.
+// Value returns the graph's own value of the given name, nil if there is none.
 func (g *Graph) Value(name string) *Value { return g.values[name] }
 
-// AddInput adds a graph input. An error says that the name is taken or empty.
+// AddInput adds a graph input. It fails if the name is taken or empty.
 func (g *Graph) AddInput(name string, dtype DType, shape []Dim) (*Value, error) {
 	v, err := g.named(name)
 	if err != nil {
@@ -94,7 +94,7 @@ func (g *Graph) AddOutput(v *Value, dtype DType, shape []Dim) {
 	v.outputOf++
 }
 
-// RemoveOutputs makes the graph have no outputs.
+// RemoveOutputs removes all outputs from the graph's list; their values stay.
 func (g *Graph) RemoveOutputs() {
 	for _, o := range g.outputs {
 		o.value.outputOf--
@@ -102,8 +102,8 @@ func (g *Graph) RemoveOutputs() {
 	g.outputs = nil
 }
 
-// ForgetShapes drops the declared shapes of intermediate values and outputs; inputs and the element types of outputs stay. It
-// is for callers that change the shape of an input.
+// ForgetShapes removes the declared shapes of intermediate values and outputs. Shapes of inputs and element types of outputs
+// stay. Call it after you change the shape of an input.
 func (g *Graph) ForgetShapes() {
 	for _, t := range g.typed {
 		if t.value != nil {
@@ -119,8 +119,8 @@ func (g *Graph) ForgetShapes() {
 	}
 }
 
-// AddConstant adds an initializer under a name derived from hint. Files before IR version 4 want their
-// initializers among the inputs, which only a main graph can have freely: there it becomes one of those.
+// AddConstant adds an initializer under a name derived from hint. In the main graph of a file before IR version 4, it is also
+// added to the inputs, because these versions require that.
 func (g *Graph) AddConstant(hint string, t *Tensor) *Value {
 	if g.model.IRVersion() < 4 {
 		g = g.model.Graph
@@ -150,8 +150,8 @@ func (g *Graph) MakeInput(v *Value) {
 	}
 }
 
-// MakeConstant turns any value into an initializer: the node that produced it does so no longer, and an input is removed from
-// the graph's inputs. If it was a constant before, its doc string and metadata stay.
+// MakeConstant turns any value into an initializer. The node that produced it loses this output, and an input is removed from the
+// graph's inputs. If the value was a constant before, its doc string and metadata stay.
 func (g *Graph) MakeConstant(v *Value, t *Tensor) {
 	t = t.DescribedAs(v.Constant())
 	if v.producer != nil {
@@ -189,14 +189,14 @@ func (g *Graph) AddNodeOf(domain, opType string, inputs []*Value, outputs int, a
 	return n
 }
 
-// Insert puts new nodes of the graph, which were just added at its end, before another node.
+// Insert moves new nodes, which must be the last ones of the graph, before another node.
 func (g *Graph) Insert(before *Node, added ...*Node) {
 	g.nodes = g.nodes[:len(g.nodes)-len(added)]
 	g.nodes = slices.Insert(g.nodes, slices.Index(g.nodes, before), added...)
 }
 
-// Replace puts new nodes of the graph, which were just added at its end, where old is, and removes old.
-// Outputs of old that new nodes did not take must be unused.
+// Replace moves new nodes, which must be the last ones of the graph, to the place of old, and removes old. Outputs of old that
+// the new nodes have not taken must be unused.
 func (g *Graph) Replace(old *Node, added ...*Node) {
 	g.Insert(old, added...)
 	g.Remove(old)
@@ -219,7 +219,7 @@ func (g *Graph) Remove(n *Node) {
 	g.nodes = slices.DeleteFunc(g.nodes, func(o *Node) bool { return o == n })
 }
 
-// unlink makes the node, and those in its bodies, read nothing.
+// unlink removes all inputs of the node, and of the nodes in its bodies.
 func (n *Node) unlink() {
 	for i := len(n.inputs) - 1; i >= 0; i-- {
 		n.SetInput(i, nil)
@@ -232,8 +232,8 @@ func (n *Node) unlink() {
 	}
 }
 
-// RemoveUnused removes those of the given values that nothing uses, with what computes them, as far up
-// as nothing else needs it. Graph inputs stay, unless they are constants that an input may override.
+// RemoveUnused removes the given values that nothing uses, and then everything that only computes removed values. Graph inputs
+// stay, except for constants that are also inputs.
 func RemoveUnused(values ...*Value) {
 	for _, v := range values {
 		if v == nil || v.graph == nil || v.IsUsed() {
@@ -267,7 +267,7 @@ func (g *Graph) Prune() {
 	}
 }
 
-// Rename gives v another name. It reports whether the name was free; the empty one never is.
+// Rename gives v another name. It returns false, and changes nothing, if the name is taken or empty.
 func (g *Graph) Rename(v *Value, name string) bool {
 	if name == "" || !g.model.names.take(name) {
 		return false
@@ -279,7 +279,7 @@ func (g *Graph) Rename(v *Value, name string) bool {
 	return true
 }
 
-// forget drops a value that nothing uses.
+// forget removes a value that nothing uses.
 func (g *Graph) forget(v *Value) {
 	g.model.names.release(v.name)
 	delete(g.values, v.name)

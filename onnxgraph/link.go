@@ -26,7 +26,7 @@ func (l *linker) fault(format string, args ...any) {
 	l.faults = append(l.faults, fmt.Errorf(format, args...))
 }
 
-// scope is a graph that names are looked up in, and the scopes around it.
+// scope is a graph in which names are looked up, and the scopes around it.
 type scope struct {
 	graph *Graph
 	outer *scope
@@ -98,13 +98,13 @@ func (l *linker) function(p *onnxpb.FunctionProto) *Function {
 func (l *linker) initializer(g *Graph, name string) *Value {
 	v := g.values[name]
 	if v == nil || v.constant != nil || v.sparse != nil {
-		v = l.declare(g, name, "initializer") // else the default of an input
+		v = l.declare(g, name, "initializer") // otherwise it is the default of an input
 	}
 	g.initializers = append(g.initializers, v)
 	return v
 }
 
-// declare adds a value to a graph, and notes a fault if there is one of that name already.
+// declare adds a value to a graph, and records a fault if the graph already has one of that name.
 func (l *linker) declare(g *Graph, name, kind string) *Value {
 	v := &Value{name: name, graph: g}
 	if name == "" {
@@ -120,7 +120,7 @@ func (l *linker) declare(g *Graph, name, kind string) *Value {
 	return v
 }
 
-// nodes links a node list: first all outputs, since a list need not be sorted, then what reads them.
+// nodes links a list of nodes: first all outputs, because the list may be unsorted, then all inputs.
 func (l *linker) nodes(g *Graph, list []*onnxpb.NodeProto, s *scope) {
 	for _, p := range list {
 		n := &Node{proto: p, graph: g}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Listed writes the first few of a list of names, and how many more there are. All messages that list many names use it.
+// Listed returns the first few names as text, and how many more there are. Use it in all messages with long lists of names.
 func Listed(names []string) string {
 	const most = 8
 	if len(names) <= most+1 {

@@ -15,9 +15,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Load reads an ONNX file. Large tensors stay in their files, which are checked to exist, to have the
-// data, and to lie in the model's folder: that of path or, if path is a link, that of the file which it
-// leads to. An error lists every fault found.
+// Load reads an ONNX file. Large tensors stay in their files. Load checks that these files exist, are long enough, and are in the
+// model's folder: the folder of path or, if path is a link, that of the file that it points to. The error lists all faults.
 func Load(path string) (*Model, error) {
 	m, err := load(path)
 	if err != nil {
@@ -42,12 +41,12 @@ func load(path string) (*Model, error) {
 	if runtime.GOOS != "windows" {
 		return parse(fileWindow(f, info), path, dataFolders(path))
 	}
-	defer f.Close() // it could not be replaced as long as it is open
+	defer f.Close() // an open file could not be replaced on Windows
 	return readStream(f, path, dataFolders(path))
 }
 
-// Read reads a model from a stream, which messages and Path call name. A model with external data is refused, since a stream
-// is in no folder; so is a device, such as a terminal.
+// Read reads a model from a stream; messages and Path use the given name for it. It refuses models with external data, because a
+// stream has no folder, and devices such as a terminal.
 func Read(r io.Reader, name string) (*Model, error) {
 	m, err := readStream(r, name, nil)
 	if err != nil {
@@ -56,21 +55,21 @@ func Read(r io.Reader, name string) (*Model, error) {
 	return m, nil
 }
 
-// readStream reads a model to the end of a stream.
+// readStream reads a model until the stream ends.
 func readStream(r io.Reader, name string, folders []string) (*Model, error) {
 	if f, ok := r.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeDevice != 0 {
 			return nil, errors.New("it is a device: give a file, or a pipe that ends with the model")
 		}
 	}
-	data, err := readAll(r, 1<<31-1) // bytes of a protobuf message
+	data, err := readAll(r, 1<<31-1) // the largest protobuf message, in bytes
 	if err != nil {
 		return nil, err
 	}
 	return parse(memoryWindow(data), name, folders)
 }
 
-// readAll reads a stream to its end, and returns an error if it has more than most bytes.
+// readAll reads a stream until it ends. It fails if the stream has more than most bytes.
 func readAll(r io.Reader, most int64) ([]byte, error) {
 	start, err := readStart(r)
 	if err != nil {
@@ -86,8 +85,8 @@ func readAll(r io.Reader, most int64) ([]byte, error) {
 	return data, nil
 }
 
-// readStart reads the first bytes of a stream, and returns an error if no ONNX file begins so: what never ends must not be
-// gathered first.
+// readStart reads the first bytes of a stream. It fails if no ONNX file begins like that, so that we do not collect a stream that
+// never ends.
 func readStart(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, windowSize))
 	if err != nil || len(data) < windowSize {
@@ -100,8 +99,8 @@ func readStart(r io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// Parse reads a model from the bytes of an ONNX file, which it keeps: the caller must not change them
-// afterwards. External data is looked for in folder; without one, "", a model that has some is refused.
+// Parse reads a model from the bytes of an ONNX file. It keeps data, so the caller must not change it afterwards. External data
+// must be in folder; if folder is "", Parse refuses models with external data.
 func Parse(data []byte, folder string) (*Model, error) {
 	var folders []string
 	if folder != "" {
@@ -114,8 +113,8 @@ func Parse(data []byte, folder string) (*Model, error) {
 	return m, nil
 }
 
-// ParseTensor reads a tensor from the bytes of a file that holds one by itself, such as the inputs and
-// outputs that ONNX's test models come with.
+// ParseTensor reads a tensor from the bytes of a file that contains only a tensor, such as the inputs and outputs of ONNX's test
+// models.
 func ParseTensor(data []byte) (*Tensor, error) {
 	p := &onnxpb.TensorProto{}
 	if err := proto.Unmarshal(data, p); err != nil {
@@ -154,10 +153,10 @@ func parse(file window, path string, folders []string) (*Model, error) {
 	return m, nil
 }
 
-// modelFile is where the tensors of a model that is being read have their elements.
+// modelFile knows where the tensors of a model that is being read have their elements.
 type modelFile struct {
-	taken   []taking // the raw data
-	folders []string // with external data
+	taken   []taking // the raw data of the file
+	folders []string // that may hold external data
 }
 
 // tensor wraps a tensor of the file.
@@ -171,7 +170,8 @@ func (f *modelFile) tensor(p *onnxpb.TensorProto) *Tensor {
 		}
 	}
 	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL && t.Len() == 0 {
-		// It has nothing in another file, and is an ordinary empty tensor: ONNX Runtime ends the process where it maps no bytes.
+		// An empty tensor has no bytes in another file, so it becomes an ordinary empty tensor: ONNX Runtime ends the process if
+		// it has to map no bytes.
 		p.DataLocation, p.ExternalData = nil, nil
 	} else if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
 		t.source = &externalData{folders: f.folders, entries: p.ExternalData, needed: t.rawBytes()}

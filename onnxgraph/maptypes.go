@@ -6,12 +6,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
-// MapTypes changes every element type that the graph declares: of its inputs, its outputs and the values between, in
-// sequences and optional values too, and in attributes that hold a type. Constants and shapes stay as they are.
+// MapTypes changes every element type that the graph declares: for inputs, outputs and intermediate values, in sequences and
+// optional values, and in attributes that contain a type. Constants and shapes stay as they are.
 func (g *Graph) MapTypes(change func(DType) DType) {
 	for _, list := range [][]typed{g.inputs, g.outputs, g.typed} {
 		for _, t := range list {
-			if t.info != nil { // there is none in functions
+			if t.info != nil { // functions have none
 				t.info.Type = mapType(t.info.GetType(), change)
 			}
 		}

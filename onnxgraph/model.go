@@ -12,11 +12,11 @@ type Model struct {
 	Graph     *Graph
 	Functions []*Function
 
-	proto *onnxpb.ModelProto // all that the package does not interpret
+	proto *onnxpb.ModelProto // everything that the package does not interpret
 	path  string             // the file or stream it was read from, "" if none
 
 	names    *names
-	metadata map[string]*onnxpb.StringStringEntryProto // the first entry of each key, nil until it is asked for
+	metadata map[string]*onnxpb.StringStringEntryProto // the first entry of each key, nil until needed
 }
 
 // Function is an operator that the model defines itself.
@@ -58,8 +58,8 @@ func (m *Model) IRVersion() int64 { return m.proto.GetIrVersion() }
 // SetIRVersion sets the version of the file format.
 func (m *Model) SetIRVersion(v int64) { m.proto.IrVersion = proto.Int64(v) }
 
-// Opset returns the version of the operators of a domain ("" is ONNX's own), 0 if the model uses none. Of several that a
-// file gives, the last one counts, as in ONNX Runtime.
+// Opset returns the version of the operators of a domain ("" is ONNX's own), 0 if the model uses none. If a file gives several
+// versions for a domain, the last one counts, as in ONNX Runtime.
 func (m *Model) Opset(domain string) int64 { return opsetOf(m.proto.OpsetImport, domain) }
 
 func opsetOf(imports []*onnxpb.OperatorSetIdProto, domain string) int64 {
@@ -98,7 +98,7 @@ func (m *Model) entries() map[string]*onnxpb.StringStringEntryProto {
 	return m.metadata
 }
 
-// Metadata returns what the model's metadata holds under key, "" if nothing.
+// Metadata returns the value of key in the model's metadata, "" if there is none.
 func (m *Model) Metadata(key string) string { return m.entries()[key].GetValue() }
 
 // MetadataKeys returns the keys of the model's metadata in file order.
@@ -121,7 +121,7 @@ func (m *Model) SetMetadata(key, value string) {
 	m.metadata[key] = e
 }
 
-// RemoveMetadata removes entries of the model's metadata, as far as they are there.
+// RemoveMetadata removes the entries of keys from the model's metadata, if it has them.
 func (m *Model) RemoveMetadata(keys ...string) {
 	gone := make(map[string]bool, len(keys))
 	for _, key := range keys {

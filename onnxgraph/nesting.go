@@ -5,15 +5,16 @@ import (
 	"math"
 )
 
-// ONNX Runtime puts the nodes of a function in the place of each call of it, and so on in these. It does not notice that there is no
-// end to it: functions that call themselves end the process, and so do functions that call each other in a long chain. A small file may
-// unfold to any number of nodes. And with each level of bodies (of If, Loop and Scan) that a body is in, ONNX Runtime takes twice as long.
+// ONNX Runtime replaces each call of a function by the function's nodes, and repeats this for calls among these nodes. It does
+// not notice if this never ends: a function that calls itself ends the process, and so does a long chain of functions that call
+// each other. A small file can unfold to any number of nodes. Also, each nesting level of bodies (of If, Loop and Scan) doubles
+// the time that ONNX Runtime takes.
 
-// The limits to what a model unfolds to, far above what exporters write.
+// Limits for unfolded models, far above what exporters write.
 const (
-	mostNodes  = 100_000 // from functions
-	mostCalls  = 200     // of functions that call the next
-	mostBodies = 12      // in each other
+	mostNodes  = 100_000 // nodes from functions
+	mostCalls  = 200     // length of a chain of functions that call each other
+	mostBodies = 12      // bodies nested in each other
 )
 
 // operator is what a node calls and a function defines.
@@ -25,7 +26,7 @@ func (n *Node) operator() operator { return operator{n.Domain(), n.OpType(), n.p
 // operator returns what the function defines.
 func (f *Function) operator() operator { return operator{f.Domain(), f.Name(), f.proto.GetOverload()} }
 
-// without returns what a parameter of the function is in calls that do not give it, nil if they must.
+// without returns the default of a function's parameter, nil if calls must give a value.
 func (f *Function) without(parameter string) *Attribute {
 	for _, p := range f.proto.GetAttributeProto() {
 		if p.GetName() == parameter {
@@ -39,7 +40,7 @@ func (f *Function) without(parameter string) *Attribute {
 	return nil
 }
 
-// defined returns the functions by what they define.
+// defined returns the functions by the operators that they define.
 func (m *Model) defined() map[operator]*Function {
 	functions := map[operator]*Function{}
 	for _, f := range m.Functions {
@@ -48,7 +49,7 @@ func (m *Model) defined() map[operator]*Function {
 	return functions
 }
 
-// nestingFaults says which functions call themselves, and if the model unfolds to too many nodes or levels.
+// nestingFaults lists functions that call themselves, and says if the model unfolds to too many nodes or levels.
 func (m *Model) nestingFaults() []error {
 	var faults []error
 	u := unfolding{model: m, defined: map[operator]int{}, unfolded: make([]unfolded, len(m.Functions))}
@@ -95,20 +96,21 @@ func manyNodes(n int64) string {
 	return fmt.Sprint(n)
 }
 
-// unfolding finds out what functions unfold to without unfolding them.
+// unfolding computes the size of unfolded functions without unfolding them.
 type unfolding struct {
 	model    *Model
 	defined  map[operator]int // the number of the function that defines an operator
-	unfolded []unfolded       // what the functions unfold to, zero if that is not known yet
+	unfolded []unfolded       // the sizes of the unfolded functions, zero if not known yet
 }
 
-// unfolded is how many nodes the calls in a graph bring, and how many levels of calls and of bodies are below it at most.
+// unfolded is the size of an unfolded graph: how many nodes its calls add, and the largest number of levels of calls and of
+// bodies below it.
 type unfolded struct {
-	nodes         int64 // the largest number stands for all above
+	nodes         int64 // stays at the largest int64 instead of overflowing
 	calls, bodies int
 }
 
-// called returns the number of the function that a node calls, if it calls one.
+// called returns the number of the function that a node calls; ok is false if the node does not call a function.
 func (u *unfolding) called(n *Node) (i int, ok bool) {
 	i, ok = u.defined[n.operator()]
 	return i, ok
@@ -125,7 +127,7 @@ func (u *unfolding) function(i int) unfolded {
 	return u.unfolded[i]
 }
 
-// graph counts what a graph unfolds to.
+// graph computes the size of an unfolded graph.
 func (u *unfolding) graph(g *Graph) (r unfolded) {
 	add := func(part unfolded) {
 		r = unfolded{addNodes(r.nodes, part.nodes), max(r.calls, part.calls), max(r.bodies, part.bodies)}
@@ -143,7 +145,7 @@ func (u *unfolding) graph(g *Graph) (r unfolded) {
 	return r
 }
 
-// addNodes adds counts, and stays at the largest number.
+// addNodes adds counts; the sum stays at the largest int64 instead of overflowing.
 func addNodes(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

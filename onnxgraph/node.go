@@ -8,10 +8,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Node is one operator call. Its inputs change only through its methods, so that the uses kept by
-// values cannot drift.
+// Node is one operator call. Only its methods change its inputs, so that they always match the uses that values keep.
 type Node struct {
-	proto   *onnxpb.NodeProto // name, operator and all that the package does not interpret
+	proto   *onnxpb.NodeProto // the name, the operator, and everything that the package does not interpret
 	graph   *Graph
 	inputs  []*Value // nil where an optional input is absent
 	outputs []*Value // nil where an optional output is absent
@@ -21,7 +20,7 @@ type Node struct {
 // Name returns the node's name; files may leave it empty.
 func (n *Node) Name() string { return n.proto.GetName() }
 
-// Label returns the node's name or, without one, that of its first output: how people are told of it.
+// Label returns the node's name or, if it has none, that of its first output. Messages use it.
 func (n *Node) Label() string {
 	if n.Name() == "" && n.Output(0) != nil {
 		return n.Output(0).Name()
@@ -91,7 +90,7 @@ func (n *Node) NeedOutput(i int) *Value {
 	return n.outputs[i]
 }
 
-// SetInput makes v input number i, adding absent inputs before it if need be. A nil v makes it absent.
+// SetInput makes v input number i, and adds absent inputs before it if necessary. If v is nil, the input becomes absent.
 func (n *Node) SetInput(i int, v *Value) {
 	for len(n.inputs) <= i {
 		n.inputs = append(n.inputs, nil)
@@ -108,9 +107,8 @@ func (n *Node) SetInput(i int, v *Value) {
 	}
 }
 
-// TakeOutput makes n the producer of the value that from produces as output number i; n's own output of
-// that number disappears and must be unused. Everything that reads the value, its name and its type
-// stay as they are: so a rewrite puts a new node in an old one's place.
+// TakeOutput makes n the producer of output number i of from. n's own output of that number must be unused and is removed. The
+// value keeps its name, its type and everything that reads it. Use it to replace an old node by a new one.
 func (n *Node) TakeOutput(i int, from *Node) {
 	if own := n.outputs[i]; own != nil {
 		if own.IsUsed() {
@@ -124,8 +122,8 @@ func (n *Node) TakeOutput(i int, from *Node) {
 	v.producer = n
 }
 
-// SwapOutput exchanges output number i of n with output number j of other: each node then produces what
-// the other did. So a new node comes between a value and the node that produced it so far.
+// SwapOutput exchanges output number i of n with output number j of other: each node then produces the value that the other one
+// produced. Use it to insert a new node between a value and its producer.
 func (n *Node) SwapOutput(i int, other *Node, j int) {
 	v, w := n.outputs[i], other.outputs[j]
 	n.outputs[i], other.outputs[j] = w, v
@@ -151,7 +149,7 @@ func (n *Node) RemoveOutput(i int) {
 // Metadata returns the value that the node's metadata holds under key, "" if there is none.
 func (n *Node) Metadata(key string) string { return lookup(n.proto.MetadataProps, key) }
 
-// String describes the node for messages: its operator and its name, or its first output if it has none.
+// String describes the node for messages: its operator, and its name or, if it has none, its first output.
 func (n *Node) String() string {
 	name := n.Name()
 	if name == "" {
@@ -177,7 +175,7 @@ func ReplaceUses(old, v *Value) {
 	}
 }
 
-// bodies returns the graphs that the node's attributes hold.
+// bodies returns the graphs in the node's attributes.
 func (n *Node) bodies() []*Graph {
 	var all []*Graph
 	for _, a := range n.attrs {
@@ -186,7 +184,7 @@ func (n *Node) bodies() []*Graph {
 	return all
 }
 
-// HasBody reports whether an attribute of the node holds a graph, as those of If, Loop and Scan do.
+// HasBody reports whether an attribute of the node contains a graph, as in If, Loop and Scan.
 func (n *Node) HasBody() bool {
 	return slices.ContainsFunc(n.attrs, func(a Attribute) bool { return len(a.graphs) > 0 })
 }

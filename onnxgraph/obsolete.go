@@ -12,8 +12,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 )
 
-// obsoleteData returns which data files only the model needs that is to be replaced: those that Save made for it, that it names, and
-// that neither the new model nor another one in the folder names, such as a copy.
+// obsoleteData returns the data files that only the old model needs, which the new one replaces. Save must have made such a file,
+// the old model must name it, and neither the new model nor any other in the folder, such as a copy, may name it.
 func (s *Staged) obsoleteData() ([]string, error) {
 	folder, base := filepath.Dir(s.stage.Place()), filepath.Base(s.stage.Place())
 	entries, err := os.ReadDir(folder)
@@ -30,7 +30,7 @@ func (s *Staged) obsoleteData() ([]string, error) {
 		return nil, nil
 	}
 	if names, err = named(s.stage.Place(), names); err != nil {
-		return nil, nil // what cannot be read may need all
+		return nil, nil // a model that cannot be read may need all of them
 	}
 	for _, e := range entries {
 		if len(names) == 0 || e.Name() == base || !mayBeModel(e) {
@@ -49,7 +49,7 @@ func mayBeModel(e fs.DirEntry) bool {
 	return e.Type().IsRegular() && strings.Contains(e.Name(), ".onnx") && !strings.HasSuffix(e.Name(), ".data")
 }
 
-// named returns which of the given names of data files are in a model file. There are none in what is no model.
+// named returns which of the given data files a model file names. A file that is not a model names none.
 func named(path string, names []string) ([]string, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -9,12 +9,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
-// ONNX's standard limits the attributes and the shapes of the constants that operators take. ONNX Runtime checks most of
-// that, but not all: a stride of 0 or a filter of too few axes ends the whole process, pads below 0 or a bias that is too
-// short let it read memory of others. All that is known to do so is refused here, when a model is loaded, so that no part of
-// the program has to think of it. What is merely wrong is left to ONNX Runtime, which says so.
+// The ONNX standard limits the attributes of operators and the shapes of their constants. ONNX Runtime checks most of these
+// limits, but not all. A stride of 0, or a filter with too few axes, ends the whole process. With negative pads, or a bias that
+// is too short, it reads memory outside its tensors. We refuse all known cases when a model is loaded, so that no other part of
+// the program needs to care. Faults that ONNX Runtime itself reports are left to it.
 
-// limits has, for each operator, what says which limits a node of it breaks.
+// limits has a function for each operator that lists the limits that a node breaks.
 var limits = map[string]func(n *Node) []error{
 	"Conv":               convolutionFaults,
 	"FusedConv":          convolutionFaults,
@@ -51,10 +51,10 @@ var limits = map[string]func(n *Node) []error{
 	"GatherND":           func(n *Node) []error { return n.intFaults("batch_dims", 0, maxSize) },
 }
 
-// maxSize is above all sizes that occur, and its square is no overflow.
+// maxSize is larger than any size in practice, and its square does not overflow.
 const maxSize = 1<<31 - 1
 
-// maxSide is above the width and the height of all images.
+// maxSide is larger than the width and the height of any image.
 const maxSide = 1 << 16
 
 // faults lists the limits that the node breaks.
@@ -66,7 +66,7 @@ func (n *Node) faults() []error {
 	return check(n)
 }
 
-// literal returns an attribute that holds its value itself, nil if there is none: that of a function's parameter is not known.
+// literal returns an attribute with a known value, nil if there is none. The value of a function's parameter is not known.
 func (n *Node) literal(name string) *onnxpb.AttributeProto {
 	if a := n.find(name); a != nil && !a.IsReference() {
 		return a.proto
@@ -74,7 +74,7 @@ func (n *Node) literal(name string) *onnxpb.AttributeProto {
 	return nil
 }
 
-// intFaults says if an integer attribute is there and out of range.
+// intFaults reports an integer attribute that is out of range, if the node has it.
 func (n *Node) intFaults(name string, least, most int64) []error {
 	if p := n.literal(name); p != nil && (p.GetI() < least || p.GetI() > most) {
 		return []error{fmt.Errorf("%s is %d, must be %d to %d", name, p.GetI(), least, most)}
@@ -82,7 +82,7 @@ func (n *Node) intFaults(name string, least, most int64) []error {
 	return nil
 }
 
-// windowFaults checks what places a window over an image.
+// windowFaults checks the attributes of operators that move a window over an image.
 func windowFaults(n *Node) []error {
 	var faults []error
 	for _, name := range []string{"strides", "dilations", "kernel_shape"} {
@@ -91,7 +91,7 @@ func windowFaults(n *Node) []error {
 		}
 	}
 	if mode := string(n.literal("auto_pad").GetS()); mode != "" && mode != "NOTSET" {
-		return faults // pads are not read
+		return faults // the operator ignores pads
 	}
 	if list := n.literal("pads").GetInts(); len(list) > 0 && slices.Min(list) < 0 {
 		faults = append(faults, fmt.Errorf("pads are %d, must be 0 or more: an optimizer may have merged a Pad or Slice that crops into it: "+
@@ -102,11 +102,11 @@ func windowFaults(n *Node) []error {
 
 func convolutionFaults(n *Node) []error { return filterFaults(n, 1, 2, 0) }
 
-// none is the number of an input that an operator does not have.
+// none stands for an input that an operator does not have.
 const none = math.MaxInt
 
-// filterFaults checks a convolution whose filters are input number weight, with the number of output channels (in one
-// group, for a transposed one) as their dim number outAxis, and whose bias is input number bias.
+// filterFaults checks a convolution. weight and bias are the numbers of its inputs for filters and bias. outAxis is the axis of
+// the filters for the output channels (those of one group, for a transposed convolution).
 func filterFaults(n *Node, weight, bias, outAxis int) []error {
 	faults := append(windowFaults(n), n.intFaults("group", 1, maxSize)...)
 	w := n.Input(weight)
@@ -140,7 +140,7 @@ func filterFaults(n *Node, weight, bias, outAxis int) []error {
 	return faults
 }
 
-// splitFaults checks that a Split makes as many parts as it has outputs, and none of a negative size.
+// splitFaults checks that a Split has as many parts as outputs, and no part of negative size.
 func splitFaults(n *Node) []error {
 	if sizes := n.list("split", 1); len(sizes) > 0 && slices.Min(sizes) < 0 {
 		return []error{fmt.Errorf("split is %d, must be 0 or more", sizes)}
@@ -151,7 +151,7 @@ func splitFaults(n *Node) []error {
 	return nil
 }
 
-// partFaults checks that parts of one size, which a scalar gives, have a size.
+// partFaults checks that a scalar that gives the size of all parts is positive.
 func partFaults(n *Node) []error {
 	if v := n.Input(1); v != nil && v.Constant() != nil && len(v.Constant().Dims()) == 0 {
 		if size := n.list("", 1); len(size) == 1 && size[0] < 1 {
@@ -169,7 +169,7 @@ func divisorFaults(n *Node) []error {
 	return nil
 }
 
-// hiddenFaults checks that a recurrent layer's weights are for as many hidden units as it says.
+// hiddenFaults checks that the weights of a recurrent layer match its hidden_size.
 func hiddenFaults(n *Node) []error {
 	r := n.Input(2)
 	p := n.literal("hidden_size")
@@ -182,7 +182,7 @@ func hiddenFaults(n *Node) []error {
 	return nil
 }
 
-// frameFaults checks that a signal is cut into frames that have a length, each some steps after the other.
+// frameFaults checks that the length and the step of a signal's frames are positive.
 func frameFaults(n *Node) []error {
 	for input, name := range map[int]string{1: "frame_step", 3: "frame_length"} {
 		if list := n.list("", input); len(list) > 0 && slices.Min(list) < 1 {
@@ -192,7 +192,7 @@ func frameFaults(n *Node) []error {
 	return nil
 }
 
-// diagonalFaults checks that the diagonal at which a Trilu cuts is one that a matrix can have.
+// diagonalFaults checks that a matrix can have the diagonal of a Trilu.
 func diagonalFaults(n *Node) []error {
 	if k := n.list("", 1); len(k) > 0 && (slices.Min(k) < -maxSize || slices.Max(k) > maxSize) {
 		return []error{fmt.Errorf("k is %d, must be from %d to %d", k, -maxSize, maxSize)}
@@ -200,7 +200,7 @@ func diagonalFaults(n *Node) []error {
 	return nil
 }
 
-// leftOutFaults checks that no output among those that there are has an empty name.
+// leftOutFaults checks that no output in the list has an empty name.
 func leftOutFaults(n *Node) []error {
 	if i := slices.Index(n.outputs, nil); i >= 0 {
 		return []error{fmt.Errorf("its output %d has an empty name, must have one: name it, and let nothing read it", i)}
@@ -208,7 +208,7 @@ func leftOutFaults(n *Node) []error {
 	return nil
 }
 
-// lrnFaults checks that there are channels to normalize over.
+// lrnFaults checks that the input has channels to normalize over.
 func lrnFaults(n *Node) []error {
 	if shape, _ := n.inputShape(); len(shape) > 1 && shape[1].Size == 0 {
 		return []error{fmt.Errorf("its input %q has no channels", n.Input(0).name)}
@@ -216,7 +216,7 @@ func lrnFaults(n *Node) []error {
 	return nil
 }
 
-// normalFaults checks that a normal distribution has a width.
+// normalFaults checks the standard deviation of a normal distribution.
 func normalFaults(n *Node) []error {
 	if p := n.literal("scale"); p != nil && !(p.GetF() > 0) {
 		return []error{fmt.Errorf("scale is %v, must be above 0", p.GetF())}
@@ -224,14 +224,14 @@ func normalFaults(n *Node) []error {
 	return nil
 }
 
-// uniformFaults checks that a uniform distribution does not end before it begins.
+// uniformFaults checks that the upper bound of a uniform distribution is not below the lower bound.
 func uniformFaults(n *Node) []error {
 	low, high := float32(0), float32(1)
 	for name, bound := range map[string]*float32{"low": &low, "high": &high} {
 		if p := n.literal(name); p != nil {
 			*bound = p.GetF()
 		} else if n.Has(name) {
-			return nil // a parameter of a function: not known
+			return nil // the value of a function's parameter is not known
 		}
 	}
 	if !(low <= high) {
@@ -240,10 +240,10 @@ func uniformFaults(n *Node) []error {
 	return nil
 }
 
-// mostTrips is how often a Loop may run its body if nothing can end it before: far above what models do, and minutes.
+// mostTrips limits the iterations of a Loop that nothing can end earlier. It is far more than models need, and takes minutes.
 const mostTrips = 1 << 24
 
-// loopFaults checks that a Loop ends: by a limit to its trips, or by a condition that the body may make false.
+// loopFaults checks that a Loop ends: by a maximum number of iterations, or by a condition that the body can make false.
 func loopFaults(n *Node) []error {
 	trips, given := math.Inf(1), n.Input(0) != nil
 	if given {
@@ -262,7 +262,7 @@ func loopFaults(n *Node) []error {
 		return nil
 	}
 	next := bodies[0].outputs[0].value
-	for range bodies[0].nodes { // not without end, as nodes may form a cycle
+	for range bodies[0].nodes { // a bounded number of steps, because nodes may form a cycle
 		if next != nil && next.producer != nil && next.producer.Is("Identity") {
 			next = next.producer.Input(0)
 		}
@@ -287,7 +287,7 @@ func isTrue(v *Value) bool {
 	return err == nil && data[0] != 0
 }
 
-// list returns the integers that an attribute gives or, as newer operator sets have it, a constant input; none if neither does.
+// list returns the integers of an attribute or, in newer opsets, of a constant input; nil if neither exists.
 func (n *Node) list(attribute string, input int) []int64 {
 	if list := n.literal(attribute).GetInts(); list != nil {
 		return list
@@ -303,8 +303,8 @@ func (n *Node) list(attribute string, input int) []int64 {
 	return list
 }
 
-// inputShape returns the shape of the node's first input if that is one of the model's: what files declare of values in
-// between may be wrong, and is not relied on by ONNX Runtime.
+// inputShape returns the shape of the node's first input, if it is an input of the model. Declared shapes of intermediate values
+// may be wrong, and ONNX Runtime does not rely on them.
 func (n *Node) inputShape() (shape []Dim, known bool) {
 	if x := n.Input(0); x != nil && x.producer == nil {
 		return x.Shape()
@@ -312,7 +312,7 @@ func (n *Node) inputShape() (shape []Dim, known bool) {
 	return nil, false
 }
 
-// inputFaults says which inputs of a graph are declared with sizes whose product no computer can hold.
+// inputFaults lists the inputs of a graph whose declared sizes are larger than any memory.
 func (g *Graph) inputFaults() []error {
 	var faults []error
 	for _, t := range g.inputs {

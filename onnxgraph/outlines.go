@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// expansions has, for operators that may make large tensors of small ones or pass them on, how many inputs a node needs,
-// and a function that returns the outline of its output from those of its inputs: nil if it cannot tell.
+// expansions lists operators that can make large tensors from small ones, or pass them on. A row says how many inputs a node
+// needs. Its function returns the outline of the output from those of the inputs, nil if it is not known.
 var expansions = map[string]struct {
 	inputs  int
 	outline func(n *Node, in []*outline) *outline
@@ -51,12 +51,12 @@ var expansions = map[string]struct {
 	"Div": {2, elementwise(nil)}, "Pow": {2, elementwise(nil)}, "Mod": {2, elementwise(nil)}, "PRelu": {2, elementwise(nil)},
 	"Min": {1, elementwise(nil)}, "Max": {1, elementwise(nil)}, "Sum": {1, elementwise(nil)}, "Mean": {1, elementwise(nil)},
 	"BitShift": {2, elementwise(nil)}, "BitwiseAnd": {2, elementwise(nil)}, "BitwiseOr": {2, elementwise(nil)}, "BitwiseXor": {2, elementwise(nil)},
-	"And": {2, elementwise(nil)}, "Or": {2, elementwise(nil)}, "Xor": {2, elementwise(nil)}, // of booleans, as they make
+	"And": {2, elementwise(nil)}, "Or": {2, elementwise(nil)}, "Xor": {2, elementwise(nil)}, // inputs and outputs are booleans
 	"Equal": {2, compared}, "Less": {2, compared}, "LessOrEqual": {2, compared}, "Greater": {2, compared}, "GreaterOrEqual": {2, compared},
 	"Where": {3, func(n *Node, in []*outline) *outline { return in[1].of(broadcast(in[0].dims, in[1].dims, in[2].dims)) }},
 }
 
-// of returns an outline of the same type but other dims, nil if these are not known.
+// of returns an outline with the same type and other dims, nil if these are not known.
 func (x *outline) of(dims []float64) *outline {
 	if dims == nil {
 		return nil
@@ -64,7 +64,7 @@ func (x *outline) of(dims []float64) *outline {
 	return &outline{dtype: x.dtype, dims: dims}
 }
 
-// as returns an outline of the same dims but another type.
+// as returns an outline with the same dims and another type.
 func (x *outline) as(dtype DType) *outline { return &outline{dtype: dtype, dims: x.dims} }
 
 func first(n *Node, in []*outline) *outline {
@@ -74,7 +74,7 @@ func first(n *Node, in []*outline) *outline {
 	return in[0].of(in[0].dims)
 }
 
-// broadcast returns the dims that operators give their inputs of other dims, nil if some are not known or do not go together.
+// broadcast returns the common dims to which operators broadcast their inputs, nil if some are not known or do not match.
 func broadcast(list ...[]float64) []float64 {
 	dims := []float64{}
 	for _, next := range list {
@@ -96,7 +96,7 @@ func broadcast(list ...[]float64) []float64 {
 	return dims
 }
 
-// times multiplies dims, each by its factor.
+// times multiplies each dim by its factor.
 func times(dims, factors []float64) []float64 {
 	if len(dims) != len(factors) {
 		return nil
@@ -108,7 +108,7 @@ func times(dims, factors []float64) []float64 {
 	return out
 }
 
-// axisOf returns the number of an axis that is given from the front or, if negative, from the end; ok is false if there is none.
+// axisOf returns the index of an axis; negative axes count from the end. ok is false if there is no such axis.
 func axisOf(axis float64, rank int) (i int, ok bool) {
 	if axis < 0 {
 		axis += float64(rank)
@@ -116,7 +116,7 @@ func axisOf(axis float64, rank int) (i int, ok bool) {
 	return int(axis), axis >= 0 && axis < float64(rank)
 }
 
-// elementwise makes a rule for operators on elements; compute, if not nil, is what they do with two numbers.
+// elementwise makes a rule for elementwise operators. compute, if not nil, is their function of two numbers.
 func elementwise(compute func(a, b float64) float64) func(n *Node, in []*outline) *outline {
 	return func(n *Node, in []*outline) *outline {
 		var all [][]float64
@@ -135,7 +135,7 @@ func elementwise(compute func(a, b float64) float64) func(n *Node, in []*outline
 		}
 		data := make([]float64, int(product(out.dims)))
 		for i := range data {
-			data[i] = compute(a[i%len(a)], b[i%len(b)]) // one of them may be a single number
+			data[i] = compute(a[i%len(a)], b[i%len(b)]) // one of the two may be a single number
 		}
 		out.constant = vector(data)
 		return out
@@ -179,7 +179,7 @@ func oneHotOutline(n *Node, in []*outline) *outline {
 	return in[2].of(slices.Insert(slices.Clone(in[0].dims), at, depth[0]))
 }
 
-// resizeOutline serves Resize, whose inputs are the image, a region, factors and sizes, or image and factors only, and Upsample.
+// resizeOutline is for Upsample and Resize. The inputs of Resize are image, region, factors and sizes, or only image and factors.
 func resizeOutline(n *Node, in []*outline) *outline {
 	dims := slices.Clone(in[0].dims)
 	factors := in[2].numbers()
@@ -245,7 +245,8 @@ func randomOutline(n *Node, in []*outline) *outline {
 	return &outline{dtype: DType(n.Int("dtype", int64(Float32))), dims: convert[float64](n.Ints("shape"))}
 }
 
-// likeOutline serves operators that make a tensor of the dims of another one, and of its type unless they are told another.
+// likeOutline is for operators that make a tensor with the dims of another one, and with its type unless an attribute gives
+// another type.
 func likeOutline(n *Node, in []*outline) *outline {
 	return in[0].as(DType(n.Int("dtype", int64(in[0].dtype))))
 }
@@ -261,7 +262,7 @@ func windowOutline(n *Node, in []*outline) *outline {
 	return (&outline{dtype: DType(n.Int("output_datatype", int64(Float32)))}).of(slices.Clone(in[0].numbers()))
 }
 
-// melOutline is for filters over the frequencies of a Fourier transform, of which half are different.
+// melOutline is for MelWeightMatrix: filters over the frequencies of a Fourier transform, half of which are distinct.
 func melOutline(n *Node, in []*outline) *outline {
 	filters, length := in[0].numbers(), in[1].numbers()
 	if len(filters) != 1 || len(length) != 1 {
@@ -273,7 +274,7 @@ func melOutline(n *Node, in []*outline) *outline {
 func concatOutline(n *Node, in []*outline) *outline {
 	in = in[:len(n.inputs)]
 	rank := len(in[0].dims)
-	at, ok := axisOf(float64(n.Int("axis", 1)), rank) // which only the oldest may leave out
+	at, ok := axisOf(float64(n.Int("axis", 1)), rank) // only the oldest version may leave it out
 	if !ok {
 		return nil
 	}
@@ -360,7 +361,7 @@ func transposeOutline(n *Node, in []*outline) *outline {
 	return in[0].of(dims)
 }
 
-// regrouped returns an outline of other dims with the same numbers in the same order.
+// regrouped returns an outline with other dims and the same elements in the same order.
 func (x *outline) regrouped(dims []float64) *outline { return &outline{x.dtype, dims, x.constant} }
 
 func reshapeOutline(n *Node, in []*outline) *outline {
@@ -391,7 +392,7 @@ func flattenOutline(n *Node, in []*outline) *outline {
 	return in[0].regrouped([]float64{product(in[0].dims[:at]), product(in[0].dims[at:])})
 }
 
-// axesOf returns the axes that a node has as an attribute or, in newer files, as input 1.
+// axesOf returns the axes of a node from its attribute or, in newer files, from input 1.
 func axesOf(n *Node, in []*outline) []float64 {
 	if in[1] != nil {
 		return in[1].numbers()
@@ -418,7 +419,7 @@ func unsqueezeOutline(n *Node, in []*outline) *outline {
 	return in[0].regrouped(dims)
 }
 
-// squeezeOutline leaves out all dims of 1 if the axes are not given.
+// squeezeOutline removes all dims of size 1 if the node does not give axes.
 func squeezeOutline(n *Node, in []*outline) *outline {
 	dims := slices.Clone(in[0].dims)
 	axes := axesOf(n, in)

@@ -5,15 +5,16 @@ import (
 	"slices"
 )
 
-// What follows depends on how large an image is. Where the model does not say that, it shows in a run alone: then ONNX Runtime may crash.
+// These checks depend on the size of an image. If the model does not state it, only a run shows the fault, and ONNX Runtime may
+// crash.
 
 // transposedFaults checks a transposed convolution.
 func transposedFaults(n *Node) []error {
 	return slices.Concat(filterFaults(n, 1, 2, 1), outputPaddingFaults(n), outputShapeFaults(n))
 }
 
-// outputPaddingFaults checks that what a transposed convolution adds at the end of its output is less than a stride. ONNX allows up to a
-// dilation, but ONNX Runtime reads beyond the input then, and computes other numbers.
+// outputPaddingFaults checks that the output padding of a transposed convolution is less than a stride. ONNX allows values up to
+// the dilation, but ONNX Runtime then reads outside the input and computes wrong numbers.
 func outputPaddingFaults(n *Node) []error {
 	padding := n.literal("output_padding").GetInts()
 	strides := n.perAxis("strides", len(padding), 1)
@@ -25,8 +26,8 @@ func outputPaddingFaults(n *Node) []error {
 	return nil
 }
 
-// outputShapeFaults checks that a transposed convolution is asked for no more than what its filters reach from an input of the declared
-// size, and the rest of a stride, which is zero. ONNX Runtime reads beyond the input for more.
+// outputShapeFaults checks that the output of a transposed convolution is no larger than its filters can fill from an input of
+// the declared size, plus the zeros of less than one stride. For larger outputs, ONNX Runtime reads outside the input.
 func outputShapeFaults(n *Node) []error {
 	shape := n.Input(0).shape()
 	filters := n.Input(1).shape()
@@ -35,7 +36,7 @@ func outputShapeFaults(n *Node) []error {
 	if axes < 1 || len(filters) != len(shape) || len(asked) < axes {
 		return nil
 	}
-	asked = asked[len(asked)-axes:] // some give those of images and channels, too
+	asked = asked[len(asked)-axes:] // some models give batch size and channels, too
 	strides, dilations := n.perAxis("strides", axes, 1), n.perAxis("dilations", axes, 1)
 	for i, size := range asked {
 		from, kernel := shape[2+i].Size, filters[2+i].Size
@@ -51,7 +52,8 @@ func outputShapeFaults(n *Node) []error {
 	return nil
 }
 
-// perAxis returns the integers that an attribute has for each axis, or what they are without it; none if they are a function's parameter.
+// perAxis returns the integers of an attribute, one per axis, or the value of without for each axis if the node does not have the
+// attribute. It returns nil for a function's parameter.
 func (n *Node) perAxis(name string, axes int, without int64) []int64 {
 	if n.Has(name) {
 		return n.literal(name).GetInts()
@@ -59,8 +61,8 @@ func (n *Node) perAxis(name string, axes int, without int64) []int64 {
 	return slices.Repeat([]int64{without}, axes)
 }
 
-// columnFaults checks that a Col2Im has the columns for the image that it is to make. ONNX Runtime reads beyond them, or writes beyond the
-// image, if not.
+// columnFaults checks that a Col2Im has the right number of columns for its image. Otherwise ONNX Runtime reads outside the
+// columns, or writes outside the image.
 func columnFaults(n *Node) []error {
 	faults := windowFaults(n)
 	image, block := n.list("", 1), n.list("", 2)
@@ -87,8 +89,8 @@ func columnFaults(n *Node) []error {
 	return nil
 }
 
-// reflectionFaults checks that a Pad that reflects has enough to reflect, in an input of the declared shape: ONNX asks for that, and ONNX
-// Runtime reads beyond the input for more.
+// reflectionFaults checks that a Pad in mode reflect has enough elements to reflect in an input of the declared shape. ONNX
+// requires that; otherwise ONNX Runtime reads outside the input.
 func reflectionFaults(n *Node) []error {
 	if string(n.literal("mode").GetS()) != "reflect" {
 		return nil
@@ -102,7 +104,7 @@ func reflectionFaults(n *Node) []error {
 	}
 	pads := n.list("pads", 1)
 	if len(pads) != 2*len(axes) {
-		return nil // not known, or ONNX Runtime says what is wrong
+		return nil // not known, or ONNX Runtime reports what is wrong
 	}
 	for i, axis := range axes {
 		at, ok := axisOf(float64(axis), len(shape))
@@ -118,7 +120,7 @@ func reflectionFaults(n *Node) []error {
 	return nil
 }
 
-// shape returns the declared shape, none if there is no value or not even the rank is known.
+// shape returns the declared shape, nil if v is nil or not even the rank is known.
 func (v *Value) shape() []Dim {
 	if v == nil {
 		return nil

@@ -9,13 +9,13 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Nearly all of a model file is raw data of tensors. It is taken out before the rest is decoded, and put in after the rest
-// is encoded: in between, a placeholder is in its place. So a model's weights can stay in its file.
+// Nearly all bytes of a model file are raw data of tensors. We replace them by placeholders before we decode the rest, and insert
+// them again after we encode it. So a model's weights can stay in its file.
 
-// rawData is what holders has for the raw data itself.
+// rawData marks the raw data itself in holders.
 const rawData = "raw data"
 
-// holders says which fields of which messages lead to the raw data of the tensors that link makes.
+// holders lists the message fields that contain, or lead to, the raw data of tensors that link creates.
 var holders = map[string]map[protowire.Number]string{
 	"ModelProto":     {7: "GraphProto", 25: "FunctionProto"},
 	"FunctionProto":  {7: "NodeProto"},
@@ -34,22 +34,22 @@ func placeholderNumber(placeholder []byte) int { return int(binary.LittleEndian.
 // field is one field of an encoded message.
 type field struct {
 	number      protowire.Number
-	holds       string // what holders says of it
-	header, end int64  // where it begins and ends
-	content     int64  // where its content begins, behind tag and length
+	holds       string // its entry in holders
+	header, end int64  // offsets of its start and end
+	content     int64  // offset of its content, after tag and length
 }
 
-// deepest is how far messages may nest: protobuf's own limit in C++, Java and Python, so that no other reader of ONNX files
-// takes more.
+// deepest is how deep messages may nest. It is protobuf's own limit in C++, Java and Python, so other readers of ONNX files have
+// it, too.
 const deepest = 100
 
-// taker takes the raw data out of a model file.
+// taker removes the raw data from a model file.
 type taker struct {
 	window window
 	taken  []taking
 }
 
-// taking is raw data that was taken out: the bytes if they are in memory, else where they are.
+// taking is raw data that was removed: its bytes if they are in memory, otherwise its place in the file.
 type taking struct {
 	bytes  []byte
 	source *section
@@ -60,7 +60,7 @@ func (t *taker) take() ([]byte, error) {
 	return t.message(nil, "ModelProto", 0, t.window.size, 0)
 }
 
-// message appends the message of that kind at from to to out.
+// message appends to out the message of the given kind between the offsets from and to.
 func (t *taker) message(out []byte, kind string, from, to int64, depth int) ([]byte, error) {
 	if depth > deepest {
 		return nil, fmt.Errorf("messages are nested deeper than %d, more than any reader of ONNX files takes", deepest)
@@ -94,7 +94,7 @@ func appendBytes(out []byte, n protowire.Number, content []byte) []byte {
 	return protowire.AppendBytes(protowire.AppendTag(out, n, protowire.BytesType), content)
 }
 
-// keep notes raw data. Small data is not worth a visit to the file for each look at it.
+// keep records raw data. It copies small data to memory, because reading it from the file each time would be slow.
 func (t *taker) keep(from, to int64) error {
 	const small = 4096 // bytes
 	if t.window.file != nil && to-from > small {
@@ -106,18 +106,18 @@ func (t *taker) keep(from, to int64) error {
 	return err
 }
 
-// windowSize is how much of a file is looked at at a time, in bytes.
+// windowSize is how much of a file is in memory at a time, in bytes.
 const windowSize = 1 << 16
 
 // window is a view of an encoded message, in memory or in a file.
 type window struct {
 	size  int64
-	file  *os.File    // nil: all is in memory
-	found os.FileInfo // of the file
+	file  *os.File    // nil if everything is in memory
+	found os.FileInfo // the file when it was opened
 
-	start  int64 // where what is in memory begins
+	start  int64 // the offset where the bytes in memory begin
 	seen   []byte
-	buffer []byte // for what is seen of a file
+	buffer []byte // the memory for bytes of a file
 }
 
 func memoryWindow(data []byte) window { return window{size: int64(len(data)), seen: data} }
@@ -126,7 +126,7 @@ func fileWindow(f *os.File, info os.FileInfo) window {
 	return window{size: info.Size(), file: f, found: info, buffer: make([]byte, windowSize)}
 }
 
-// appendTo appends the bytes at from to to out.
+// appendTo appends to out the bytes between the offsets from and to.
 func (w *window) appendTo(out []byte, from, to int64) ([]byte, error) {
 	if from >= w.start && to <= w.start+int64(len(w.seen)) {
 		return append(out, w.seen[from-w.start:to-w.start]...), nil
@@ -137,7 +137,7 @@ func (w *window) appendTo(out []byte, from, to int64) ([]byte, error) {
 	return out, err
 }
 
-// bytes returns the bytes at from to to: those of memory themselves, or a copy of those of a file.
+// bytes returns the bytes between the offsets from and to: a part of the memory itself, or a copy of bytes of a file.
 func (w *window) bytes(from, to int64) ([]byte, error) {
 	if w.file == nil {
 		return w.seen[from:to:to], nil
@@ -145,7 +145,7 @@ func (w *window) bytes(from, to int64) ([]byte, error) {
 	return w.appendTo([]byte{}, from, to)
 }
 
-// peek returns the bytes at offset, ten or up to the end, which is enough for any number.
+// peek returns up to ten bytes at offset, which is enough for any encoded number.
 func (w *window) peek(offset, end int64) ([]byte, error) {
 	to := min(offset+10, end)
 	if offset < w.start || to > w.start+int64(len(w.seen)) {
@@ -157,7 +157,7 @@ func (w *window) peek(offset, end int64) ([]byte, error) {
 	return w.seen[offset-w.start : to-w.start], nil
 }
 
-// field returns the field at from of a message of that kind that ends at to.
+// field returns the field at offset from in a message of the given kind that ends at to.
 func (w *window) field(kind string, from, to int64) (field, error) {
 	f := field{header: from}
 	head, err := w.peek(from, to)

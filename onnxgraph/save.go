@@ -6,8 +6,8 @@ import "fmt"
 type ExternalMode int
 
 const (
-	// ExternalAsRead keeps the tensors external that were read so, and all large ones if the model would
-	// not fit the 2 GiB that a protobuf file can hold.
+	// ExternalAsRead keeps tensors external that were external when they were read. If the model is too large for a protobuf
+	// file, which can have 2 GiB, it makes all large tensors external.
 	ExternalAsRead ExternalMode = iota
 	// ExternalAll makes every tensor of at least externalMinimum bytes external.
 	ExternalAll
@@ -17,15 +17,15 @@ const (
 
 const (
 	externalMinimum   = 1024          // bytes; smaller tensors stay in the model file, as other tools keep them
-	externalAlignment = 4096          // bytes; lets a runtime map the file into memory
-	protobufLimit     = 1<<31 - 1<<20 // bytes, with room for what is not tensor data
+	externalAlignment = 4096          // bytes; so a runtime can map the file into memory
+	protobufLimit     = 1<<31 - 1<<20 // bytes; leaves room for data other than tensors
 )
 
-// Save writes the model to path or, if that is a link, to the file that the link leads to, and external data beside it to a
-// file whose name is by its content, such as model.onnx.0123456789ab.data. Model and data appear together, whole, or not at
-// all; what is no file is not replaced. At the end, the data file of a model that was replaced is removed, unless another model
-// in the folder needs it: load a model again if it was read from there. Tensors are computed and written a few at a time, so
-// that they need not fit in memory.
+// Save writes the model to path or, if path is a link, to the file that the link points to. It writes external data beside it to
+// a file whose name depends on its content, such as model.onnx.0123456789ab.data. Model and data appear together and complete, or
+// not at all. Only regular files are replaced. At the end, Save removes the data file of a model that it replaced, unless another
+// model in the folder needs it; so if a model in memory was loaded from there, load it again. Save computes and writes a few
+// tensors at a time, so that they need not fit into memory.
 func (m *Model) Save(path string, mode ExternalMode) error {
 	s, err := m.Stage(path, mode)
 	if err != nil {
@@ -34,7 +34,7 @@ func (m *Model) Save(path string, mode ExternalMode) error {
 	return s.Commit()
 }
 
-// Bytes returns the model as the bytes of an ONNX file, external data included, even if it is not valid.
+// Bytes returns the model as the bytes of an ONNX file, including external data. It also works if the model is not valid.
 func (m *Model) Bytes() ([]byte, error) {
 	e, err := m.encode(ExternalNone, "")
 	if err != nil {

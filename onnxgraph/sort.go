@@ -5,16 +5,15 @@ import (
 	"slices"
 )
 
-// sorting is the result of sortNodes: the nodes in an order in which each follows what it reads, without
-// those that have no place in it, since they are on a cycle or behind one; and the cycles. Nodes that lie on
-// several cycles with common nodes count as one.
+// sorting is the result of sortNodes: an order in which each node comes after the nodes whose outputs it reads, and the cycles.
+// Nodes on a cycle, or after one, are not in the order. Cycles with common nodes count as one.
 type sorting struct {
 	order  []*Node
 	cycles [][]*Node
 }
 
-// sortNodes sorts topologically by Kahn's algorithm. Of the nodes that may come next, the one that
-// stands first in the list does: a list that is in order already stays as it is.
+// sortNodes sorts topologically by Kahn's algorithm. If several nodes can come next, it takes the first of them in the list, so
+// that a sorted list stays as it is.
 func sortNodes(nodes []*Node) sorting {
 	position := make(map[*Node]int, len(nodes))
 	for i, n := range nodes {
@@ -54,11 +53,11 @@ func sortNodes(nodes []*Node) sorting {
 	return s
 }
 
-// circles returns the sets of nodes each of which leads to all others of the set, and to itself, by Tarjan's algorithm for
-// strongly connected components: next has, for each node, those that it leads to.
+// circles returns sets of nodes in which each node leads to itself and to all others. It uses Tarjan's algorithm for strongly
+// connected components. next[i] lists the nodes that node i leads to.
 func circles(next [][]int) [][]int {
 	const done = -1
-	number := make([]int, len(next)) // in the order of visits from 1, 0 before the visit, done once the node's set is known
+	number := make([]int, len(next)) // order of visits, from 1; 0 before the visit; done when the node's set is known
 	var found [][]int
 	var open []int // nodes whose set is not known yet
 	var visit func(i int) int
@@ -100,8 +99,7 @@ func circles(next [][]int) [][]int {
 	return found
 }
 
-// Reads returns every value that the node depends on: its inputs, and what the graphs in its attributes
-// read or output.
+// Reads returns every value that the node depends on: its inputs, and the values that graphs in its attributes read or output.
 func (n *Node) Reads() []*Value {
 	var all []*Value
 	for _, v := range n.inputs {
@@ -118,7 +116,7 @@ func (n *Node) Reads() []*Value {
 	return all
 }
 
-// Sorted returns the graph's nodes in an order in which each follows what it reads.
+// Sorted returns the graph's nodes in an order in which each comes after the nodes whose outputs it reads.
 func (g *Graph) Sorted() []*Node { return sortNodes(g.nodes).order }
 
 type intHeap []int

@@ -13,21 +13,21 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// source gives the elements of a tensor that does not hold them, as little-endian bytes.
+// source provides the elements of a tensor that are not in memory, as little-endian bytes.
 type source interface {
-	size() (int64, error)      // how many bytes there are
-	read() ([]byte, error)     // all of them, which the caller must not change
-	writeTo(w io.Writer) error // the same, in small pieces where that can be
+	size() (int64, error)      // the number of bytes
+	read() ([]byte, error)     // all bytes; the caller must not change them
+	writeTo(w io.Writer) error // the same bytes, in small pieces if possible
 }
 
-// copySize is in how large pieces data goes from file to file, in bytes.
+// copySize is the size of the pieces in which data is copied between files, in bytes.
 const copySize = 1 << 18
 
-// section is the part of a model file that holds a tensor's elements. The file stays open, so that it can be read even
-// after another one has taken its place.
+// section is the part of a model file with a tensor's elements. The file stays open, so that it can be read even after another
+// file has replaced it.
 type section struct {
 	file           *os.File
-	found          os.FileInfo // of the file as it was when the model was read
+	found          os.FileInfo // the file when the model was read
 	offset, length int64
 }
 
@@ -59,12 +59,12 @@ func (s *section) check() error {
 	return err
 }
 
-// isChanged reports whether a file was written since it had the other info.
+// isChanged reports whether a file has been written since the moment of found.
 func isChanged(info, found os.FileInfo) bool {
 	return !os.SameFile(info, found) || info.Size() != found.Size() || !info.ModTime().Equal(found.ModTime())
 }
 
-// copyBuffers spares the garbage collector a buffer per tensor.
+// copyBuffers reuses buffers, to save one allocation per tensor.
 var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 
 func copySection(w io.Writer, f *os.File, offset, length int64) error {
@@ -80,15 +80,15 @@ func copySection(w io.Writer, f *os.File, offset, length int64) error {
 	return nil
 }
 
-// NewLazyTensor returns a tensor of the given type and dims whose elements remake computes when they are asked for, and
-// again if they were dropped since, to save memory: it must give the same tensor every time. An error of remake, or a
-// tensor of another type or size, is what reading the elements or saving the model returns.
+// NewLazyTensor returns a tensor of the given type and dims whose elements are computed by remake when they are needed. To save
+// memory, elements can be dropped and computed again, so remake must return the same tensor every time. If remake fails, or
+// returns a tensor of another type or size, reading the elements or saving the model fails.
 func NewLazyTensor(dtype DType, dims []int64, remake func() (*Tensor, error)) *Tensor {
 	return NewPiecewiseTensor(dtype, dims, func(yield func(*Tensor, error) bool) { yield(remake()) })
 }
 
-// NewPiecewiseTensor is NewLazyTensor for elements that need not be in memory all at once: pieces gives them in row-major
-// order. It may use a piece's memory again for the next one.
+// NewPiecewiseTensor is like NewLazyTensor, for elements that do not fit into memory at once: pieces yields them in row-major
+// order. It may reuse the memory of a piece for the next one.
 func NewPiecewiseTensor(dtype DType, dims []int64, pieces iter.Seq2[*Tensor, error]) *Tensor {
 	p := &onnxpb.TensorProto{Dims: slices.Clone(dims), DataType: proto.Int32(int32(dtype))}
 	return &Tensor{proto: p, source: &recipe{dtype: dtype, dims: p.Dims, pieces: pieces}}
@@ -101,7 +101,7 @@ type recipe struct {
 	pieces iter.Seq2[*Tensor, error]
 
 	lock sync.Mutex
-	made weak.Pointer[Tensor] // until the garbage collector takes it
+	made weak.Pointer[Tensor] // until the garbage collector frees it
 }
 
 func (r *recipe) size() (int64, error) { return r.bytes(), nil }
@@ -144,7 +144,7 @@ func (r *recipe) writeTo(w io.Writer) error {
 	})
 }
 
-// each calls f with the bytes of every piece, and checks that they are what was promised.
+// each calls f with the bytes of every piece, and checks that type and number of elements are as declared.
 func (r *recipe) each(f func(piece []byte) error) error {
 	count := int64(0)
 	for t, err := range r.pieces {

@@ -7,8 +7,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
-// Densified returns a sparse constant, an initializer or the output of a Constant node, as a dense tensor; nil if v is none. An
-// error says what is wrong with its indices.
+// Densified returns a sparse constant (an initializer or the output of a Constant node) as a dense tensor, nil if v is not a
+// sparse constant. It fails if the indices are invalid.
 func (v *Value) Densified() (*Tensor, error) {
 	p := v.sparse
 	if v.producer != nil && v.producer.Is("Constant") {
@@ -24,11 +24,12 @@ func (v *Value) Densified() (*Tensor, error) {
 	return t, nil
 }
 
-// mostDensified bounds the elements of a tensor that a few bytes in a file can ask for: far above those of any filters.
+// mostDensified limits the elements of a dense tensor, because a few bytes in a file could ask for any number. It is far more
+// than any filters have.
 const mostDensified = 1 << 23
 
-// densify spreads the values of a sparse tensor. The indices are either [values], positions in row-major order, or
-// [values, rank], one position along each axis.
+// densify makes a dense tensor from a sparse one. The indices are either [values], positions in row-major order, or [values,
+// rank], one position along each axis.
 func densify(p *onnxpb.SparseTensorProto) (*Tensor, error) {
 	values, indices := &Tensor{proto: p.GetValues()}, &Tensor{proto: p.GetIndices()}
 	raw, err := values.Raw()

@@ -7,16 +7,16 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 )
 
-// Staged is a model that is saved but has not taken its place yet: its files are in a temporary folder.
+// Staged is a model that is saved in a temporary folder, and not yet in its final place.
 type Staged struct {
 	stage     *atomicfile.Stage
-	path      string // where it belongs, as Stage was told
+	path      string // the final path, as passed to Stage
 	data      string // the name of the data file, "" if there is none
 	notFinite []NotFinite
 }
 
-// Stage saves the model as Save does, but leaves the files in a temporary folder until Commit moves them to their places. So a
-// model can be tried before it replaces another one.
+// Stage saves the model as Save does, but leaves the files in a temporary folder until Commit moves them to their places. So you
+// can try a model before it replaces another one.
 func (m *Model) Stage(path string, mode ExternalMode) (*Staged, error) {
 	stage, err := atomicfile.Begin(path)
 	if err != nil {
@@ -43,7 +43,7 @@ func (m *Model) StageTemporarily(mode ExternalMode) (*Staged, error) {
 }
 
 func (s *Staged) write(m *Model, mode ExternalMode) error {
-	// What could not be loaded again is not written.
+	// Do not write a model that could not be loaded again.
 	if err := m.Validate(); err != nil {
 		return fmt.Errorf("the model is not valid, and nothing was written: %w", err)
 	}
@@ -74,10 +74,10 @@ func (s *Staged) write(m *Model, mode ExternalMode) error {
 // NotFinite returns the constants of the model with elements that are NaN or infinite.
 func (s *Staged) NotFinite() []NotFinite { return s.notFinite }
 
-// Path returns where the complete model is until Commit.
+// Path returns the path of the complete model in the temporary folder. It is valid until Commit.
 func (s *Staged) Path() string { return s.stage.Path() }
 
-// Data returns the name of the data file that the model needs beside it, "" if it needs none.
+// Data returns the name of the model's data file, "" if it has none.
 func (s *Staged) Data() string { return s.data }
 
 // Commit moves the files to their final places.
@@ -88,5 +88,5 @@ func (s *Staged) Commit() error {
 	return nil
 }
 
-// Abandon removes what is left of the temporary folder. Always call it at the end, also after Commit.
+// Abandon removes the temporary folder. Always call it at the end, also after Commit.
 func (s *Staged) Abandon() error { return s.stage.Abandon() }

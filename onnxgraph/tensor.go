@@ -11,14 +11,13 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Tensor is a dense constant: an element type, dims, and elements in row-major order. It is immutable;
-// an edit makes a new Tensor, so several values and models may share one.
+// Tensor is a dense constant: an element type, dims, and elements in row-major order. It is immutable: edits create a new Tensor,
+// so several values and models can share one.
 //
-// Elements stay in the form in which they were read, and in the file where they were, until a method asks
-// for numbers.
+// Elements stay in their file, and in the form in which they were read, until a method needs numbers.
 type Tensor struct {
 	proto  *onnxpb.TensorProto
-	source source // where the elements come from if they are not in proto, else nil
+	source source // provides the elements if they are not in proto, otherwise nil
 
 	hashing sync.Once
 	sum     [sha256.Size]byte
@@ -30,9 +29,8 @@ type Element interface {
 	float32 | float64 | int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | bool
 }
 
-// NewTensor returns a tensor of the given dims that holds data, which it keeps: the caller must not
-// change data afterwards. It panics if the number of elements does not match, since that is always a
-// mistake in the calling code.
+// NewTensor returns a tensor of the given dims with the elements data. It keeps data, so the caller must not change it
+// afterwards. It panics if the number of elements does not match dims, because that is always a mistake in the calling code.
 func NewTensor[T Element](dims []int64, data []T) *Tensor {
 	if want := ElementCount(dims); want != int64(len(data)) {
 		panic(fmt.Sprintf("onnxgraph: new tensor: dims %v hold %d elements, got %d", dims, want, len(data)))
@@ -40,8 +38,8 @@ func NewTensor[T Element](dims []int64, data []T) *Tensor {
 	return NewRawTensor(dtypeOf[T](), dims, bytesOf(data))
 }
 
-// NewRawTensor returns a tensor whose elements are the little-endian bytes raw, which it keeps. It
-// panics if the number of bytes does not match dims, since that is always a mistake in the calling code.
+// NewRawTensor returns a tensor whose elements are the little-endian bytes raw. It keeps raw, so the caller must not change it
+// afterwards. It panics if the number of bytes does not match dims, because that is always a mistake in the calling code.
 func NewRawTensor(dtype DType, dims []int64, raw []byte) *Tensor {
 	if want := dtype.byteSize(ElementCount(dims)); want != int64(len(raw)) {
 		panic(fmt.Sprintf("onnxgraph: new %v tensor: dims %v take %d bytes, got %d", dtype, dims, want, len(raw)))
@@ -54,8 +52,8 @@ func NewRawTensor(dtype DType, dims []int64, raw []byte) *Tensor {
 // NewScalar returns a tensor without dims that holds v.
 func NewScalar[T Element](v T) *Tensor { return NewTensor(nil, []T{v}) }
 
-// FromFloat64s returns a tensor of the given element type, each element rounded once from data. It
-// serves the floating-point types; for another type it returns an error.
+// FromFloat64s returns a tensor of the given element type, each element rounded once from data. It fails if the type is not a
+// floating-point type.
 func FromFloat64s(dtype DType, dims []int64, data []float64) (*Tensor, error) {
 	if want := ElementCount(dims); want != int64(len(data)) {
 		return nil, fmt.Errorf("making a tensor: dims %v hold %d elements, got %d", dims, want, len(data))
@@ -114,8 +112,8 @@ func (t *Tensor) Reshaped(dims []int64) (*Tensor, error) {
 	return NewRawTensor(t.DType(), dims, raw), nil
 }
 
-// DescribedAs returns a tensor with the same elements and with the doc string and metadata of another one: the weight that it
-// replaces. If the other is nil or has neither, that is t itself.
+// DescribedAs returns a tensor with the elements of t, and with the doc string and metadata of the tensor that it replaces. If
+// the other tensor is nil or has neither, it returns t itself.
 func (t *Tensor) DescribedAs(other *Tensor) *Tensor {
 	if other == nil || other == t || other.proto.DocString == nil && other.proto.MetadataProps == nil {
 		return t
@@ -138,8 +136,8 @@ func (t *Tensor) SHA256() ([sha256.Size]byte, error) {
 	return t.sum, t.sumErr
 }
 
-// Raw returns the elements as little-endian bytes, reading or computing them if need be. The
-// caller must not change them. String tensors have no raw form.
+// Raw returns the elements as little-endian bytes, and reads or computes them if necessary. The caller must not change them.
+// String tensors have no raw form.
 func (t *Tensor) Raw() ([]byte, error) {
 	if err := t.checkHasRaw(); err != nil {
 		return nil, err
@@ -168,7 +166,7 @@ func (t *Tensor) raw() ([]byte, error) {
 	return t.held(), nil
 }
 
-// held returns the elements of a tensor that holds them itself.
+// held returns the elements of a tensor that are in memory.
 func (t *Tensor) held() []byte {
 	if t.proto.RawData != nil {
 		return t.proto.RawData
@@ -176,8 +174,8 @@ func (t *Tensor) held() []byte {
 	return rawFromTypedField(t.proto)
 }
 
-// rawFromTypedField encodes the elements of a tensor that keeps them in a typed protobuf field, where
-// small types share int32_data and complex numbers are pairs.
+// rawFromTypedField encodes the elements of a tensor that are in a typed protobuf field. Small types share int32_data, and
+// complex numbers are pairs.
 func rawFromTypedField(p *onnxpb.TensorProto) []byte {
 	switch dtype := DType(p.GetDataType()); dtype {
 	case Float32, 14:
@@ -200,8 +198,8 @@ func rawFromTypedField(p *onnxpb.TensorProto) []byte {
 	}
 }
 
-// ElementCount returns how many elements a tensor of these dims has, 1 for none; -1 if one of them is below 0, or the elements are more
-// than any tensor can have.
+// ElementCount returns the number of elements of a tensor with these dims. It is 1 without dims, and -1 if a dim is negative or
+// the number is too large for any tensor.
 func ElementCount(dims []int64) int64 {
 	n := int64(1)
 	for _, d := range dims {

@@ -7,9 +7,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/onnxpb"
 )
 
-// Validate checks what every valid ONNX file has, and lists all faults: operator sets, cycles of nodes and of functions, tensors
-// whose data does not fit their dims, attributes given twice, and what ONNX Runtime would crash on. Names were checked when the model was read,
-// and its own methods cannot break them.
+// Validate checks the rules for all ONNX files, and lists all faults: missing operator sets, cycles of nodes and of functions,
+// tensors whose data does not fit their dims, attributes given twice, and nodes that would crash ONNX Runtime. Names are checked
+// when a model is read, and no method can make them invalid.
 func (m *Model) Validate() error {
 	var faults []error
 	if m.IRVersion() < 1 {
@@ -42,7 +42,8 @@ func usesOwnDomain(g *Graph) bool {
 	return false
 }
 
-// initializerFaults says what is wrong with initializers, once for those of which it is the same, such as a data file that is missing.
+// initializerFaults lists the faults of initializers. Initializers with the same fault, such as a missing data file, are listed
+// together.
 func (g *Graph) initializerFaults() []error {
 	var different []error
 	names := map[string][]string{} // by the text of the fault
@@ -97,7 +98,7 @@ func (g *Graph) validate() []error {
 	return faults
 }
 
-// validate checks that what the attribute holds, if it is no reference, is of the type that it states.
+// validate checks that the attribute, unless it is a reference, has a value of its stated type.
 func (a Attribute) validate() error {
 	if a.IsReference() {
 		return nil
@@ -123,7 +124,7 @@ func (a Attribute) validate() error {
 	return nil
 }
 
-// validate checks that there are as many elements as the dims say, without reading external data.
+// validate checks that the number of elements matches the dims, without reading external data.
 func (t *Tensor) validate() error {
 	n := t.Len()
 	if n < 0 {
@@ -138,7 +139,7 @@ func (t *Tensor) validate() error {
 		return errors.New("no element type is given")
 	}
 	if _, known := dtypes[dtype]; !known || t.proto.Segment != nil {
-		return nil // of a newer schema, or a part of a tensor: kept as it is
+		return nil // from a newer schema, or a part of a tensor: kept as it is
 	}
 	if dtype == String {
 		return mismatch(t, int64(len(t.proto.StringData)), n, "strings")

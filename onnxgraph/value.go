@@ -11,7 +11,7 @@ import (
 
 // Value is an edge of a graph: a graph input, a constant, or an output of a node.
 //
-// Exactly one graph owns a value; nodes of graphs nested in the owner's may read it too.
+// Exactly one graph owns a value. Nodes in nested graphs may read it, too.
 type Value struct {
 	name     string
 	graph    *Graph
@@ -19,8 +19,8 @@ type Value struct {
 	constant *Tensor
 	sparse   *onnxpb.SparseTensorProto // the constant, if it is a sparse initializer
 	uses     []Use
-	outputOf int                      // the number of graph outputs that the value is
-	infos    []*onnxpb.ValueInfoProto // what inputs, outputs and value_info say of its type
+	outputOf int                      // how many graph outputs the value is
+	infos    []*onnxpb.ValueInfoProto // the entries of inputs, outputs and value_info about its type
 }
 
 // Use is one place where a value is read: input number Index of Node.
@@ -50,7 +50,7 @@ func (v *Value) Constant() *Tensor {
 	return v.constant
 }
 
-// SetConstant replaces the data of a constant; what describes the old data stays.
+// SetConstant replaces the data of a constant. The doc string and metadata stay.
 func (v *Value) SetConstant(t *Tensor) {
 	t = t.DescribedAs(v.Constant())
 	if v.producer != nil && v.producer.Is("Constant") {
@@ -68,7 +68,7 @@ func (v *Value) IsInput() bool {
 // IsOutput reports whether the value is an output of the graph that owns it or of a nested graph.
 func (v *Value) IsOutput() bool { return v.outputOf > 0 }
 
-// IsUsed reports whether a node reads the value or a graph has it as an output.
+// IsUsed reports whether a node reads the value, or it is an output of a graph.
 func (v *Value) IsUsed() bool { return len(v.uses) > 0 || v.IsOutput() }
 
 // Dim is one dimension of a value's shape: a size, or a symbol, or neither if nothing is known.
@@ -85,7 +85,7 @@ func (d Dim) String() string {
 	return cmp.Or(d.Param, "?")
 }
 
-// DType returns the declared element type, Undefined if none is known or the value is no tensor.
+// DType returns the declared element type, Undefined if it is not known or the value is not a tensor.
 func (v *Value) DType() DType {
 	if t := v.Constant(); t != nil {
 		return t.DType()

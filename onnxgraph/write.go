@@ -13,20 +13,20 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/budget"
 )
 
-// run is a number of parts that follow one another in a file.
+// run is a sequence of consecutive parts of a file.
 type run struct {
 	offset int64
 	parts  []part
-	sum    hash.Hash // of what is written, nil where nobody asks for it
+	sum    hash.Hash // checksum of the written bytes, nil if not needed
 }
 
-// writeParts writes parts one behind the other, several runs of them at a time. It returns those tensors that hold NaN or
-// infinity.
+// writeParts writes parts one after another to a file, several runs in parallel. It returns the tensors with NaN or infinite
+// elements.
 func writeParts(w io.WriterAt, parts []part) ([]NotFinite, error) {
 	return writeRuns(w, split(parts))
 }
 
-// writeSummed is writeParts that returns a checksum of what it wrote, too.
+// writeSummed is like writeParts, and also returns a checksum of the written bytes.
 func writeSummed(w io.WriterAt, parts []part) (atomicfile.Sum, []NotFinite, error) {
 	runs := split(parts)
 	for i := range runs {
@@ -49,7 +49,7 @@ func writeRuns(w io.WriterAt, runs []run) ([]NotFinite, error) {
 	return slices.Concat(found...), err
 }
 
-// split returns the parts as runs of about as many bytes as are worth a task of their own, or more if one part has more.
+// split groups parts into runs. Each run has enough bytes to be worth its own task.
 func split(parts []part) []run {
 	const enough = 1 << 20 // bytes
 	var runs []run
@@ -67,7 +67,7 @@ func split(parts []part) []run {
 	return runs
 }
 
-// workspace estimates how many bytes of memory it takes to compute what is not computed yet: most is computed in float64,
+// workspace estimates how many bytes of memory are needed to compute the elements of lazy tensors. Most are computed in float64,
 // from one or two other constants.
 func (r run) workspace() int64 {
 	const times = 8
@@ -84,7 +84,7 @@ func (r run) workspace() int64 {
 }
 
 func (r run) write(w io.WriterAt) (found []NotFinite, err error) {
-	const small = 1 << 16 // bytes that are gathered before they are written
+	const small = 1 << 16 // bytes to collect before writing
 	var to io.Writer = io.NewOffsetWriter(w, r.offset)
 	if r.sum != nil {
 		to = io.MultiWriter(to, r.sum)
@@ -104,7 +104,7 @@ func (r run) write(w io.WriterAt) (found []NotFinite, err error) {
 	return found, out.Flush()
 }
 
-// memory is a file in memory, which is as large as what is written to it.
+// memory is a file in memory that grows as it is written.
 type memory []byte
 
 func (m memory) WriteAt(p []byte, offset int64) (int, error) { return copy(m[offset:], p), nil }
