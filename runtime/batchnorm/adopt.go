@@ -11,13 +11,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// Adopt sets the running statistics of the BatchNormalization nodes that Options.Means names to those of their inputs in
-// inference, and their scale and shift so that their outputs equal their inputs:
+// Adopt sets the running statistics of the BatchNormalization nodes that Options.Means names to the statistics of their inputs in
+// inference, and chooses their scale and shift so that their outputs equal their inputs:
 //
 //	scale = √(variance + epsilon), shift = mean
 //
-// It is for nodes that were just added (transform.AddBatchNorm): the model computes the same as before, and nearly the same
-// when training normalizes by the statistics of a batch. Images and averages are those of Recalibrate.
+// It is for nodes that were just added (transform.AddBatchNorm): the model computes the same as without them, and nearly the same
+// when training normalizes by the statistics of a batch. It uses images and averages as Recalibrate does.
 func Adopt(ctx context.Context, m *onnxgraph.Model, images *dataset.Dataset, o Options) (*Report, error) {
 	report, err := adopt(ctx, m, images, o)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// measurement is what was measured: the average over batches of every statistic.
+// measurement holds the average of every statistic over the batches.
 type measurement struct {
 	images int
 	values map[string][]float64 // by the name of the running statistic, one number per channel
@@ -24,7 +24,7 @@ type measurement struct {
 // measure runs the model over the images of a data set.
 func measure(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Options, what trainstep.MeasurementOptions) (*measurement, error) {
 	if !precision.IsAll(m, onnxgraph.Float32) {
-		m = m.Clone() // the statistics have the same names in float32
+		m = m.Clone() // in a copy in float32, the statistics keep their names
 		if _, err := precision.Convert(m, onnxgraph.Float32); err != nil {
 			return nil, err
 		}
@@ -82,7 +82,7 @@ func measuring(m *onnxgraph.Model, shape []int64, o Options, what trainstep.Meas
 	return fitted, image, segments, nil
 }
 
-// plan returns the size and the number of the batches that are run of so many images.
+// plan returns the size and the number of batches for the given number of images.
 func (o Options) plan(images int) (size, batches int) {
 	if o.Images > 0 {
 		images = min(images, o.Images)
@@ -91,7 +91,7 @@ func (o Options) plan(images int) (size, batches int) {
 	return size, images / size
 }
 
-// sum adds up what the graph of a measurement puts out for so many batches.
+// sum adds up the outputs of a measuring graph over the given number of batches.
 func sum(ctx context.Context, stepper *ort.Stepper, image string, loader *dataset.Loader, batches int, progress func(done, total int)) ([]float64, error) {
 	images, err := ort.InputData[float32](stepper, image)
 	if err != nil {

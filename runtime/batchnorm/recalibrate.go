@@ -14,17 +14,17 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// Options says which images to take, and how.
+// Options says which images to use, and how to run them.
 type Options struct {
-	BatchSize int      // at most; a data set with fewer images is one batch
-	Images    int      // about how many images to take, in whole batches; 0 takes all
-	Means     []string // names of the running means of the nodes to estimate; nil for all
+	BatchSize int      // images in a batch; a data set with fewer images is one batch
+	Images    int      // about how many images to use, in full batches; 0 means all
+	Means     []string // names of the running means of the nodes to estimate; nil means all
 	Normalize dataset.Normalization
-	Workers   int    // goroutines that read images, 0 for one per core; never changes the result
-	Seed      uint64 // of the order of the images
+	Workers   int    // goroutines that read images; 0 means one per core; never changes the result
+	Seed      uint64 // seed for the order of the images
 	Session   ort.Options
-	// Unfolded, if not nil, is called if frozen blocks cannot be merged into one convolution, since the model differs from its
-	// records; the run then takes longer.
+	// Unfolded, if not nil, is called if frozen blocks cannot run as one convolution because the model differs from its records.
+	// The run then takes longer.
 	Unfolded func(fault error)
 	// Progress, if not nil, is called after every batch.
 	Progress func(done, total int)
@@ -40,25 +40,25 @@ type Change struct {
 	VarianceRatio float64 `json:"variance_ratio"`
 }
 
-// Report says what was done.
+// Report says what Recalibrate or Adopt did.
 type Report struct {
-	Images  int      `json:"images"` // that were run
+	Images  int      `json:"images"` // images that were run
 	Changes []Change `json:"changes"`
-	// Unmeasured lists the nodes that keep their old statistics, since no output of the model depends on them.
+	// Unmeasured lists the nodes that keep their old statistics because no output of the model depends on them.
 	Unmeasured []string `json:"unmeasured,omitempty"`
 }
 
-// ErrNone says that a model has no batch normalization whose statistics could be estimated.
+// ErrNone says that a model has no BatchNormalization whose statistics can be estimated.
 var ErrNone = errors.New("the model has no BatchNormalization, or none that its outputs depend on")
 
-// Recalibrate gives every BatchNormalization of m the running statistics that its images have: the averages over
-// batches of mean and unbiased variance. As in PyTorch's update_bn, every layer meanwhile normalizes by the
-// statistics of the batch, so that what a layer reads does not depend on what the earlier ones had recorded; unlike
-// there, Dropout does nothing. Labels do not matter. Batches are drawn in a random order, without augmentation, and
-// images that do not fill a batch are left out.
+// Recalibrate sets the running statistics of every BatchNormalization of m to those of the images: the averages of mean and
+// unbiased variance over batches. As in PyTorch's update_bn, layers normalize by the statistics of the batch meanwhile, so that
+// the old statistics of earlier layers do not matter. Unlike update_bn, it turns Dropout off. Labels do not matter. Batches are
+// drawn in random order, without augmentation, and images that do not fill a batch are left out.
 //
-// The model may be of any kind, and of any floating-point type: it is run in float32. Statistics that an exporter has merged are separated first
-// (transform.Separate); those of a layer that is used at several places are the averages over these. Init of package ort must have been called.
+// The model may have any floating-point type; a copy of it runs in float32. If an exporter stored equal statistics of several
+// layers only once, they are separated first (transform.Separate). If a layer is used in several places, its statistics are the
+// averages over these. Call ort.Init first.
 func Recalibrate(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Options) (*Report, error) {
 	transform.Separate(m)
 	report, err := recalibrate(ctx, m, set, o)
@@ -93,10 +93,10 @@ func recalibrate(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, 
 	return report, err
 }
 
-// renewAll stores what was measured in all nodes that it is of, and calls then for each.
+// renewAll stores the measured statistics in their nodes, and calls then for each node.
 func renewAll(m *onnxgraph.Model, measured *measurement, then func(*onnxgraph.Node) error) (*Report, error) {
 	report := &Report{Images: measured.images}
-	done := map[*onnxgraph.Value]bool{} // a layer that is used at several places has its statistics once
+	done := map[*onnxgraph.Value]bool{} // nodes of one layer share their statistics
 	for _, n := range m.Graph.Nodes() {
 		if !n.Is("BatchNormalization") || measured.values[n.Input(3).Name()] == nil || done[n.Input(3)] {
 			continue
@@ -114,7 +114,7 @@ func renewAll(m *onnxgraph.Model, measured *measurement, then func(*onnxgraph.No
 	return report, nil
 }
 
-// renew stores what was measured as the running statistics of a node.
+// renew stores the measured statistics as the running statistics of a node.
 func renew(n *onnxgraph.Node, measured *measurement) (Change, error) {
 	var old [2][]float64
 	var fresh [2][]float64
@@ -142,7 +142,7 @@ func renew(n *onnxgraph.Node, measured *measurement) (Change, error) {
 	return c, nil
 }
 
-// set makes data the elements of a constant.
+// set replaces the elements of a constant by data.
 func set(v *onnxgraph.Value, data []float64) error {
 	old := v.Constant()
 	t, err := onnxgraph.FromFloat64s(old.DType(), old.Dims(), data)

@@ -1,6 +1,6 @@
-// Package calibrate converts models to frozen blocks by data: it runs images through the source and through the model converted
-// so far, and chooses the 1×1 convolutions of each block so that the block's output comes as close as it can to what the source
-// has there. So every block also corrects the error of the blocks before it.
+// Package calibrate converts models to frozen blocks with the help of images. It runs images through the source and through the
+// part that is already converted. For each block, it chooses the 1×1 convolution so that the block's output is as close as
+// possible to the source's output at the same place. So every block also corrects the errors of the blocks before it.
 package calibrate
 
 import (
@@ -15,23 +15,23 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// Options says how Convert converts and how it runs the models.
+// Options says how Convert converts a model and runs it.
 type Options struct {
-	Convert transform.Options // Pointwise and Calibration are set here
+	Convert transform.Options // Convert sets Pointwise and Calibration
 	Images  *Images
 	Session ort.Options
-	// Held bounds the bytes of values that are kept of each network from one convolution to the next; 0 is 1 GiB. If that is
-	// not enough, as for the first layers on large images, more of the network is run again.
+	// Held limits the bytes of values that are kept in memory for each network between two convolutions; 0 means 1 GiB. If they
+	// take more, as for the first layers on large images, a larger part of the network runs again.
 	Held int64
-	// Progress, if not nil, is called after every batch with the number of batches done, over all convolutions, and the name
-	// of the convolution.
+	// Progress, if not nil, is called after every batch with the number of finished batches, the total for all convolutions, and
+	// the name of the current convolution.
 	Progress func(done, total int, layer string)
 }
 
 const defaultHeld = 1 << 30
 
-// Convert is transform.Convert with pointwise weights that are calibrated on images. When ctx is done, or on any other
-// error, the model is unchanged.
+// Convert is like transform.Convert, with pointwise weights that are calibrated on images. If it fails, or when ctx is done, the
+// model is unchanged.
 func Convert(ctx context.Context, m *onnxgraph.Model, o Options) ([]transform.Conversion, error) {
 	f, err := newFollower(ctx, m, o)
 	if err != nil {
@@ -52,15 +52,15 @@ func Convert(ctx context.Context, m *onnxgraph.Model, o Options) ([]transform.Co
 	return transform.Convert(m, o.Convert)
 }
 
-// follower runs the source and, beside it, a copy that follows the conversion: its convolutions get the combined filters.
-// It is a transform.Calibration.
+// follower is a transform.Calibration. It runs the source and a copy of it; in the copy, convolutions that are already converted
+// have the combined filters of their blocks.
 type follower struct {
-	ctx      context.Context // of the one call of Convert that the follower serves
+	ctx      context.Context // that of the one call of Convert
 	options  Options
 	source   *trace
 	followed *trace
 
-	done, total int // batches, over all convolutions
+	done, total int // numbers of batches for all convolutions
 }
 
 func newFollower(ctx context.Context, m *onnxgraph.Model, o Options) (*follower, error) {
@@ -77,7 +77,7 @@ func newFollower(ctx context.Context, m *onnxgraph.Model, o Options) (*follower,
 			return nil, err
 		}
 	}
-	if _, _, err := trainstep.FoldBlocks(fitted, nil); err != nil { // those that the model has already
+	if _, _, err := trainstep.FoldBlocks(fitted, nil); err != nil { // blocks that the source already has
 		return nil, err
 	}
 	batches := o.Images.batches(image, size)
@@ -88,8 +88,8 @@ func newFollower(ctx context.Context, m *onnxgraph.Model, o Options) (*follower,
 	}, nil
 }
 
-// affordable returns how many images may be measured at a time, so that what the filters of one convolution see, which is
-// its input once for each tap of the kernel, takes no more than 256 MiB. The model is fitted to one image.
+// affordable returns how many images can be measured at a time so that the input of one convolution, copied once for each tap of
+// the kernel, takes at most 256 MiB. The model must be fitted to one image.
 func affordable(fitted *onnxgraph.Model) int {
 	const most, numbers = 32, 1 << 26
 	largest := int64(1)

@@ -9,17 +9,17 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 )
 
-// Images are the images that a calibration runs through the models.
+// Images holds the images for a calibration.
 type Images struct {
-	Shape []int64   // of one image, [C, …]
-	Data  []float32 // one image after the other, normalized
+	Shape []int64   // shape of one image, [C, …]
+	Data  []float32 // the normalized images, one after another
 }
 
 // DefaultImages is how many images are enough for most networks.
 const DefaultImages = 256
 
-// Load draws count images from a data set with the options' seed, or takes all if there are no more. The options for batches
-// and their order are not used.
+// Load draws count random images from a data set with the seed in o, or takes all if the set has no more. It ignores the options
+// for batches and their order.
 func Load(ctx context.Context, set *dataset.Dataset, count int, o dataset.LoaderOptions) (*Images, error) {
 	if count < 1 {
 		return nil, fmt.Errorf("loading calibration images: %d of them: needs at least 1", count)
@@ -45,7 +45,7 @@ func Load(ctx context.Context, set *dataset.Dataset, count int, o dataset.Loader
 // Count returns the number of images.
 func (i *Images) Count() int { return len(i.Data) / i.size() }
 
-// size is the number of elements of an image.
+// size returns the number of elements of an image.
 func (i *Images) size() int {
 	size := 1
 	for _, d := range i.Shape {
@@ -64,7 +64,7 @@ func (i *Images) check() error {
 	return nil
 }
 
-// batches returns the images as what the model's input takes, in batches of equal size, which divides their number.
+// batches returns the images as inputs of the model, in batches of size images, which must divide their number.
 func (i *Images) batches(input string, size int) []map[string]*onnxgraph.Tensor {
 	var list []map[string]*onnxgraph.Tensor
 	shape := append([]int64{int64(size)}, i.Shape...)
@@ -74,8 +74,8 @@ func (i *Images) batches(input string, size int) []map[string]*onnxgraph.Tensor 
 	return list
 }
 
-// batchSize returns how many images are to be run at a time, at most so many: a divisor of their number, so that all batches
-// are full.
+// batchSize returns how many images to run at a time: the largest divisor of their number that is at most most, so that all
+// batches are full.
 func (i *Images) batchSize(most int) int {
 	for size := max(most, 1); ; size-- {
 		if i.Count()%size == 0 {

@@ -47,7 +47,7 @@ func (f *follower) measure(l transform.Layer) (projection.Moments, error) {
 	return moments, nil
 }
 
-// targets opens a session that computes the source's outputs, without the bias, which blocks keep.
+// targets opens a session that computes the source's outputs without the bias, because blocks keep the bias.
 func (f *follower) targets(output string) (*ort.Session, error) {
 	m := f.source.segment(output)
 	m.Graph.Value(output).Producer().SetInput(2, nil)
@@ -55,7 +55,7 @@ func (f *follower) targets(output string) (*ort.Session, error) {
 	return ort.OpenModel(m, f.source.session)
 }
 
-// measuring opens a session that measures a batch.
+// measuring opens a session that computes the moments of a batch.
 func (f *follower) measuring(l transform.Layer) (*ort.Session, error) {
 	conv := f.followed.model.Graph.Value(l.Node.Output(0).Name()).Producer()
 	shape, ok := conv.Output(0).StaticShape()
@@ -77,7 +77,7 @@ func (f *follower) measuring(l transform.Layer) (*ort.Session, error) {
 	return ort.OpenModel(m, f.followed.session)
 }
 
-// parts says where the outputs of a measuring graph belong.
+// parts maps the outputs of a measuring graph to the fields of the moments.
 var parts = map[string]func(*projection.Moments) *[]float64{
 	"inputs":  func(m *projection.Moments) *[]float64 { return &m.Inputs },
 	"cross":   func(m *projection.Moments) *[]float64 { return &m.Cross },
@@ -90,10 +90,10 @@ var parts = map[string]func(*projection.Moments) *[]float64{
 
 const prefix = "calibrate."
 
-// targetInput is the input through which a measuring graph gets what the source puts out.
+// targetInput is the name of the input through which a measuring graph gets the source's outputs.
 const targetInput = prefix + "target"
 
-// add adds a share of what a batch has to the moments.
+// add adds the moments of a batch, multiplied by share, to m.
 func add(m *projection.Moments, batch map[string]*onnxgraph.Tensor, share float64) error {
 	measured := *m
 	for name, of := range parts {
@@ -116,13 +116,13 @@ func add(m *projection.Moments, batch map[string]*onnxgraph.Tensor, share float6
 	return nil
 }
 
-// measurer builds a measuring graph. With U [groups × n × positions] the inputs that the filters see, and Y [groups × o ×
-// positions] what is to come out, it puts out their means over all positions of all images and, in float32 without much loss,
-// the moments about these.
+// measurer builds a measuring graph. Let U [groups × n × positions] be the inputs of the filters at each position, and Y [groups
+// × o × positions] the source's outputs. The graph computes the means of both over all positions of all images, and their moments
+// about these means. Because the means are subtracted first, float32 is exact enough.
 type measurer struct {
 	*onnxgraph.Builder
 	layer transform.Layer
-	shape []int64 // of the convolution's output: images × channels × sizes
+	shape []int64 // shape of the convolution's output: images × channels × sizes
 }
 
 func (b measurer) build(x *onnxgraph.Value, dtype onnxgraph.DType) error {
@@ -163,8 +163,8 @@ func (b measurer) build(x *onnxgraph.Value, dtype onnxgraph.DType) error {
 	return nil
 }
 
-// inputs returns what the filters see at each position, channel by channel and tap by tap: a convolution whose filters each
-// pass one number on, so that ONNX Runtime sees to strides, dilations and pads.
+// inputs returns the inputs of the filters at each position, channel by channel and tap by tap. It uses a convolution whose
+// filters each select one number, so that ONNX Runtime handles strides, dilations and pads.
 func (b measurer) inputs(x *onnxgraph.Value) *onnxgraph.Value {
 	l := b.layer
 	kernel := make([]int64, len(l.Kernel))
@@ -182,7 +182,7 @@ func (b measurer) inputs(x *onnxgraph.Value) *onnxgraph.Value {
 	return n.Output(0)
 }
 
-// byGroup brings images × groups·channels × sizes into the form groups × channels × positions of all images.
+// byGroup rearranges images × groups·channels × sizes to groups × channels × positions, where positions are those of all images.
 func (b measurer) byGroup(v *onnxgraph.Value, channels int64) *onnxgraph.Value {
 	images, groups, size := b.shape[0], int64(b.layer.Groups), onnxgraph.ElementCount(b.shape[2:])
 	v = b.op("Reshape", b.float(v), b.Ints(images, groups, channels, size))
@@ -194,7 +194,7 @@ func (b measurer) float(v *onnxgraph.Value) *onnxgraph.Value {
 	return b.Op("Cast", []*onnxgraph.Value{v}, onnxgraph.Int("to", int64(onnxgraph.Float32)))
 }
 
-// mean returns the means over the positions, which stay as an axis of 1.
+// mean returns the means over the positions, which stay as an axis of size 1.
 func (b measurer) mean(v *onnxgraph.Value) *onnxgraph.Value { return b.op("ReduceMean", v, b.Ints(2)) }
 
 func (b measurer) op(operator string, inputs ...*onnxgraph.Value) *onnxgraph.Value {

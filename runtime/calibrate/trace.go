@@ -11,14 +11,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// trace runs a network piece by piece on the same batches of images: it keeps the values at the place that it has reached.
+// trace runs a network piece by piece on the same batches of images. It keeps the values that the rest of the network needs.
 type trace struct {
-	model   *onnxgraph.Model // every value has its type
+	model   *onnxgraph.Model // every value has a type
 	session ort.Options
-	bound   int64                          // bytes that may be held
+	bound   int64                          // limit for the values in memory, in bytes
 	nodes   []*onnxgraph.Node              // in topological order
-	at      int                            // nodes before it have been run
-	held    []map[string]*onnxgraph.Tensor // by batch: the values by name that the nodes from there on read
+	at      int                            // nodes before this one have been run
+	held    []map[string]*onnxgraph.Tensor // for each batch: the values, by name, that the remaining nodes read
 
 	dependent map[*onnxgraph.Value]bool // values that depend on the images
 }
@@ -28,7 +28,7 @@ func newTrace(fitted *onnxgraph.Model, batches []map[string]*onnxgraph.Tensor, o
 	return &trace{model: fitted, session: o.Session, bound: cmp.Or(o.Held, defaultHeld), nodes: nodes, held: batches, dependent: dependent(fitted.Graph, nodes)}
 }
 
-// advance runs the network up to the node that produces the named value, unless what is to be kept there is too much.
+// advance runs the network up to the node that produces the named value, unless the values to keep there take too much memory.
 func (t *trace) advance(ctx context.Context, output string) error {
 	at, err := t.place(output)
 	if err != nil || at <= t.at {
@@ -41,7 +41,7 @@ func (t *trace) advance(ctx context.Context, output string) error {
 	isHeld := func(name string) bool { return t.held[0][name] != nil }
 	missing := slices.DeleteFunc(slices.Clone(live), isHeld)
 	if len(missing) == 0 {
-		return nil // nodes on the way compute from constants only
+		return nil // the nodes up to there depend only on constants
 	}
 	s, err := ort.OpenModel(t.segment(missing...), t.session)
 	if err != nil {
@@ -63,7 +63,7 @@ func (t *trace) advance(ctx context.Context, output string) error {
 	return nil
 }
 
-// place returns the number of the node that produces the named value.
+// place returns the index of the node that produces the named value.
 func (t *trace) place(value string) (int, error) {
 	v := t.model.Graph.Value(value)
 	if v == nil || v.Producer() == nil {
@@ -72,8 +72,8 @@ func (t *trace) place(value string) (int, error) {
 	return slices.Index(t.nodes, v.Producer()), nil
 }
 
-// live returns the names of the values that nodes from number at on read and others make; ok is false if they take too
-// much memory.
+// live returns the names of the values that earlier nodes make and node number at or later ones read. ok is false if they take
+// too much memory.
 func (t *trace) live(at int) (names []string, ok bool) {
 	later := map[*onnxgraph.Node]bool{}
 	for _, n := range t.nodes[at:] {
@@ -103,7 +103,7 @@ func (t *trace) live(at int) (names []string, ok bool) {
 	return names, bytes <= t.bound
 }
 
-// outermost returns the node of the main graph that n is, or is nested in.
+// outermost returns n, or the node of the main graph that n is nested in.
 func outermost(n *onnxgraph.Node) *onnxgraph.Node {
 	for n.Graph().Owner() != nil {
 		n = n.Graph().Owner()
@@ -111,7 +111,7 @@ func outermost(n *onnxgraph.Node) *onnxgraph.Node {
 	return n
 }
 
-// segment returns a model that computes the named values, which are not held, from those that are.
+// segment returns a model that computes the named values from the values in memory.
 func (t *trace) segment(outputs ...string) *onnxgraph.Model {
 	m := t.model.Clone()
 	g := m.Graph
@@ -123,7 +123,7 @@ func (t *trace) segment(outputs ...string) *onnxgraph.Model {
 	}
 	for _, v := range g.Inputs() {
 		if t.held[0][v.Name()] == nil {
-			g.MakeConstant(v, onnxgraph.NewScalar[float32](0)) // nothing reads it any more
+			g.MakeConstant(v, onnxgraph.NewScalar[float32](0)) // nothing reads it anymore
 		}
 	}
 	for name, value := range t.held[0] {
@@ -146,13 +146,13 @@ func dependent(g *onnxgraph.Graph, sorted []*onnxgraph.Node) map[*onnxgraph.Valu
 		reads := slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return set[v] })
 		hasBody := slices.ContainsFunc(n.Attributes(), func(a onnxgraph.Attribute) bool { return len(a.Graphs()) > 0 })
 		for _, v := range n.Outputs() {
-			set[v] = reads || hasBody // a body may read values that are no inputs
+			set[v] = reads || hasBody // a body may read values that are not inputs of n
 		}
 	}
 	return set
 }
 
-// run runs a session of a segment on a batch: on the values that are held, and on others.
+// run runs a session of a segment on a batch. Its inputs are values in memory, and others.
 func (t *trace) run(ctx context.Context, s *ort.Session, batch int, others map[string]*onnxgraph.Tensor) (map[string]*onnxgraph.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func (t *trace) run(ctx context.Context, s *ort.Session, batch int, others map[s
 	return s.Run(inputs)
 }
 
-// replace gives the layer's convolution other filters, and adds an offset to its outputs.
+// replace replaces the filters of the layer's convolution, and adds an offset to its outputs.
 func (t *trace) replace(l transform.Layer, filters, offset []float64) error {
 	n := t.model.Graph.Value(l.Node.Output(0).Name()).Producer()
 	dtype := n.Input(1).DType()

@@ -1,5 +1,5 @@
-// Package compare trains variants of one model side by side and measures them: frozen and learned blocks,
-// over expansions and seeds, beside the source model.
+// Package compare trains several variants of one model and measures them: the source model, and models of frozen or learned
+// blocks, with several expansions and seeds.
 package compare
 
 import (
@@ -25,34 +25,34 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// Plan says what to compare. Every variant is trained with every seed, and those with blocks with every
-// expansion too.
+// Plan says what to compare. Every variant is trained with every seed. Variants with blocks are also trained with every
+// expansion.
 type Plan struct {
 	Model      *onnxgraph.Model // the source, without blocks; it is not changed
-	Classes    int              // if above 0, every run draws a new last layer for so many, by its seed
+	Classes    int              // if above 0, every run gets a new random last layer for this many classes
 	Variants   []transform.Variant
 	Expansions []int
 	Seeds      []uint64
-	Convert    transform.Options // of variants with blocks; Expansion and Seed are set per run
-	Reinit     bool              // start every run from scratch, not from the source's weights
-	Recipe     train.Recipe      // of every run; Trained and Seed are set per run
+	Convert    transform.Options // for variants with blocks; each run sets Expansion and Seed
+	Reinit     bool              // start every run from random weights, not from the source's
+	Recipe     train.Recipe      // for all runs; each run sets Trained and Seed
 	Train      *dataset.Dataset
 	Choose     *dataset.Dataset // measured after every epoch
 	Test       *dataset.Dataset // measured at the end
 	Augment    []dataset.Augmentation
 	Normalize  dataset.Normalization
 	Workers    int
-	Epsilon    float64 // of the FGSM attack, 0 measures none
+	Epsilon    float64 // of the FGSM attack; 0 means no attack
 	Session    ort.Options
-	// Describe, if not nil, is called on every trained model before it is saved: it may record what images the model takes.
+	// Describe, if not nil, is called with every trained model before it is saved. It may record which images the model takes.
 	Describe func(*onnxgraph.Model) error
-	Folder   string // holds a folder per run, with its checkpoints, metrics and model
-	// Resume continues the comparison in Folder: finished runs are read back, also those that are not in the plan, and a run
+	Folder   string // gets a folder for each run, with its checkpoints, metrics and model
+	// Resume continues the comparison in Folder. Finished runs are read from there, even if they are not in the plan, and a run
 	// that was stopped continues. All must have the same settings.
 	Resume    bool
 	SaveEvery time.Duration // see train.Run
-	// Kept, if not nil, gets how many finished runs were read back; Started is called before each run; the others are those of
-	// train.Run.
+	// These functions are called if they are not nil: Kept with the number of finished runs that were read; Started before each
+	// run; the others as in train.Run.
 	Kept          func(runs int)
 	Started       func(name string, number, total int)
 	Outlined      func(train.Outline)
@@ -70,10 +70,10 @@ type Row struct {
 	Expansion  int               `json:"expansion"` // 0 without blocks
 	Seed       uint64            `json:"seed"`
 	Trained    int64             `json:"trained_parameters"`
-	Parameters int64             `json:"parameters"`          // of the model as trained
-	Deployed   int64             `json:"deployed_parameters"` // after merging; as Parameters if the model cannot be merged
+	Parameters int64             `json:"parameters"`          // of the trained model
+	Deployed   int64             `json:"deployed_parameters"` // after merging; equal to Parameters if the model cannot be merged
 	evaluate.Result
-	Seconds float64 `json:"seconds"` // of training
+	Seconds float64 `json:"seconds"` // time of training
 }
 
 // Check returns an error, before any work is done, if another process uses the folder of a comparison. The folder need not
@@ -89,8 +89,8 @@ func Check(folder string) error {
 	return held.Release()
 }
 
-// Do trains and measures all runs, in the order variant, expansion, seed, and returns all rows of the folder in that order.
-// With an error, it also returns the rows of the runs that finished. A folder in which another process is at work is an error.
+// Do trains and measures all runs, in the order variant, expansion, seed, and returns all rows of the folder in that order. With
+// an error, it also returns the rows of the runs that finished. It fails if another process uses the folder.
 func (p *Plan) Do(ctx context.Context) (rows []Row, err error) {
 	experiment, err := p.experiment()
 	if err != nil {
@@ -129,7 +129,7 @@ func (p *Plan) Do(ctx context.Context) (rows []Row, err error) {
 	return sorted(finished), p.writeTable(finished)
 }
 
-// warn tells a line, if there is one.
+// warn passes a line to Warned, unless the line is empty or Warned is nil.
 func (p *Plan) warn(line string) {
 	if p.Warned != nil && line != "" {
 		p.Warned(line)
@@ -150,7 +150,7 @@ func (p *Plan) writeTable(finished map[run]Row) error {
 	return writeTable(filepath.Join(p.Folder, "comparison.csv"), sorted(finished))
 }
 
-// run names one training run of the plan.
+// run identifies one training run of the plan.
 type run struct {
 	variant   transform.Variant
 	expansion int // 0 without blocks
@@ -164,8 +164,8 @@ func (r run) name() string {
 	return fmt.Sprintf("%s-x%d-seed%d", r.variant, r.expansion, r.seed)
 }
 
-// runs returns those of the plan's runs that are not finished. All settings are checked first: nothing is trained for a plan
-// that fails later.
+// runs returns the runs of the plan that are not finished. It first checks all settings, so that nothing trains if the plan would
+// fail later.
 func (p *Plan) runs(ctx context.Context, finished map[run]Row) ([]run, error) {
 	var runs []run
 	var faults []error
@@ -221,8 +221,8 @@ func (p *Plan) start(ctx context.Context, r run) (*onnxgraph.Model, error) {
 	return m, recipe.Select(m, r.variant)
 }
 
-// one trains and measures one run. Before its first step, the folder is told what the runs are made of; not earlier, as nothing is
-// written for a plan that cannot be trained. The result is written last: a run that has one is finished.
+// one trains and measures one run. It writes the description of the experiment just before the first step, so that nothing is
+// written for a plan that cannot be trained. It writes the result last: a run with a result is finished.
 func (p *Plan) one(ctx context.Context, r run, e experiment) (Row, error) {
 	folder := filepath.Join(p.Folder, r.name())
 	row := Row{Variant: r.variant, Expansion: r.expansion, Seed: r.seed}
@@ -282,7 +282,7 @@ func (p *Plan) one(ctx context.Context, r run, e experiment) (Row, error) {
 	return row, writeRow(folder, row)
 }
 
-// finish fills in what is measured on the trained model.
+// finish measures the trained model and stores the results in row.
 func (p *Plan) finish(ctx context.Context, m *onnxgraph.Model, row *Row, trained []string) error {
 	var err error
 	if row.Parameters, row.Trained, err = train.Count(m, trained); err != nil {
@@ -311,7 +311,7 @@ func (p *Plan) measure(ctx context.Context, m *onnxgraph.Model) (evaluate.Result
 	return evaluate.Measure(ctx, fitted, image, p.Test, o)
 }
 
-// convert turns the model into blocks, on training images if they are to be calibrated.
+// convert converts the model to blocks. If they must be calibrated, it uses training images.
 func (p *Plan) convert(ctx context.Context, m *onnxgraph.Model, o transform.Options) error {
 	made := func(rows []transform.Conversion, err error) error {
 		isConverted := func(row transform.Conversion) bool { return row.Status == transform.Converted }

@@ -16,15 +16,16 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// experiment is what all runs in a comparison's folder have in common: results of different experiments do not compare.
+// experiment holds the settings that all runs in a comparison's folder share, because results of different experiments cannot be
+// compared.
 type experiment struct {
-	Source   train.Source      `json:"source"`  // of the model that is compared with its variants
-	Recipe   train.Recipe      `json:"recipe"`  // without what differs by run: Seed and Trained
-	Convert  transform.Options `json:"convert"` // likewise: Expansion and Seed
+	Source   train.Source      `json:"source"`  // the source of all variants
+	Recipe   train.Recipe      `json:"recipe"`  // without Seed and Trained, which differ between runs
+	Convert  transform.Options `json:"convert"` // without Expansion and Seed
 	Settings settings          `json:"settings"`
 }
 
-// settings are those of a Plan that are not part of anything else.
+// settings holds the settings of a Plan that are in no other field of experiment.
 type settings struct {
 	Classes int     `json:"num_classes"`
 	Reinit  bool    `json:"reinit"`
@@ -39,19 +40,19 @@ func (p *Plan) experiment() (experiment, error) {
 	return e, err
 }
 
-// differences lists in what one experiment differs from another, by name.
+// differences returns an error that lists the settings in which two experiments differ.
 func (e experiment) differences(is experiment) error {
 	return errors.Join(slices.Concat(train.Differences(e.Source, is.Source), train.Differences(e.Recipe, is.Recipe),
 		train.Differences(e.Convert, is.Convert), train.Differences(e.Settings, is.Settings))...)
 }
 
-// The files beside those of train.Run.
+// The files besides those of train.Run.
 const (
-	experimentFile = "experiment.json" // of the comparison's folder
-	resultFile     = "result.json"     // of a run's folder, once the run is finished
+	experimentFile = "experiment.json" // in the comparison's folder
+	resultFile     = "result.json"     // in a run's folder, after the run has finished
 )
 
-// finished returns the finished runs in the folder, which must be of the plan's experiment, and be asked for by Resume.
+// finished returns the finished runs in the folder. It fails if they belong to another experiment, or if Resume is not set.
 func (p *Plan) finished(is experiment) (map[run]Row, error) {
 	rows := map[run]Row{}
 	files, err := p.results()
@@ -78,7 +79,7 @@ func (p *Plan) finished(is experiment) (map[run]Row, error) {
 		return nil, errors.Join(fmt.Errorf("the runs in %s are of another experiment; repeat it with the same settings, or choose another folder:", p.Folder), err)
 	}
 	for _, file := range files {
-		atomicfile.RemoveStale(filepath.Dir(file)) // nothing more is written there
+		atomicfile.RemoveStale(filepath.Dir(file)) // no later write will do this
 		row, err := readRow(file)
 		if err != nil {
 			p.warn(fmt.Sprintf("reading a finished run: %v; if this comparison includes it, it is measured again from its last checkpoint", err))
@@ -89,7 +90,7 @@ func (p *Plan) finished(is experiment) (map[run]Row, error) {
 	return rows, nil
 }
 
-// hasWork reports whether the folder holds a run that did some steps.
+// hasWork reports whether the folder holds a run that did at least one step.
 func (p *Plan) hasWork() bool {
 	entries, err := os.ReadDir(p.Folder)
 	return err != nil || slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
@@ -99,7 +100,7 @@ func (p *Plan) hasWork() bool {
 	})
 }
 
-// results returns the files of finished runs in the folder, which need not be there.
+// results returns the result files of finished runs. The folder need not exist.
 func (p *Plan) results() ([]string, error) {
 	entries, err := os.ReadDir(p.Folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -115,13 +116,13 @@ func (p *Plan) results() ([]string, error) {
 	return files, err
 }
 
-// note writes down what the runs in the folder are made of.
+// note writes the description of the experiment to the folder.
 func (p *Plan) note(e experiment) error { return writeJSON(filepath.Join(p.Folder, experimentFile), e) }
 
 // writeRow marks a run as finished.
 func writeRow(folder string, row Row) error { return writeJSON(filepath.Join(folder, resultFile), row) }
 
-// readRow reads the result of a finished run, which must be of the run that the folder is named after.
+// readRow reads the result of a finished run. It fails if the result does not match the name of the run's folder.
 func readRow(file string) (row Row, err error) {
 	if err := readJSON(file, &row); err != nil {
 		return row, err

@@ -7,8 +7,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// Summary is the result of all runs of one variant and expansion: means over seeds, some with the sample standard deviation (0
-// for one seed).
+// Summary holds the results of all runs of one variant and expansion: means over seeds, and for some numbers the sample standard
+// deviation (0 for a single seed).
 type Summary struct {
 	Variant    transform.Variant `json:"variant"`
 	Expansion  int               `json:"expansion"`
@@ -22,7 +22,7 @@ type Summary struct {
 	Loss       float64           `json:"loss"`
 	Robust     *float64          `json:"robust_top1,omitempty"`
 	RobustStd  *float64          `json:"robust_top1_std,omitempty"`
-	Seconds    float64           `json:"seconds"` // of training, per run
+	Seconds    float64           `json:"seconds"` // training time per run
 }
 
 // Summarize groups rows by variant and expansion, in the order in which they first appear.

@@ -5,7 +5,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// addRobust attacks a batch and counts what the model makes of it.
+// addRobust attacks a batch, and counts the model's results on the attacked images.
 func (e *evaluator) addRobust(t *tally, batch *dataset.Batch) error {
 	gradient, err := e.gradient(batch.Images, batch.Labels)
 	if err != nil {
@@ -19,7 +19,7 @@ func (e *evaluator) addRobust(t *tally, batch *dataset.Batch) error {
 	return t.add(logits, batch.Labels[:batch.Count], e.options.BatchSize)
 }
 
-// gradient returns that of the loss by the images, until the next call.
+// gradient returns the gradient of the loss with respect to the images. It is valid until the next call.
 func (e *evaluator) gradient(images []float32, labels []int64) ([]float32, error) {
 	return e.attack.run(images, labels, trainstep.ImageGradientOutput)
 }
@@ -28,7 +28,7 @@ func (e *evaluator) gradient(images []float32, labels []int64) ([]float32, error
 //
 //	x' = clip(x + ε·sign(∂loss/∂x), 0, 1)
 //
-// images and gradient are normalized, [N, C, H, W]; the sign of the gradient is that by the pixels, since
+// images and gradient are normalized, [N, C, H, W]; the gradient with respect to the pixels has the same sign, because
 // normalization divides by a positive number.
 func fgsm(images, gradient []float32, shape dataset.Shape, n dataset.Normalization, epsilon float64) []float32 {
 	out := make([]float32, len(images))

@@ -8,10 +8,10 @@ import (
 // Confusion is a confusion matrix: it counts which class a model predicts for the images of each class.
 type Confusion struct{ counts map[[2]int]int }
 
-// Pair counts the images with one label for which the model predicted a certain class.
+// Pair counts the images with one label for which the model predicted one class.
 type Pair struct{ Label, Class, Images int }
 
-// Add counts an image. It fits Options.Classified.
+// Add counts an image. It can be used as Options.Classified.
 func (c *Confusion) Add(label, class int) {
 	if c.counts == nil {
 		c.counts = map[[2]int]int{}
@@ -19,10 +19,10 @@ func (c *Confusion) Add(label, class int) {
 	c.counts[[2]int{label, class}]++
 }
 
-// Count returns for how many images of a label the model predicted a class.
+// Count returns how many images have the given label and the given predicted class.
 func (c *Confusion) Count(label, class int) int { return c.counts[[2]int{label, class}] }
 
-// Images returns how many images of a label there are.
+// Images returns how many images have the given label.
 func (c *Confusion) Images(label int) (n int) {
 	for pair, count := range c.counts {
 		if pair[0] == label {
@@ -32,7 +32,7 @@ func (c *Confusion) Images(label int) (n int) {
 	return n
 }
 
-// Mistakes returns the confused pairs of classes, the most frequent first.
+// Mistakes returns the pairs of different classes, the most frequent first.
 func (c *Confusion) Mistakes() []Pair {
 	var list []Pair
 	for pair, count := range c.counts {

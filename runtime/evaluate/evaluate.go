@@ -17,39 +17,39 @@ import (
 type Options struct {
 	BatchSize int
 	Normalize dataset.Normalization
-	Workers   int // goroutines that read images, 0 for one per core
-	// Epsilon is the size of the FGSM attack in pixel units of [0, 1], such as 1/255; 0 measures none.
+	Workers   int // goroutines that read images; 0 means one per core
+	// Epsilon is the size of the FGSM attack in pixel units of [0, 1], such as 1/255; 0 means no attack.
 	Epsilon float64
 	Session ort.Options
 	// Outlined, if not nil, is called before the first image. Progress, if not nil, is called after every batch with the
 	// number of samples done.
 	Outlined func(Outline)
 	Progress func(done int)
-	// Classified, if not nil, gets for every image its label and the class that the model predicts.
+	// Classified, if not nil, is called for every image with its label and the predicted class.
 	Classified func(label, class int)
 }
 
 // Outline says how the frozen blocks of a model are computed.
 type Outline struct {
-	TwoConv, Folded int // as two convolutions, or folded into one
-	// Fault says where the model differs from its records of blocks; the blocks then run as two convolutions. It is nil if
-	// there is no difference.
+	TwoConv, Folded int // numbers of blocks that run as two convolutions, and as one
+	// Fault says how the model differs from its records of blocks, which then run as two convolutions. It is nil if there is no
+	// difference.
 	Fault error
 }
 
-// Result is what was measured. Accuracies and losses are means over all samples.
+// Result is the result of a measurement. Accuracies and losses are means over all samples.
 type Result struct {
 	Samples int     `json:"samples"`
 	Loss    float64 `json:"loss"` // cross entropy in nats, without label smoothing
-	Top1    float64 `json:"top1"` // share of samples, 0 to 1
+	Top1    float64 `json:"top1"` // share of samples, from 0 to 1
 	Top5    float64 `json:"top5"`
-	// RobustTop1 is the top-1 accuracy under attack; nil if none was asked for.
+	// RobustTop1 is the top-1 accuracy under attack, nil without an attack.
 	RobustTop1 *float64 `json:"robust_top1,omitempty"`
 }
 
-// Measure runs fitted, a model whose values all are typed for images of shape [BatchSize, C, H, W], over the whole data set;
-// image names its input. Frozen blocks run as one convolution where that is less work (trainstep.FoldBlocks), so that it
-// computes the same but for rounding. The model is unchanged. Init of package ort must have been called.
+// Measure runs fitted over the whole data set. All values of fitted must have types for images of shape [BatchSize, C, H, W];
+// image is the name of its input. Frozen blocks run as one convolution if that takes less work (trainstep.FoldBlocks); the
+// results are the same except for rounding. The model itself is not changed. Call ort.Init first.
 func Measure(ctx context.Context, fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options) (Result, error) {
 	e, err := open(fitted, image, set, o)
 	if err != nil {
@@ -59,7 +59,7 @@ func Measure(ctx context.Context, fitted *onnxgraph.Model, image string, set *da
 	return result, errors.Join(err, e.close())
 }
 
-// evaluator holds what a measurement takes.
+// evaluator holds the sessions and buffers of a measurement.
 type evaluator struct {
 	options Options
 	set     *dataset.Dataset
@@ -134,13 +134,13 @@ type graph struct {
 	image   string
 }
 
-// lowered returns the graph that runs: of the model, or of the gradient of its images.
+// lowered returns the graph to run: that of the model, or that of the gradient of the images.
 func lowered(folded *onnxgraph.Model, image string, o Options, imageGradient bool) (*onnxgraph.Model, error) {
 	m, err := trainstep.Evaluation(folded.Clone(), image, trainstep.EvaluationOptions{ImageGradient: imageGradient})
 	if err != nil {
 		return nil, err
 	}
-	if o.Session.Provider == ort.CUDA { // on the CPU ONNX Runtime by itself takes its blocked operators, as filters are constants
+	if o.Session.Provider == ort.CUDA { // on the CPU, ONNX Runtime itself uses blocked operators here
 		if _, err := specialize.Lower(m, nil, o.Session); err != nil {
 			return nil, err
 		}
@@ -160,7 +160,8 @@ func newGraph(folded *onnxgraph.Model, image string, o Options, imageGradient bo
 	return &graph{stepper, image}, nil
 }
 
-// run returns an output of the graph for a batch of images, until the next call; labels are needed for the gradient of the images.
+// run returns an output of the graph for a batch of images. The output is valid until the next call. Only the gradient of the
+// images needs labels.
 func (g *graph) run(images []float32, labels []int64, output string) ([]float32, error) {
 	data, err := ort.InputData[float32](g.stepper, g.image)
 	if err != nil {

@@ -10,27 +10,27 @@ import (
 
 // Memory estimates how many bytes a measurement takes, besides the program, ONNX Runtime and the data set.
 type Memory struct {
-	Images     int   // at a time
-	Values     int64 // what the model computes, and with an attack the gradient, at most at once
-	Batches    int64 // the images, and those that are made ahead
-	Parameters int64 // the model's, as often as sessions hold them
-	Free       int64 // what the system can give, 0 if it does not tell
+	Images     int   // images in a batch
+	Values     int64 // the most that values of the model, and of an attack's gradient, take at once
+	Batches    int64 // the images of a batch, and of batches prepared ahead
+	Parameters int64 // the model's parameters, once for each session that has a copy
+	Free       int64 // free memory, 0 if unknown
 }
 
-// Needed returns the sum.
+// Needed returns the total.
 func (m Memory) Needed() int64 { return m.Values + m.Batches + m.Parameters }
 
-// Fitting returns about how many images at a time take no more than so many bytes, at least 1.
+// Fitting estimates how many images per batch fit into the given number of bytes. It is at least 1.
 func (m Memory) Fitting(bytes int64) int {
 	perImage := (m.Values + m.Batches) / int64(m.Images)
 	return int(max(1, max(0, bytes-m.Parameters)/max(1, perImage)))
 }
 
-// attackFactor is how often the gradient of images takes what specialize.Peak plans for it, as measured on convolutional
-// networks: ONNX Runtime computes some of what the gradient reads earlier than the plan has it.
+// attackFactor is the ratio of the memory for the gradient of images to the estimate of specialize.Peak, as measured on
+// convolutional networks. ONNX Runtime computes some values for the gradient earlier than Peak assumes.
 const attackFactor = 2
 
-// PlanMemory returns how much memory Measure will take for fitted, a model as Measure gets it.
+// PlanMemory estimates how much memory Measure takes for the model fitted.
 func PlanMemory(fitted *onnxgraph.Model, image string, o Options) (Memory, error) {
 	folded := fitted.Clone()
 	trainstep.FoldBlocks(folded, nil)
@@ -52,7 +52,7 @@ func PlanMemory(fitted *onnxgraph.Model, image string, o Options) (Memory, error
 		if attacks {
 			values *= attackFactor
 		}
-		m.Values += values // sessions keep what they once took
+		m.Values += values // sessions keep the memory that they once allocated
 		for _, v := range g.Graph.Initializers() {
 			m.Parameters += v.Constant().Len() * int64(v.DType().Bits()) / 8
 		}

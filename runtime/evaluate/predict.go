@@ -11,9 +11,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// Predict runs fitted, a model as Measure gets it, over images, whose labels do not matter, and calls each with the index of
-// every image and the probabilities of the model's classes: the Softmax of the logits, whether it is in the model or not. If a
-// model ends in a Sigmoid of several numbers, these are the probabilities, each independent of the others.
+// Predict runs fitted over the images of a data set and ignores their labels; fitted and image are as for Measure. It calls each
+// for every image, with its index and the probabilities of the model's classes: the Softmax of the logits, whether the Softmax is
+// in the model or not. If the model ends in a Sigmoid of several numbers, these are the probabilities, and each is independent of
+// the others.
 func Predict(ctx context.Context, fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options, each func(i int, probabilities []float64)) error {
 	o.Epsilon = 0
 	output, err := transform.Logits(fitted)
@@ -54,7 +55,7 @@ func (e *evaluator) predict(ctx context.Context, byThemselves bool, each func(i 
 	return nil
 }
 
-// softmax returns the probabilities that logits stand for; a row that holds probabilities already is only copied.
+// softmax returns the probabilities of a row of logits. If the row already has probabilities, softmax copies it.
 func softmax(row []float32, already bool) []float64 {
 	p := make([]float64, len(row))
 	top, sum := row[largest(row)], 0.0

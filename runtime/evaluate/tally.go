@@ -9,10 +9,10 @@ import (
 type tally struct {
 	samples, top1, top5 int
 	loss                float64
-	classified          func(label, class int) // is told how each sample is classified, if not nil
+	classified          func(label, class int) // if not nil, called for each sample
 }
 
-// add counts the first len(labels) rows of logits, which has batch rows.
+// add counts the first len(labels) of the batch rows of logits.
 func (t *tally) add(logits []float32, labels []int64, batch int) error {
 	classes := len(logits) / batch
 	for i, label := range labels {
@@ -44,7 +44,7 @@ func (t *tally) result() Result {
 	return Result{Samples: t.samples, Loss: t.loss / n, Top1: float64(t.top1) / n, Top5: float64(t.top5) / n}
 }
 
-// largest returns the class of the largest logit, the first of several.
+// largest returns the class with the largest logit, the first of equal ones.
 func largest(row []float32) int {
 	best := 0
 	for i, v := range row {
@@ -55,8 +55,8 @@ func largest(row []float32) int {
 	return best
 }
 
-// score returns the cross entropy of softmax(row) with the label, and how many classes come before the
-// label: those of a larger logit, and of an equal one and a lower number.
+// score returns the cross entropy of softmax(row) with the label, and how many classes come before the label: classes with a
+// larger logit, and those with an equal logit and a lower number.
 func score(row []float32, label int) (loss float64, rank int) {
 	top := row[largest(row)]
 	for i, v := range row {

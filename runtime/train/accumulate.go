@@ -1,10 +1,10 @@
 package train
 
-// updates returns how many updates an epoch of so many steps has. As in timm, the steps that are left over at its end make
-// one more, by the mean of their gradients.
+// updates returns how many updates an epoch with the given number of steps has. As in timm, the steps that are left over at the
+// end make one more update with the mean of their gradients.
 func (r Recipe) updates(steps int) int { return (steps + r.GradAccumSteps - 1) / r.GradAccumSteps }
 
-// share returns what trainstep.UpdateInput is in a step, counted from 0, of an epoch of so many.
+// share returns the value of trainstep.UpdateInput for a step, counted from 0, of an epoch with the given number of steps.
 func (r Recipe) share(step, steps int) float32 {
 	first := step - step%r.GradAccumSteps
 	end := min(first+r.GradAccumSteps, steps)
@@ -14,7 +14,7 @@ func (r Recipe) share(step, steps int) float32 {
 	return 1 / float32(end-first)
 }
 
-// rate returns the learning rate of a step of an epoch, both counted from 0.
+// rate returns the learning rate of a step in an epoch; both are counted from 0.
 func (t *trainer) rate(epoch, step int) float64 {
 	updates := t.Recipe.updates(t.loader.Steps())
 	return t.Recipe.rate(epoch*updates+step/t.Recipe.GradAccumSteps, updates)

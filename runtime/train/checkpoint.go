@@ -14,11 +14,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 
-// position is where a run stands: what follows depends on nothing but this, the state vectors, the
-// recipe and the data.
+// position is the point that a run has reached. The rest of the run depends only on this, the state vectors, the recipe and the
+// data.
 type position struct {
 	Epoch   int     `json:"epoch"` // from 0
-	Step    int     `json:"step"`  // of the epoch, from 0: the next one to do
+	Step    int     `json:"step"`  // the next step of the epoch, from 0
 	LossSum float64 `json:"loss_sum"`
 	Correct float64 `json:"correct"`
 	Samples int     `json:"samples"`
@@ -26,19 +26,21 @@ type position struct {
 
 func (p position) String() string { return fmt.Sprintf("epoch %d, after step %d", p.Epoch+1, p.Step) }
 
-// checkpoint is a run on disk: a zip file of its description as JSON and of one raw little-endian float32
-// file per state vector. Its comment, which ends the file, is the seal: no byte changes unnoticed.
+// checkpoint is the state of a run on disk: a zip file with a description in JSON and, for each state vector, a file of raw
+// little-endian float32 numbers. The zip comment at the end of the file is the seal, a checksum with which any change of a byte
+// is noticed.
 type checkpoint struct {
 	Recipe   Recipe          `json:"recipe"`
 	Source   Source          `json:"source"`
 	Position position        `json:"position"`
-	Start    evaluate.Result `json:"start"` // before the first step
+	Start    evaluate.Result `json:"start"` // result before the first step
 	History  []Row           `json:"history"`
 	Lengths  map[string]int  `json:"lengths"` // elements per state vector
 	states   map[string]*onnxgraph.Tensor
 }
 
-// best returns the best accuracy so far, and the number of epochs after which it was measured first, 0 for the start.
+// best returns the best accuracy so far, and the number of epochs after which it was first measured; 0 means before the first
+// step.
 func (c *checkpoint) best() (top1 float64, epoch int) {
 	top1 = c.Start.Top1
 	for _, row := range c.History {
@@ -74,7 +76,7 @@ func (c *checkpoint) write(w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		// stored, not deflated: weights do not compress
+		// stored without compression, because weights do not compress
 		f, err := z.CreateHeader(&zip.FileHeader{Name: name + ".f32", Method: zip.Store})
 		if err != nil {
 			return err
@@ -89,7 +91,7 @@ func (c *checkpoint) write(w io.Writer) error {
 	return s.seal()
 }
 
-// save writes the checkpoint to a file of its own.
+// save writes the checkpoint to its own file.
 func (c *checkpoint) save(path string) error {
 	if err := atomicfile.Write(path, c.write); err != nil {
 		return fmt.Errorf("writing checkpoint %s: %w", path, err)
@@ -97,15 +99,15 @@ func (c *checkpoint) save(path string) error {
 	return nil
 }
 
-// loadCheckpoint reads a whole checkpoint. The error of one that is not as it was written is an errDamaged.
+// loadCheckpoint reads a whole checkpoint. If the file differs from what was written, the error is an errDamaged.
 func loadCheckpoint(path string) (*checkpoint, error) { return open(path, (*checkpoint).readStates) }
 
-// describeCheckpoint reads a checkpoint without its states, but makes sure that they are as they were written.
+// describeCheckpoint reads a checkpoint without its states, but checks that they are as they were written.
 func describeCheckpoint(path string) (*checkpoint, error) {
 	return open(path, func(*checkpoint, *zip.Reader) error { return nil })
 }
 
-// open reads the description of a checkpoint, and has the rest read.
+// open reads the description of a checkpoint, and calls rest to read the other parts.
 func open(path string, rest func(*checkpoint, *zip.Reader) error) (*checkpoint, error) {
 	f, info, err := plainfile.Open(path)
 	if err != nil {
@@ -119,7 +121,7 @@ func open(path string, rest func(*checkpoint, *zip.Reader) error) (*checkpoint, 
 	return c, nil
 }
 
-// parse is open of a file of that many bytes.
+// parse is like open, for an open file of size bytes.
 func parse(file io.ReaderAt, size int64, rest func(*checkpoint, *zip.Reader) error) (*checkpoint, error) {
 	if err := checkSeal(file, size); err != nil {
 		return nil, err
@@ -142,16 +144,16 @@ func parse(file io.ReaderAt, size int64, rest func(*checkpoint, *zip.Reader) err
 	return c, rest(c, z)
 }
 
-// mostDescription bounds the description of a run, in bytes.
+// mostDescription limits the size of a description, in bytes.
 const mostDescription = 1 << 26
 
-// checkClaims returns an error for a description that is none of a run in a file of that many bytes.
+// checkClaims returns an error if the description cannot belong to a file of size bytes.
 func (c *checkpoint) checkClaims(size int64) error {
 	at := c.Position
 	if at.Epoch < 0 || at.Step < 0 || at.Samples < 0 {
 		return fmt.Errorf("a run cannot be at epoch %d, step %d, with %d samples", at.Epoch, at.Step, at.Samples)
 	}
-	left := size / 4 // elements, which are stored as they are
+	left := size / 4 // elements, because they are stored without compression
 	for name, length := range c.Lengths {
 		if length < 0 || int64(length) > left {
 			return fmt.Errorf("state %s with %d elements, and all others, cannot be in a file of %d bytes", name, length, size)

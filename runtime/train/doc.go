@@ -1,3 +1,3 @@
-// Package train fits models to data: it runs the training step over epochs, measures after each, and keeps
-// checkpoints from which a run that was stopped goes on with the same result, bit for bit on one machine.
+// Package train trains models: it runs the training step over epochs, measures the model after each epoch, and keeps checkpoints.
+// A run that was stopped continues from a checkpoint with the same result, bit for bit on one machine.
 package train

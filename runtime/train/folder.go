@@ -11,8 +11,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/lock"
 )
 
-// Folder is where a run keeps its files. The last checkpoint and the one before are there, so that a run goes on from the one if
-// the other is damaged, and the best one. No two of them share bytes on the disk.
+// Folder is the folder for a run's files. It has the best checkpoint, the last one, and the one before, from which a run
+// continues if the last one is damaged. They share no bytes on the disk.
 type Folder string
 
 func (f Folder) last() string     { return filepath.Join(string(f), "last.ckpt") }
@@ -20,7 +20,7 @@ func (f Folder) previous() string { return filepath.Join(string(f), "previous.ck
 func (f Folder) best() string     { return filepath.Join(string(f), "best.ckpt") }
 func (f Folder) metrics() string  { return filepath.Join(string(f), "metrics.csv") }
 
-// checkpoints are those that a run can go on from, in the order of choice.
+// checkpoints returns the files from which a run can continue, in the order in which to try them.
 func (f Folder) checkpoints() []string { return []string{f.last(), f.previous(), f.best()} }
 
 // HasRun reports whether the folder holds a run that can be resumed.
@@ -33,7 +33,7 @@ func (f Folder) HasRun() bool {
 	return false
 }
 
-// HasWork reports whether the folder holds a run that did some steps, or one that cannot be read.
+// HasWork reports whether the folder holds a run that did at least one step, or one that cannot be read.
 func (f Folder) HasWork() bool {
 	for _, path := range f.checkpoints() {
 		c, err := describeCheckpoint(path)
@@ -44,8 +44,8 @@ func (f Folder) HasWork() bool {
 	return false
 }
 
-// Check says, before any work is done, why a run in the folder, which need not be there yet, would be refused: another process
-// is at work in it, or it holds the work of another run, which is not to be resumed.
+// Check returns an error, before any work is done, if a run in the folder would be refused, because another process uses the
+// folder, or because it holds the work of another run and resume is false. The folder need not exist yet.
 func (f Folder) Check(resume bool) error {
 	if _, err := os.Stat(string(f)); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -57,7 +57,7 @@ func (f Folder) Check(resume bool) error {
 	return held.Release()
 }
 
-// take makes the folder, and keeps other processes out of it until the lock is released.
+// take creates the folder, and locks it against other processes until the lock is released.
 func (f Folder) take(resume bool) (*lock.Lock, error) {
 	held, err := lock.Folder(string(f))
 	if err != nil {
@@ -70,7 +70,7 @@ func (f Folder) take(resume bool) (*lock.Lock, error) {
 	return held, nil
 }
 
-// clear removes the checkpoints of a run that did no work, of which others might otherwise take one for their own.
+// clear removes the checkpoints of a run that did no steps, so that no later run mistakes one for its own.
 func (f Folder) clear() error {
 	for _, path := range f.checkpoints() {
 		if err := atomicfile.Remove(path); err != nil {
@@ -80,8 +80,8 @@ func (f Folder) clear() error {
 	return nil
 }
 
-// newest returns the checkpoint to go on from: the last one or, if that is damaged or missing, the one before. What is wrong
-// with those that come first comes with it.
+// newest returns the checkpoint to continue from: the last one or, if that is damaged or missing, the one before. It also returns
+// the faults of the checkpoints that it could not use.
 func (f Folder) newest() (c *checkpoint, path string, faults error) {
 	for _, path := range f.checkpoints() {
 		c, err := loadCheckpoint(path)
@@ -89,7 +89,7 @@ func (f Folder) newest() (c *checkpoint, path string, faults error) {
 		case err == nil:
 			return c, path, faults
 		case !errors.Is(err, errDamaged) && !errors.Is(err, fs.ErrNotExist):
-			return nil, "", errors.Join(faults, err) // it may be whole: the user should know before it is replaced
+			return nil, "", errors.Join(faults, err) // the file may be intact: the user should know before it is replaced
 		}
 		if path == f.last() || !errors.Is(err, fs.ErrNotExist) {
 			faults = errors.Join(faults, err)
@@ -98,8 +98,8 @@ func (f Folder) newest() (c *checkpoint, path string, faults error) {
 	return nil, "", faults
 }
 
-// saveLast makes a checkpoint the last one, and the one that is last the previous one, if it is whole. A kill at any point
-// leaves the one or the other.
+// saveLast saves a checkpoint as the last one. The old last one, if it is intact, becomes the previous one. If the process is
+// killed at any point, at least one of them is left.
 func (f Folder) saveLast(c *checkpoint, whole bool) error {
 	next, err := atomicfile.Begin(f.last())
 	if err != nil {

@@ -21,8 +21,8 @@ func Step(m *onnxgraph.Model, shape []int64, o trainstep.Options) (*trainstep.St
 	return trainstep.Build(fitted, image, o)
 }
 
-// OpenStep opens a session of a training step, with the states that it starts with. Its model is lowered first
-// (specialize.Lower). Closing the stepper closes the session.
+// OpenStep opens a session for a training step with its initial states. It first lowers the step's model (specialize.Lower).
+// Closing the stepper closes the session.
 func OpenStep(step *trainstep.Step, o ort.Options) (*ort.Stepper, error) {
 	if _, err := specialize.Lower(step.Model, step.Convolutions, o); err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func OpenStep(step *trainstep.Step, o ort.Options) (*ort.Stepper, error) {
 	return openLowered(step, o)
 }
 
-// openLowered is OpenStep for a step that is lowered.
+// openLowered is like OpenStep, for a step that is already lowered.
 func openLowered(step *trainstep.Step, o ort.Options) (*ort.Stepper, error) {
 	var pairs []ort.Pair
 	initial := map[string]*onnxgraph.Tensor{}
@@ -79,7 +79,7 @@ func (t *trainer) build(image string) error {
 	return nil
 }
 
-// openStep opens the session of the run's step, and tells its outline before it takes memory.
+// openStep opens the session of the run's step. It calls Outlined before it allocates memory.
 func (t *trainer) openStep() error {
 	t.outline = Outline{TwoConv: t.step.TwoConv, Folded: t.step.Folded}
 	var err error
@@ -96,14 +96,14 @@ func (t *trainer) openStep() error {
 	return err
 }
 
-// recalibrate gives a trained model the running statistics of the training images, if the recipe says so.
+// recalibrate sets the running statistics of a trained model to those of the training images, if the recipe says so.
 func (t *trainer) recalibrate(ctx context.Context, trained *onnxgraph.Model) error {
 	if t.Recipe.BatchNorm != BatchNormRecalibrate || len(t.step.Statistics) == 0 {
 		return nil
 	}
 	var means []string
 	for _, s := range t.step.Statistics {
-		means = append(means, s.Name) // and variances, which are no node's mean
+		means = append(means, s.Name) // also variances, which match no node's mean
 	}
 	_, err := batchnorm.Recalibrate(ctx, trained, t.Train, batchnorm.Options{
 		BatchSize: t.Recipe.BatchSize, Means: means, Normalize: t.Normalize, Workers: t.Workers, Seed: t.Recipe.Seed,

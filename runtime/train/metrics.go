@@ -9,16 +9,16 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 
-// Row is what is known of an epoch after it. Accuracies are shares from 0 to 1.
+// Row holds the results of an epoch. Accuracies are shares from 0 to 1.
 type Row struct {
 	Epoch        int     `json:"epoch"` // from 1
-	LearningRate float64 `json:"lr"`    // of the epoch's last step
+	LearningRate float64 `json:"lr"`    // learning rate of the epoch's last step
 	TrainLoss    float64 `json:"train_loss"`
 	TrainTop1    float64 `json:"train_top1"`
 	TestLoss     float64 `json:"test_loss"`
 	TestTop1     float64 `json:"test_top1"`
 	TestTop5     float64 `json:"test_top5"`
-	Seconds      float64 `json:"seconds"` // of training and measuring
+	Seconds      float64 `json:"seconds"` // time of training and measuring
 }
 
 // writeMetrics writes comma-separated values: a line for the start, as epoch 0, and one per epoch.

@@ -10,34 +10,34 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// Outline says how a run computes its steps, and what memory they take.
+// Outline says how a run computes its steps, and how much memory they take.
 type Outline struct {
 	Operators       specialize.Operators
-	TwoConv, Folded int // frozen blocks that are computed as two convolutions, or folded into one
+	TwoConv, Folded int // numbers of frozen blocks that run as two convolutions, and as one
 	Memory          Memory
 }
 
 // Memory estimates how many bytes training takes, besides the program, ONNX Runtime and the data set.
 type Memory struct {
-	Images     int   // in a step
-	Values     int64 // activations and gradients: what a step computes, at most at once
-	Batches    int64 // the images of the step, and of those that are made ahead
-	Parameters int64 // what trains
-	State      int64 // what the optimizer keeps, running statistics, and further copies of both and of parameters
+	Images     int   // images in a step
+	Values     int64 // the most that activations and gradients of a step take at once
+	Batches    int64 // the images of the step, and of batches prepared ahead
+	Parameters int64 // parameters that train
+	State      int64 // the optimizer's state, running statistics, and copies of these and of parameters
 	Free       int64 // free memory, 0 if unknown
 }
 
-// Needed returns the sum.
+// Needed returns the total.
 func (m Memory) Needed() int64 { return m.Values + m.Batches + m.Parameters + m.State }
 
-// Fitting returns about how many images in a step would fit into four fifths of the memory that is free: the rest is for
-// what is not planned, such as pieces that are too small to be used.
+// Fitting estimates how many images in a step would fit into four fifths of the free memory. The rest is for what the estimate
+// leaves out, such as free pieces that are too small to use.
 func (m Memory) Fitting() int {
 	perImage := (m.Values + m.Batches) / int64(m.Images)
 	return int(max(0, m.Free/5*4-m.Parameters-m.State) / max(1, perImage))
 }
 
-// planMemory returns what a step of so many images, which is lowered already, takes on a provider.
+// planMemory estimates the memory for a step with the given number of images on a provider. The step must be lowered.
 func planMemory(step *trainstep.Step, images int, provider ort.Provider) (Memory, error) {
 	m := Memory{Images: images}
 	var err error
@@ -51,7 +51,7 @@ func planMemory(step *trainstep.Step, images int, provider ort.Provider) (Memory
 		m.State += 2 * bytes // steps read one copy and write another
 	}
 	for _, s := range step.Parameters {
-		m.Parameters += 4 * s.Len() // of which the evaluation has a copy
+		m.Parameters += 4 * s.Len() // the evaluation has a copy of these
 	}
 	if provider != ort.CUDA {
 		m.Free = ort.FreeMemory()
@@ -59,7 +59,7 @@ func planMemory(step *trainstep.Step, images int, provider ort.Provider) (Memory
 	return m, nil
 }
 
-// explain adds to an error about memory what is needed, and what to do.
+// explain adds the needed memory and advice to an error about memory.
 func (t *trainer) explain(err error) error {
 	if !errors.Is(err, ort.ErrOutOfMemory) {
 		return err

@@ -12,31 +12,32 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// Recipe is all that decides the course of a training run, besides model and data. Two runs with equal
-// recipes give equal results.
+// Recipe holds all settings of a training run that influence its result. Two runs with equal recipes, models and data give equal
+// results.
 type Recipe struct {
 	Epochs         int       `json:"epochs"`
 	BatchSize      int       `json:"batch_size"`       // images in a step
-	GradAccumSteps int       `json:"grad_accum_steps"` // steps whose gradients make an update together
+	GradAccumSteps int       `json:"grad_accum_steps"` // steps whose mean gradient makes one update
 	Optimizer      string    `json:"optimizer"`        // sgd or adamw
 	LearningRate   float64   `json:"lr"`
-	Schedule       string    `json:"scheduler"`     // a name of Schedules
-	WarmupEpochs   float64   `json:"warmup_epochs"` // the rate rises linearly over these
+	Schedule       string    `json:"scheduler"`     // one of Schedules
+	WarmupEpochs   float64   `json:"warmup_epochs"` // the learning rate rises linearly during these
 	StepEpochs     int       `json:"step_epochs"`   // schedule step: epochs between two drops
-	StepFactor     float64   `json:"step_factor"`   // schedule step: what a drop multiplies the rate with
+	StepFactor     float64   `json:"step_factor"`   // schedule step: the factor of each drop
 	Momentum       float64   `json:"momentum"`      // sgd
 	Nesterov       bool      `json:"nesterov"`      // sgd
 	WeightDecay    float64   `json:"weight_decay"`
 	LabelSmoothing float64   `json:"label_smoothing"`
-	ClipNorm       float64   `json:"clip_grad"` // 0 does not clip
+	ClipNorm       float64   `json:"clip_grad"` // 0 means no clipping
 	Seed           uint64    `json:"seed"`
 	BatchNorm      BatchNorm `json:"batchnorm"`
-	// TrainFrom names a node after which training starts, "" if all trains: nothing before it changes.
+	// TrainFrom is the name of a node. Parameters before it do not train. "" means that all may train.
 	TrainFrom string `json:"train_from"`
-	// BlockForm decides how the step computes frozen blocks; the forms agree but for rounding.
+	// BlockForm decides how the step computes frozen blocks. The results of all forms are equal except for rounding.
 	BlockForm trainstep.BlockForm `json:"block_form"`
 	Augment   []string            `json:"augment"`
-	// Train and Freeze are patterns of names: what trains besides, and what does not (transform.Selection).
+	// Train and Freeze are patterns of names: parameters that train in addition, and parameters that do not train
+	// (transform.Selection).
 	Train   []string `json:"train,omitempty"`
 	Freeze  []string `json:"freeze,omitempty"`
 	Trained []string `json:"trained"` // the initializers that train
@@ -51,25 +52,25 @@ func PaperRecipe() Recipe {
 	}
 }
 
-// TuneRecipe returns the recipe for a model that is trained already: steps so small, with so little decay, that they keep what
-// it has learned.
+// TuneRecipe returns the recipe for a model that is already trained: the steps and the decay are so small that the model keeps
+// what it has learned.
 func TuneRecipe() Recipe {
 	r := PaperRecipe()
 	r.Epochs, r.BatchSize, r.LearningRate, r.WeightDecay, r.LabelSmoothing = 10, 128, 1e-3, 1e-4, 0
 	return r
 }
 
-// BatchNorm says by which statistics BatchNormalization normalizes while a model trains.
+// BatchNorm says which statistics BatchNormalization uses while a model trains.
 type BatchNorm string
 
 const (
-	// BatchNormTrain normalizes by those of the batch, and lets the running statistics follow them.
+	// BatchNormTrain normalizes by the statistics of the batch, and updates the running statistics.
 	BatchNormTrain BatchNorm = "train"
 	// BatchNormEval normalizes by the running statistics, which stay as they are.
 	BatchNormEval BatchNorm = "eval"
-	// BatchNormRecalibrate trains as BatchNormTrain, and re-estimates the running statistics that moved when training
-	// is over, on the training images without augmentation (batchnorm.Recalibrate): averages over all of these in the
-	// place of those over the last batches, from when the weights were others.
+	// BatchNormRecalibrate trains like BatchNormTrain. After training, it estimates the running statistics that changed again on
+	// the training images without augmentation (batchnorm.Recalibrate). The new ones are averages over all images with the final
+	// weights; the old ones are averages over the last batches, while the weights still changed.
 	BatchNormRecalibrate BatchNorm = "recalibrate"
 )
 
@@ -100,7 +101,7 @@ func names[T any](table map[string]T) []string {
 	return list
 }
 
-// Validate lists all settings that are out of range, by their flags.
+// Validate returns an error that lists all settings that are out of range, by their flags.
 func (r Recipe) Validate() error {
 	var faults []error
 	need := func(ok bool, flag string, value any, what string) {
@@ -126,7 +127,7 @@ func (r Recipe) Validate() error {
 	return errors.Join(faults...)
 }
 
-// isFinite reports whether a number that is not below 0 is finite. NaN is not.
+// isFinite reports whether v, which must not be negative, is finite. NaN is not finite.
 func isFinite(v float64) bool { return v <= math.MaxFloat64 }
 
 // StepOptions returns the options of the training step that the recipe describes.
@@ -138,7 +139,7 @@ func (r Recipe) StepOptions() trainstep.Options {
 	}
 }
 
-// Select sets Trained to what trains of a model in a variant, with Train and Freeze, as far as it comes after TrainFrom.
+// Select sets Trained to the parameters of a model that train in a variant, according to Train, Freeze and TrainFrom.
 func (r *Recipe) Select(m *onnxgraph.Model, v transform.Variant) error {
 	after := func(names []string) ([]string, error) { return names, nil }
 	if r.TrainFrom != "" {
@@ -171,7 +172,8 @@ func (r *Recipe) Select(m *onnxgraph.Model, v transform.Variant) error {
 	return nil
 }
 
-// Count returns how many parameters the model has, running statistics apart, and how many of them are among the named.
+// Count returns how many parameters the model has, without running statistics, and how many of them are in the initializers
+// named.
 func Count(m *onnxgraph.Model, named []string) (all, among int64, err error) {
 	parameters, err := transform.Parameters(m)
 	if err != nil {

@@ -2,8 +2,8 @@ package train
 
 import "math"
 
-// schedules has one row per schedule: the factor on the learning rate after a share of the run from 0 up
-// to 1, and after so many epochs.
+// schedules has one row per schedule. The function returns the factor for the learning rate after the given share of the run
+// (from 0 to 1), and after the given number of epochs.
 var schedules = map[string]func(r Recipe, share, epochs float64) float64{
 	"constant": func(Recipe, float64, float64) float64 { return 1 },
 	"linear":   func(_ Recipe, share, _ float64) float64 { return 1 - share },
@@ -17,8 +17,8 @@ var schedules = map[string]func(r Recipe, share, epochs float64) float64{
 // Schedules returns the names of the learning rate schedules.
 func Schedules() []string { return names(schedules) }
 
-// rate returns the learning rate of an update, counted from 0 over the whole run, of which an epoch has
-// perEpoch. Warm-up comes first, and the schedule runs over what is left.
+// rate returns the learning rate of an update. Updates are counted from 0 over the whole run, and an epoch has perEpoch updates.
+// Warm-up comes first; the schedule covers the rest of the run.
 func (r Recipe) rate(update, perEpoch int) float64 {
 	total := float64(r.Epochs * perEpoch)
 	warmup := math.Min(r.WarmupEpochs*float64(perEpoch), total)

@@ -10,24 +10,25 @@ import (
 	"io"
 )
 
-// sealSize is the number of bytes at the end of a sealed file that hold, as hexadecimal digits, the SHA-256 of all bytes before.
+// sealSize is the number of bytes of the seal: the last bytes of a sealed file are the SHA-256 of all bytes before, in
+// hexadecimal digits.
 const sealSize = 2 * sha256.Size
 
-// errDamaged is the error of a file that is not as it was written.
+// errDamaged says that a file differs from what was written.
 var errDamaged = errors.New("the file is damaged")
 
-// sealer writes a file whose last sealSize bytes, whatever they are, become its seal.
+// sealer writes a file and replaces its last sealSize bytes by the seal.
 type sealer struct {
 	w    io.Writer
 	sum  hash.Hash
-	held []byte // the last bytes so far, sealSize at most: they may be those in the place of the seal
+	held []byte // the last bytes so far, at most sealSize: the seal may replace them
 }
 
 func newSealer(w io.Writer) *sealer { return &sealer{w: w, sum: sha256.New()} }
 
 // Write implements io.Writer.
 func (s *sealer) Write(p []byte) (int, error) {
-	pass := max(0, len(s.held)+len(p)-sealSize) // so many bytes are not among the last ones any more
+	pass := max(0, len(s.held)+len(p)-sealSize) // number of bytes that the seal cannot replace
 	old := min(pass, len(s.held))
 	out := io.MultiWriter(s.w, s.sum)
 	for _, part := range [][]byte{s.held[:old], p[:pass-old]} {
@@ -39,13 +40,13 @@ func (s *sealer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// seal writes the seal in the place of the last bytes.
+// seal writes the seal instead of the last bytes.
 func (s *sealer) seal() error {
 	_, err := io.WriteString(s.w, hex.EncodeToString(s.sum.Sum(nil)))
 	return err
 }
 
-// checkSeal reads a sealed file of so many bytes, and returns an errDamaged if it is not as it was written.
+// checkSeal reads a sealed file of size bytes, and returns an errDamaged if it differs from what was written.
 func checkSeal(r io.ReaderAt, size int64) error {
 	if size < sealSize {
 		return fmt.Errorf("%w: it has %d bytes, too few for a checkpoint", errDamaged, size)

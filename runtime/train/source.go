@@ -11,7 +11,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
-// Source is what decides the result of a run besides its recipe.
+// Source holds everything except the recipe that determines the result of a run.
 type Source struct {
 	Model         string                `json:"model"`         // SHA-256 of the file
 	TrainingData  string                `json:"training_data"` // Fingerprint
@@ -22,10 +22,10 @@ type Source struct {
 	Normalization dataset.Normalization `json:"normalization"`
 	Provider      ort.Provider          `json:"provider"`
 	TF32          bool                  `json:"tf32"`
-	Threads       int                   `json:"threads"` // of an operator: sums are rounded otherwise with another number
+	Threads       int                   `json:"threads"` // threads of an operator, because they change the rounding of sums
 }
 
-// NewSource returns the source of a run of a model. The error says which data or weights cannot be read.
+// NewSource returns the Source of a run. It fails if data or weights cannot be read.
 func NewSource(m *onnxgraph.Model, training, test *dataset.Dataset, n dataset.Normalization, session ort.Options) (Source, error) {
 	data, err := m.Bytes()
 	if err != nil {
@@ -41,8 +41,8 @@ func NewSource(m *onnxgraph.Model, training, test *dataset.Dataset, n dataset.No
 	return s, err
 }
 
-// check lists in what a checkpoint differs from the run that is to go on. The number of epochs may differ:
-// the run is then longer or shorter than it was planned.
+// check returns an error that lists the differences between a checkpoint and the run that continues from it. The number of epochs
+// may differ: the run then becomes longer or shorter than first planned.
 func (c *checkpoint) check(r Recipe, s Source) error {
 	r.Epochs = c.Recipe.Epochs
 	faults := append(Differences(c.Recipe, r), Differences(c.Source, s)...)
@@ -52,13 +52,13 @@ func (c *checkpoint) check(r Recipe, s Source) error {
 	return fmt.Errorf("resuming: the run was started with other settings; use the same settings again, or start a new run in another folder: %w", errors.Join(faults...))
 }
 
-// Differences lists the fields in which two structs of a type differ, by their names in JSON.
+// Differences returns an error for each field in which two structs of one type differ, with the field's JSON name.
 func Differences[T any](was, is T) []error {
 	var faults []error
 	before, after := reflect.ValueOf(was), reflect.ValueOf(is)
 	for i := range before.NumField() {
 		name := before.Type().Field(i).Tag.Get("json")
-		a, b := fmt.Sprint(before.Field(i).Interface()), fmt.Sprint(after.Field(i).Interface()) // nil and empty are the same
+		a, b := fmt.Sprint(before.Field(i).Interface()), fmt.Sprint(after.Field(i).Interface()) // so that nil equals empty
 		if name != "-" && a != b {
 			a, b = brief(a), brief(b)
 			if a == b {
@@ -70,7 +70,7 @@ func Differences[T any](was, is T) []error {
 	return faults
 }
 
-// brief cuts a text short, such as a hash or a long list.
+// brief shortens a text such as a hash or a long list.
 func brief(text string) string {
 	const length = 48
 	if runes := []rune(text); len(runes) > length {

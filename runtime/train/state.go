@@ -10,8 +10,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
-// states returns the state vectors after the steps done so far, in the memory of the stepper. Numbers that are not
-// finite are an error: a step whose own loss was fine can spoil them.
+// states returns the current state vectors, in the memory of the stepper. It fails if a number is not finite, because a step can
+// make numbers infinite although its own loss was finite.
 func (t *trainer) states() (map[string]*onnxgraph.Tensor, error) {
 	states := map[string]*onnxgraph.Tensor{}
 	for _, slot := range t.step.State {
@@ -32,7 +32,7 @@ func (t *trainer) states() (map[string]*onnxgraph.Tensor, error) {
 	return states, nil
 }
 
-// diverged returns the error that something is not finite in a step of the epoch, counted from 1.
+// diverged returns an error which says what is not finite in a step of the epoch; steps are counted from 1.
 func (t *trainer) diverged(step int, what string) error {
 	epoch := t.at.Position.Epoch
 	bound := "bound the gradient with --clip-grad"

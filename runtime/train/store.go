@@ -8,10 +8,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// store puts the state of a step into the constants of the model that the step was built from. Blocks
-// are recorded as trained.
+// store writes the state of a step to the constants of the model that the step was built from, and marks its blocks as trained.
 func store(m *onnxgraph.Model, step *trainstep.Step, states map[string]*onnxgraph.Tensor) error {
-	blocks, err := transform.Blocks(m) // found before their banks change
+	blocks, err := transform.Blocks(m) // must come before banks change
 	if err != nil {
 		return err
 	}
@@ -43,7 +42,7 @@ func store(m *onnxgraph.Model, step *trainstep.Step, states map[string]*onnxgrap
 	return nil
 }
 
-// unpack stores the pieces of a vector.
+// unpack stores the segments of a vector.
 func unpack(m *onnxgraph.Model, segments []trainstep.Segment, data []float32) error {
 	for _, s := range segments {
 		v := m.Graph.Value(s.Name)
@@ -52,7 +51,7 @@ func unpack(m *onnxgraph.Model, segments []trainstep.Segment, data []float32) er
 		}
 		piece := data[s.Offset : s.Offset+s.Len()]
 		t := onnxgraph.NewTensor(s.Shape, piece)
-		if v.DType() != onnxgraph.Float32 { // the file has it in another type
+		if v.DType() != onnxgraph.Float32 { // the file stores it in another type
 			numbers := make([]float64, len(piece))
 			for i, x := range piece {
 				numbers[i] = float64(x)

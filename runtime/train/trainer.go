@@ -16,23 +16,23 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// trainer is a run while it runs.
+// trainer is the state of a running Run.
 type trainer struct {
 	*Run
 	step      *trainstep.Step
-	unreached []string // parameters that were to train, and that the loss does not depend on
+	unreached []string // parameters that should train, but that the loss does not depend on
 	outline   Outline
 	stepper   *ort.Stepper
-	fitted    *onnxgraph.Model // the model for images of the step's shape, with the weights that it had at first
+	fitted    *onnxgraph.Model // the model for images of the step's shape, with its first weights
 	loader    *dataset.Loader
 	at        checkpoint
-	resumed   bool // from a checkpoint
-	whole     bool // the last checkpoint is, so that it may become the previous one
+	resumed   bool // continued from a checkpoint
+	whole     bool // the last checkpoint is intact, so it may become the previous one
 	saved     time.Time
-	started   time.Time // of the current epoch in this process
+	started   time.Time // when this process started the current epoch
 }
 
-// newTrainer prepares a run, which goes on from the last checkpoint if it is resumed.
+// newTrainer prepares a run. If resumed is set, it continues from the last checkpoint.
 func newTrainer(r *Run, resumed bool) (t *trainer, err error) {
 	source, err := NewSource(r.Model, r.Train, r.Test, r.Normalize, r.Session)
 	if err != nil {
@@ -58,7 +58,7 @@ func newTrainer(r *Run, resumed bool) (t *trainer, err error) {
 	return t, t.open()
 }
 
-// goOn takes up the run where its newest checkpoint stands.
+// goOn continues the run from its newest checkpoint.
 func (t *trainer) goOn(source Source) error {
 	c, path, faults := t.Folder.newest()
 	if c == nil {
@@ -75,10 +75,10 @@ func (t *trainer) goOn(source Source) error {
 	if err := t.keepBest(); err != nil {
 		return err
 	}
-	return writeMetrics(t.Folder.metrics(), t.at.Start, t.at.History) // which may be of epochs that are to be repeated
+	return writeMetrics(t.Folder.metrics(), t.at.Start, t.at.History) // the file may have epochs that will be repeated
 }
 
-// open makes the session of the step.
+// open opens the session of the step.
 func (t *trainer) open() error {
 	var image string
 	var err error
@@ -91,20 +91,20 @@ func (t *trainer) open() error {
 	if err := t.openStep(); err != nil {
 		return err
 	}
-	if err := t.stepper.SetStates(t.at.states); err != nil { // there are none unless it is resumed
+	if err := t.stepper.SetStates(t.at.states); err != nil { // nil unless the run is resumed
 		return fmt.Errorf("resuming in %s: the checkpoint is of another model: %w", t.Folder, err)
 	}
 	t.release()
 	return nil
 }
 
-// release gives back the memory of what opening and saving left: the stepper has copies.
+// release frees memory that is no longer needed after opening or saving; the stepper has its own copies.
 func (t *trainer) release() {
 	t.step.Model, t.step.Convolutions, t.at.states = nil, nil, nil
 	for i := range t.step.State {
 		t.step.State[i].Initial = nil
 	}
-	debug.FreeOSMemory() // which else would wait until there is twice as much
+	debug.FreeOSMemory() // otherwise Go would wait until the heap has doubled
 }
 
 func (t *trainer) close() error {
@@ -143,7 +143,7 @@ func (t *trainer) run(ctx context.Context) (result *Result, err error) {
 	return &Result{Model: trained, Start: t.at.Start, History: t.at.History, Unreached: t.unreached}, nil
 }
 
-// kept returns the state vectors that the run is to return.
+// kept returns the state vectors of the weights that the run returns.
 func (t *trainer) kept() (map[string]*onnxgraph.Tensor, error) {
 	if t.Keep == KeepBest {
 		if err := t.keepBest(); err != nil {
@@ -161,8 +161,8 @@ func (t *trainer) kept() (map[string]*onnxgraph.Tensor, error) {
 	return t.states()
 }
 
-// keepBest makes sure that the weights of the best epoch are there, in a file of their own. If that is damaged, another checkpoint
-// may be of the same epoch.
+// keepBest makes sure that the file with the weights of the best epoch exists. If it is damaged, keepBest copies another
+// checkpoint of the same epoch.
 func (t *trainer) keepBest() error {
 	_, fault := describeCheckpoint(t.Folder.best())
 	if fault == nil {
@@ -182,7 +182,7 @@ func (t *trainer) keepBest() error {
 	return nil
 }
 
-// begin measures the model as it is, and saves the first checkpoint: the best so far.
+// begin measures the model before training, and saves the first checkpoint, which is the best so far.
 func (t *trainer) begin(ctx context.Context) error {
 	var err error
 	if t.at.Start, err = t.measure(ctx); err != nil {
@@ -206,7 +206,7 @@ func (t *trainer) begin(ctx context.Context) error {
 	return nil
 }
 
-// epoch runs what is left of the current epoch, measures, and saves.
+// epoch runs the rest of the current epoch, measures the model, and saves a checkpoint.
 func (t *trainer) epoch(ctx context.Context) error {
 	t.started = time.Now()
 	for batch, err := range t.loader.Batches(ctx, t.at.Position.Epoch, t.at.Position.Step) {
@@ -247,7 +247,7 @@ func (t *trainer) epoch(ctx context.Context) error {
 	return nil
 }
 
-// interrupted saves the run if it is stopped on purpose.
+// interrupted saves a checkpoint if err comes from ctx: someone stopped the run.
 func (t *trainer) interrupted(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -259,8 +259,8 @@ func (t *trainer) interrupted(ctx context.Context, err error) error {
 		t.at.Position.Epoch+1, t.at.Position.Step, context.Cause(ctx))
 }
 
-// save writes where the run stands, also as the best so far if it is. The last checkpoint comes after the best: if the
-// run is killed before, it does the epoch again and writes it again.
+// save writes a checkpoint and, with isBest, also writes it as the best one. It writes the best one first: if the run is killed
+// between the two, it repeats the epoch and writes both again.
 func (t *trainer) save(isBest bool) error {
 	states, err := t.states()
 	if err != nil {
