@@ -13,12 +13,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // CompareOptions say which variants of a model Compare trains, on what, and how.
 type CompareOptions struct {
 	Folder     string              // for the table, and for checkpoints and model of each run; required
-	Variants   []transform.Variant // what to train; nil is baseline, frozen and learned
+	Variants   []parameter.Variant // what to train; nil is baseline, frozen and learned
 	Expansions []int               // of the variants with frozen blocks; nil is 1
 	Seeds      []uint64            // of the runs; nil is 0
 	Blocks     transform.Options   // of the variants with frozen blocks; Expansion and Seed are not used
@@ -51,7 +52,7 @@ type Comparison struct {
 func Compare(ctx context.Context, m *Model, o CompareOptions) (*Comparison, error) {
 	o.SaveEvery = max(0, cmp.Or(o.SaveEvery, train.DefaultSaveEvery))
 	if o.Variants == nil {
-		o.Variants = []transform.Variant{transform.Baseline, transform.Frozen, transform.Learned}
+		o.Variants = []parameter.Variant{parameter.Baseline, parameter.Frozen, parameter.Learned}
 	}
 	if o.Expansions == nil {
 		o.Expansions = []int{1}
@@ -66,7 +67,7 @@ func Compare(ctx context.Context, m *Model, o CompareOptions) (*Comparison, erro
 		return nil, err
 	}
 	m = m.Clone()
-	if _, err := chooseVariant(m, transform.Baseline); err != nil {
+	if _, err := chooseVariant(m, parameter.Baseline); err != nil {
 		return nil, err
 	}
 	if err := chooseLogits(m, o.Logits); err != nil {
@@ -88,7 +89,7 @@ func Compare(ctx context.Context, m *Model, o CompareOptions) (*Comparison, erro
 		if len(rows) > 0 {
 			err = fmt.Errorf("%w; %d finished runs are in %s: --resume keeps them", err, len(rows), o.Folder)
 		}
-		return nil, withTrainFrom(err, m, transform.Baseline)
+		return nil, withTrainFrom(err, m, parameter.Baseline)
 	}
 	return &Comparison{
 		Model: m.Path(), Folder: o.Folder, MeasuredOn: o.Data.measuredOn(plan.Test, plan.Train), Recipe: plan.Recipe, Normalize: plan.Normalize,
@@ -149,5 +150,5 @@ func (o CompareOptions) plan(ctx context.Context, m *Model) (*compare.Plan, erro
 // fromScratch reports whether all runs have the settings for training from scratch: if some start with random weights. Blocks
 // count even if none are asked for this time: a comparison may get more variants later.
 func (o CompareOptions) fromScratch() bool {
-	return o.Reinit || o.Blocks.Pointwise == transform.Random || slices.Contains(o.Variants, transform.FrozenBaseline)
+	return o.Reinit || o.Blocks.Pointwise == transform.Random || slices.Contains(o.Variants, parameter.FrozenBaseline)
 }

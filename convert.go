@@ -15,6 +15,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/normalization"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
@@ -50,7 +52,7 @@ type Converted struct {
 	Before       ParameterCount         `json:"parameters_before"`
 	After        ParameterCount         `json:"parameters_after"`
 	Convolutions []transform.Conversion `json:"convolutions"`
-	Norms        []transform.AddedNorm  `json:"batchnorms,omitempty"` // with AddBatchNorm, one per block
+	Norms        []normalization.Added  `json:"batchnorms,omitempty"` // with AddBatchNorm, one per block
 	Model        *Model                 `json:"-"`                    // the new one
 }
 
@@ -187,7 +189,7 @@ func (o ConvertOptions) makeBlocks(ctx context.Context, c *Converted) error {
 		o.say("%s is in training mode, and so is the new model; train, eval and export switch its %d BatchNormalization and Dropout nodes as they need", m.Path(), training)
 	}
 	if o.Reinit {
-		if _, err := transform.Reinit(m, transform.ReinitOptions{Seed: o.Blocks.Seed}); err != nil {
+		if _, err := parameter.Reinit(m, parameter.ReinitOptions{Seed: o.Blocks.Seed}); err != nil {
 			return err
 		}
 	}
@@ -292,8 +294,8 @@ func (o ConvertOptions) withShapes(ctx context.Context, m *Model) (typed *Model,
 }
 
 // addNorms adds batch normalizations behind the blocks, which start by images if there are some.
-func (o ConvertOptions) addNorms(ctx context.Context, m *Model, images *trainingImages) ([]transform.AddedNorm, error) {
-	norms, err := transform.AddBatchNorm(m)
+func (o ConvertOptions) addNorms(ctx context.Context, m *Model, images *trainingImages) ([]normalization.Added, error) {
+	norms, err := normalization.Add(m)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,8 @@ import (
 	"strconv"
 
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
-	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/batch"
+	"github.com/rcfreeze/rcfreeze/transform/head"
 )
 
 // Data says which images a model gets, and how they are read.
@@ -129,11 +129,11 @@ func (r *reader) classNames() ([]string, error) {
 	if r.Classes == nil {
 		return Classes(r.m)
 	}
-	output, err := transform.Logits(r.m)
+	output, err := head.Logits(r.m)
 	if err != nil {
 		return r.Classes, nil // whoever needs the logits says what is wrong with them
 	}
-	if n := transform.Classes(output); n != 0 && n != len(r.Classes) {
+	if n := head.Classes(output); n != 0 && n != len(r.Classes) {
 		return nil, fmt.Errorf("--classes names %d classes, but %s has %d: give a name for each, in the order of the outputs", len(r.Classes), r.m.Path(), n)
 	}
 	return r.Classes, nil

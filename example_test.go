@@ -14,6 +14,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // folder is where examples write.
@@ -115,7 +116,7 @@ func ExampleCompare() {
 	}
 	c, err := rcfreeze.Compare(context.Background(), m, rcfreeze.CompareOptions{
 		Folder: temporary("comparison"), Data: rcfreeze.Data{Path: "testdata/stripes"},
-		Variants: []transform.Variant{transform.Baseline, transform.Frozen},
+		Variants: []parameter.Variant{parameter.Baseline, parameter.Frozen},
 		Settings: rcfreeze.Settings{Recipe: func(r *train.Recipe) { r.Epochs, r.BatchSize = 1, 20 }},
 	})
 	if err != nil {

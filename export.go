@@ -11,6 +11,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
 	"github.com/rcfreeze/rcfreeze/runtime/verify"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/normalization"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -84,7 +85,7 @@ func Export(ctx context.Context, m *Model, o ExportOptions) (*Exported, error) {
 		return nil, err
 	}
 	if !o.KeepBatchNorm {
-		if e.Folded, err = transform.FoldBatchNorm(e.Model); err != nil {
+		if e.Folded, err = normalization.Fold(e.Model); err != nil {
 			return nil, err
 		}
 	}

@@ -4,7 +4,8 @@ import (
 	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/head"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // checkHead says what is wrong with a number of classes for a new last layer, 0 for none.
@@ -21,18 +22,18 @@ func (r Reporter) replaceHead(m *Model, classes int, seed uint64) (before string
 	if classes == 0 {
 		return "", nil
 	}
-	head, err := transform.ReplaceHead(m, classes, seed)
+	old, err := head.Replace(m, classes, seed)
 	if err != nil {
 		return "", err
 	}
 	m.RemoveMetadata(classesKey)
-	r.say("%s: the last layer %s is new, for %d classes instead of %d", m.Path(), head.Node, classes, head.Classes)
-	return nodeBefore(m, head.Node), nil
+	r.say("%s: the last layer %s is new, for %d classes instead of %d", m.Path(), old.Node, classes, old.Classes)
+	return nodeBefore(m, old.Node), nil
 }
 
 // nodeBefore returns by which name --train-from finds the node whose output a layer reads, "" if there is none.
 func nodeBefore(m *Model, layer string) string {
-	n, err := transform.FindNode(m, layer)
+	n, err := parameter.FindNode(m, layer)
 	if err != nil {
 		return ""
 	}
@@ -51,7 +52,7 @@ func nodeBefore(m *Model, layer string) string {
 // untie gives every layer constants of its own where the file stores equal ones of several layers once, and tells.
 func (r Reporter) untie(m *Model) {
 	var names []string
-	for _, s := range transform.Separate(m) {
+	for _, s := range parameter.Separate(m) {
 		names = append(names, fmt.Sprintf("%s (now %d)", s.Name, s.Copies))
 	}
 	if len(names) > 0 {

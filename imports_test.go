@@ -35,9 +35,10 @@ var mayImport = map[string][]string{
 	"cmd":       {tools, "onnxgraph", "transform", "runtime", root, "cmd"},
 	"bench":     {tools, "onnxgraph", "transform", "runtime", "internal/orttest"},
 
-	"internal/convcases":   {"onnxgraph"},
-	"internal/datasettest": {"runtime"},
-	"internal/orttest":     {"onnxgraph", "runtime"},
+	"internal/convcases":     {"onnxgraph"},
+	"internal/datasettest":   {"runtime"},
+	"internal/orttest":       {"onnxgraph", "runtime"},
+	"internal/transformtest": {tools, "onnxgraph", "transform", "runtime", "internal/convcases", "internal/orttest"},
 }
 
 func TestImportsRunDownwards(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/head"
 )
 
 // chooseLogits records in the model which of its outputs has the logits, if the options say so.
@@ -16,7 +16,7 @@ func chooseLogits(m *Model, name string) error {
 	if name == "" {
 		return nil
 	}
-	return transform.ChooseLogits(m, name)
+	return head.Choose(m, name)
 }
 
 // settled is what is known of a classifier's logits.
@@ -29,18 +29,18 @@ func (r *reader) settleLogits(split dataset.Split, names []string) error {
 		return nil
 	}
 	typed := r.withOutputShapes()
-	output, err := transform.Logits(typed)
-	var several *transform.SeveralOutputsError
+	output, err := head.Logits(typed)
+	var several *head.SeveralOutputsError
 	if errors.As(err, &several) {
 		output, err = r.fittingLogits(typed, split, names)
 	}
 	if err != nil {
 		return err
 	}
-	if transform.IsBinary(output) {
+	if head.IsBinary(output) {
 		r.say("%s: output %q is a single number per image, so the model has two classes; it predicts the second, label 1, if its probability is above 0.5", r.m.Path(), output.Name())
 	}
-	r.settled = &settled{transform.Classes(output)}
+	r.settled = &settled{head.Classes(output)}
 	return nil
 }
 
@@ -54,14 +54,14 @@ func (r *reader) fittingLogits(typed *Model, split dataset.Split, names []string
 			return nil, err
 		}
 	}
-	fit := transform.LogitsFor(typed, classes)
+	fit := head.LogitsFor(typed, classes)
 	if len(fit) != 1 {
-		_, err := transform.Logits(typed)
+		_, err := head.Logits(typed)
 		return nil, fmt.Errorf("choosing among outputs: %d of them fit the %d classes %s: %w", len(fit), classes, of, err)
 	}
 	r.say("%s has %d outputs: taking %q, the only one that fits the %d classes %s (--logits chooses another)",
 		r.m.Path(), len(r.m.Graph.Outputs()), fit[0].Name(), classes, of)
-	return fit[0], transform.ChooseLogits(r.m, fit[0].Name())
+	return fit[0], head.Choose(r.m, fit[0].Name())
 }
 
 // withOutputShapes returns the model itself if it says how large its outputs are, else a copy that does, as far as ONNX Runtime

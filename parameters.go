@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/internal/figures"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // ParameterCount counts the parameters of a model by kind.
@@ -17,7 +17,7 @@ type ParameterCount struct {
 // CountParameters counts the parameters of a model.
 func CountParameters(m *Model) (ParameterCount, error) {
 	var c ParameterCount
-	all, err := transform.Parameters(m)
+	all, err := parameter.List(m)
 	if err != nil {
 		return c, err
 	}
@@ -26,9 +26,9 @@ func CountParameters(m *Model) (ParameterCount, error) {
 		switch {
 		case p.Role.Trains():
 			c.Trainable += n
-		case p.Role == transform.RoleBank:
+		case p.Role == parameter.RoleBank:
 			c.Bank += n
-		case p.Role != transform.RoleConstant:
+		case p.Role != parameter.RoleConstant:
 			c.Statistics += n
 		}
 	}

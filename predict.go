@@ -9,8 +9,8 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
-	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/batch"
+	"github.com/rcfreeze/rcfreeze/transform/head"
 )
 
 // PredictOptions say how Predict reads images, and how many classes it returns.
@@ -98,7 +98,7 @@ func (r *reader) settleClassNames() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := transform.Logits(r.m); err != nil && names == nil {
+	if _, err := head.Logits(r.m); err != nil && names == nil {
 		return nil, err
 	}
 	if err := r.settleLogits(dataset.All, names); err != nil {

@@ -50,7 +50,7 @@ func Recalibrate(ctx context.Context, m *Model, o RecalibrateOptions) (*Recalibr
 	data := o.Data.reader(o.Reporter, m)
 	run := batchnorm.Options{
 		BatchSize: cmp.Or(o.BatchSize, DefaultBatch), Images: max(0, cmp.Or(o.Images, DefaultRecalibrationImages)), Seed: o.Seed,
-		Workers: data.workers(), Unfolded: o.unfolded,
+		Workers: data.workers(), Unmerged: o.unmerged,
 		Progress: func(done, total int) { o.progress("estimating statistics", done, total, "images") },
 	}
 	var err error

@@ -40,22 +40,22 @@ func (r Reporter) projecting(ctx context.Context) func(done, total int) error {
 	}
 }
 
-// unfolded tells why frozen blocks run as two convolutions.
-func (r Reporter) unfolded(fault error) {
+// unmerged tells why frozen blocks run as two convolutions.
+func (r Reporter) unmerged(fault error) {
 	r.say("the frozen blocks run as two convolutions each, which is slower than merged: %v", fault)
 }
 
 // outlined tells how a model is run that is measured.
 func (r Reporter) outlined(o evaluate.Outline) {
 	if r.Verbose {
-		r.say("%s", forms(o.TwoConv, o.Folded))
+		r.say("%s", forms(o.TwoConv, o.Merged))
 	}
 	if o.Fault != nil {
-		r.unfolded(o.Fault)
+		r.unmerged(o.Fault)
 	}
 }
 
 // forms says how many frozen blocks are computed in which form.
-func forms(twoConv, folded int) string {
-	return fmt.Sprintf("%d frozen blocks run as two convolutions, %d merged into one", twoConv, folded)
+func forms(twoConv, merged int) string {
+	return fmt.Sprintf("%d frozen blocks run as two convolutions, %d merged into one", twoConv, merged)
 }

@@ -2,7 +2,7 @@ package rcfreeze
 
 import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // tolerances says how far the outputs of equal models may be apart, by the type that their parameters are rounded to:
@@ -14,13 +14,13 @@ var tolerances = map[onnxgraph.DType]float64{
 // UsualTolerance returns by how much the outputs of a model and of an equivalent one may differ, relative to the largest value. It
 // depends on the coarsest type among the model's parameters.
 func UsualTolerance(m *Model) (float64, error) {
-	parameters, err := transform.Parameters(m)
+	parameters, err := parameter.List(m)
 	if err != nil {
 		return 0, err
 	}
 	most := tolerances[onnxgraph.Float32]
 	for _, p := range parameters {
-		if p.Role != transform.RoleConstant {
+		if p.Role != parameter.RoleConstant {
 			most = max(most, tolerances[p.Value.DType()])
 		}
 	}

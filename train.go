@@ -16,13 +16,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TrainOptions say what Train trains, on what, and how.
 type TrainOptions struct {
 	Data       Data              // required
 	Logits     string            // the output with the logits; "" is the only one, or the only one that fits the classes of the data
-	Variant    transform.Variant // what trains; "" is transform.Frozen for a model with frozen blocks, else transform.Baseline
+	Variant    parameter.Variant // what trains; "" is transform.Frozen for a model with frozen blocks, else transform.Baseline
 	Settings   Settings
 	Seed       uint64        // of the order of images, augmentation, dropout and Reinit
 	NumClasses int           // classes of a new last layer, 0 keeps the one that the model has
@@ -46,7 +47,7 @@ type Trained struct {
 	Output string `json:"output"`
 	RunDir string `json:"run_dir"`
 	MeasuredOn
-	Variant   transform.Variant     `json:"variant"`
+	Variant   parameter.Variant     `json:"variant"`
 	Recipe    train.Recipe          `json:"recipe"`
 	Normalize dataset.Normalization `json:"normalize"`
 	Epsilon   float64               `json:"epsilon,omitempty"`
@@ -165,16 +166,16 @@ func (t *training) do(ctx context.Context) (*Trained, error) {
 }
 
 // chooseVariant returns the variant asked for, or that which fits the model, if it fits the model.
-func chooseVariant(m *Model, asked transform.Variant) (transform.Variant, error) {
+func chooseVariant(m *Model, asked parameter.Variant) (parameter.Variant, error) {
 	blocks, err := transform.Blocks(m)
 	if err != nil {
 		return "", err
 	}
 	switch has := len(blocks) > 0; {
 	case asked == "" && has:
-		return transform.Frozen, nil
+		return parameter.Frozen, nil
 	case asked == "":
-		return transform.Baseline, nil
+		return parameter.Baseline, nil
 	case asked.HasBlocks() && !has:
 		return "", fmt.Errorf("--variant %s: %s has no frozen blocks: make them with `rcfreeze convert` first", asked, m.Path())
 	case !asked.HasBlocks() && has:
@@ -214,7 +215,7 @@ func (t *training) prepare(ctx context.Context) (*train.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.scratch = t.Reinit || drawn || t.Variant == transform.FrozenBaseline
+	t.scratch = t.Reinit || drawn || t.Variant == parameter.FrozenBaseline
 	if run.Recipe, run.Augment, err = t.Settings.settle(t.Reporter, run.Train.Format, run.Train.Len(), t.scratch, t.NumClasses > 0); err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -30,7 +30,7 @@ func (rep Reporter) tellTrained(m *Model, r train.Recipe) error {
 
 // tellStaying tells what of a model no training by a recipe changes, although it may have been learned.
 func (rep Reporter) tellStaying(m *Model, r train.Recipe) error {
-	out, err := transform.FindLeftOut(m)
+	out, err := parameter.FindLeftOut(m)
 	if err != nil {
 		return err
 	}

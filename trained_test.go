@@ -7,7 +7,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestTellTrained has one of each kind of thing that does not train, or not as one may think.
@@ -56,7 +56,7 @@ func TestTellTrained(t *testing.T) {
 			"trains: factor []\n", "stay as they are: pixel_mean; --train",
 		}, []string{"pixel_mean, factor", "half_weight", "momentum"}},
 	} {
-		if err := c.recipe.Select(m, transform.Baseline); err != nil {
+		if err := c.recipe.Select(m, parameter.Baseline); err != nil {
 			t.Fatal(err)
 		}
 		var talk bytes.Buffer

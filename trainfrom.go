@@ -5,12 +5,12 @@ import (
 	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // withTrainFrom adds to an error about nodes that cannot be differentiated after which node the model can be trained.
-func withTrainFrom(err error, m *Model, variant transform.Variant) error {
+func withTrainFrom(err error, m *Model, variant parameter.Variant) error {
 	var unsupported *gradient.UnsupportedError
 	if !errors.As(err, &unsupported) {
 		return err

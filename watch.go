@@ -70,7 +70,7 @@ func (w *watcher) measured(r train.Row) {
 // outline tells what memory the steps of a run take and, if verbose, how they are computed.
 func (r Reporter) outline(o train.Outline) {
 	if r.Verbose {
-		r.say("steps run on %s; %s", o.Operators, forms(o.TwoConv, o.Folded))
+		r.say("steps run on %s; %s", o.Operators, forms(o.TwoConv, o.Merged))
 	}
 	m := o.Memory
 	r.say("memory for steps of %d images: about %s, of which %s for activations and gradients, %s for images, %s for parameters, %s for the optimizer's state and copies",

@@ -15,6 +15,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // lab is what contestants work with: models and data in a folder, made when they are asked for.
@@ -76,9 +77,9 @@ func (m model) merged() model { m.isMerged = true; return m }
 // flags are those by which our worker learns what trains.
 func (m model) flags() []string {
 	if m.expansion > 0 {
-		return []string{"--variant", string(transform.Frozen)}
+		return []string{"--variant", string(parameter.Frozen)}
 	}
-	return []string{"--variant", string(transform.Baseline)}
+	return []string{"--variant", string(parameter.Baseline)}
 }
 
 func (m model) file() string {

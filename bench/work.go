@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -22,9 +20,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/batch"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+	"github.com/spf13/pflag"
 )
 
 // workCommand is the first argument of this program as a contestant.
@@ -49,7 +48,7 @@ var works = map[string]func(ctx context.Context, j job) (func() (float64, error)
 func work(ctx context.Context, args []string) error {
 	var j job
 	flags := pflag.NewFlagSet(workCommand, pflag.ContinueOnError)
-	flags.StringVar(&j.variant, "variant", string(transform.Baseline), "what trains")
+	flags.StringVar(&j.variant, "variant", string(parameter.Baseline), "what trains")
 	flags.IntVar(&j.batchSize, "batch-size", 1, "images per batch")
 	flags.StringVar(&j.data, "data", "", "the data set")
 	flags.StringVar(&j.augment, "augment", "", "augmentations")
@@ -122,7 +121,7 @@ func (j job) images() ([]int64, error) {
 func (j job) recipe() (train.Recipe, error) {
 	r := train.PaperRecipe()
 	r.BatchSize, r.BlockForm = j.batchSize, trainstep.BlockForm(j.blockForm)
-	return r, r.Select(j.model, transform.Variant(j.variant))
+	return r, r.Select(j.model, parameter.Variant(j.variant))
 }
 
 // openSteps prepares training steps on random images.

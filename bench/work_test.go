@@ -8,8 +8,8 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestWorks does every kind of work on a small model, so that a change of what they call is noticed.
@@ -36,7 +36,7 @@ func TestWorks(t *testing.T) {
 			ctx, stop := context.WithCancel(context.Background())
 			defer stop()
 			once, err := open(ctx, job{
-				model: loaded, variant: string(transform.Baseline), batchSize: 128, data: folder, augment: cifarData.augment,
+				model: loaded, variant: string(parameter.Baseline), batchSize: 128, data: folder, augment: cifarData.augment,
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/budget"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
 // Block is a frozen block in a model: x → BankConv → Between → PointwiseConv → y. Where the source had one weight in
@@ -42,7 +43,7 @@ func HasDrawn(m *onnxgraph.Model) (bool, error) {
 
 // Rehash records the block with its bank as it is now: to be called after a bank was changed on purpose.
 func (b *Block) Rehash(m *onnxgraph.Model) error {
-	sum, err := hash(b.Bank.Constant())
+	sum, err := weights.Hash(b.Bank.Constant())
 	if err != nil {
 		return fmt.Errorf("recording the bank of block %q: %w", b.Name, err)
 	}
@@ -125,7 +126,7 @@ func findBlock(constants map[string]*onnxgraph.Value, name, text string) (Block,
 func constantsByName(m *onnxgraph.Model) map[string]*onnxgraph.Value {
 	byName := map[string]*onnxgraph.Value{}
 	for _, g := range slices.Backward(m.Graphs()) {
-		for _, v := range constants(g) {
+		for _, v := range weights.Constants(g) {
 			if v.Constant() != nil {
 				byName[v.Name()] = v
 			}
@@ -199,7 +200,7 @@ func (b *Block) findShape() error {
 			return fmt.Errorf("the constant %q is of type %v, not floating-point", v.Name(), dtype)
 		}
 	}
-	bank, pointwise := ints(b.Bank.Constant().Dims()), ints(b.Pointwise.Constant().Dims())
+	bank, pointwise := weights.Ints(b.Bank.Constant().Dims()), weights.Ints(b.Pointwise.Constant().Dims())
 	fault := fmt.Errorf("a bank of dims %v in %d groups and a pointwise weight of dims %v in %d groups make no block of layout %q and expansion %d",
 		bank, b.BankConv.Int("group", 1), pointwise, b.PointwiseConv.Int("group", 1), b.Record.Layout, b.Record.Expansion)
 	s := shape{layout: b.Record.Layout, expansion: b.Record.Expansion, groups: int(b.PointwiseConv.Int("group", 1))}
@@ -219,7 +220,7 @@ func (b *Block) findShape() error {
 }
 
 func (b *Block) checkHash() error {
-	sum, err := hash(b.Bank.Constant())
+	sum, err := weights.Hash(b.Bank.Constant())
 	if err != nil {
 		return fmt.Errorf("its bank %q: %w", b.Bank.Name(), err)
 	}

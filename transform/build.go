@@ -4,13 +4,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/projection"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
 // source returns the source's filters in the block's kernel.
 func (c *candidate) source() ([]float64, error) {
-	w, err := c.conv.filters.Float64s()
+	w, err := c.conv.Filters.Float64s()
 	if err == nil && c.begin != nil {
-		w = embed(w, ints(c.conv.filters.Dims())[2:], c.kernel, c.begin)
+		w = weights.Embed(w, weights.Ints(c.conv.Filters.Dims())[2:], c.kernel, c.begin)
 	}
 	return w, err
 }
@@ -19,7 +20,7 @@ func (c *candidate) source() ([]float64, error) {
 func (c *candidate) build(o Options, moments *projection.Moments) error {
 	err := c.makeTensors(o, moments)
 	if err == nil {
-		c.bankHash, err = hash(c.bank)
+		c.bankHash, err = weights.Hash(c.bank)
 	}
 	return err
 }
@@ -51,13 +52,13 @@ func (c *candidate) makeTensors(o Options, moments *projection.Moments) error {
 
 func (c *candidate) makeRandom(o Options) {
 	c.bank = c.drawBank(o)
-	c.pointwise = drawn(c.conv.filters.DType(), c.pointwiseDims(), filterbank.Default, filterbank.Spec{Seed: o.Seed,
+	c.pointwise = drawn(c.conv.Filters.DType(), c.pointwiseDims(), filterbank.Default, filterbank.Spec{Seed: o.Seed,
 		Stream: c.row.Node + "/pointwise", Filters: c.pointwiseDims()[0], Shape: c.pointwiseDims()[1:], Groups: c.groups, Trains: true})
 }
 
 func (c *candidate) makeIdentity(o Options) error {
 	c.row.Error = new(float64)
-	source, bankDims, pointwiseDims := c.conv.filters, int64s(c.bankDims()...), int64s(c.pointwiseDims()...)
+	source, bankDims, pointwiseDims := c.conv.Filters, weights.Int64s(c.bankDims()...), weights.Int64s(c.pointwiseDims()...)
 	c.pointwise = onnxgraph.NewLazyTensor(source.DType(), pointwiseDims, func() (*onnxgraph.Tensor, error) {
 		return onnxgraph.FromFloat64s(source.DType(), pointwiseDims, c.identity())
 	})
@@ -93,7 +94,7 @@ func (c *candidate) makeBest(o Options, q leastSquares) error {
 	if condition > 0 {
 		c.row.Condition = &condition
 	}
-	c.pointwise = floats(c.conv.filters.DType(), int64s(c.pointwiseDims()...), p)
+	c.pointwise = weights.Floats(c.conv.Filters.DType(), weights.Int64s(c.pointwiseDims()...), p)
 	if p, err = c.pointwise.Float64s(); err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (c *candidate) makeBest(o Options, q leastSquares) error {
 
 // drawBank draws the block's bank.
 func (c *candidate) drawBank(o Options) *onnxgraph.Tensor {
-	return c.shape.draw(c.conv.filters.DType(), o.Bank, o.Seed, c.row.Node)
+	return c.shape.draw(c.conv.Filters.DType(), o.Bank, o.Seed, c.row.Node)
 }
 
 // draw draws a bank of the given kind for the block of that name.
@@ -122,7 +123,7 @@ func (s shape) draw(dtype onnxgraph.DType, bank string, seed uint64, block strin
 // drawn returns a bank as a tensor of the given type and dims.
 func drawn(dtype onnxgraph.DType, dims []int, bank string, spec filterbank.Spec) *onnxgraph.Tensor {
 	pieces := filterbank.Pieces(bank, spec)
-	return onnxgraph.NewPiecewiseTensor(dtype, int64s(dims...), func(yield func(*onnxgraph.Tensor, error) bool) {
+	return onnxgraph.NewPiecewiseTensor(dtype, weights.Int64s(dims...), func(yield func(*onnxgraph.Tensor, error) bool) {
 		for piece, err := range pieces {
 			var t *onnxgraph.Tensor
 			if err == nil {
@@ -137,7 +138,7 @@ func drawn(dtype onnxgraph.DType, dims []int, bank string, spec filterbank.Spec)
 
 // tensorOf returns a tensor of the given type of numbers, which it may keep.
 func tensorOf(dtype onnxgraph.DType, numbers []float32) (*onnxgraph.Tensor, error) {
-	dims := int64s(len(numbers))
+	dims := weights.Int64s(len(numbers))
 	if dtype == onnxgraph.Float32 {
 		return onnxgraph.NewTensor(dims, numbers), nil
 	}
@@ -146,4 +147,13 @@ func tensorOf(dtype onnxgraph.DType, numbers []float32) (*onnxgraph.Tensor, erro
 		wide[i] = float64(v)
 	}
 	return onnxgraph.FromFloat64s(dtype, dims, wide)
+}
+
+// Redraw returns another bank of the recorded kind, and records its seed.
+func (b *Block) Redraw(seed uint64) *onnxgraph.Tensor {
+	if b.Record.Bank == sourceBank {
+		b.Record.Bank = filterbank.Default
+	}
+	b.Record.Seed = seed
+	return b.shape.draw(b.Bank.DType(), b.Record.Bank, seed, b.Name)
 }

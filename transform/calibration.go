@@ -7,6 +7,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/projection"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
 // Calibration gives Convert statistics of the inputs and outputs of convolutions on data. It repeats the conversion on a copy
@@ -37,21 +38,21 @@ type Layer struct {
 
 // layer describes the candidate, whose filters are w.
 func (c *candidate) layer(w []float64) Layer {
-	return Layer{Name: c.row.Node, Node: c.conv.node, Filters: w, Groups: c.groups, Out: c.conv.out, In: c.conv.in, Kernel: c.kernel, Window: c.window()}
+	return Layer{Name: c.row.Node, Node: c.conv.Node, Filters: w, Groups: c.groups, Out: c.conv.Out, In: c.conv.In, Kernel: c.kernel, Window: c.window()}
 }
 
 // maxMoments bounds the numbers in the second moments of a convolution's inputs, 2 GiB of them.
 const maxMoments = 1 << 28
 
 // reasonAgainstCalibration says why the convolution cannot be calibrated, "" if it can.
-func (c convolution) reasonAgainstCalibration() string {
-	g := c.node.Graph()
-	inputs := c.in / c.groups * product(c.kernel)
+func reasonAgainstCalibration(c weights.Convolution) string {
+	g := c.Node.Graph()
+	inputs := c.In / c.Groups * weights.Product(c.Kernel)
 	switch {
 	case g != g.Model().Graph:
 		return fmt.Sprintf("its inputs cannot be observed, since it is in %q: choose pointwise project for it", g.Name())
-	case inputs > maxMoments/inputs/c.groups:
-		return fmt.Sprintf("its filters have %d weights in %d groups, too many to weigh by data: choose pointwise project for it", inputs, c.groups)
+	case inputs > maxMoments/inputs/c.Groups:
+		return fmt.Sprintf("its filters have %d weights in %d groups, too many to weigh by data: choose pointwise project for it", inputs, c.Groups)
 	}
 	return ""
 }
@@ -61,7 +62,7 @@ func (c convolution) reasonAgainstCalibration() string {
 // if there is neither.
 func meanKeeper(conv *onnxgraph.Node) (n *onnxgraph.Node, input int) {
 	const bias, mean = 2, 3
-	if _, _, reason := resolve(conv.Input(bias)); reason == "" {
+	if _, _, reason := weights.Resolve(conv.Input(bias)); reason == "" {
 		return conv, bias
 	}
 	y := conv.Output(0)
@@ -69,7 +70,7 @@ func meanKeeper(conv *onnxgraph.Node) (n *onnxgraph.Node, input int) {
 		return nil, 0
 	}
 	u := y.Uses()[0]
-	if _, _, reason := resolve(u.Node.Input(mean)); u.Index == 0 && u.Node.Is("BatchNormalization") && reason == "" {
+	if _, _, reason := weights.Resolve(u.Node.Input(mean)); u.Index == 0 && u.Node.Is("BatchNormalization") && reason == "" {
 		return u.Node, mean
 	}
 	return nil, 0
@@ -79,7 +80,7 @@ func meanKeeper(conv *onnxgraph.Node) (n *onnxgraph.Node, input int) {
 // meanKeeper). Without such a constant there is nothing to add.
 type offset struct {
 	places []*candidate
-	origin origin
+	Source weights.Source
 	input  int // of the keepers that reads the constant
 	values []float64
 	moved  *onnxgraph.Tensor // the constant with the values
@@ -91,11 +92,11 @@ func (c *candidate) offsetsOf() []offset {
 	var list []offset
 	for _, place := range c.places {
 		f := offset{places: []*candidate{place}}
-		if keeper, input := meanKeeper(place.conv.node); keeper != nil {
+		if keeper, input := meanKeeper(place.conv.Node); keeper != nil {
 			f.input = input
-			f.origin = originOf(keeper.Input(input))
+			f.Source = weights.SourceOf(keeper.Input(input))
 		}
-		same := func(other offset) bool { return other.input == f.input && other.origin.equals(f.origin) }
+		same := func(other offset) bool { return other.input == f.input && other.Source.Equals(f.Source) }
 		if i := slices.IndexFunc(list, same); i >= 0 {
 			list[i].places = append(list[i].places, place)
 		} else {
@@ -112,30 +113,30 @@ func (f offset) add() {
 	}
 	var shared *onnxgraph.Value
 	for _, place := range f.places {
-		n, input := meanKeeper(place.conv.node)
+		n, input := meanKeeper(place.conv.Node)
 		if old := n.Input(input); shared != nil {
 			n.SetInput(input, shared)
 			onnxgraph.RemoveUnused(old)
 			continue
 		}
-		setInput(n, input, f.moved, n.Input(input).Name())
+		weights.SetInput(n, input, f.moved, n.Input(input).Name())
 		shared = n.Input(input)
 	}
 }
 
 // move puts the values into the constant: a bias, or a mean, which is subtracted.
 func (f *offset) move(values []float64) error {
-	t := f.origin.tensor
+	t := f.Source.Tensor
 	data, err := t.Float64s()
 	if err != nil {
 		return err
 	}
-	n, input := meanKeeper(f.places[0].conv.node)
+	n, input := meanKeeper(f.places[0].conv.Node)
 	if len(data) != len(values) {
 		return fmt.Errorf("%s has %d numbers as input %d, needs %d", n, len(data), input, len(values))
 	}
 	sign := 1.0
-	if n != f.places[0].conv.node {
+	if n != f.places[0].conv.Node {
 		sign = -1
 	}
 	for i := range data {
@@ -153,10 +154,10 @@ func calibrateAll(candidates []*candidate, o Options) error {
 		return nil
 	}
 	place := map[*onnxgraph.Node]int{}
-	for i, n := range ordered[0].conv.node.Graph().Sorted() {
+	for i, n := range ordered[0].conv.Node.Graph().Sorted() {
 		place[n] = i
 	}
-	byPlace := func(a, b *candidate) int { return cmp.Compare(place[a.conv.node], place[b.conv.node]) }
+	byPlace := func(a, b *candidate) int { return cmp.Compare(place[a.conv.Node], place[b.conv.Node]) }
 	earliest := func(c *candidate) *candidate { return slices.MinFunc(c.places, byPlace) }
 	slices.SortFunc(ordered, func(a, b *candidate) int { return byPlace(earliest(a), earliest(b)) })
 	for _, c := range ordered {
@@ -188,7 +189,7 @@ func (c *candidate) calibrate(o Options, earliest *candidate) error {
 			raw[i] = raw[i].Plus(m)
 		}
 		moments := raw[i]
-		if f.origin.root != nil {
+		if f.Source.Root != nil {
 			moments = moments.Centered()
 		}
 		all = all.Plus(moments)
@@ -198,7 +199,7 @@ func (c *candidate) calibrate(o Options, earliest *candidate) error {
 	}
 	for i := range c.offsets {
 		f := &c.offsets[i]
-		if f.origin.root != nil {
+		if f.Source.Root != nil {
 			if err := f.move(raw[i].Offset(w, c.combined)); err != nil {
 				return err
 			}

@@ -97,8 +97,8 @@ func (c *candidate) together(expansion int, o Options) Cost {
 	s.expansion = expansion
 	cost, isKnown, biases := s.cost(o.Between), true, counter{}
 	for _, place := range c.places {
-		cost.Trainable += biases.once(place.conv.node.Input(2), int64(place.conv.out))
-		macs := s.macs(o.positions(place.conv.node))
+		cost.Trainable += biases.once(place.conv.Node.Input(2), int64(place.conv.Out))
+		macs := s.macs(o.positions(place.conv.Node))
 		cost.MACs += macs
 		isKnown = isKnown && macs > 0
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
 )
@@ -40,7 +41,7 @@ func TestChoicesAreWhatConvertDoes(t *testing.T) {
 		if err != nil || len(plan) != 1 || plan[0].Node != convcases.Node {
 			t.Fatal(plan, err)
 		}
-		rounding := max(1e-6, tolerance[c.Model().Graph.Outputs()[0].DType()])
+		rounding := max(1e-6, transformtest.Tolerance[c.Model().Graph.Outputs()[0].DType()])
 		for i, choice := range plan[0].Choices {
 			o.Expansion = choice.Expansion
 			row := rowOf(t, c, o)
@@ -86,7 +87,7 @@ func TestMaxErrorThatNothingKeeps(t *testing.T) {
 		for layout, expansion := range map[transform.Layout]int{transform.Dense: 7, transform.Depthwise: 9} { // for 27 weights, and for 9 of each channel
 			o := transform.Options{MaxError: 1e-9, Layout: layout}
 			row := rowOf(t, c, o)
-			if !row.AboveBound || row.Expansion != expansion || *row.Error > tolerance[c.DType] {
+			if !row.AboveBound || row.Expansion != expansion || *row.Error > transformtest.Tolerance[c.DType] {
 				t.Errorf("%s: %+v, error %v", layout, row, *row.Error)
 			}
 			if plan, err := transform.Plan(c.Model(), o); err != nil || !plan[0].AboveBound || plan[0].Expansion != expansion {

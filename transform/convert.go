@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
 // Convert turns the selected spatial convolutions of the model, in bodies and functions too, into frozen blocks, records
@@ -18,8 +19,8 @@ import (
 func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	o = o.WithDefaults()
 	candidates, err := prepare(m, o)
-	if opset := m.Opset(""); err == nil && opset < oldestOpset {
-		err = fmt.Errorf("operator set %d is older than %d: %s", opset, oldestOpset, upgradeHint)
+	if err == nil {
+		err = weights.CheckOpset(m)
 	}
 	if err == nil {
 		err = o.checkMemory(firsts(candidates))
@@ -46,7 +47,7 @@ func (o Options) checkMemory(blocks []*candidate) error {
 	var kept, most float64
 	var largest string
 	for _, c := range blocks {
-		kept += float64(product(c.pointwiseDims())) * float64(c.conv.filters.DType().Bits()) / 8
+		kept += float64(weights.Product(c.pointwiseDims())) * float64(c.conv.Filters.DType().Bits()) / 8
 		if work := float64(c.workspace()); work > most {
 			most, largest = work, c.row.Node
 		}
@@ -76,17 +77,17 @@ func buildAll(candidates []*candidate, o Options) error {
 
 // apply puts the block into the model, wherever its weight was.
 func (c *candidate) apply(m *onnxgraph.Model, o Options) {
-	owner := c.conv.weight.Graph()
+	owner := c.conv.Weight.Graph()
 	bank := owner.AddConstant(c.row.Node+".bank", c.bank)
-	pointwise := owner.AddConstant(c.row.Node+".pointwise", c.pointwise.DescribedAs(c.conv.weight.Constant())) // what is learned
+	pointwise := owner.AddConstant(c.row.Node+".pointwise", c.pointwise.DescribedAs(c.conv.Weight.Constant())) // what is learned
 	record := Record{Bank: o.Bank, Layout: o.Layout, Expansion: c.expansion, Between: o.Between, Pointwise: o.Pointwise, Seed: o.Seed,
-		BankTensor: bank.Name(), PointwiseTensor: pointwise.Name(), SourceWeight: c.conv.weight.Name(), BankHash: c.bankHash}
+		BankTensor: bank.Name(), PointwiseTensor: pointwise.Name(), SourceWeight: c.conv.Weight.Name(), BankHash: c.bankHash}
 	for _, f := range c.offsets {
 		f.add()
 	}
 	var norm []*onnxgraph.Value // parameters of the normalization between
 	if slices.Contains(betweenOperators[o.Between], "BatchNormalization") {
-		norm = identityParameters(owner, c.row.Node+".norm", c.bank.DType(), c.bankDims()[0])
+		norm = weights.NormParameters(owner, c.row.Node+".norm", c.bank.DType(), c.bankDims()[0])
 	}
 	for _, place := range c.places {
 		record.BankOutput = place.insert(o, bank, pointwise, norm)
@@ -96,7 +97,7 @@ func (c *candidate) apply(m *onnxgraph.Model, o Options) {
 
 // insert makes the convolution a block of those constants, and returns the name of what the bank's convolution puts out.
 func (c *candidate) insert(o Options, bank, pointwise *onnxgraph.Value, norm []*onnxgraph.Value) string {
-	name, source := c.row.Node, c.conv.node
+	name, source := c.row.Node, c.conv.Node
 	g := source.Graph()
 	conv := c.bankConv(bank)
 	added := []*onnxgraph.Node{conv}
@@ -125,7 +126,7 @@ func (c *candidate) insert(o Options, bank, pointwise *onnxgraph.Value, norm []*
 
 // declare gives a value within the block the shape of the block's output, as far as the model says that.
 func (c *candidate) declare(v *onnxgraph.Value) {
-	shape, ok := c.conv.node.Output(0).Shape()
+	shape, ok := c.conv.Node.Output(0).Shape()
 	if ok && len(shape) == 2+len(c.kernel) {
 		shape[1] = onnxgraph.Dim{Size: int64(c.bankDims()[0])}
 		v.SetType(c.first.bank.DType(), shape)
@@ -137,20 +138,20 @@ var partNames = map[string]string{"Conv": "bank", "BatchNormalization": "norm", 
 
 // bankConv adds the bank's convolution, which is the source's but for the filters and the bias.
 func (c *candidate) bankConv(bank *onnxgraph.Value) *onnxgraph.Node {
-	source := c.conv.node
+	source := c.conv.Node
 	conv := source.Graph().AddNode("Conv", []*onnxgraph.Value{source.Input(0), bank}, c.window()...)
-	conv.SetAttr(onnxgraph.Ints("kernel_shape", int64s(c.kernel...)...), onnxgraph.Int("group", int64(c.bankGroups())))
+	conv.SetAttr(onnxgraph.Ints("kernel_shape", weights.Int64s(c.kernel...)...), onnxgraph.Int("group", int64(c.bankGroups())))
 	return conv
 }
 
 // window returns the source's attributes, those that say where the kernel is applied as the new kernel needs them.
 func (c *candidate) window() []onnxgraph.Attribute {
-	attrs := slices.Clone(c.conv.node.Attributes())
-	if c.begin == nil || c.conv.hasSamePadding() {
+	attrs := slices.Clone(c.conv.Node.Attributes())
+	if c.begin == nil || c.conv.HasSamePadding() {
 		return attrs
 	}
 	attrs = slices.DeleteFunc(attrs, func(a onnxgraph.Attribute) bool { return a.Name() == "auto_pad" || a.Name() == "pads" })
-	return append(attrs, onnxgraph.Ints("pads", int64s(c.conv.pads...)...))
+	return append(attrs, onnxgraph.Ints("pads", weights.Int64s(c.conv.Pads...)...))
 }
 
 // betweenNode adds the nodes that may stand between the convolutions, by operator.
@@ -158,5 +159,5 @@ var betweenNode = map[string]func(g *onnxgraph.Graph, v *onnxgraph.Value, norm [
 	"Relu": func(g *onnxgraph.Graph, v *onnxgraph.Value, _ []*onnxgraph.Value) *onnxgraph.Node {
 		return g.AddNode("Relu", []*onnxgraph.Value{v})
 	},
-	"BatchNormalization": identityNorm,
+	"BatchNormalization": weights.AddNorm,
 }

@@ -10,8 +10,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/internal/peer"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/normalization"
 )
 
 // TestSharedWeight converts two convolutions that share a weight: each gets a block, and merging leaves the graph as it was.
@@ -22,7 +24,7 @@ func TestSharedWeight(t *testing.T) {
 	first := g.Nodes()[0]
 	second := g.AddNode("Conv", []*onnxgraph.Value{g.Value(convcases.X), first.Input(1)}, onnxgraph.Ints("pads", 1, 1, 1, 1))
 	g.AddOutput(second.Output(0), onnxgraph.Float32, nil)
-	want := evaluate(t, m, c.Data())
+	want := transformtest.Evaluate(t, m, c.Data())
 	report, err := transform.Convert(m, spanning(c, transform.Dense, transform.None))
 	if err != nil || len(report) != 2 {
 		t.Fatalf("%+v, %v", report, err)
@@ -30,10 +32,10 @@ func TestSharedWeight(t *testing.T) {
 	if g.Value(convcases.Weight) != nil {
 		t.Error("the source's weight is still there, although nothing reads it")
 	}
-	if outcomes, err := transform.Merge(reloaded(t, m)); err != nil || len(outcomes) != 2 {
+	if outcomes, err := transform.Merge(transformtest.Reloaded(t, m)); err != nil || len(outcomes) != 2 {
 		t.Errorf("%+v, %v", outcomes, err)
 	}
-	if d := difference(t, evaluate(t, m, c.Data()), want); d > 1e-5 {
+	if d := transformtest.Difference(t, transformtest.Evaluate(t, m, c.Data()), want); d > 1e-5 {
 		t.Errorf("differs by %.2g", d)
 	}
 	m = c.Model()
@@ -49,7 +51,7 @@ func TestSharedWeight(t *testing.T) {
 // TestSurroundings converts convolutions in graphs of every kind: all outputs stay what they are, and their names.
 func TestSurroundings(t *testing.T) {
 	orttest.Init(t)
-	c := cases("bias")
+	c := convcases.Named("bias")
 	output := func(g *onnxgraph.Graph, n *onnxgraph.Node) { g.AddOutput(n.Output(0), onnxgraph.Float32, nil) }
 	for _, row := range []struct {
 		name  string
@@ -121,19 +123,19 @@ func TestSurroundings(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			m := c.Model()
 			row.build(m.Graph, m.Graph.Nodes()[0])
-			want := outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: c.Data()})
+			want := transformtest.Outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: c.Data()})
 			check := func(what string, err error) {
 				t.Helper()
 				if err != nil {
 					t.Fatal(err)
 				}
-				m = reloaded(t, m)
-				got := outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: c.Data()})
+				m = transformtest.Reloaded(t, m)
+				got := transformtest.Outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: c.Data()})
 				for name, v := range want {
 					if got[name] == nil {
 						t.Fatalf("%s: output %q is gone", what, name)
 					}
-					compare(t, what+", output "+name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+					transformtest.Compare(t, what+", output "+name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
 				}
 			}
 			check("the source", nil)
@@ -141,7 +143,7 @@ func TestSurroundings(t *testing.T) {
 			check("blocks", err)
 			_, err = transform.Merge(m)
 			check("merged", err)
-			_, err = transform.FoldBatchNorm(m)
+			_, err = normalization.Fold(m)
 			check("folded", err)
 		})
 	}
@@ -158,13 +160,13 @@ func TestOldFormat(t *testing.T) {
 		onnxgraph.ReplaceUses(v, m.Graph.AddConstant(v.Name()+".as_input", tensor))
 		onnxgraph.RemoveUnused(v)
 	}
-	want := evaluate(t, m, c.Data())
+	want := transformtest.Evaluate(t, m, c.Data())
 	if _, err := transform.Convert(m, spanning(c, transform.Depthwise, transform.BatchNorm)); err != nil {
 		t.Fatal(err)
 	}
 	check := func() {
 		t.Helper()
-		m = reloaded(t, m)
+		m = transformtest.Reloaded(t, m)
 		for _, v := range m.Graph.Initializers() {
 			if !v.IsInput() {
 				t.Errorf("initializer %q is no input", v.Name())
@@ -173,7 +175,7 @@ func TestOldFormat(t *testing.T) {
 		if n := len(m.Graph.Inputs()); n != len(m.Graph.Initializers())+1 {
 			t.Errorf("%d inputs for %d initializers and one true input", n, len(m.Graph.Initializers()))
 		}
-		if d := difference(t, evaluate(t, m, c.Data()), want); d > 1e-5 {
+		if d := transformtest.Difference(t, transformtest.Evaluate(t, m, c.Data()), want); d > 1e-5 {
 			t.Errorf("differs by %.2g", d)
 		}
 	}
@@ -210,7 +212,7 @@ func TestNames(t *testing.T) {
 		}
 		seen[row.Node] = true
 	}
-	if blocks, err := transform.Blocks(reloaded(t, m)); err != nil || len(blocks) != 3 {
+	if blocks, err := transform.Blocks(transformtest.Reloaded(t, m)); err != nil || len(blocks) != 3 {
 		t.Errorf("%d blocks, %v", len(blocks), err)
 	}
 }

@@ -10,13 +10,11 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"gonum.org/v1/gonum/mat"
 )
-
-// tolerance bounds the difference of a block and its source, relative to the largest output.
-var tolerance = map[onnxgraph.DType]float64{onnxgraph.BFloat16: 2e-1, onnxgraph.Float16: 2e-2, onnxgraph.Float32: 1e-5, onnxgraph.Float64: 1e-12}
 
 // spanning returns options for a bank that spans all filters of the case. It has a few filters more than needed: the weights
 // for a square one may be large, and then their rounding shows.
@@ -50,9 +48,9 @@ func TestBlocksEqualTheirSource(t *testing.T) {
 
 func blockEqualsSource(t *testing.T, c convcases.Case, o transform.Options) {
 	m := c.Model()
-	bound := tolerance[m.Graph.Outputs()[0].DType()]
-	want := evaluate(t, m, c.Data())
-	operators, parameters, names := census(m)
+	bound := transformtest.Tolerance[m.Graph.Outputs()[0].DType()]
+	want := transformtest.Evaluate(t, m, c.Data())
+	operators, parameters, names := transformtest.Census(m)
 
 	report, err := transform.Convert(m, o)
 	if err != nil {
@@ -61,8 +59,8 @@ func blockEqualsSource(t *testing.T, c convcases.Case, o transform.Options) {
 	if len(report) != 1 || report[0].Status != transform.Converted || *report[0].Error > bound {
 		t.Fatalf("report %+v", report)
 	}
-	m = reloaded(t, m)
-	if d := difference(t, evaluate(t, m, c.Data()), want); d > bound {
+	m = transformtest.Reloaded(t, m)
+	if d := transformtest.Difference(t, transformtest.Evaluate(t, m, c.Data()), want); d > bound {
 		t.Errorf("the block differs from the source by %.2g", d)
 	}
 	blocks, err := transform.Blocks(m)
@@ -81,11 +79,11 @@ func blockEqualsSource(t *testing.T, c convcases.Case, o transform.Options) {
 	if err != nil || len(outcomes) != 1 || outcomes[0].Status != transform.Merged {
 		t.Fatalf("merging: %+v, %v", outcomes, err)
 	}
-	m = reloaded(t, m)
-	if d := difference(t, evaluate(t, m, c.Data()), want); d > bound {
+	m = transformtest.Reloaded(t, m)
+	if d := transformtest.Difference(t, transformtest.Evaluate(t, m, c.Data()), want); d > bound {
 		t.Errorf("the merged convolution differs from the source by %.2g", d)
 	}
-	mergedOperators, mergedParameters, mergedNames := census(m)
+	mergedOperators, mergedParameters, mergedNames := transformtest.Census(m)
 	if !maps.Equal(mergedOperators, operators) || mergedParameters != parameters || !maps.Equal(mergedNames, names) {
 		t.Errorf("merged: %v with %d parameters %v; source: %v with %d parameters %v", mergedOperators, mergedParameters, mergedNames, operators, parameters, names)
 	}
@@ -111,50 +109,21 @@ func TestBlocksOnRuntime(t *testing.T) {
 				if _, err := transform.Convert(m, o); err != nil {
 					t.Fatal(err)
 				}
-				disturbNorm(t, m)
-				bound := tolerance[m.Graph.Outputs()[0].DType()]
-				want := evaluate(t, m, c.Data())
-				if d := difference(t, execute(t, m, c.Data()), want); d > bound {
+				transformtest.DisturbNorm(t, m)
+				bound := transformtest.Tolerance[m.Graph.Outputs()[0].DType()]
+				want := transformtest.Evaluate(t, m, c.Data())
+				if d := transformtest.Difference(t, transformtest.Execute(t, m, c.Data()), want); d > bound {
 					t.Errorf("ONNX Runtime's block differs from the reference by %.2g", d)
 				}
 				if _, err := transform.Merge(m); err != nil {
 					t.Fatal(err)
 				}
-				if d := difference(t, execute(t, m, c.Data()), want); d > bound {
+				if d := transformtest.Difference(t, transformtest.Execute(t, m, c.Data()), want); d > bound {
 					t.Errorf("the merged convolution differs from the block by %.2g", d)
 				}
 			})
 		}
 	}
-}
-
-// disturbNorm gives the batch normalizations of a model statistics and parameters as after training.
-func disturbNorm(t *testing.T, m *onnxgraph.Model) {
-	t.Helper()
-	for _, n := range m.Graph.Nodes() {
-		for i := 1; n.Is("BatchNormalization") && i <= 4; i++ {
-			old := n.Input(i).Constant()
-			data, err := convcases.Draw(old.DType(), uint64(i), old.Dims()...).Float64s()
-			if err != nil {
-				t.Fatal(err)
-			}
-			for j := range data {
-				if i == 1 || i == 4 {
-					data[j] = data[j]/2 + 1
-				}
-			}
-			drawn, err := onnxgraph.FromFloat64s(old.DType(), old.Dims(), data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			n.Input(i).SetConstant(drawn)
-		}
-	}
-}
-
-func execute(t *testing.T, m *onnxgraph.Model, x *onnxgraph.Tensor) convcases.Array {
-	t.Helper()
-	return convcases.ArrayOf(orttest.Run(t, m, map[string]*onnxgraph.Tensor{convcases.X: x})[convcases.Y])
 }
 
 // TestKernelSize changes the kernel's extent: a larger one holds the source's filters as they are.
@@ -164,8 +133,8 @@ func TestKernelSize(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", c.Name, k), func(t *testing.T) {
 				t.Parallel()
 				m := c.Model()
-				want := evaluate(t, m, c.Data())
-				bound := 5 * tolerance[m.Graph.Outputs()[0].DType()]
+				want := transformtest.Evaluate(t, m, c.Data())
+				bound := 5 * transformtest.Tolerance[m.Graph.Outputs()[0].DType()]
 				wide := c
 				wide.Kernel = nil
 				grows := true
@@ -185,8 +154,8 @@ func TestKernelSize(t *testing.T) {
 					}
 					return
 				}
-				got := evaluate(t, m, c.Data())
-				if d := difference(t, got, want); grows && d > bound {
+				got := transformtest.Evaluate(t, m, c.Data())
+				if d := transformtest.Difference(t, got, want); grows && d > bound {
 					t.Errorf("differs from the source by %.2g", d)
 				}
 				if fmt.Sprint(got.Dims) != fmt.Sprint(want.Dims) {
@@ -209,7 +178,7 @@ func TestKernelSizeAtStrides(t *testing.T) {
 		for _, autoPad := range []string{"SAME_UPPER", "SAME_LOWER"} {
 			row := convcases.Case{Input: []int64{1, 2, 23}, Filters: 3, Kernel: []int64{c.kernel}, Strides: []int64{c.stride}, Dilations: []int64{c.dilation}, AutoPad: autoPad}
 			m := row.Model()
-			want := evaluate(t, m, row.Data())
+			want := transformtest.Evaluate(t, m, row.Data())
 			report, err := transform.Convert(m, transform.Options{KernelSize: int(c.to), Layout: transform.Depthwise, Expansion: 8})
 			if err != nil || (report[0].Status == transform.Converted) != c.taken || c.taken && !slices.Equal(report[0].NewKernel, []int{int(c.to)}) {
 				t.Errorf("%+v, %s: %+v, %v", c, autoPad, report, err)
@@ -218,8 +187,8 @@ func TestKernelSizeAtStrides(t *testing.T) {
 			if err != nil || same[0].Status != transform.Converted || same[0].NewKernel != nil {
 				t.Errorf("%+v, %s: the same kernel: %+v, %v", c, autoPad, same, err)
 			}
-			if got := evaluate(t, m, row.Data()); c.taken && c.to > c.kernel && difference(t, got, want) > 1e-5 {
-				t.Errorf("%+v, %s: differs by %.2g", c, autoPad, difference(t, got, want))
+			if got := transformtest.Evaluate(t, m, row.Data()); c.taken && c.to > c.kernel && transformtest.Difference(t, got, want) > 1e-5 {
+				t.Errorf("%+v, %s: differs by %.2g", c, autoPad, transformtest.Difference(t, got, want))
 			}
 		}
 	}
@@ -228,7 +197,7 @@ func TestKernelSizeAtStrides(t *testing.T) {
 // TestWindowStays gives the bank's convolution the source's attributes as they are, where the kernel stays.
 func TestWindowStays(t *testing.T) {
 	for _, c := range convcases.Cases {
-		source, m := c.Model().Graph.Nodes()[0], converted(t, c, transform.Options{})
+		source, m := c.Model().Graph.Nodes()[0], transformtest.Converted(t, c, transform.Options{})
 		bank := m.Graph.Nodes()[0]
 		for _, name := range []string{"pads", "strides", "dilations"} {
 			if !slices.Equal(source.Ints(name), bank.Ints(name)) || source.Has(name) != bank.Has(name) {
@@ -247,15 +216,15 @@ func TestCondition(t *testing.T) {
 	for _, name := range []string{"plain", "2 groups", "depthwise, twice the filters", "float64"} {
 		for _, layout := range []transform.Layout{transform.Dense, transform.Depthwise} {
 			for _, bank := range []string{"kaiming-uniform", "orthogonal"} {
-				c := cases(name)
+				c := convcases.Named(name)
 				m := c.Model()
 				report, err := transform.Convert(m, transform.Options{Layout: layout, Bank: bank, Expansion: 3})
 				if err != nil {
 					t.Fatal(err)
 				}
-				b := onlyBlock(t, m)
+				b := transformtest.OnlyBlock(t, m)
 				dims := b.Bank.Constant().Dims()
-				parts, columns := int(max(1, c.Groups)), int(count(dims[1:]))
+				parts, columns := int(max(1, c.Groups)), int(onnxgraph.ElementCount(dims[1:]))
 				if layout == transform.Depthwise {
 					parts = int(c.Input[1])
 				}
@@ -315,13 +284,13 @@ func TestIdentityComputesTheSame(t *testing.T) {
 	for _, c := range convcases.Cases {
 		for _, o := range []transform.Options{{}, {Between: transform.BatchNorm}, {KernelSize: 7}} {
 			m := c.Model()
-			want := evaluate(t, m, c.Data())
+			want := transformtest.Evaluate(t, m, c.Data())
 			o.Pointwise = transform.Identity
 			rows, err := transform.Convert(m, o)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := difference(t, evaluate(t, reloaded(t, m), c.Data()), want); d > 2e-6 && d > tolerance[c.DType] {
+			if d := transformtest.Difference(t, transformtest.Evaluate(t, transformtest.Reloaded(t, m), c.Data()), want); d > 2e-6 && d > transformtest.Tolerance[c.DType] {
 				t.Errorf("%s, %+v: differs by %.2g", c.Name, o, d)
 			}
 			if isNew := len(rows[0].NewKernel) > 0; rows[0].Status == transform.Converted && isNew != (o.KernelSize > 0) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
@@ -19,7 +20,7 @@ func TestCosts(t *testing.T) {
 			for _, between := range []transform.Between{transform.None, transform.ReLU, transform.BatchNorm, transform.BatchNormReLU} {
 				m := c.Model()
 				weight := product(m.Graph.Value(convcases.Weight).Constant().Dims())
-				positions := product(evaluate(t, m, c.Data()).Dims[2:])
+				positions := product(transformtest.Evaluate(t, m, c.Data()).Dims[2:])
 				bias := int64(0)
 				if c.Bias {
 					bias = c.Filters
@@ -28,7 +29,7 @@ func TestCosts(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				row, b := rows[0], onlyBlock(t, m)
+				row, b := rows[0], transformtest.OnlyBlock(t, m)
 				bank, pointwise := b.Bank.Constant(), b.Pointwise.Constant().Len()
 				norms := int64(0)
 				if slices.Contains([]transform.Between{transform.BatchNorm, transform.BatchNormReLU}, between) {
@@ -129,7 +130,7 @@ func TestUnknownCosts(t *testing.T) {
 
 // TestCostsOfUnknownBiases counts the biases of two convolutions of one weight, which a caller gives: they are two.
 func TestCostsOfUnknownBiases(t *testing.T) {
-	m := cases("bias").Model()
+	m := convcases.Named("bias").Model()
 	g := m.Graph
 	conv := g.Nodes()[0]
 	other := g.AddNode("Conv", []*onnxgraph.Value{conv.Input(0), conv.Input(1), g.AddConstant("other", convcases.Draw(onnxgraph.Float32, 1, 4))})

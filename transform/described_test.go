@@ -5,8 +5,11 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/normalization"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -55,7 +58,7 @@ func TestDescriptionsStay(t *testing.T) {
 		return err
 	}
 	fold := func(m *onnxgraph.Model) error {
-		_, err := transform.FoldBatchNorm(m)
+		_, err := normalization.Fold(m)
 		return err
 	}
 	for name, passes := range map[string][]func(m *onnxgraph.Model) error{
@@ -66,7 +69,7 @@ func TestDescriptionsStay(t *testing.T) {
 		"convert, merge, and fold": {convert(transform.Options{Between: transform.BatchNorm}), merge, fold},
 		"fold":                     {fold},
 		"draw anew": {func(m *onnxgraph.Model) error {
-			_, err := transform.Reinit(m, transform.ReinitOptions{})
+			_, err := parameter.Reinit(m, parameter.ReinitOptions{})
 			return err
 		}},
 		"other precision": {func(m *onnxgraph.Model) error {
@@ -86,19 +89,19 @@ func TestDescriptionsStay(t *testing.T) {
 			return nil
 		}},
 	} {
-		m := cases("bias").Model()
+		m := convcases.Named("bias").Model()
 		n := m.Graph.Nodes()[0]
 		for i := 1; i <= 2; i++ {
 			n.Input(i).SetConstant(described(t, n.Input(i).Constant()))
 		}
 		if name == "fold" {
-			addNorm(m, 4)
+			transformtest.AddNorm(m, 4)
 		}
 		for _, pass := range passes {
 			if err := pass(m); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			m = reloaded(t, m)
+			m = transformtest.Reloaded(t, m)
 		}
 		data, err := m.Bytes()
 		if err != nil {

@@ -1,10 +1,13 @@
 package transform
 
-import "github.com/rcfreeze/rcfreeze/internal/projection"
+import (
+	"github.com/rcfreeze/rcfreeze/internal/projection"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
+)
 
 // spanning returns the least expansion whose bank spans all filters of the source, if its filters are independent.
 func (s shape) spanning() int {
-	n := product(s.kernel)
+	n := weights.Product(s.kernel)
 	if s.layout == Depthwise {
 		return n
 	}
@@ -53,7 +56,7 @@ func (s shape) isNested() bool { return s.layout == Dense && s.groups == 1 }
 
 // growth returns the errors for expansions from 1 to most, or as far as the bank has no more filters than they have weights.
 func (c *candidate) growth(o Options, w []float64, most int) ([]float64, error) {
-	n := c.in * product(c.kernel)
+	n := c.in * weights.Product(c.kernel)
 	largest := *c
 	largest.expansion = min(most, n/c.out)
 	if largest.expansion == 0 {

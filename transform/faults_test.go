@@ -13,8 +13,12 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/internal/projection"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/head"
+	"github.com/rcfreeze/rcfreeze/transform/normalization"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // passes is all that reads the records of blocks.
@@ -26,15 +30,15 @@ var passes = map[string]func(m *onnxgraph.Model) error{
 	"Convert":     func(m *onnxgraph.Model) error { return second(transform.Convert(m, transform.Options{})) },
 	"Merge":       func(m *onnxgraph.Model) error { return second(transform.Merge(m)) },
 	"FoldBatchNorm": func(m *onnxgraph.Model) error {
-		return second(transform.FoldBatchNorm(m))
+		return second(normalization.Fold(m))
 	},
-	"AddBatchNorm": func(m *onnxgraph.Model) error { return second(transform.AddBatchNorm(m)) },
-	"Parameters":   func(m *onnxgraph.Model) error { return second(transform.Parameters(m)) },
-	"FindLeftOut":  func(m *onnxgraph.Model) error { return second(transform.FindLeftOut(m)) },
-	"Trained":      func(m *onnxgraph.Model) error { return second(transform.Frozen.Trained(m)) },
-	"Reinit":       func(m *onnxgraph.Model) error { return second(transform.Reinit(m, transform.ReinitOptions{})) },
-	"Start":        func(m *onnxgraph.Model) error { return transform.Learned.Start(m, 1, true) },
-	"ReplaceHead":  func(m *onnxgraph.Model) error { return second(transform.ReplaceHead(m, 7, 1)) },
+	"AddBatchNorm": func(m *onnxgraph.Model) error { return second(normalization.Add(m)) },
+	"Parameters":   func(m *onnxgraph.Model) error { return second(parameter.List(m)) },
+	"FindLeftOut":  func(m *onnxgraph.Model) error { return second(parameter.FindLeftOut(m)) },
+	"Trained":      func(m *onnxgraph.Model) error { return second(parameter.Frozen.Trained(m)) },
+	"Reinit":       func(m *onnxgraph.Model) error { return second(parameter.Reinit(m, parameter.ReinitOptions{})) },
+	"Start":        func(m *onnxgraph.Model) error { return parameter.Learned.Start(m, 1, true) },
+	"ReplaceHead":  func(m *onnxgraph.Model) error { return second(head.Replace(m, 7, 1)) },
 }
 
 // wideCase is a convolution with a weight that is large enough for a file of its own.
@@ -45,7 +49,7 @@ var wideCase = convcases.Case{Input: []int64{1, 8, 3, 3}, Filters: 10, Kernel: [
 func TestDamageIsTold(t *testing.T) {
 	for name, pass := range passes {
 		for _, want := range []string{"is no record", `block "conv": its bank "conv.bank": `} {
-			m := converted(t, wideCase, transform.Options{})
+			m := transformtest.Converted(t, wideCase, transform.Options{})
 			if err := pass(m.Clone()); err != nil && name != "ReplaceHead" { // which refuses a head in a block
 				t.Fatalf("%s: before: %v", name, err)
 			}
@@ -54,12 +58,12 @@ func TestDamageIsTold(t *testing.T) {
 			} else {
 				m = convcases.WithoutData(t, m)
 			}
-			operators, parameters, names := census(m)
+			operators, parameters, names := transformtest.Census(m)
 			record := m.Metadata("rcfreeze.block.conv")
 			if err := pass(m); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: got error %v, want one with %q", name, err, want)
 			}
-			after, count, left := census(m)
+			after, count, left := transformtest.Census(m)
 			if !maps.Equal(operators, after) || parameters != count || !maps.Equal(names, left) || m.Metadata("rcfreeze.block.conv") != record {
 				t.Errorf("%s: the model was changed", name)
 			}
@@ -104,7 +108,7 @@ func TestDataGoneAfterMerging(t *testing.T) {
 	for _, expansion := range []int{1, 4} { // in the second case, the 1×1 weight is large enough for the data file
 		folder := t.TempDir()
 		path := filepath.Join(folder, "m.onnx")
-		if err := converted(t, wideCase, transform.Options{Expansion: expansion}).Save(path, onnxgraph.ExternalAll); err != nil {
+		if err := transformtest.Converted(t, wideCase, transform.Options{Expansion: expansion}).Save(path, onnxgraph.ExternalAll); err != nil {
 			t.Fatal(err)
 		}
 		m, err := onnxgraph.Load(path)
@@ -183,7 +187,7 @@ func TestNumbersThatAreGone(t *testing.T) {
 		return func(m *onnxgraph.Model) error { return second(transform.Convert(m, o)) }
 	}
 	fold := func(m *onnxgraph.Model) error {
-		rows, err := transform.FoldBatchNorm(m)
+		rows, err := normalization.Fold(m)
 		if err == nil && rows[0].Status == transform.Skipped {
 			err = errors.New(rows[0].Reason)
 		}
@@ -198,8 +202,8 @@ func TestNumbersThatAreGone(t *testing.T) {
 	}
 	source := func() *onnxgraph.Model {
 		m := wideCase.Model()
-		addNorm(m, wideCase.Filters)
-		disturbNorm(t, m)
+		transformtest.AddNorm(m, wideCase.Filters)
+		transformtest.DisturbNorm(t, m)
 		return m
 	}
 	turned := func() *onnxgraph.Model { // the weight comes through a Transpose
@@ -210,8 +214,8 @@ func TestNumbersThatAreGone(t *testing.T) {
 		return m
 	}
 	block := func() *onnxgraph.Model {
-		m := converted(t, wideCase, transform.Options{Between: transform.BatchNorm})
-		disturbNorm(t, m)
+		m := transformtest.Converted(t, wideCase, transform.Options{Between: transform.BatchNorm})
+		transformtest.DisturbNorm(t, m)
 		return m
 	}
 	for _, c := range []struct {
@@ -239,12 +243,12 @@ func TestNumbersThatAreGone(t *testing.T) {
 			t.Fatalf("%s: before: %v", c.name, err)
 		}
 		breakConstant(m.Graph.Value(c.gone))
-		operators, parameters, names := census(m)
+		operators, parameters, names := transformtest.Census(m)
 		keys := len(m.MetadataKeys())
 		if err := c.pass(m); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "gone") {
 			t.Errorf("%s: got error %v, want one with %q", c.name, err, c.want)
 		}
-		after, count, left := census(m)
+		after, count, left := transformtest.Census(m)
 		if !maps.Equal(operators, after) || parameters != count || !maps.Equal(names, left) || len(m.MetadataKeys()) != keys {
 			t.Errorf("%s: the model was changed", c.name)
 		}
@@ -260,15 +264,15 @@ func TestRolesOfNumbersThatAreGone(t *testing.T) {
 		{"Conv x w1 -> a\nMul a g -> b\nConv b w2 -> c\nMul c g -> d", "g", "norm-scale"},
 		{"Conv x w1 g -> a\nConv a w2 g -> b", "g", "bias"},
 	} {
-		m := sketch(t, c.text)
+		m := transformtest.Sketch(t, c.text)
 		breakConstant(m.Graph.Value(c.gone))
-		if role := rolesOf(t, m)[c.gone]; string(role) != c.roles {
+		if role := transformtest.RolesOf(t, m)[c.gone]; string(role) != c.roles {
 			t.Errorf("%s: the role of %s is %s, want %s", c.text, c.gone, role, c.roles)
 		}
-		if separated := transform.Separate(m); len(separated) > 0 {
+		if separated := parameter.Separate(m); len(separated) > 0 {
 			t.Errorf("%s: separated %v", c.text, separated)
 		}
-		if _, err := transform.FindLeftOut(m); err != nil {
+		if _, err := parameter.FindLeftOut(m); err != nil {
 			t.Errorf("%s: %v", c.text, err)
 		}
 	}
@@ -327,9 +331,9 @@ func TestNumbersThatAreNone(t *testing.T) {
 // TestFoldedNumbersThatAreGone says so when the model is saved, for which the weight is computed.
 func TestFoldedNumbersThatAreGone(t *testing.T) {
 	m := wideCase.Model()
-	addNorm(m, wideCase.Filters)
+	transformtest.AddNorm(m, wideCase.Filters)
 	breakConstant(m.Graph.Value(convcases.Weight))
-	if rows, err := transform.FoldBatchNorm(m); err != nil || rows[0].Status != transform.Folded {
+	if rows, err := normalization.Fold(m); err != nil || rows[0].Status != transform.Folded {
 		t.Fatal(rows, err)
 	}
 	if _, err := m.Bytes(); !errors.Is(err, errGone) {
@@ -383,7 +387,7 @@ func TestCalibratedBound(t *testing.T) {
 func TestIntegersInBlock(t *testing.T) {
 	for name, pass := range passes {
 		for _, constant := range []string{"conv.bank", "conv.pointwise"} {
-			m := converted(t, cases("bias"), transform.Options{})
+			m := transformtest.Converted(t, convcases.Named("bias"), transform.Options{})
 			v := m.Graph.Value(constant)
 			v.SetConstant(onnxgraph.NewTensor(v.Constant().Dims(), make([]int32, v.Constant().Len())))
 			want := fmt.Sprintf(`block "conv": the constant %q is of type int32, not floating-point`, constant)

@@ -1,4 +1,4 @@
-package transform
+package transform_test
 
 import (
 	"bytes"
@@ -10,7 +10,10 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/damage"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
+	"github.com/rcfreeze/rcfreeze/transform/normalization"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // FuzzConvert converts models that are damaged byte by byte, by the engine, and part by part, by package damage; merges and
@@ -42,16 +45,16 @@ func TestDamagedModels(t *testing.T) {
 const nowhere = "testdata/nowhere"
 
 // chosen returns the options of that number.
-func chosen(choice uint64) Options {
+func chosen(choice uint64) transform.Options {
 	next := func(n uint64) uint64 {
 		i := choice % n
 		choice /= n
 		return i
 	}
-	o := Options{
-		Pointwise: []Pointwise{Project, Random, Identity}[next(3)],
-		Layout:    []Layout{Dense, Depthwise}[next(2)],
-		Between:   []Between{None, BatchNorm, ReLU, BatchNormReLU}[next(4)],
+	o := transform.Options{
+		Pointwise: []transform.Pointwise{transform.Project, transform.Random, transform.Identity}[next(3)],
+		Layout:    []transform.Layout{transform.Dense, transform.Depthwise}[next(2)],
+		Between:   []transform.Between{transform.None, transform.BatchNorm, transform.ReLU, transform.BatchNormReLU}[next(4)],
 		Expansion: 1 + int(next(3)),
 		Bank:      []string{"", "kaiming-normal", "orthogonal"}[next(3)],
 	}
@@ -71,13 +74,13 @@ func convertAndMergeDamaged(t *testing.T, data []byte, choice uint64) {
 	if !ok {
 		return
 	}
-	defer damage.Watch(t, len(data)+size)()
+	defer damage.Watch(t, len(data)+int(size))()
 	before := saved(t, m)
-	plan, errOfPlan := Plan(m, o)
+	plan, errOfPlan := transform.Plan(m, o)
 	if !bytes.Equal(saved(t, m), before) {
 		t.Fatal("planning changes the model")
 	}
-	report, err := Convert(m, o)
+	report, err := transform.Convert(m, o)
 	if err != nil {
 		if !bytes.Equal(saved(t, m), before) {
 			t.Fatalf("a failed conversion changes the model: %v", err)
@@ -90,7 +93,7 @@ func convertAndMergeDamaged(t *testing.T, data []byte, choice uint64) {
 		if row.Status != plan[i].Status || row.Reason != plan[i].Reason || row.After != plan[i].After {
 			t.Errorf("the plan said %+v, the conversion %+v", plan[i], row)
 		}
-		if row.Status == Converted {
+		if row.Status == transform.Converted {
 			converted++
 		}
 	}
@@ -99,13 +102,8 @@ func convertAndMergeDamaged(t *testing.T, data []byte, choice uint64) {
 
 // sizeOfBlocks returns how many bytes the numbers of all blocks take; ok is false if there is no plan, or if it is more than
 // a fuzz test has time for.
-func sizeOfBlocks(m *onnxgraph.Model, o Options) (size int, ok bool) {
-	candidates, err := prepare(m, o.WithDefaults())
-	for _, c := range candidates {
-		if c.row.Status != Skipped {
-			size += int(c.workspace())
-		}
-	}
+func sizeOfBlocks(m *onnxgraph.Model, o transform.Options) (size int64, ok bool) {
+	size, err := transform.Workspace(m, o)
 	const most = 1 << 24
 	return size, err == nil && size <= most
 }
@@ -116,7 +114,7 @@ func mergeDamaged(t *testing.T, m *onnxgraph.Model, converted int) {
 	if err != nil {
 		t.Fatalf("the converted model is not valid: %v", err)
 	}
-	blocks, err := Blocks(m)
+	blocks, err := transform.Blocks(m)
 	if err != nil {
 		if converted > 0 {
 			t.Fatalf("the blocks of %d convolutions are not found: %v", converted, err)
@@ -134,10 +132,10 @@ func mergeDamaged(t *testing.T, m *onnxgraph.Model, converted int) {
 		t.Fatalf("%d blocks for %d convolutions", len(blocks), converted)
 	}
 	for _, pass := range []func() error{
-		func() error { _, err := Parameters(m); return err },
-		func() error { _, err := Merge(m); return err },
-		func() error { _, err := FoldBatchNorm(m); return err },
-		func() error { Separate(m); return nil },
+		func() error { _, err := parameter.List(m); return err },
+		func() error { _, err := transform.Merge(m); return err },
+		func() error { _, err := normalization.Fold(m); return err },
+		func() error { parameter.Separate(m); return nil },
 		func() error { return redraw(t, m, blocks) },
 	} {
 		if err := pass(); err != nil {
@@ -160,12 +158,12 @@ func mergeDamaged(t *testing.T, m *onnxgraph.Model, converted int) {
 }
 
 // redraw draws everything anew. Where the record of a block names a bank that there is not, that fails, and the model stays.
-func redraw(t *testing.T, m *onnxgraph.Model, blocks []Block) error {
-	unknown := slices.ContainsFunc(blocks, func(b Block) bool {
-		return b.Record.Bank != sourceBank && !slices.Contains(filterbank.Names(), b.Record.Bank)
+func redraw(t *testing.T, m *onnxgraph.Model, blocks []transform.Block) error {
+	unknown := slices.ContainsFunc(blocks, func(b transform.Block) bool {
+		return b.Record.Bank != "source" && !slices.Contains(filterbank.Names(), b.Record.Bank)
 	})
 	before, unsaved := m.Bytes()
-	_, err := Reinit(m, ReinitOptions{Banks: true})
+	_, err := parameter.Reinit(m, parameter.ReinitOptions{Banks: true})
 	if err == nil || !unknown {
 		return err
 	}
@@ -177,11 +175,12 @@ func redraw(t *testing.T, m *onnxgraph.Model, blocks []Block) error {
 
 // isFinite reports whether v is a constant that holds finite numbers only.
 func isFinite(v *onnxgraph.Value) bool {
-	data, reason := numbers(v)
-	if reason != "" {
+	t := v.Constant()
+	if t == nil {
 		return false
 	}
-	return !slices.ContainsFunc(data, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
+	data, err := t.Float64s()
+	return err == nil && !slices.ContainsFunc(data, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
 }
 
 func saved(t *testing.T, m *onnxgraph.Model) []byte {

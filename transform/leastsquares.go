@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/rcfreeze/rcfreeze/internal/projection"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
 // leastSquares is what the pointwise weights of a block are to solve: to bring the combined filters close to W or, where
@@ -33,7 +34,7 @@ func (q leastSquares) solve(s shape, bank []float64) (p []float64, condition flo
 	if err != nil {
 		return nil, 0, err
 	}
-	found, err := projection.ProjectGroups(q.whitened.Target, weighted, s.groups, s.out, s.mapsPerGroup(), s.in*product(s.kernel))
+	found, err := projection.ProjectGroups(q.whitened.Target, weighted, s.groups, s.out, s.mapsPerGroup(), s.in*weights.Product(s.kernel))
 	if err == nil && q.scaled {
 		err = q.scale(s, found.P, bank)
 	}

@@ -1,4 +1,4 @@
-package transform
+package transform_test
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestLinear checks by what is allocated that the work of converting and merging grows as the number of convolutions does.
@@ -27,15 +29,15 @@ func TestLinear(t *testing.T) {
 		m.Graph.AddOutput(v, onnxgraph.Float32, nil)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		rows, err := Convert(m, Options{Pointwise: Random, Expansion: 1})
-		if err != nil || len(rows) != convolutions || rows[0].Status != Converted {
+		rows, err := transform.Convert(m, transform.Options{Pointwise: transform.Random, Expansion: 1})
+		if err != nil || len(rows) != convolutions || rows[0].Status != transform.Converted {
 			t.Fatal(rows, err)
 		}
-		if _, err := Parameters(m); err != nil {
+		if _, err := parameter.List(m); err != nil {
 			t.Fatal(err)
 		}
-		merged, err := Merge(m)
-		if err != nil || merged[convolutions-1].Status != Merged {
+		merged, err := transform.Merge(m)
+		if err != nil || merged[convolutions-1].Status != transform.Merged {
 			t.Fatal(merged, err)
 		}
 		runtime.ReadMemStats(&after)

@@ -7,8 +7,11 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/normalization"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // block is the name of the block that Convert makes of a case's model.
@@ -48,7 +51,7 @@ func TestMalformedModels(t *testing.T) {
 		return rows[0].Outcome, err
 	}
 	fold := func(m *onnxgraph.Model) (transform.Outcome, error) {
-		rows, err := transform.FoldBatchNorm(m)
+		rows, err := normalization.Fold(m)
 		if len(rows) == 0 {
 			return transform.Outcome{}, err
 		}
@@ -72,7 +75,7 @@ func TestMalformedModels(t *testing.T) {
 			m.Graph.AddNode("Constant", nil, onnxgraph.Float("value_float", 1)).RemoveOutput(0)
 			return m
 		}, func(m *onnxgraph.Model) (transform.Outcome, error) {
-			_, err := transform.Parameters(m)
+			_, err := parameter.List(m)
 			return transform.Outcome{}, err
 		}, ""},
 		{"the graphs in a convolution, which would be in two nodes", func() *onnxgraph.Model {
@@ -174,7 +177,7 @@ func TestMalformedModels(t *testing.T) {
 		}, merge, "the bias has 3 numbers for 4 filters"},
 		{"a normalization in a body, of what is computed outside", func() *onnxgraph.Model {
 			flat := convcases.Cases[0].Model()
-			addNorm(flat, 4)
+			transformtest.AddNorm(flat, 4)
 			m := convcases.Nest(flat, convcases.Places[2])
 			g := m.Graphs()[1]
 			w := m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 4, 3, 3, 3))

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
 // Merge turns every frozen block that is linear into one convolution, under the names that the source's node and weight
@@ -24,7 +25,7 @@ func Merge(m *onnxgraph.Model) ([]Outcome, error) {
 	merged := make([]merger, len(blocks))
 	var faults []error
 	for i := range blocks {
-		merged[i] = merger{Block: &blocks[i], outcome: outcomeOf(blocks[i].PointwiseConv)}
+		merged[i] = merger{Block: &blocks[i], outcome: OutcomeOf(blocks[i].PointwiseConv)}
 		if err := merged[i].compute(); err != nil {
 			faults = append(faults, fmt.Errorf("block %q: %w", blocks[i].Name, err))
 		}
@@ -56,9 +57,9 @@ func Merge(m *onnxgraph.Model) ([]Outcome, error) {
 type merger struct {
 	*Block
 	outcome Outcome
-	norms   []affine
+	norms   []weights.ChannelMap
 	weight  *onnxgraph.Tensor
-	oldBias origin
+	oldBias weights.Source
 	bias    *onnxgraph.Tensor // nil if the bias stays as it is
 }
 
@@ -66,36 +67,36 @@ type merger struct {
 // 1×1 weight, too, it has as many groups.
 func (b *merger) hasWeightOf(other *merger) bool {
 	return b.Pointwise == other.Pointwise &&
-		slices.EqualFunc(b.norms, other.norms, func(x, y affine) bool { return slices.Equal(x.scale, y.scale) })
+		slices.EqualFunc(b.norms, other.norms, func(x, y weights.ChannelMap) bool { return slices.Equal(x.Scale, y.Scale) })
 }
 
 // hasBiasOf reports the same of the bias, of one that has the weight.
 func (b *merger) hasBiasOf(other *merger) bool {
-	return b.oldBias.equals(other.oldBias) &&
-		slices.EqualFunc(b.norms, other.norms, func(x, y affine) bool { return slices.Equal(x.shift, y.shift) })
+	return b.oldBias.Equals(other.oldBias) &&
+		slices.EqualFunc(b.norms, other.norms, func(x, y weights.ChannelMap) bool { return slices.Equal(x.Shift, y.Shift) })
 }
 
 // compute makes the convolution's tensors, or notes why the block cannot be merged. The weight is computed when the model
 // is saved: those of a large model together need not fit in memory.
 func (b *merger) compute() error {
 	if reason := b.reasonAgainst(); reason != "" {
-		b.outcome.skip(reason)
+		b.outcome.Skip(reason)
 		return nil
 	}
-	b.oldBias = originOf(b.PointwiseConv.Input(2))
+	b.oldBias = weights.SourceOf(b.PointwiseConv.Input(2))
 	for _, n := range b.Between {
 		a, reason, err := b.fold(n)
 		if err != nil {
 			return err
 		}
 		if reason != "" {
-			b.outcome.skip(fmt.Sprintf("%s cannot be merged: %s", n, reason))
+			b.outcome.Skip(fmt.Sprintf("%s cannot be merged: %s", n, reason))
 			return nil
 		}
 		b.norms = append(b.norms, a)
 	}
 	name, s, bank, pointwise, norms := b.Name, b.shape, b.Bank.Constant(), b.Pointwise.Constant(), b.norms
-	dims := int64s(s.sourceDims()...)
+	dims := weights.Int64s(s.sourceDims()...)
 	b.weight = onnxgraph.NewLazyTensor(bank.DType(), dims, func() (*onnxgraph.Tensor, error) {
 		w, err := s.merge(pointwise, norms, bank)
 		if err != nil {
@@ -108,7 +109,7 @@ func (b *merger) compute() error {
 }
 
 // merge returns W = P·diag(scale)·R.
-func (s shape) merge(pointwise *onnxgraph.Tensor, norms []affine, bank *onnxgraph.Tensor) ([]float64, error) {
+func (s shape) merge(pointwise *onnxgraph.Tensor, norms []weights.ChannelMap, bank *onnxgraph.Tensor) ([]float64, error) {
 	p, err := pointwise.Float64s()
 	if err != nil {
 		return nil, err
@@ -118,7 +119,7 @@ func (s shape) merge(pointwise *onnxgraph.Tensor, norms []affine, bank *onnxgrap
 		return nil, err
 	}
 	for _, a := range norms {
-		s.eachWeight(func(i, _, filter int) { p[i] *= a.scale[filter] })
+		s.eachWeight(func(i, _, filter int) { p[i] *= a.Scale[filter] })
 	}
 	return s.combine(p, r)
 }
@@ -147,17 +148,17 @@ func (b *merger) reasonAgainst() string {
 }
 
 // fold returns what a batch normalization between does to each map, and takes its shift into the bias.
-func (b *merger) fold(norm *onnxgraph.Node) (a affine, reason string, err error) {
-	a, reason = readNorm(norm)
-	if channels := b.shape.mapsPerGroup() * b.shape.groups; reason == "" && len(a.scale) != channels {
-		reason = fmt.Sprintf("malformed: it has %d channels, the bank %d filters", len(a.scale), channels)
+func (b *merger) fold(norm *onnxgraph.Node) (a weights.ChannelMap, reason string, err error) {
+	a, reason = weights.ReadNorm(norm)
+	if channels := b.shape.mapsPerGroup() * b.shape.groups; reason == "" && len(a.Scale) != channels {
+		reason = fmt.Sprintf("malformed: it has %d channels, the bank %d filters", len(a.Scale), channels)
 	}
-	if reason != "" || !a.hasShift() {
+	if reason != "" || !a.HasShift() {
 		return a, reason, nil
 	}
 	bias := make([]float64, b.shape.groups*b.shape.out)
 	if old := b.PointwiseConv.Input(2); old != nil {
-		if bias, reason = numbers(old); reason != "" {
+		if bias, reason = weights.Numbers(old); reason != "" {
 			return a, "the bias " + reason, nil
 		}
 		if want := b.shape.groups * b.shape.out; len(bias) != want {
@@ -168,8 +169,8 @@ func (b *merger) fold(norm *onnxgraph.Node) (a affine, reason string, err error)
 	if err != nil {
 		return a, "", err
 	}
-	b.shape.eachWeight(func(i, out, filter int) { bias[out] += p[i] * a.shift[filter] })
-	b.bias = floats(b.Pointwise.Constant().DType(), int64s(len(bias)), bias)
+	b.shape.eachWeight(func(i, out, filter int) { bias[out] += p[i] * a.Shift[filter] })
+	b.bias = weights.Floats(b.Pointwise.Constant().DType(), weights.Int64s(len(bias)), bias)
 	return a, "", nil
 }
 
@@ -193,6 +194,6 @@ func (b *merger) apply(m *onnxgraph.Model, like *merger) {
 		n.SetInput(2, like.PointwiseConv.Input(2))
 		onnxgraph.RemoveUnused(old)
 	} else if b.bias != nil {
-		setInput(n, 2, b.bias, b.Name+".bias")
+		weights.SetInput(n, 2, b.bias, b.Name+".bias")
 	}
 }

@@ -5,26 +5,16 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/rcfreeze/rcfreeze/internal/peer"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
-
-// modelFiles returns the ONNX files in the folder that RCFREEZE_MODELS names.
-func modelFiles(t *testing.T) []string {
-	t.Helper()
-	folder := peer.Models(t)
-	paths, err := filepath.Glob(filepath.Join(folder, "*.onnx"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no ONNX files in %s: %v", folder, err)
-	}
-	return paths
-}
 
 // TestModels converts and merges every model at hand, in several ways: the merged model must have the operators, and the
 // constants' names and sizes, of the source.
 func TestModels(t *testing.T) {
-	for _, path := range modelFiles(t) {
+	for _, path := range transformtest.ModelFiles(t) {
 		for name, o := range map[string]transform.Options{
 			"dense":     {Pointwise: transform.Random},
 			"depthwise": {Pointwise: transform.Random, Layout: transform.Depthwise, Expansion: 2, Between: transform.BatchNorm},
@@ -40,7 +30,7 @@ func convertAndMerge(t *testing.T, path string, o transform.Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	operators, parameters, _ := census(m)
+	operators, parameters, _ := transformtest.Census(m)
 	plan, err := transform.Plan(m, o)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +52,7 @@ func convertAndMerge(t *testing.T, path string, o transform.Options) {
 			t.Errorf("skipped without a reason: %+v", row)
 		}
 	}
-	m = parsed(t, m) // some hold what nothing uses
+	m = transformtest.Parsed(t, m) // some hold what nothing uses
 	blocks, err := transform.Blocks(m)
 	if err != nil || len(blocks) != converted {
 		t.Fatalf("%d blocks for %d conversions, %v", len(blocks), converted, err)
@@ -80,8 +70,8 @@ func convertAndMerge(t *testing.T, path string, o transform.Options) {
 			t.Errorf("not merged: %+v", row)
 		}
 	}
-	m = parsed(t, m)
-	mergedOperators, mergedParameters, _ := census(m)
+	m = transformtest.Parsed(t, m)
+	mergedOperators, mergedParameters, _ := transformtest.Census(m)
 	shared := len(weights) < converted // each convolution has a weight of its own afterwards
 	const filler = "ConstantOfShape"   // filters that it made are constants afterwards
 	shared = shared || mergedOperators[filler] < operators[filler]
@@ -94,24 +84,24 @@ func convertAndMerge(t *testing.T, path string, o transform.Options) {
 
 // TestParametersOfModels draws the parameters of every model at hand anew.
 func TestParametersOfModels(t *testing.T) {
-	for _, path := range modelFiles(t) {
+	for _, path := range transformtest.ModelFiles(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			m, err := onnxgraph.Load(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			parameters, err := transform.Parameters(m)
+			parameters, err := parameter.List(m)
 			if err != nil {
 				t.Fatal(err)
 			}
-			counts, numbers := map[transform.Role]int{}, map[transform.Role]int64{}
+			counts, numbers := map[parameter.Role]int{}, map[parameter.Role]int64{}
 			for _, p := range parameters {
 				counts[p.Role]++
 				numbers[p.Role] += p.Value.Constant().Len()
 			}
 			t.Logf("constants %v, numbers %v", counts, numbers)
-			drawn, err := transform.Reinit(m, transform.ReinitOptions{Seed: 1})
-			if err != nil || len(drawn) != len(parameters)-counts[transform.RoleConstant] {
+			drawn, err := parameter.Reinit(m, parameter.ReinitOptions{Seed: 1})
+			if err != nil || len(drawn) != len(parameters)-counts[parameter.RoleConstant] {
 				t.Errorf("drew %d, %v", len(drawn), err)
 			}
 		})

@@ -7,25 +7,27 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/normalization"
 )
 
 // TestNested converts, merges and folds in bodies of operators and in functions: names are unique in the whole model, and
 // filters that a body reads from outside stay for it.
 func TestNested(t *testing.T) {
 	orttest.Init(t)
-	for _, c := range []convcases.Case{cases("bias"), cases("2 groups"), cases("same lower, even kernel, stride")} {
+	for _, c := range []convcases.Case{convcases.Named("bias"), convcases.Named("2 groups"), convcases.Named("same lower, even kernel, stride")} {
 		for _, place := range convcases.Places {
 			for _, hasNorm := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%s/%v", c.Name, place.Name, hasNorm), func(t *testing.T) {
 					t.Parallel()
 					flat := c.Model()
 					if hasNorm {
-						addNorm(flat, c.Filters)
-						disturbNorm(t, flat)
+						transformtest.AddNorm(flat, c.Filters)
+						transformtest.DisturbNorm(t, flat)
 					}
-					want := evaluate(t, flat, c.Data())
+					want := transformtest.Evaluate(t, flat, c.Data())
 					nestedEqualsFlat(t, convcases.Nest(flat, place), place, c, want)
 				})
 			}
@@ -36,13 +38,13 @@ func TestNested(t *testing.T) {
 func nestedEqualsFlat(t *testing.T, m *onnxgraph.Model, place convcases.Place, c convcases.Case, want convcases.Array) {
 	compare := func(what string) {
 		t.Helper()
-		m = reloaded(t, m)
-		if d := difference(t, execute(t, m, c.Data()), want); d > 1e-5 {
+		m = transformtest.Reloaded(t, m)
+		if d := transformtest.Difference(t, transformtest.Execute(t, m, c.Data()), want); d > 1e-5 {
 			t.Errorf("%s: differs by %.2g", what, d)
 		}
 	}
 	compare("nested")
-	_, parameters, _ := census(m)
+	_, parameters, _ := transformtest.Census(m)
 	report, err := transform.Convert(m, spanning(c, transform.Depthwise, transform.BatchNorm))
 	if err != nil || len(report) == 0 {
 		t.Fatalf("%+v, %v", report, err)
@@ -70,13 +72,13 @@ func nestedEqualsFlat(t *testing.T, m *onnxgraph.Model, place convcases.Place, c
 		t.Fatal(err)
 	}
 	compare("merged")
-	if _, merged, _ := census(m); merged != parameters && !strings.Contains(place.Name, "branches") {
+	if _, merged, _ := transformtest.Census(m); merged != parameters && !strings.Contains(place.Name, "branches") {
 		t.Errorf("%d parameters after merging, %d before", merged, parameters)
 	}
-	if _, err := transform.FoldBatchNorm(m); err != nil {
+	if _, err := normalization.Fold(m); err != nil {
 		t.Fatal(err)
 	}
-	operators, _, _ := census(m)
+	operators, _, _ := transformtest.Census(m)
 	if place.Rewritten && operators["BatchNormalization"] > 0 {
 		t.Errorf("%d normalizations are left", operators["BatchNormalization"])
 	}
@@ -85,8 +87,8 @@ func nestedEqualsFlat(t *testing.T, m *onnxgraph.Model, place convcases.Place, c
 
 // TestFunctionParameters leaves alone what depends on parameters of a function: groups and epsilon are what a caller gives.
 func TestFunctionParameters(t *testing.T) {
-	flat := cases("2 groups").Model()
-	addNorm(flat, 6)
+	flat := convcases.Named("2 groups").Model()
+	transformtest.AddNorm(flat, 6)
 	data, err := convcases.Nest(flat, convcases.Places[6]).Bytes()
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +108,7 @@ func TestFunctionParameters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		folded, err := transform.FoldBatchNorm(m)
+		folded, err := normalization.Fold(m)
 		if err != nil || (folded[0].Status == transform.Folded) != c.folds || !c.folds && !strings.Contains(folded[0].Reason, c.name) {
 			t.Errorf("%s: folding: %+v, %v", c.name, folded, err)
 		}

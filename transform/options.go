@@ -10,6 +10,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
 // Layout says which input channels the filters of a bank see.
@@ -176,9 +177,9 @@ func (o Options) unmatched(names []string) error {
 }
 
 // reasonAgainst says why the convolution of that name is not selected, "" if it is.
-func (o Options) reasonAgainst(name string, c convolution) string {
+func (o Options) reasonAgainst(name string, c weights.Convolution) string {
 	match := func(pattern string) bool { return matches(pattern, name) }
-	largest := slices.Max(c.kernel)
+	largest := slices.Max(c.Kernel)
 	switch {
 	case len(o.Include) > 0 && !slices.ContainsFunc(o.Include, match):
 		return "not selected: no pattern to include matches its name"
@@ -188,7 +189,7 @@ func (o Options) reasonAgainst(name string, c convolution) string {
 		return fmt.Sprintf("not selected: its kernel is smaller than %d", o.MinKernel)
 	case o.MaxKernel > 0 && largest > o.MaxKernel:
 		return fmt.Sprintf("not selected: its kernel is larger than %d", o.MaxKernel)
-	case c.in < o.MinInChannels:
+	case c.In < o.MinInChannels:
 		return fmt.Sprintf("not selected: it has fewer than %d input channels", o.MinInChannels)
 	}
 	return ""

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
@@ -58,7 +59,7 @@ func TestOrderOfBodies(t *testing.T) {
 		if _, err := transform.Convert(alone, o); err != nil {
 			t.Fatal(err)
 		}
-		if want := onlyBlock(t, alone); b.Record.BankHash != want.Record.BankHash || !sameNumbers(t, b.Pointwise, want.Pointwise) {
+		if want := transformtest.OnlyBlock(t, alone); b.Record.BankHash != want.Record.BankHash || !sameNumbers(t, b.Pointwise, want.Pointwise) {
 			t.Errorf("%s has other filters than by itself", b.Name)
 		}
 	}
@@ -68,7 +69,7 @@ func TestOrderOfBodies(t *testing.T) {
 func nested(t *testing.T, m *onnxgraph.Model, place string, names ...string) *onnxgraph.Model {
 	t.Helper()
 	i := slices.IndexFunc(convcases.Places, func(p convcases.Place) bool { return p.Name == place })
-	data := modelBytes(t, convcases.Nest(m, convcases.Places[i]))
+	data := transformtest.ModelBytes(t, convcases.Nest(m, convcases.Places[i]))
 	const tag = "\x12\x04" // of a graph's name, of four bytes
 	for _, name := range names {
 		data = bytes.Replace(data, []byte(tag+"body"), []byte(tag+name), 1)

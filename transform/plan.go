@@ -11,10 +11,8 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/budget"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
-
-// oldestOpset is the first whose Conv and BatchNormalization are as this package reads and writes them.
-const oldestOpset = 7
 
 // Plan returns what Convert would report, and changes nothing. Errors are not calculated, unless they choose the expansions.
 func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
@@ -42,7 +40,7 @@ func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 // candidate is a convolution that may become a block.
 type candidate struct {
 	row  Conversion
-	conv convolution // as it is in the block: with the new kernel and pads
+	conv weights.Convolution // as it is in the block: with the new kernel and pads
 	shape
 	begin []int // where the source's kernel begins in the new one, nil if the kernel stays
 
@@ -104,27 +102,28 @@ func prepare(m *onnxgraph.Model, o Options) ([]*candidate, error) {
 	}
 	var candidates []*candidate
 	var names []string
+	tooOld := weights.CheckOpset(m)
 	for _, g := range m.Graphs() {
 		for _, n := range g.Nodes() {
-			other := otherConvolution(n)
+			other := weights.OtherConvolution(n)
 			if other == "" && !n.Is("Conv") {
 				continue
 			}
-			c := &candidate{row: Conversion{Outcome: outcomeOf(n), Operator: n.OpType()}}
+			c := &candidate{row: Conversion{Outcome: OutcomeOf(n), Operator: n.OpType()}}
 			switch block := inBlock[n]; {
 			case other != "":
-				c.row.skip(other)
+				c.row.Skip(other)
 			case block != "":
-				c.conv, _ = readConv(n)
+				c.conv, _ = weights.ReadConv(n)
 				c.row.describe(c.conv)
 				c.isBank = isBank[n]
-				c.row.skip("it is " + block)
+				c.row.Skip("it is " + block)
 			default:
 				c.row.Node = blockName(n, taken)
 				c.decide(n, o)
 			}
-			if c.row.Status == "" && m.Opset("") < oldestOpset {
-				c.row.skip(fmt.Sprintf("operator set %d is older than %d: %s", m.Opset(""), oldestOpset, upgradeHint))
+			if c.row.Status == "" && tooOld != nil {
+				c.row.Skip(tooOld.Error())
 			}
 			candidates, names = append(candidates, c), append(names, c.row.Node)
 		}
@@ -132,8 +131,6 @@ func prepare(m *onnxgraph.Model, o Options) ([]*candidate, error) {
 	shareBlocks(candidates)
 	return candidates, o.unmatched(names)
 }
-
-const upgradeHint = "raise it with ONNX's version converter, or export the model again"
 
 // blockName returns the name of the block that n may become: n's own, made unique if several nodes have it.
 func blockName(n *onnxgraph.Node, taken map[string]bool) string {
@@ -149,29 +146,29 @@ func blockName(n *onnxgraph.Node, taken map[string]bool) string {
 // decide reads the convolution and fills in its row; one that is not skipped has no status yet.
 func (c *candidate) decide(n *onnxgraph.Node, o Options) {
 	var reason string
-	c.conv, reason = readConv(n)
+	c.conv, reason = weights.ReadConv(n)
 	c.row.describe(c.conv)
-	if reason == "" && !(utf8.ValidString(c.row.Node) && utf8.ValidString(c.conv.weight.Name())) {
-		reason = fmt.Sprintf("its name or that of its weight, %q, is not UTF-8, so it cannot be recorded: rename it", c.conv.weight.Name())
+	if reason == "" && !(utf8.ValidString(c.row.Node) && utf8.ValidString(c.conv.Weight.Name())) {
+		reason = fmt.Sprintf("its name or that of its weight, %q, is not UTF-8, so it cannot be recorded: rename it", c.conv.Weight.Name())
 	}
 	if reason == "" {
 		reason = o.reasonAgainst(c.row.Node, c.conv)
 	}
-	if k := o.KernelSize; reason == "" && k > 0 && (slices.Min(c.conv.kernel) != k || slices.Max(c.conv.kernel) != k) {
-		c.conv, c.begin, reason = c.conv.resized(k)
-		c.row.NewKernel = c.conv.kernel
+	if k := o.KernelSize; reason == "" && k > 0 && (slices.Min(c.conv.Kernel) != k || slices.Max(c.conv.Kernel) != k) {
+		c.conv, c.begin, reason = c.conv.Resized(k)
+		c.row.NewKernel = c.conv.Kernel
 	}
 	if reason == "" && o.Pointwise == Calibrate {
-		reason = c.conv.reasonAgainstCalibration()
+		reason = reasonAgainstCalibration(c.conv)
 	}
 	if reason != "" {
-		c.row.skip(reason)
+		c.row.Skip(reason)
 		return
 	}
-	c.row.Note = c.conv.note()
-	c.shape = shape{o.Layout, o.Expansion, c.conv.groups, c.conv.out / c.conv.groups, c.conv.in / c.conv.groups, c.conv.kernel}
+	c.row.Note = c.conv.Note()
+	c.shape = shape{o.Layout, o.Expansion, c.conv.Groups, c.conv.Out / c.conv.Groups, c.conv.In / c.conv.Groups, c.conv.Kernel}
 	if reason := c.reasonAgainstSize(); reason != "" {
-		c.row.skip(reason)
+		c.row.Skip(reason)
 		return
 	}
 	if o.MaxError > 0 {

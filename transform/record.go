@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -55,13 +54,4 @@ func forget(m *onnxgraph.Model, names []string) {
 	if !slices.ContainsFunc(m.MetadataKeys(), func(key string) bool { return strings.HasPrefix(key, blockPrefix) }) {
 		m.RemoveMetadata(versionKey)
 	}
-}
-
-// hash returns the SHA-256 of a tensor's little-endian bytes in hexadecimal digits.
-func hash(t *onnxgraph.Tensor) (string, error) {
-	sum, err := t.SHA256()
-	if err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum[:]), nil
 }

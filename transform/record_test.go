@@ -7,19 +7,11 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
-
-// converted returns a case as a frozen block.
-func converted(t *testing.T, c convcases.Case, o transform.Options) *onnxgraph.Model {
-	t.Helper()
-	m := c.Model()
-	if _, err := transform.Convert(m, o); err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 // TestTouchedFile changes a converted model as other tools might: each change must be noticed, and named.
 func TestTouchedFile(t *testing.T) {
@@ -65,12 +57,12 @@ func TestTouchedFile(t *testing.T) {
 		{"no record", func(m *onnxgraph.Model) { m.SetMetadata("rcfreeze.block.conv", "{") }, "is no record"},
 		{"newer version", func(m *onnxgraph.Model) { m.SetMetadata("rcfreeze.version", "99") }, "version \"99\""},
 	} {
-		m := converted(t, convcases.Cases[0], transform.Options{Between: transform.BatchNorm})
+		m := transformtest.Converted(t, convcases.Cases[0], transform.Options{Between: transform.BatchNorm})
 		if _, err := transform.Blocks(m); err != nil {
 			t.Fatal(err)
 		}
 		c.touch(m)
-		m = parsed(t, m)
+		m = transformtest.Parsed(t, m)
 		_, err := transform.Blocks(m)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "another tool") {
 			t.Errorf("%s: got the error %v, want it to say %q", c.name, err, c.want)
@@ -125,7 +117,7 @@ func TestDamagedSizes(t *testing.T) {
 			m.Graph.Value("conv.pointwise").SetConstant(convcases.Draw(onnxgraph.Float32, 1, 4, 6, 1, 3))
 		},
 	} {
-		m := converted(t, convcases.Cases[0], transform.Options{Layout: transform.Depthwise, Expansion: 2})
+		m := transformtest.Converted(t, convcases.Cases[0], transform.Options{Layout: transform.Depthwise, Expansion: 2})
 		touch(t, m)
 		if _, err := transform.Blocks(m); err == nil || !strings.Contains(err.Error(), "make no block of layout") {
 			t.Errorf("%s: got error %v", name, err)
@@ -135,7 +127,7 @@ func TestDamagedSizes(t *testing.T) {
 
 // TestRecordTraining trains a bank and records it.
 func TestRecordTraining(t *testing.T) {
-	m := converted(t, convcases.Cases[0], transform.Options{})
+	m := transformtest.Converted(t, convcases.Cases[0], transform.Options{})
 	blocks, err := transform.Blocks(m)
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +137,7 @@ func TestRecordTraining(t *testing.T) {
 	if err := b.RecordTraining(m); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := transform.Blocks(reloaded(t, m)); err != nil {
+	if _, err := transform.Blocks(transformtest.Reloaded(t, m)); err != nil {
 		t.Errorf("after recording the bank anew: %v", err)
 	}
 	was := m.Metadata("rcfreeze.block.conv")
@@ -157,7 +149,7 @@ func TestRecordTraining(t *testing.T) {
 
 // TestConvertTwice leaves blocks alone, and tells what they are.
 func TestConvertTwice(t *testing.T) {
-	m := converted(t, convcases.Cases[0], transform.Options{})
+	m := transformtest.Converted(t, convcases.Cases[0], transform.Options{})
 	report, err := transform.Convert(m, transform.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +173,7 @@ func TestMergeKeepsWhatIsUsed(t *testing.T) {
 		return m
 	}
 	other := func(name string, count int64) *onnxgraph.Model {
-		m := converted(t, cases("bias"), norms)
+		m := transformtest.Converted(t, convcases.Named("bias"), norms)
 		v := m.Graph.Value(name)
 		for _, u := range v.Uses() {
 			u.Node.SetInput(u.Index, m.Graph.AddConstant("other", convcases.Draw(onnxgraph.Float32, 1, count)))
@@ -189,7 +181,7 @@ func TestMergeKeepsWhatIsUsed(t *testing.T) {
 		return m
 	}
 	several := func(count int64) *onnxgraph.Model { // of all parameters of the normalization
-		m := converted(t, cases("bias"), norms)
+		m := transformtest.Converted(t, convcases.Named("bias"), norms)
 		for i := 1; i <= 4; i++ {
 			ones := onnxgraph.NewTensor([]int64{count}, slices.Repeat([]float32{1}, int(count)))
 			m.Graph.Nodes()[1].SetInput(i, m.Graph.AddConstant("other", ones))
@@ -203,11 +195,11 @@ func TestMergeKeepsWhatIsUsed(t *testing.T) {
 		reason string
 		m      *onnxgraph.Model
 	}{
-		{"ReLU", converted(t, convcases.Cases[0], transform.Options{Pointwise: transform.Random, Between: transform.ReLU})},
-		{`"conv/bank_output", inside of it, is used elsewhere`, output(converted(t, convcases.Cases[0], transform.Options{}), 0)},
-		{`"conv/bank_output", inside of it, is used elsewhere`, read(converted(t, convcases.Cases[0], norms), 0)},
-		{`"conv/norm_output", inside of it, is used elsewhere`, output(converted(t, convcases.Cases[0], norms), 1)},
-		{`"conv/norm_output", inside of it, is used elsewhere`, read(converted(t, convcases.Cases[0], norms), 1)},
+		{"ReLU", transformtest.Converted(t, convcases.Cases[0], transform.Options{Pointwise: transform.Random, Between: transform.ReLU})},
+		{`"conv/bank_output", inside of it, is used elsewhere`, output(transformtest.Converted(t, convcases.Cases[0], transform.Options{}), 0)},
+		{`"conv/bank_output", inside of it, is used elsewhere`, read(transformtest.Converted(t, convcases.Cases[0], norms), 0)},
+		{`"conv/norm_output", inside of it, is used elsewhere`, output(transformtest.Converted(t, convcases.Cases[0], norms), 1)},
+		{`"conv/norm_output", inside of it, is used elsewhere`, read(transformtest.Converted(t, convcases.Cases[0], norms), 1)},
 		{"its input 3 has 5 numbers, input 1 has 4", other("conv.norm.mean", 5)},
 		{"it has 5 channels, the bank 4 filters", several(5)},
 		{"the bias has 3 numbers for 4 filters", shifted},
@@ -218,7 +210,7 @@ func TestMergeKeepsWhatIsUsed(t *testing.T) {
 		if err != nil || outcomes[0].Status != transform.Skipped || !strings.Contains(outcomes[0].Reason, reason) {
 			t.Errorf("want skipped for %s, got %+v, %v", reason, outcomes, err)
 		}
-		if _, err := transform.Blocks(reloaded(t, m)); err != nil {
+		if _, err := transform.Blocks(transformtest.Reloaded(t, m)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -236,7 +228,7 @@ func TestBlocksAmongOtherReaders(t *testing.T) {
 		{"another operator", "Exp", 0}, {"a convolution's weight", "Conv", 1}, {"a convolution's input", "Conv", 0}, {"a convolution's bias", "Conv", 2},
 	} {
 		for _, shared := range []string{"conv.bank", "conv/bank_output", "conv/norm_output"} {
-			m := converted(t, cases("bias"), transform.Options{Between: transform.BatchNormReLU, Pointwise: transform.Random})
+			m := transformtest.Converted(t, convcases.Named("bias"), transform.Options{Between: transform.BatchNormReLU, Pointwise: transform.Random})
 			g := m.Graph
 			v := g.Value(shared)
 			own := v.Uses()
@@ -260,7 +252,7 @@ func TestBlocksAmongOtherReaders(t *testing.T) {
 			for _, u := range own {
 				u.Node.SetInput(u.Index, v)
 			}
-			b := onlyBlock(t, m)
+			b := transformtest.OnlyBlock(t, m)
 			if b.BankConv.Name() != "conv/bank" || len(b.Between) != 2 || b.PointwiseConv.Name() != "conv" {
 				t.Errorf("%s of %s: the block is %s, %v, %s", c.name, shared, b.BankConv, b.Between, b.PointwiseConv)
 			}
@@ -275,33 +267,33 @@ func TestHasDrawn(t *testing.T) {
 		trained   bool
 		want      bool
 	}{{transform.Project, false, false}, {transform.Project, true, false}, {transform.Random, false, true}, {transform.Random, true, false}} {
-		m := converted(t, cases("bias"), transform.Options{Pointwise: c.pointwise})
-		if b := onlyBlock(t, m); c.trained {
+		m := transformtest.Converted(t, convcases.Named("bias"), transform.Options{Pointwise: c.pointwise})
+		if b := transformtest.OnlyBlock(t, m); c.trained {
 			if err := b.RecordTraining(m); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if got, err := transform.HasDrawn(reloaded(t, m)); err != nil || got != c.want {
+		if got, err := transform.HasDrawn(transformtest.Reloaded(t, m)); err != nil || got != c.want {
 			t.Errorf("%+v: %v, %v", c, got, err)
 		}
-		if trained := onlyBlock(t, m).Record.Trained; trained != c.trained {
+		if trained := transformtest.OnlyBlock(t, m).Record.Trained; trained != c.trained {
 			t.Errorf("%+v: trained %v", c, trained)
 		}
-		if _, err := transform.Reinit(m, transform.ReinitOptions{}); err != nil {
+		if _, err := parameter.Reinit(m, parameter.ReinitOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := transform.HasDrawn(m); err != nil || !got {
 			t.Errorf("%+v: after drawing anew: %v, %v", c, got, err)
 		}
 	}
-	if got, err := transform.HasDrawn(cases("bias").Model()); err != nil || got {
+	if got, err := transform.HasDrawn(convcases.Named("bias").Model()); err != nil || got {
 		t.Errorf("a model without blocks: %v, %v", got, err)
 	}
 }
 
 // TestMergeForgets merges one of two blocks: its record is gone, and that of the other stays until it is merged too.
 func TestMergeForgets(t *testing.T) {
-	m := cases("bias").Model()
+	m := convcases.Named("bias").Model()
 	second := m.Graph.AddNode("Conv", []*onnxgraph.Value{m.Graph.Value(convcases.Y), m.Graph.AddConstant("w", convcases.Draw(onnxgraph.Float32, 1, 4, 4, 3, 3))})
 	second.Rename("second")
 	m.Graph.AddOutput(second.Output(0), onnxgraph.Float32, nil)
@@ -315,7 +307,7 @@ func TestMergeForgets(t *testing.T) {
 	if rows, err := transform.Merge(m); err != nil || rows[0].Status != transform.Merged || rows[1].Status != transform.Skipped {
 		t.Fatal(rows, err)
 	}
-	if b := onlyBlock(t, reloaded(t, m)); b.Name != "second" {
+	if b := transformtest.OnlyBlock(t, transformtest.Reloaded(t, m)); b.Name != "second" {
 		t.Errorf("the block that is left is %q", b.Name)
 	}
 	reader.SetInput(0, m.Graph.Value(convcases.X))
@@ -329,7 +321,7 @@ func TestMergeForgets(t *testing.T) {
 
 // TestVersionWithoutBlocks reads a model without blocks, whatever the version of records that it names.
 func TestVersionWithoutBlocks(t *testing.T) {
-	m := cases("bias").Model()
+	m := convcases.Named("bias").Model()
 	m.SetMetadata("rcfreeze.version", "99")
 	if blocks, err := transform.Blocks(m); err != nil || len(blocks) > 0 {
 		t.Errorf("%v, %v", blocks, err)
@@ -338,7 +330,7 @@ func TestVersionWithoutBlocks(t *testing.T) {
 
 // TestConvertSharedTwice says of blocks that share a bank and a 1×1 weight which these are.
 func TestConvertSharedTwice(t *testing.T) {
-	m := cases("bias").Model()
+	m := convcases.Named("bias").Model()
 	conv := m.Graph.Nodes()[0]
 	other := m.Graph.AddNode("Conv", conv.Inputs())
 	other.Rename("other")

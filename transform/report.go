@@ -1,6 +1,9 @@
 package transform
 
-import "github.com/rcfreeze/rcfreeze/onnxgraph"
+import (
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
+)
 
 // Status is what a pass did with a node.
 type Status string
@@ -21,8 +24,8 @@ type Outcome struct {
 	Reason string `json:"reason,omitempty"` // why it was skipped, or what else the user should know
 }
 
-// skip notes that the node was skipped.
-func (o *Outcome) skip(reason string) { o.Status, o.Reason = Skipped, reason }
+// Skip notes that the node was skipped.
+func (o *Outcome) Skip(reason string) { o.Status, o.Reason = Skipped, reason }
 
 // Cost is the number of parameters and operations of a convolution or a block. What several share is counted for the first of
 // them.
@@ -80,8 +83,8 @@ func (r *Conversion) lost() float64 {
 }
 
 // describe fills in what is known of a convolution.
-func (r *Conversion) describe(c convolution) {
-	r.Kernel, r.Strides, r.Groups, r.In, r.Out = c.kernel, c.strides, c.groups, c.in, c.out
+func (r *Conversion) describe(c weights.Convolution) {
+	r.Kernel, r.Strides, r.Groups, r.In, r.Out = c.Kernel, c.Strides, c.Groups, c.In, c.Out
 }
 
 // positions returns the number of places at which the filters of a convolution are applied in one example, 0 if unknown.
@@ -106,6 +109,6 @@ func (o Options) positions(n *onnxgraph.Node) int64 {
 	return count
 }
 
-func outcomeOf(n *onnxgraph.Node) Outcome {
+func OutcomeOf(n *onnxgraph.Node) Outcome {
 	return Outcome{Node: n.Label(), Graph: n.Graph().Name()}
 }

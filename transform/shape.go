@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/internal/projection"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
 // shape is what the sizes of a block follow from. The source has groups·out filters of in channels.
@@ -49,7 +50,7 @@ func (s shape) pointwiseDims() []int {
 
 // cost returns what a block holds, without its bias.
 func (s shape) cost(b Between) Cost {
-	cost := Cost{Bank: int64(product(s.bankDims())), Trainable: int64(product(s.pointwiseDims()))}
+	cost := Cost{Bank: int64(weights.Product(s.bankDims())), Trainable: int64(weights.Product(s.pointwiseDims()))}
 	if b == BatchNorm || b == BatchNormReLU {
 		cost.Trainable += 2 * int64(s.bankDims()[0])
 	}
@@ -58,7 +59,7 @@ func (s shape) cost(b Between) Cost {
 
 // macs returns what a block computes at so many positions.
 func (s shape) macs(positions int64) int64 {
-	return int64(product(s.bankDims())+product(s.pointwiseDims())) * positions
+	return int64(weights.Product(s.bankDims())+weights.Product(s.pointwiseDims())) * positions
 }
 
 // reasonAgainstSize says why no block is made: one whose pointwise weight is out of all proportion to the filters, whatever
@@ -68,7 +69,7 @@ func (s shape) reasonAgainstSize() string {
 	if s.layout == Depthwise {
 		return ""
 	}
-	source, pointwise := product(s.sourceDims()), s.groups*s.out*s.out
+	source, pointwise := weights.Product(s.sourceDims()), s.groups*s.out*s.out
 	if pointwise <= tolerable || pointwise/timesSource <= source {
 		return ""
 	}
@@ -83,7 +84,7 @@ func (s shape) sourceDims() []int {
 // project returns the pointwise weights whose combined filters come closest to w, and the bank's condition number: the
 // largest of all parts that are solved for by themselves.
 func (s shape) project(w, bank []float64) (p []float64, condition float64, err error) {
-	taps := product(s.kernel)
+	taps := weights.Product(s.kernel)
 	if s.layout == Dense {
 		found, err := projection.ProjectGroups(w, bank, s.groups, s.out, s.mapsPerGroup(), s.in*taps)
 		return found.P, found.Condition, err
@@ -100,7 +101,7 @@ func (s shape) project(w, bank []float64) (p []float64, condition float64, err e
 
 // combine returns the combined filters W = P·R.
 func (s shape) combine(p, bank []float64) ([]float64, error) {
-	taps := product(s.kernel)
+	taps := weights.Product(s.kernel)
 	if s.layout == Dense {
 		return projection.CombineGroups(p, bank, s.groups, s.out, s.mapsPerGroup(), s.in*taps)
 	}
@@ -120,7 +121,7 @@ func (s shape) dense(bank []float64) []float64 {
 	if s.layout == Dense {
 		return bank
 	}
-	taps := product(s.kernel)
+	taps := weights.Product(s.kernel)
 	wide := make([]float64, len(bank)*s.in)
 	for filter := range len(bank) / taps {
 		channel := filter / s.expansion % s.in
@@ -137,7 +138,7 @@ func group(data []float64, g, groups int) []float64 {
 
 // identity returns the pointwise weights that pass each bank filter on; there are as many as source filters.
 func (s shape) identity() []float64 {
-	p := make([]float64, product(s.pointwiseDims()))
+	p := make([]float64, weights.Product(s.pointwiseDims()))
 	for o := range s.groups * s.out {
 		p[o*s.out+o%s.out] = 1
 	}
@@ -146,11 +147,11 @@ func (s shape) identity() []float64 {
 
 // workspace estimates the bytes that the projection needs at its peak.
 func (s shape) workspace() int64 {
-	j, n := float64(s.mapsPerGroup()), float64(s.in*product(s.kernel))
+	j, n := float64(s.mapsPerGroup()), float64(s.in*weights.Product(s.kernel))
 	if s.layout == Depthwise {
-		j, n = float64(s.expansion), float64(product(s.kernel))
+		j, n = float64(s.expansion), float64(weights.Product(s.kernel))
 	}
-	numbers := 4*float64(product(s.sourceDims())) + 3*float64(product(s.bankDims())) + 3*float64(product(s.pointwiseDims())) +
+	numbers := 4*float64(weights.Product(s.sourceDims())) + 3*float64(weights.Product(s.bankDims())) + 3*float64(weights.Product(s.pointwiseDims())) +
 		3*min(j, n)*min(j, n)
 	return int64(min(8*numbers, math.MaxInt64/2))
 }

@@ -6,36 +6,8 @@ import (
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
-
-// origin is what an input reads: the constant behind it, and the tensor that follows from that. The zero value is an
-// input that is absent, or no constant.
-type origin struct {
-	root   *onnxgraph.Value
-	tensor *onnxgraph.Tensor
-}
-
-// originOf returns what comes in by v, the zero value if that is no constant.
-func originOf(v *onnxgraph.Value) origin {
-	root, t, _ := resolve(v)
-	return origin{root, t}
-}
-
-// equals reports whether two inputs read one constant, and the same numbers of it in the same order.
-func (r origin) equals(other origin) bool {
-	if r.root != other.root || r.tensor == other.tensor {
-		return r.root == other.root
-	}
-	if r.tensor.DType() != other.tensor.DType() || !slices.Equal(r.tensor.Dims(), other.tensor.Dims()) {
-		return false
-	}
-	a, err := hash(r.tensor)
-	if err != nil {
-		return false
-	}
-	b, err := hash(other.tensor)
-	return err == nil && a == b
-}
 
 // shareBlocks makes one block of convolutions that have one weight: they have the first one's bank and 1×1 weight. Each
 // keeps its own strides, dilations, pads and bias.
@@ -46,7 +18,7 @@ func shareBlocks(candidates []*candidate) {
 			continue
 		}
 		c.first = c
-		weight := c.conv.weight
+		weight := c.conv.Weight
 		if i := slices.IndexFunc(blocks[weight], c.fits); i >= 0 {
 			c.first = blocks[weight][i]
 			c.row.SharedWith = c.first.row.Node
@@ -57,8 +29,8 @@ func shareBlocks(candidates []*candidate) {
 	}
 	byNode := map[*onnxgraph.Node]*candidate{}
 	for _, c := range candidates {
-		if c.conv.node != nil {
-			byNode[c.conv.node] = c
+		if c.conv.Node != nil {
+			byNode[c.conv.Node] = c
 		}
 	}
 	for _, c := range candidates {
@@ -71,13 +43,17 @@ func shareBlocks(candidates []*candidate) {
 // fits reports whether c can be one more place of a block. Of filters of one kernel, the block's has one extent, too.
 func (c *candidate) fits(first *candidate) bool {
 	return first.groups == c.groups &&
-		origin{first.conv.weight, first.conv.filters}.equals(origin{c.conv.weight, c.conv.filters})
+		source(first.conv).Equals(source(c.conv))
+}
+
+func source(c weights.Convolution) weights.Source {
+	return weights.Source{Root: c.Weight, Tensor: c.Filters}
 }
 
 // untied says which nodes read the block's weight too, and keep it or make another block of it.
 func (c *candidate) untied(byNode map[*onnxgraph.Node]*candidate) []string {
 	var list []string
-	for _, n := range readersOf(c.conv.weight) {
+	for _, n := range weights.ReadersOf(c.conv.Weight) {
 		other := byNode[n]
 		switch {
 		case other == nil:
@@ -94,23 +70,6 @@ func (c *candidate) untied(byNode map[*onnxgraph.Node]*candidate) []string {
 	return list
 }
 
-// readersOf returns the nodes that read a constant, directly or through nodes that only rearrange it.
-func readersOf(v *onnxgraph.Value) []*onnxgraph.Node {
-	var list []*onnxgraph.Node
-	for _, u := range v.Uses() {
-		if _, _, reason := resolve(u.Node.Output(0)); reason != "" {
-			list = append(list, u.Node)
-			continue
-		}
-		for _, n := range readersOf(u.Node.Output(0)) {
-			if !slices.Contains(list, n) {
-				list = append(list, n)
-			}
-		}
-	}
-	return list
-}
-
 // counter counts the numbers of each constant once, however many convolutions read it.
 type counter map[*onnxgraph.Value]bool
 
@@ -119,7 +78,7 @@ func (seen counter) once(v *onnxgraph.Value, count int64) int64 {
 	if v == nil {
 		return 0
 	}
-	if root, _, reason := resolve(v); reason == "" {
+	if root, _, reason := weights.Resolve(v); reason == "" {
 		v = root
 	}
 	if seen[v] {
@@ -133,11 +92,11 @@ func (seen counter) once(v *onnxgraph.Value, count int64) int64 {
 func fillCosts(candidates []*candidate, o Options) {
 	before, after := counter{}, counter{}
 	for _, c := range candidates {
-		if c.conv.out == 0 {
+		if c.conv.Out == 0 {
 			continue // its weight is not known
 		}
-		weight, bias, out := c.conv.node.Input(1), c.conv.node.Input(2), int64(c.conv.out)
-		numbers, places := c.conv.filters.Len(), o.positions(c.conv.node)
+		weight, bias, out := c.conv.Node.Input(1), c.conv.Node.Input(2), int64(c.conv.Out)
+		numbers, places := c.conv.Filters.Len(), o.positions(c.conv.Node)
 		cost := func(seen counter) Cost {
 			held := seen.once(weight, numbers)
 			if c.isBank {

@@ -9,8 +9,11 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/normalization"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // sharing is a model of two convolutions, "conv" and "other", and what they are to have in common.
@@ -92,12 +95,12 @@ func sharings() []sharing {
 // sharedModel returns the model of a row, and what it computes.
 func sharedModel(t *testing.T, row sharing) (*onnxgraph.Model, map[string]*onnxgraph.Tensor) {
 	t.Helper()
-	m := cases("bias").Model()
+	m := convcases.Named("bias").Model()
 	n := row.build(m.Graph, m.Graph.Nodes()[0])
 	n.Rename("other")
 	m.Graph.Rename(n.Output(0), "other_output")
 	m.Graph.AddOutput(n.Output(0), onnxgraph.Float32, nil)
-	return m, outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()})
+	return m, transformtest.Outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: convcases.Named("bias").Data()})
 }
 
 // TestSharing converts convolutions that share a weight to blocks that share a bank and a 1×1 weight, and merges them: all
@@ -108,7 +111,7 @@ func TestSharing(t *testing.T) {
 		for _, layout := range []transform.Layout{transform.Dense, transform.Depthwise} {
 			for _, between := range []transform.Between{transform.None, transform.BatchNorm} {
 				t.Run(fmt.Sprintf("%s/%s/%s", row.name, layout, between), func(t *testing.T) {
-					o := spanning(cases("bias"), layout, between)
+					o := spanning(convcases.Named("bias"), layout, between)
 					o.Expansion += 8 // in two groups, a bank needs more to span the filters
 					if row.skip != "" {
 						o.Skip = []string{row.skip}
@@ -124,14 +127,14 @@ func share(t *testing.T, row sharing, o transform.Options) {
 	m, want := sharedModel(t, row)
 	same := func(what string) {
 		t.Helper()
-		m = reloaded(t, m)
-		got := outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()})
+		m = transformtest.Reloaded(t, m)
+		got := transformtest.Outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: convcases.Named("bias").Data()})
 		for name, v := range want {
-			compare(t, what+", output "+name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+			transformtest.Compare(t, what+", output "+name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
 		}
 	}
 	held := func() int64 {
-		_, count, _ := census(m)
+		_, count, _ := transformtest.Census(m)
 		return count
 	}
 	source := held()
@@ -193,7 +196,7 @@ func share(t *testing.T, row sharing, o transform.Options) {
 // checkSums adds up the rows: they count every parameter of the convolutions once.
 func checkSums(t *testing.T, m *onnxgraph.Model, report []transform.Conversion, source int64) {
 	t.Helper()
-	parameters, err := transform.Parameters(m)
+	parameters, err := parameter.List(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +209,7 @@ func checkSums(t *testing.T, m *onnxgraph.Model, report []transform.Conversion, 
 	var wantTrains, wantBank int64
 	for _, p := range parameters {
 		switch n := p.Value.Constant().Len(); {
-		case p.Role == transform.RoleBank:
+		case p.Role == parameter.RoleBank:
 			wantBank += n
 		case p.Role.Trains() && p.Value.Name() != convcases.Weight || slices.ContainsFunc(p.Value.Uses(), func(u onnxgraph.Use) bool { return u.Node.Is("Conv") }):
 			wantTrains += n
@@ -228,7 +231,7 @@ func TestSharedInAnotherForm(t *testing.T) {
 		return g.AddNode("Conv", []*onnxgraph.Value{twice, g.AddNode("Reshape", []*onnxgraph.Value{conv.Input(1), form}).Output(0)})
 	}}
 	m, want := sharedModel(t, row)
-	report, err := transform.Convert(m, spanning(cases("bias"), transform.Depthwise, transform.None))
+	report, err := transform.Convert(m, spanning(convcases.Named("bias"), transform.Depthwise, transform.None))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,9 +240,9 @@ func TestSharedInAnotherForm(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	got := outputs(t, reloaded(t, m), map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()})
+	got := transformtest.Outputs(t, transformtest.Reloaded(t, m), map[string]*onnxgraph.Tensor{convcases.X: convcases.Named("bias").Data()})
 	for name, v := range want {
-		compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+		transformtest.Compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
 	}
 }
 
@@ -251,8 +254,8 @@ func TestSharedRandom(t *testing.T) {
 		if _, err := transform.Convert(m, transform.Options{Pointwise: pointwise}); err != nil {
 			t.Fatal(err)
 		}
-		out := outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()})
-		compare(t, string(pointwise), convcases.ArrayOf(out["other_output"]), convcases.ArrayOf(out[convcases.Y]))
+		out := transformtest.Outputs(t, m, map[string]*onnxgraph.Tensor{convcases.X: convcases.Named("bias").Data()})
+		transformtest.Compare(t, string(pointwise), convcases.ArrayOf(out["other_output"]), convcases.ArrayOf(out[convcases.Y]))
 	}
 }
 
@@ -268,7 +271,7 @@ func TestSharedCalibrated(t *testing.T) {
 		if _, err := transform.Convert(m, o); err != nil {
 			t.Fatal(err)
 		}
-		m = reloaded(t, m)
+		m = transformtest.Reloaded(t, m)
 		if _, err := transform.Blocks(m); err != nil {
 			t.Errorf("%s: %v", row.name, err)
 		}
@@ -291,7 +294,7 @@ func TestSharedCalibrated(t *testing.T) {
 // TestSharedAcrossGraphs shares a block between both branches of an If, and between calls of a weight from outside.
 func TestSharedAcrossGraphs(t *testing.T) {
 	orttest.Init(t)
-	c := cases("bias")
+	c := convcases.Named("bias")
 	for _, place := range convcases.Places {
 		if !place.Rewritten {
 			continue
@@ -305,24 +308,24 @@ func TestSharedAcrossGraphs(t *testing.T) {
 				}
 			}
 		}
-		want := execute(t, m, c.Data())
-		_, source, _ := census(m)
+		want := transformtest.Execute(t, m, c.Data())
+		_, source, _ := transformtest.Census(m)
 		if _, err := transform.Convert(m, spanning(c, transform.Dense, transform.BatchNorm)); err != nil {
 			t.Fatal(err)
 		}
-		blocks, err := transform.Blocks(reloaded(t, m))
+		blocks, err := transform.Blocks(transformtest.Reloaded(t, m))
 		if err != nil || len(blocks) != convolutions {
 			t.Fatalf("%s: %d blocks of %d convolutions, %v", place.Name, len(blocks), convolutions, err)
 		}
 		if isOne := blocks[0].Record.BankTensor == blocks[len(blocks)-1].Record.BankTensor; isOne != (!place.Inside || convolutions == 1) {
 			t.Errorf("%s: one bank: %v", place.Name, isOne)
 		}
-		compare(t, place.Name, execute(t, m, c.Data()), want)
+		transformtest.Compare(t, place.Name, transformtest.Execute(t, m, c.Data()), want)
 		if _, err := transform.Merge(m); err != nil {
 			t.Fatal(err)
 		}
-		compare(t, place.Name+", merged", execute(t, m, c.Data()), want)
-		if _, merged, _ := census(m); merged != source {
+		transformtest.Compare(t, place.Name+", merged", transformtest.Execute(t, m, c.Data()), want)
+		if _, merged, _ := transformtest.Census(m); merged != source {
 			t.Errorf("%s: %d parameters after merging, %d before", place.Name, merged, source)
 		}
 	}
@@ -340,7 +343,7 @@ func TestSharedNorms(t *testing.T) {
 		{"one normalization", nil, false, 1}, {"one normalization, other biases", nil, true, 2}, {"two normalizations", []uint64{0, 1, 2, 3}, false, 2},
 		{"another scale", []uint64{0}, false, 2}, {"another shift", []uint64{1}, false, 2}, {"another mean", []uint64{2}, false, 2}, {"another variance", []uint64{3}, false, 2},
 	} {
-		m := cases("bias").Model()
+		m := convcases.Named("bias").Model()
 		g := m.Graph
 		conv := g.Nodes()[0]
 		norm := func(conv *onnxgraph.Node, other []uint64) {
@@ -368,15 +371,15 @@ func TestSharedNorms(t *testing.T) {
 		norm(first, nil)
 		norm(second, row.other)
 		g.Prune()
-		in := map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()}
-		want := outputs(t, m, in)
-		folded, err := transform.FoldBatchNorm(m)
+		in := map[string]*onnxgraph.Tensor{convcases.X: convcases.Named("bias").Data()}
+		want := transformtest.Outputs(t, m, in)
+		folded, err := normalization.Fold(m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := outputs(t, reloaded(t, m), in)
+		got := transformtest.Outputs(t, transformtest.Reloaded(t, m), in)
 		for name, v := range want {
-			compare(t, row.name+", output "+name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+			transformtest.Compare(t, row.name+", output "+name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
 		}
 		weights := map[*onnxgraph.Value]bool{first.Input(1): true, second.Input(1): true}
 		if len(weights) != row.weights {
@@ -392,7 +395,7 @@ func TestSharedNorms(t *testing.T) {
 
 // TestFoldEqualNumbers folds one normalization into two convolutions whose weights are equal, but two: they stay two.
 func TestFoldEqualNumbers(t *testing.T) {
-	m := cases("bias").Model()
+	m := convcases.Named("bias").Model()
 	g := m.Graph
 	first := g.Nodes()[0]
 	own := func(i int) *onnxgraph.Value { // drawn as the case draws its own
@@ -404,7 +407,7 @@ func TestFoldEqualNumbers(t *testing.T) {
 	for _, n := range []*onnxgraph.Node{first, second} {
 		g.AddOutput(g.AddNode("BatchNormalization", []*onnxgraph.Value{n.Output(0), numbers, numbers, numbers, numbers}).Output(0), onnxgraph.Float32, nil)
 	}
-	if _, err := transform.FoldBatchNorm(m); err != nil {
+	if _, err := normalization.Fold(m); err != nil {
 		t.Fatal(err)
 	}
 	if first.Input(1) == second.Input(1) || first.Input(2) == second.Input(2) {
@@ -425,8 +428,8 @@ func TestMergeSharedShift(t *testing.T) {
 
 func mergeShift(t *testing.T, row sharing) {
 	m, _ := sharedModel(t, row)
-	_, source, _ := census(m)
-	if _, err := transform.Convert(m, spanning(cases("bias"), transform.Dense, transform.BatchNorm)); err != nil {
+	_, source, _ := transformtest.Census(m)
+	if _, err := transform.Convert(m, spanning(convcases.Named("bias"), transform.Dense, transform.BatchNorm)); err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range m.Graph.Nodes() {
@@ -435,19 +438,19 @@ func mergeShift(t *testing.T, row sharing) {
 			shift.SetConstant(convcases.Draw(onnxgraph.Float32, 3, shift.Constant().Dims()...))
 		}
 	}
-	in := map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()}
-	want := outputs(t, m, in)
+	in := map[string]*onnxgraph.Tensor{convcases.X: convcases.Named("bias").Data()}
+	want := transformtest.Outputs(t, m, in)
 	if _, err := transform.Merge(m); err != nil {
 		t.Fatal(err)
 	}
-	got := outputs(t, reloaded(t, m), in)
+	got := transformtest.Outputs(t, transformtest.Reloaded(t, m), in)
 	for name, v := range want {
-		compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+		transformtest.Compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
 	}
 	if row.name == "one bias" {
 		source += 4 // the other now has one, too
 	}
-	if _, merged, _ := census(m); merged != source {
+	if _, merged, _ := transformtest.Census(m); merged != source {
 		t.Errorf("%d parameters, the source has %d", merged, source)
 	}
 }
@@ -456,7 +459,7 @@ func mergeShift(t *testing.T, row sharing) {
 func TestMergeSharedScale(t *testing.T) {
 	orttest.Init(t)
 	m, _ := sharedModel(t, sharings()[0])
-	if _, err := transform.Convert(m, spanning(cases("bias"), transform.Dense, transform.BatchNorm)); err != nil {
+	if _, err := transform.Convert(m, spanning(convcases.Named("bias"), transform.Dense, transform.BatchNorm)); err != nil {
 		t.Fatal(err)
 	}
 	for i, n := range m.Graph.Nodes() {
@@ -464,14 +467,14 @@ func TestMergeSharedScale(t *testing.T) {
 			n.SetInput(1, m.Graph.AddConstant("scale", convcases.Draw(onnxgraph.Float32, uint64(i), n.Input(1).Constant().Dims()...)))
 		}
 	}
-	in := map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()}
-	want := outputs(t, m, in)
+	in := map[string]*onnxgraph.Tensor{convcases.X: convcases.Named("bias").Data()}
+	want := transformtest.Outputs(t, m, in)
 	if _, err := transform.Merge(m); err != nil {
 		t.Fatal(err)
 	}
-	got := outputs(t, m, in)
+	got := transformtest.Outputs(t, m, in)
 	for name, v := range want {
-		compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+		transformtest.Compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
 	}
 }
 
@@ -479,24 +482,24 @@ func TestMergeSharedScale(t *testing.T) {
 func TestSharedAddedNorms(t *testing.T) {
 	orttest.Init(t)
 	m, want := sharedModel(t, sharings()[0])
-	_, source, _ := census(m)
-	if _, err := transform.Convert(m, spanning(cases("bias"), transform.Dense, transform.None)); err != nil {
+	_, source, _ := transformtest.Census(m)
+	if _, err := transform.Convert(m, spanning(convcases.Named("bias"), transform.Dense, transform.None)); err != nil {
 		t.Fatal(err)
 	}
-	if rows, err := transform.AddBatchNorm(m); err != nil || rows[0].Status != transform.Added || rows[0].Mean != rows[1].Mean {
+	if rows, err := normalization.Add(m); err != nil || rows[0].Status != transform.Added || rows[0].Mean != rows[1].Mean {
 		t.Fatalf("%+v, %v", rows, err)
 	}
 	if _, err := transform.Merge(m); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := transform.FoldBatchNorm(m); err != nil {
+	if _, err := normalization.Fold(m); err != nil {
 		t.Fatal(err)
 	}
-	got := outputs(t, reloaded(t, m), map[string]*onnxgraph.Tensor{convcases.X: cases("bias").Data()})
+	got := transformtest.Outputs(t, transformtest.Reloaded(t, m), map[string]*onnxgraph.Tensor{convcases.X: convcases.Named("bias").Data()})
 	for name, v := range want {
-		compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
+		transformtest.Compare(t, name, convcases.ArrayOf(got[name]), convcases.ArrayOf(v))
 	}
-	if _, merged, _ := census(m); merged != source {
+	if _, merged, _ := transformtest.Census(m); merged != source {
 		t.Errorf("%d parameters, the source has %d", merged, source)
 	}
 }
@@ -504,7 +507,7 @@ func TestSharedAddedNorms(t *testing.T) {
 // TestSharedOnes separates constants of a model whose frozen blocks share a 1×1 weight of ones, which looks like one that layers begin
 // with, and do not share their biases: the blocks keep sharing it, as their records say.
 func TestSharedOnes(t *testing.T) {
-	m := cases("depthwise").Model()
+	m := convcases.Named("depthwise").Model()
 	g := m.Graph
 	conv := g.Nodes()[0]
 	bias := g.AddConstant("bias", onnxgraph.NewTensor([]int64{5}, []float32{1, 2, 3, 4, 5}))
@@ -518,7 +521,7 @@ func TestSharedOnes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	separated := transform.Separate(m)
+	separated := parameter.Separate(m)
 	if after, err := m.Bytes(); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("the model changed: separated %+v, %v", separated, err)
 	}

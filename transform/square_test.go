@@ -6,6 +6,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
@@ -38,17 +39,17 @@ func checkSquare(t *testing.T, c convcases.Case, layout transform.Layout, bank s
 		o.Expansion-- // with any remainder one more is needed
 	}
 	dtype := m.Graph.Outputs()[0].DType()
-	bound := tolerance[dtype] / 2
-	want := evaluate(t, m, c.Data())
+	bound := transformtest.Tolerance[dtype] / 2
+	want := transformtest.Evaluate(t, m, c.Data())
 	rows, err := transform.Convert(m, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := difference(t, evaluate(t, m, c.Data()), want); d > bound {
+	if d := transformtest.Difference(t, transformtest.Evaluate(t, m, c.Data()), want); d > bound {
 		t.Errorf("seed %d, bank %s, condition %.3g: the block differs from the source by %.2g", seed, bank, *rows[0].Condition, d)
 	}
 	if c.Runs() && dtype == onnxgraph.Float32 {
-		if d := difference(t, execute(t, m, c.Data()), want); d > bound {
+		if d := transformtest.Difference(t, transformtest.Execute(t, m, c.Data()), want); d > bound {
 			t.Errorf("seed %d, bank %s, condition %.3g: on ONNX Runtime the block differs from the source by %.2g", seed, bank, *rows[0].Condition, d)
 		}
 	}

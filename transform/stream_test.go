@@ -9,6 +9,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/damage"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/normalization"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestPassesStream converts a model of 22 MB in several ways, and merges, folds and draws it anew: at no time may more than a
@@ -44,10 +46,10 @@ func TestPassesStream(t *testing.T) {
 			_, err = transform.Merge(m)
 			save(m, filepath.Join(folder, "merged.onnx"), err)
 			m = load(blocks)
-			_, err = transform.Reinit(m, transform.ReinitOptions{})
+			_, err = parameter.Reinit(m, parameter.ReinitOptions{})
 			save(m, filepath.Join(folder, "drawn.onnx"), err)
 			m = load(source)
-			_, err = transform.FoldBatchNorm(m)
+			_, err = normalization.Fold(m)
 			save(m, filepath.Join(folder, "folded.onnx"), err)
 		})
 		largest := int64(0)

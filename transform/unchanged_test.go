@@ -10,6 +10,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/internal/projection"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 )
@@ -91,12 +92,12 @@ func TestFailedConversionChangesNothing(t *testing.T) {
 		if err := os.Remove(data[0]); err != nil {
 			t.Fatal(err)
 		}
-		operators, parameters, names := census(m)
+		operators, parameters, names := transformtest.Census(m)
 		_, err = transform.Convert(m, c.o)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got error %v, want one with %q", c.name, err, c.want)
 		}
-		after, count, left := census(m)
+		after, count, left := transformtest.Census(m)
 		if !maps.Equal(operators, after) || parameters != count || !maps.Equal(names, left) || len(m.MetadataKeys()) > 0 {
 			t.Errorf("%s: the model was changed: it has %v and %v, had %v and %v", c.name, after, left, operators, names)
 		}

@@ -1,17 +1,16 @@
 package transform_test
 
 import (
-	"bytes"
-	"math"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"google.golang.org/protobuf/encoding/protowire"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // chain adds nodes that each read what the one before computes, and returns what the last does. A step's further inputs are
@@ -263,14 +262,14 @@ func TestWeights(t *testing.T) {
 				}
 				return
 			}
-			want := execute(t, m, c.Data())
+			want := transformtest.Execute(t, m, c.Data())
 			report, err := transform.Convert(m, spanning(c, transform.Depthwise, transform.None))
 			if err != nil || report[0].Status != transform.Converted {
 				t.Fatalf("%+v, %v", report, err)
 			}
-			m = reloaded(t, m)
-			compare(t, "the block", execute(t, m, c.Data()), want)
-			if operators, _, _ := census(m); len(operators) != 1 {
+			m = transformtest.Reloaded(t, m)
+			transformtest.Compare(t, "the block", transformtest.Execute(t, m, c.Data()), want)
+			if operators, _, _ := transformtest.Census(m); len(operators) != 1 {
 				t.Errorf("what computed the weight is still there: %v", operators)
 			}
 			if outcomes, err := transform.Merge(m); err != nil || outcomes[0].Status != transform.Merged {
@@ -279,7 +278,7 @@ func TestWeights(t *testing.T) {
 			if name := m.Graph.Nodes()[0].Input(1).Name(); strings.HasPrefix(name, "ints") {
 				t.Errorf("the merged weight is called %q, as a shape is", name)
 			}
-			compare(t, "the merged convolution", execute(t, reloaded(t, m), c.Data()), want)
+			transformtest.Compare(t, "the merged convolution", transformtest.Execute(t, transformtest.Reloaded(t, m), c.Data()), want)
 		})
 	}
 }
@@ -293,20 +292,6 @@ func TestNodesThatReadNothing(t *testing.T) {
 		if err != nil || report[0].Status != transform.Skipped || !strings.Contains(report[0].Reason, "cannot be computed from constants") {
 			t.Errorf("%s: %+v, %v", operator, report, err)
 		}
-	}
-}
-
-// compare checks that two outputs are the same but for rounding, zeros too.
-func compare(t *testing.T, what string, got, want convcases.Array) {
-	t.Helper()
-	if slices.Max(want.Data) == 0 && slices.Min(want.Data) == 0 {
-		if slices.Max(got.Data) != 0 || slices.Min(got.Data) != 0 {
-			t.Errorf("%s: not zero", what)
-		}
-		return
-	}
-	if d := difference(t, got, want); d > 1e-5 {
-		t.Errorf("%s: differs by %.2g", what, d)
 	}
 }
 
@@ -337,49 +322,6 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// sparse returns the model with a constant as a sparse initializer, which holds its first number and its last.
-func sparse(t *testing.T, m *onnxgraph.Model, name string) *onnxgraph.Model {
-	t.Helper()
-	tensor := m.Graph.Value(name).Constant()
-	numbers, err := tensor.Float32s()
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := m.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	// the initializer takes another name, that of a graph's field 15 in its place; messages that are appended are merged
-	named := func(name string) []byte {
-		return protowire.AppendString(protowire.AppendTag(nil, 8, protowire.BytesType), name)
-	}
-	data = bytes.Replace(data, named(name), named(strings.Repeat("o", len(name))), 1)
-	message := func(number protowire.Number, parts ...[]byte) []byte {
-		return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), slices.Concat(parts...))
-	}
-	number := func(field protowire.Number, v uint64) []byte {
-		return protowire.AppendVarint(protowire.AppendTag(nil, field, protowire.VarintType), v)
-	}
-	float := func(v float32) []byte {
-		return protowire.AppendFixed32(protowire.AppendTag(nil, 4, protowire.Fixed32Type), math.Float32bits(v))
-	}
-	last := len(numbers) - 1
-	values := message(1, number(1, 2), number(2, 1), float(numbers[0]), float(numbers[last]), named(name))
-	indices := message(2, number(1, 2), number(2, 7), number(7, 0), number(7, uint64(last)))
-	var dims []byte
-	for _, d := range tensor.Dims() {
-		dims = append(dims, number(3, uint64(d))...)
-	}
-	m, err = onnxgraph.Parse(append(data, message(7, message(15, values, indices, dims))...), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m.Graph.Value(name).Constant() != nil {
-		t.Fatalf("%s is not sparse", name)
-	}
-	return m
-}
-
 // TestSparseWeight converts a convolution whose weight is a sparse initializer, which cannot train: it computes what it did.
 func TestSparseWeight(t *testing.T) {
 	orttest.Init(t)
@@ -389,25 +331,25 @@ func TestSparseWeight(t *testing.T) {
 	dense := make([]float32, weight.Constant().Len())
 	dense[0], dense[len(dense)-1] = 2, -3
 	weight.SetConstant(onnxgraph.NewTensor(weight.Constant().Dims(), dense))
-	want := execute(t, m, c.Data())
-	m = sparse(t, m, convcases.Weight)
-	if roles := rolesOf(t, m); len(roles) > 1 { // the initializer that has another name now
+	want := transformtest.Execute(t, m, c.Data())
+	m = transformtest.Sparse(t, m, convcases.Weight)
+	if roles := transformtest.RolesOf(t, m); len(roles) > 1 { // the initializer that has another name now
 		t.Errorf("the roles are %v", roles)
 	}
-	if out, err := transform.FindLeftOut(m); err != nil || !slices.Equal(out.Unsuited, []string{convcases.Weight}) || out.Constants != nil {
+	if out, err := parameter.FindLeftOut(m); err != nil || !slices.Equal(out.Unsuited, []string{convcases.Weight}) || out.Constants != nil {
 		t.Errorf("left out are %+v, %v", out, err)
 	}
 	report, err := transform.Convert(m, spanning(c, transform.Depthwise, transform.None))
 	if err != nil || report[0].Status != transform.Converted {
 		t.Fatalf("%+v, %v", report, err)
 	}
-	compare(t, "the block", execute(t, parsed(t, m), c.Data()), want)
+	transformtest.Compare(t, "the block", transformtest.Execute(t, transformtest.Parsed(t, m), c.Data()), want)
 }
 
 // TestSparseBank tells of a block whose bank or 1×1 weight another tool has made sparse.
 func TestSparseBank(t *testing.T) {
 	for name, want := range map[string]string{"conv.bank": `no constant "conv.bank", its bank`, "conv.pointwise": `no constant "conv.pointwise", its pointwise weight`} {
-		m := sparse(t, converted(t, cases("bias"), transform.Options{}), name)
+		m := transformtest.Sparse(t, transformtest.Converted(t, convcases.Named("bias"), transform.Options{}), name)
 		if _, err := transform.Blocks(m); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got error %v", name, err)
 		}
@@ -416,11 +358,11 @@ func TestSparseBank(t *testing.T) {
 
 // TestSparseParameters separates what layers share beside a sparse weight, which stays and does not train.
 func TestSparseParameters(t *testing.T) {
-	m := sparse(t, sketch(t, "Conv x w1 g -> a\nConv a w2 g -> b"), "w1")
-	if got := transform.Separate(m); !slices.Equal(got, []transform.Separated{{Name: "g", Copies: 2}}) {
+	m := transformtest.Sparse(t, transformtest.Sketch(t, "Conv x w1 g -> a\nConv a w2 g -> b"), "w1")
+	if got := parameter.Separate(m); !slices.Equal(got, []parameter.Separated{{Name: "g", Copies: 2}}) {
 		t.Errorf("separated %v", got)
 	}
-	if trained, err := transform.Baseline.Trained(m); err != nil || slices.Contains(trained, "w1") || !slices.Contains(trained, "w2") {
+	if trained, err := parameter.Baseline.Trained(m); err != nil || slices.Contains(trained, "w1") || !slices.Contains(trained, "w2") {
 		t.Errorf("%q train, %v", trained, err)
 	}
 }

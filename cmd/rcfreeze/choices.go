@@ -9,6 +9,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 	"github.com/spf13/cobra"
@@ -33,8 +34,8 @@ var choices = map[string][]string{
 	"provider":      texts([]ort.Provider{ort.CPU, ort.CUDA, ort.Auto}),
 	"scheduler":     train.Schedules(),
 	"split":         texts([]dataset.Split{dataset.Test, dataset.Val, dataset.Train}),
-	"variant":       texts(transform.Variants()),
-	"variants":      texts(transform.Variants()),
+	"variant":       texts(parameter.Variants()),
+	"variants":      texts(parameter.Variants()),
 }
 
 func texts[T ~string](list []T) []string {

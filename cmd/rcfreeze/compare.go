@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/rcfreeze/rcfreeze"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/spf13/cobra"
 )
 
@@ -66,7 +66,7 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 	o.Blocks, o.Settings, o.Epsilon = c.conversion.options, c.recipe.settings(), float64(c.epsilon)
 	o.Runtime, o.Reporter = c.runtime.options, c.reporter()
 	for _, v := range c.variants {
-		o.Variants = append(o.Variants, transform.Variant(v))
+		o.Variants = append(o.Variants, parameter.Variant(v))
 	}
 	for _, s := range c.seeds {
 		o.Seeds = append(o.Seeds, uint64(s))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/normalization"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -115,7 +116,7 @@ func conditionFact(list []transform.Conversion) [][2]string {
 }
 
 // normFacts tells how many batch normalizations were added, if any were asked for.
-func normFacts(norms []transform.AddedNorm) [][2]string {
+func normFacts(norms []normalization.Added) [][2]string {
 	if norms == nil {
 		return nil
 	}

@@ -20,7 +20,7 @@ func TestVerbose(t *testing.T) {
 		args          []string
 		always, asked []string
 	}{
-		{trainArgs("blocks.onnx", "out.onnx", "--block-form", "folded"), []string{memory}, []string{library, operators}},
+		{trainArgs("blocks.onnx", "out.onnx", "--block-form", "merged"), []string{memory}, []string{library, operators}},
 		{append([]string{"compare", "model.onnx", "-o", "report", "--variants", "frozen", "-E", "2"}, quick...), []string{memory}, []string{library, operators}},
 		{[]string{"eval", "blocks.onnx", "--data", "bands"}, nil, []string{library, evaluated}},
 		{[]string{"export", "blocks.onnx", "-o", "merged.onnx"}, nil, []string{library}},

@@ -6,7 +6,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // inspected returns the type of a model's input, and how many blocks it has.
@@ -67,7 +67,7 @@ func TestAdviceOnPrecision(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names, err := transform.Baseline.Trained(m); err != nil || len(names) != 10 {
+	if names, err := parameter.Baseline.Trained(m); err != nil || len(names) != 10 {
 		t.Fatalf("%q, %v", names, err)
 	}
 	train := func(model string) (talk string, code int) {

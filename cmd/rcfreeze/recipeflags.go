@@ -44,7 +44,7 @@ func addRecipe(flags *pflag.FlagSet, r *train.Recipe) {
 	flags.IntVar(&r.StepEpochs, "step-epochs", r.StepEpochs, "with --scheduler step, epochs between two drops of the learning rate")
 	flags.Float64Var(&r.StepFactor, "step-factor", r.StepFactor, "with --scheduler step, the factor by which each drop multiplies the learning rate")
 	flags.Float64Var(&r.ClipNorm, "clip-grad", r.ClipNorm, "largest norm of the gradient; a larger gradient is scaled down (0: no limit)")
-	flags.StringVar((*string)(&r.BlockForm), "block-form", string(r.BlockForm), "how a training step computes frozen blocks: two-conv (as two convolutions), folded (as the one that they equal), auto (whichever takes less time)")
+	flags.StringVar((*string)(&r.BlockForm), "block-form", string(r.BlockForm), "how a training step computes frozen blocks: two-conv (as two convolutions), merged (as the one that they equal), auto (whichever takes less time)")
 	flags.StringVar((*string)(&r.BatchNorm), "batchnorm", string(r.BatchNorm), "what BatchNorm normalizes by: train (the statistics of the batch), eval (the running statistics, which stay as they are), "+
 		"recalibrate (as train; at the end, the running statistics are estimated again on the training images)")
 	flags.StringArrayVar(&r.Train, "train", nil, "also train constants whose names match this pattern, where * stands for any text; may be given several times")

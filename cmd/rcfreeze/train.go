@@ -9,7 +9,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -68,7 +68,7 @@ rcfreeze train model.onnx -o flowers.onnx --data images --num-classes 3`,
 
 func variantList() string {
 	var names []string
-	for _, v := range transform.Variants() {
+	for _, v := range parameter.Variants() {
 		names = append(names, string(v))
 	}
 	return strings.Join(names, ", ")

@@ -16,7 +16,7 @@ import (
 //
 //	scale = √(variance + epsilon), shift = mean
 //
-// It is for nodes that were just added (transform.AddBatchNorm): the model computes the same as without them, and nearly the same
+// It is for nodes that were just added (normalization.Add): the model computes the same as without them, and nearly the same
 // when training normalizes by the statistics of a batch. It uses images and averages as Recalibrate does.
 func Adopt(ctx context.Context, m *onnxgraph.Model, images *dataset.Dataset, o Options) (*Report, error) {
 	report, err := adopt(ctx, m, images, o)

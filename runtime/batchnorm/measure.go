@@ -70,8 +70,8 @@ func measuring(m *onnxgraph.Model, shape []int64, o Options, what trainstep.Meas
 	if fitted, image, err = specialize.Fit(m, shape); err != nil {
 		return nil, "", nil, err
 	}
-	if _, _, err := trainstep.FoldBlocks(fitted, what.Measures); err != nil && o.Unfolded != nil {
-		o.Unfolded(err)
+	if _, _, err := trainstep.MergeBlocks(fitted, what.Measures); err != nil && o.Unmerged != nil {
+		o.Unmerged(err)
 	}
 	if segments, err = trainstep.Measurement(fitted, what); err != nil {
 		return nil, "", nil, err

@@ -69,8 +69,8 @@ func TestNotMeasured(t *testing.T) {
 	}
 }
 
-// TestUnfolded measures blocks of which another tool has changed a bank: as they are, and it says so.
-func TestUnfolded(t *testing.T) {
+// TestUnmerged measures blocks of which another tool has changed a bank: as they are, and it says so.
+func TestUnmerged(t *testing.T) {
 	t.Parallel()
 	set, o := newOptions(t)
 	m := newModel(t)
@@ -82,7 +82,7 @@ func TestUnfolded(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := 0
-	o.Unfolded = func(fault error) {
+	o.Unmerged = func(fault error) {
 		if said++; fault == nil {
 			t.Error("it says nothing")
 		}

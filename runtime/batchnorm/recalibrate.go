@@ -10,7 +10,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -23,9 +24,9 @@ type Options struct {
 	Workers   int    // goroutines that read images; 0 means one per core; never changes the result
 	Seed      uint64 // seed for the order of the images
 	Session   ort.Options
-	// Unfolded, if not nil, is called if frozen blocks cannot run as one convolution because the model differs from its records.
+	// Unmerged, if not nil, is called if frozen blocks cannot run as one convolution because the model differs from its records.
 	// The run then takes longer.
-	Unfolded func(fault error)
+	Unmerged func(fault error)
 	// Progress, if not nil, is called after every batch.
 	Progress func(done, total int)
 }
@@ -57,10 +58,10 @@ var ErrNone = errors.New("the model has no BatchNormalization, or none that its 
 // drawn in random order, without augmentation, and images that do not fill a batch are left out.
 //
 // The model may have any floating-point type; a copy of it runs in float32. If an exporter stored equal statistics of several
-// layers only once, they are separated first (transform.Separate). If a layer is used in several places, its statistics are the
+// layers only once, they are separated first (parameter.Separate). If a layer is used in several places, its statistics are the
 // averages over these. Call ort.Init first.
 func Recalibrate(ctx context.Context, m *onnxgraph.Model, set *dataset.Dataset, o Options) (*Report, error) {
-	transform.Separate(m)
+	parameter.Separate(m)
 	report, err := recalibrate(ctx, m, set, o)
 	if err != nil {
 		return nil, fmt.Errorf("re-estimating the running statistics of %s: %w", m.Path(), err)
@@ -155,7 +156,7 @@ func set(v *onnxgraph.Value, data []float64) error {
 	}
 	for i, x := range rounded {
 		if math.IsInf(x, 0) {
-			return fmt.Errorf("%q would be %g, which %v cannot hold and a float32 model can: %s", v.Name(), data[i], old.DType(), transform.MakeFloat32)
+			return fmt.Errorf("%q would be %g, which %v cannot hold and a float32 model can: %s", v.Name(), data[i], old.DType(), precision.MakeFloat32)
 		}
 	}
 	if v.Producer() != nil { // a Constant node

@@ -77,7 +77,7 @@ func newFollower(ctx context.Context, m *onnxgraph.Model, o Options) (*follower,
 			return nil, err
 		}
 	}
-	if _, _, err := trainstep.FoldBlocks(fitted, nil); err != nil { // blocks that the source already has
+	if _, _, err := trainstep.MergeBlocks(fitted, nil); err != nil { // blocks that the source already has
 		return nil, err
 	}
 	batches := o.Images.batches(image, size)

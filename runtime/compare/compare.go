@@ -23,6 +23,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/head"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // Plan says what to compare. Every variant is trained with every seed. Variants with blocks are also trained with every
@@ -30,7 +32,7 @@ import (
 type Plan struct {
 	Model      *onnxgraph.Model // the source, without blocks; it is not changed
 	Classes    int              // if above 0, every run gets a new random last layer for this many classes
-	Variants   []transform.Variant
+	Variants   []parameter.Variant
 	Expansions []int
 	Seeds      []uint64
 	Convert    transform.Options // for variants with blocks; each run sets Expansion and Seed
@@ -66,7 +68,7 @@ type Plan struct {
 
 // Row is one run and its result.
 type Row struct {
-	Variant    transform.Variant `json:"variant"`
+	Variant    parameter.Variant `json:"variant"`
 	Expansion  int               `json:"expansion"` // 0 without blocks
 	Seed       uint64            `json:"seed"`
 	Trained    int64             `json:"trained_parameters"`
@@ -140,7 +142,7 @@ func (p *Plan) warn(line string) {
 func sorted(finished map[run]Row) []Row {
 	rows := slices.Collect(maps.Values(finished))
 	slices.SortFunc(rows, func(a, b Row) int {
-		place := func(r Row) int { return slices.Index(transform.Variants(), r.Variant) }
+		place := func(r Row) int { return slices.Index(parameter.Variants(), r.Variant) }
 		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Expansion, b.Expansion), cmp.Compare(a.Seed, b.Seed))
 	})
 	return rows
@@ -152,7 +154,7 @@ func (p *Plan) writeTable(finished map[run]Row) error {
 
 // run identifies one training run of the plan.
 type run struct {
-	variant   transform.Variant
+	variant   parameter.Variant
 	expansion int // 0 without blocks
 	seed      uint64
 }
@@ -202,11 +204,11 @@ func (p *Plan) runs(ctx context.Context, finished map[run]Row) ([]run, error) {
 func (p *Plan) start(ctx context.Context, r run) (*onnxgraph.Model, error) {
 	m := p.Model.Clone()
 	if p.Classes > 0 {
-		if _, err := transform.ReplaceHead(m, p.Classes, r.seed); err != nil {
+		if _, err := head.Replace(m, p.Classes, r.seed); err != nil {
 			return nil, err
 		}
 	}
-	transform.Separate(m)
+	parameter.Separate(m)
 	if r.variant.HasBlocks() {
 		o := p.Convert
 		o.Expansion, o.Seed = r.expansion, r.seed

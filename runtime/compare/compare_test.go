@@ -22,6 +22,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 func newPlan(t *testing.T) *compare.Plan {
@@ -36,7 +37,7 @@ func newPlan(t *testing.T) *compare.Plan {
 	recipe := train.PaperRecipe()
 	recipe.Epochs, recipe.BatchSize = 1, 16
 	p := &compare.Plan{
-		Model: m, Variants: transform.Variants(), Expansions: []int{1, 2}, Seeds: []uint64{0, 1},
+		Model: m, Variants: parameter.Variants(), Expansions: []int{1, 2}, Seeds: []uint64{0, 1},
 		Convert: transform.Options{Pointwise: transform.Random}, Recipe: recipe, Epsilon: 1.0 / 255,
 		Normalize: dataset.Normalization{Mean: []float64{0.3}, Std: []float64{0.2}},
 		Session:   orttest.Options(t), Folder: filepath.Join(t.TempDir(), "comparison"),
@@ -96,7 +97,7 @@ func TestAllVariants(t *testing.T) {
 // uninterrupted comparison gives.
 func TestResume(t *testing.T) {
 	whole := newPlan(t)
-	whole.Variants, whole.Expansions = []transform.Variant{transform.Baseline, transform.Frozen}, []int{1}
+	whole.Variants, whole.Expansions = []parameter.Variant{parameter.Baseline, parameter.Frozen}, []int{1}
 	want, err := whole.Do(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -221,7 +222,7 @@ func TestNothingDone(t *testing.T) {
 func quick(t *testing.T) *compare.Plan {
 	t.Helper()
 	p := newPlan(t)
-	p.Variants, p.Expansions, p.Seeds, p.Epsilon = []transform.Variant{transform.Frozen}, []int{1}, []uint64{0}, 0
+	p.Variants, p.Expansions, p.Seeds, p.Epsilon = []parameter.Variant{parameter.Frozen}, []int{1}, []uint64{0}, 0
 	return p
 }
 
@@ -300,16 +301,16 @@ func TestMoreRuns(t *testing.T) {
 	p.Convert = transform.Options{Pointwise: transform.Random}
 	p.Epsilon = 1.0 / 255
 	for i, c := range []struct {
-		variants   []transform.Variant
+		variants   []parameter.Variant
 		expansions []int
 		seeds      []uint64
 		trained    int
 		want       string
 	}{
-		{[]transform.Variant{"frozen"}, []int{2}, []uint64{1}, 1, "frozen x2 1"},
-		{[]transform.Variant{"frozen", "baseline"}, []int{1}, []uint64{1, 1}, 2, "baseline x0 1, frozen x1 1, frozen x2 1"},
-		{[]transform.Variant{"frozen"}, []int{2}, []uint64{0, 1}, 1, "baseline x0 1, frozen x1 1, frozen x2 0, frozen x2 1"},
-		{[]transform.Variant{"frozen"}, []int{2}, []uint64{0, 1}, 0, "baseline x0 1, frozen x1 1, frozen x2 0, frozen x2 1"},
+		{[]parameter.Variant{"frozen"}, []int{2}, []uint64{1}, 1, "frozen x2 1"},
+		{[]parameter.Variant{"frozen", "baseline"}, []int{1}, []uint64{1, 1}, 2, "baseline x0 1, frozen x1 1, frozen x2 1"},
+		{[]parameter.Variant{"frozen"}, []int{2}, []uint64{0, 1}, 1, "baseline x0 1, frozen x1 1, frozen x2 0, frozen x2 1"},
+		{[]parameter.Variant{"frozen"}, []int{2}, []uint64{0, 1}, 0, "baseline x0 1, frozen x1 1, frozen x2 0, frozen x2 1"},
 	} {
 		kept, trained := 0, 0
 		p.Variants, p.Expansions, p.Seeds, p.Resume = c.variants, c.expansions, c.seeds, i > 0
@@ -348,8 +349,8 @@ func TestBadPlans(t *testing.T) {
 		want   []string
 	}{
 		"nothing":      {func(p *compare.Plan) { p.Variants = nil }, []string{"the plan is empty"}},
-		"unknown":      {func(p *compare.Plan) { p.Variants = []transform.Variant{"warm"} }, []string{`"warm"`, "baseline"}},
-		"no expansion": {func(p *compare.Plan) { p.Expansions = []int{-1}; p.Variants = []transform.Variant{"frozen", "learned"} }, []string{"frozen-x-1", "learned-x-1"}},
+		"unknown":      {func(p *compare.Plan) { p.Variants = []parameter.Variant{"warm"} }, []string{`"warm"`, "baseline"}},
+		"no expansion": {func(p *compare.Plan) { p.Expansions = []int{-1}; p.Variants = []parameter.Variant{"frozen", "learned"} }, []string{"frozen-x-1", "learned-x-1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlan(t)
@@ -369,7 +370,7 @@ func TestBadPlans(t *testing.T) {
 
 // TestSummary takes means and sample standard deviations over seeds.
 func TestSummary(t *testing.T) {
-	row := func(v transform.Variant, e int, top1 float64) compare.Row {
+	row := func(v parameter.Variant, e int, top1 float64) compare.Row {
 		return compare.Row{Variant: v, Expansion: e, Result: evaluate.Result{Top1: top1}}
 	}
 	got := compare.Summarize([]compare.Row{

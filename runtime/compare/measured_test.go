@@ -9,7 +9,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestRowsAreOfTheModels measures the models that a comparison has written: each row says what its model does, also under attack,
@@ -17,7 +17,7 @@ import (
 func TestRowsAreOfTheModels(t *testing.T) {
 	t.Parallel()
 	p := newPlan(t)
-	p.Variants, p.Expansions, p.Seeds = []transform.Variant{transform.Baseline, transform.Frozen}, []int{2}, []uint64{3}
+	p.Variants, p.Expansions, p.Seeds = []parameter.Variant{parameter.Baseline, parameter.Frozen}, []int{2}, []uint64{3}
 	p.Recipe.Epochs, p.Recipe.LearningRate, p.Epsilon = 6, 0.05, 0.2
 	rows, err := p.Do(t.Context())
 	if err != nil || len(rows) != 2 {

@@ -4,13 +4,13 @@ import (
 	"math"
 	"slices"
 
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // Summary holds the results of all runs of one variant and expansion: means over seeds, and for some numbers the sample standard
 // deviation (0 for a single seed).
 type Summary struct {
-	Variant    transform.Variant `json:"variant"`
+	Variant    parameter.Variant `json:"variant"`
 	Expansion  int               `json:"expansion"`
 	Seeds      int               `json:"seeds"`
 	Trained    int64             `json:"trained_parameters"`
@@ -28,7 +28,7 @@ type Summary struct {
 // Summarize groups rows by variant and expansion, in the order in which they first appear.
 func Summarize(rows []Row) []Summary {
 	type key struct {
-		variant   transform.Variant
+		variant   parameter.Variant
 		expansion int
 	}
 	groups := map[key][]Row{}

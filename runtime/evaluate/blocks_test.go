@@ -77,16 +77,16 @@ func TestBlocks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if folded := 4 - c.convs; outline.Fault != nil || outline.Folded != folded || outline.TwoConv != 2-folded {
-				t.Errorf("%+v, want %d folded", outline, folded)
+			if merged := 4 - c.convs; outline.Fault != nil || outline.Merged != merged || outline.TwoConv != 2-merged {
+				t.Errorf("%+v, want %d merged", outline, merged)
 			}
 			e = newEvaluator(t, bare, set, o)
 			want, err := e.measure(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if outline.Folded != 0 {
-				t.Fatal("the copy without records is folded, too: this tests nothing")
+			if outline.Merged != 0 {
+				t.Fatal("the copy without records is merged, too: this tests nothing")
 			}
 			if !near(got.Loss, want.Loss, 1e-5*want.Loss) || got.Top1 != want.Top1 || got.Top5 != want.Top5 || *got.RobustTop1 != *want.RobustTop1 {
 				t.Errorf("got %+v, under attack %v; want %+v, %v", got, *got.RobustTop1, want, *want.RobustTop1)
@@ -165,7 +165,7 @@ func TestOtherTool(t *testing.T) {
 	var outline Outline
 	o := Options{BatchSize: 8, Normalize: normalization, Epsilon: 8.0 / 255, Outlined: func(o Outline) { outline = o }}
 	got := measure(t, m, set, o)
-	if !near(got.Loss, want.Loss, 1e-5*want.Loss) || outline.Fault == nil || outline.Folded+outline.TwoConv != 0 {
+	if !near(got.Loss, want.Loss, 1e-5*want.Loss) || outline.Fault == nil || outline.Merged+outline.TwoConv != 0 {
 		t.Errorf("got %+v, %+v; want %+v, and a fault", got, outline, want)
 	}
 	o.Outlined = nil

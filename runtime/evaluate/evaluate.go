@@ -8,8 +8,8 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/lowering"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -31,7 +31,7 @@ type Options struct {
 
 // Outline says how the frozen blocks of a model are computed.
 type Outline struct {
-	TwoConv, Folded int // numbers of blocks that run as two convolutions, and as one
+	TwoConv, Merged int // numbers of blocks that run as two convolutions, and as one
 	// Fault says how the model differs from its records of blocks, which then run as two convolutions. It is nil if there is no
 	// difference.
 	Fault error
@@ -48,7 +48,7 @@ type Result struct {
 }
 
 // Measure runs fitted over the whole data set. All values of fitted must have types for images of shape [BatchSize, C, H, W];
-// image is the name of its input. Frozen blocks run as one convolution if that takes less work (trainstep.FoldBlocks); the
+// image is the name of its input. Frozen blocks run as one convolution if that takes less work (trainstep.MergeBlocks); the
 // results are the same except for rounding. The model itself is not changed. Call ort.Init first.
 func Measure(ctx context.Context, fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options) (Result, error) {
 	e, err := open(fitted, image, set, o)
@@ -77,18 +77,18 @@ func open(fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options
 	if err != nil {
 		return nil, err
 	}
-	folded := fitted.Clone()
+	merged := fitted.Clone()
 	var outline Outline
-	outline.TwoConv, outline.Folded, outline.Fault = trainstep.FoldBlocks(folded, nil)
+	outline.TwoConv, outline.Merged, outline.Fault = trainstep.MergeBlocks(merged, nil)
 	if o.Outlined != nil {
 		o.Outlined(outline)
 	}
 	e := &evaluator{options: o, set: set, loader: loader}
-	if e.forward, err = newGraph(folded, image, o, false); err != nil {
+	if e.forward, err = newGraph(merged, image, o, false); err != nil {
 		return nil, err
 	}
 	if o.Epsilon > 0 {
-		if e.attack, err = newGraph(folded, image, o, true); err != nil {
+		if e.attack, err = newGraph(merged, image, o, true); err != nil {
 			return nil, errors.Join(err, e.close())
 		}
 	}
@@ -135,21 +135,21 @@ type graph struct {
 }
 
 // lowered returns the graph to run: that of the model, or that of the gradient of the images.
-func lowered(folded *onnxgraph.Model, image string, o Options, imageGradient bool) (*onnxgraph.Model, error) {
-	m, err := trainstep.Evaluation(folded.Clone(), image, trainstep.EvaluationOptions{ImageGradient: imageGradient})
+func lowered(merged *onnxgraph.Model, image string, o Options, imageGradient bool) (*onnxgraph.Model, error) {
+	m, err := trainstep.Evaluation(merged.Clone(), image, trainstep.EvaluationOptions{ImageGradient: imageGradient})
 	if err != nil {
 		return nil, err
 	}
 	if o.Session.Provider == ort.CUDA { // on the CPU, ONNX Runtime itself uses blocked operators here
-		if _, err := specialize.Lower(m, nil, o.Session); err != nil {
+		if _, err := lowering.Lower(m, nil, o.Session); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
 }
 
-func newGraph(folded *onnxgraph.Model, image string, o Options, imageGradient bool) (*graph, error) {
-	m, err := lowered(folded, image, o, imageGradient)
+func newGraph(merged *onnxgraph.Model, image string, o Options, imageGradient bool) (*graph, error) {
+	m, err := lowered(merged, image, o, imageGradient)
 	if err != nil {
 		return nil, err
 	}

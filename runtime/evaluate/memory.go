@@ -32,8 +32,8 @@ const attackFactor = 2
 
 // PlanMemory estimates how much memory Measure takes for the model fitted.
 func PlanMemory(fitted *onnxgraph.Model, image string, o Options) (Memory, error) {
-	folded := fitted.Clone()
-	trainstep.FoldBlocks(folded, nil)
+	merged := fitted.Clone()
+	trainstep.MergeBlocks(merged, nil)
 	m := Memory{Images: o.BatchSize}
 	shape, _ := fitted.Graph.Value(image).StaticShape()
 	m.Batches = 4 * (1 + dataset.BatchesHeld) * trainstep.Segment{Shape: shape}.Len()
@@ -41,7 +41,7 @@ func PlanMemory(fitted *onnxgraph.Model, image string, o Options) (Memory, error
 		if attacks && o.Epsilon == 0 {
 			continue
 		}
-		g, err := lowered(folded, image, o, attacks)
+		g, err := lowered(merged, image, o, attacks)
 		if err != nil {
 			return m, err
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/head"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -17,12 +17,12 @@ import (
 // the others.
 func Predict(ctx context.Context, fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options, each func(i int, probabilities []float64)) error {
 	o.Epsilon = 0
-	output, err := transform.Logits(fitted)
+	output, err := head.Logits(fitted)
 	if err != nil {
 		return err
 	}
-	last := transform.LastOperator(output)
-	byThemselves := last != nil && last.Is("Sigmoid") && !transform.IsBinary(output)
+	last := head.LastOperator(output)
+	byThemselves := last != nil && last.Is("Sigmoid") && !head.IsBinary(output)
 	e, err := open(fitted, image, set, o)
 	if err != nil {
 		return err

@@ -7,10 +7,9 @@ import (
 	"runtime"
 	"slices"
 
-	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
-
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
 )
 
 // Run runs the model on one tensor per input and returns the named outputs, or all if none is named.
@@ -98,7 +97,7 @@ func readable(p Port) error {
 	if isNative || p.isStatic() || len(p.Shape) > 0 && p.DType.Bits() == 8 {
 		return nil
 	}
-	return fmt.Errorf("output %q is %s, which can be read only with fixed dims: fix them, or take a float32 model: %s", p.Name, describe(p.DType, p.Shape), transform.MakeFloat32)
+	return fmt.Errorf("output %q is %s, which can be read only with fixed dims: fix them, or take a float32 model: %s", p.Name, describe(p.DType, p.Shape), precision.MakeFloat32)
 }
 
 // checkNames lists the tensors that are for no input.

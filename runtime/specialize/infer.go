@@ -27,7 +27,7 @@ func Infer(m *onnxgraph.Model, shape []int64) error {
 
 // declare gives the values of m, all of whose inputs have static shapes, the types that ONNX Runtime infers, if there are
 // some without.
-func declare(m *onnxgraph.Model) error {
+func Declare(m *onnxgraph.Model) error {
 	open := func(v *onnxgraph.Value) bool {
 		if v == nil {
 			return false
@@ -109,4 +109,15 @@ func inferred(m *onnxgraph.Model) ([]ort.Port, error) {
 	}
 	exposeAll(m)
 	return ort.OutputsOf(m)
+}
+
+// exposeAll makes every value that a node of the main graph produces an output.
+func exposeAll(m *onnxgraph.Model) {
+	for _, n := range m.Graph.Nodes() {
+		for _, v := range n.Outputs() {
+			if v != nil && !v.IsOutput() {
+				m.Graph.AddOutput(v, onnxgraph.Undefined, nil)
+			}
+		}
+	}
 }

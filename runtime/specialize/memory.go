@@ -11,7 +11,7 @@ import (
 // Runtime runs it; inputs, constants and outputs are not counted. Every input must have a static shape; values whose shape
 // depends on the data count as nothing. Init of package ort must have been called.
 func Peak(m *onnxgraph.Model) (int64, error) {
-	if err := declare(m); err != nil {
+	if err := Declare(m); err != nil {
 		return 0, err
 	}
 	order := executionOrder(m.Graph)

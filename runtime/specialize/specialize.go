@@ -34,9 +34,9 @@ func specialized(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 		return nil, err
 	}
 	makeDefaultsConstant(m)
-	err := fold(m, shape)
+	err := settle(m, shape)
 	for err == nil && inlineBranches(m.Graph) {
-		err = fold(m, shape)
+		err = settle(m, shape)
 	}
 	if err != nil && isOther {
 		return nil, fmt.Errorf("the model is made for a batch of %d and fails with %d: %s: %w", own, shape[0], remedy(own), err)
@@ -44,8 +44,8 @@ func specialized(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 	return m, err
 }
 
-// fold types the values of the main graph, and makes constant what does not depend on the data.
-func fold(m *onnxgraph.Model, shape []int64) error {
+// settle types the values of the main graph, and makes constant what does not depend on the data.
+func settle(m *onnxgraph.Model, shape []int64) error {
 	types, err := declareFrom(m, m.Clone())
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestAccumulatedBatches trains with the gradients of several batches, and with batches as large as these together: all
@@ -18,7 +18,7 @@ func TestAccumulatedBatches(t *testing.T) {
 	var results []*train.Result
 	var rates [2][]float64
 	for i, steps := range []int{1, 4} {
-		r := newRun(t, m, transform.Baseline)
+		r := newRun(t, m, parameter.Baseline)
 		r.Recipe.BatchSize, r.Recipe.GradAccumSteps, r.Recipe.WarmupEpochs = 32/steps, steps, 1
 		r.Progress = func(p train.Progress) {
 			if p.Step%steps == 0 {
@@ -51,7 +51,7 @@ func TestAccumulatedBatches(t *testing.T) {
 // epoch.
 func TestLastUpdateOfAnEpoch(t *testing.T) {
 	t.Parallel()
-	r := newRun(t, leNet(t), transform.Baseline)
+	r := newRun(t, leNet(t), parameter.Baseline)
 	r.Recipe.Optimizer, r.Recipe.GradAccumSteps = "adamw", 3
 	do(t, r)
 	last := states(t, lastCheckpoint(r))

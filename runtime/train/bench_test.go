@@ -10,6 +10,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // benchmarkModel returns ResNet-20-16 for CIFAR-10 with frozen blocks, or the source for an expansion of 0, and what trains.
@@ -20,9 +21,9 @@ func benchmarkModel(b *testing.B, expansion int) (*onnxgraph.Model, train.Recipe
 	if err != nil {
 		b.Fatal(err)
 	}
-	variant := transform.Baseline
+	variant := parameter.Baseline
 	if expansion > 0 {
-		variant = transform.Frozen
+		variant = parameter.Frozen
 		if _, err := transform.Convert(m, transform.Options{Expansion: expansion, Pointwise: transform.Random}); err != nil {
 			b.Fatal(err)
 		}

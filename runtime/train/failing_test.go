@@ -19,7 +19,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -35,7 +35,7 @@ func TestFailingStep(t *testing.T) {
 	sum := g.AddNode("Add", []*onnxgraph.Value{logits, g.AddNode("Gather", []*onnxgraph.Value{zeros, index.Output(0)}).Output(0)})
 	g.RemoveOutputs()
 	g.AddOutput(sum.Output(0), onnxgraph.Float32, nil)
-	r := newRun(t, m, transform.Baseline)
+	r := newRun(t, m, parameter.Baseline)
 	r.Recipe.Trained = []string{"weight", "bias"}
 	r.Recipe.BatchSize, r.Recipe.Epochs = 10, 1
 	folder := t.TempDir()
@@ -88,7 +88,7 @@ func TestImagesGoAway(t *testing.T) {
 				}
 				return d
 			}
-			r := newRun(t, linear(t), transform.Baseline)
+			r := newRun(t, linear(t), parameter.Baseline)
 			r.Train, r.Test = open(dataset.Train), open(dataset.Test)
 			r.Recipe.BatchSize, r.Recipe.Epochs = 4, 2
 			gone := filepath.Join(folder, split, "class1", "5.png")
@@ -108,7 +108,7 @@ func TestImagesGoAway(t *testing.T) {
 // TestBestIsSpoiled replaces the best weights while a run is at work: by those of another model, which it does not take for its own, or
 // by none. No other checkpoint has them, as the last epochs are worse.
 func TestBestIsSpoiled(t *testing.T) {
-	other := newRun(t, leNet(t), transform.Baseline)
+	other := newRun(t, leNet(t), parameter.Baseline)
 	other.Recipe.Epochs = 1
 	do(t, other)
 	for name, c := range map[string]struct {
@@ -119,7 +119,7 @@ func TestBestIsSpoiled(t *testing.T) {
 		"nothing":       {nil, "--keep last"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRun(t, linear(t), transform.Baseline)
+			r := newRun(t, linear(t), parameter.Baseline)
 			r.Keep, r.Recipe.LearningRate = train.KeepBest, 1e-12 // so that the start is the best, or as good
 			r.Measured = func(row train.Row) {
 				if row.Epoch < r.Recipe.Epochs {
@@ -138,7 +138,7 @@ func TestBestIsSpoiled(t *testing.T) {
 
 // TestStopsWhileRecalibrating stops a run while its statistics are re-estimated: it returns no model.
 func TestStopsWhileRecalibrating(t *testing.T) {
-	r := newRun(t, resNet(t), transform.Baseline)
+	r := newRun(t, resNet(t), parameter.Baseline)
 	r.Recipe.Epochs, r.Recipe.BatchNorm = 1, train.BatchNormRecalibrate
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -150,7 +150,7 @@ func TestStopsWhileRecalibrating(t *testing.T) {
 
 // TestUnknownProvider runs on hardware that there is not: the error says so before the first step.
 func TestUnknownProvider(t *testing.T) {
-	r := newRun(t, linear(t), transform.Baseline)
+	r := newRun(t, linear(t), parameter.Baseline)
 	r.Session.Provider = "abacus"
 	if _, err := r.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "abacus") || r.Folder.HasRun() {
 		t.Errorf("got error %v, a checkpoint: %v", err, r.Folder.HasRun())
@@ -226,7 +226,7 @@ func TestFolderInTheWay(t *testing.T) {
 			if !strings.Contains(c.files, name) {
 				continue
 			}
-			r := newRun(t, linear(t), transform.Baseline)
+			r := newRun(t, linear(t), parameter.Baseline)
 			r.Recipe.Epochs = 1
 			ctx, cancel := context.WithCancel(context.Background())
 			c.set(r, cancel)

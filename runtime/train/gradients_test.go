@@ -11,8 +11,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/runtime/lowering"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
@@ -176,7 +176,7 @@ func (j zooJob) gradients(t *testing.T) (map[string][]float32, float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := specialize.Lower(step.Model, step.Convolutions, ort.Options{IntraOpThreads: 1}); err != nil {
+	if _, err := lowering.Lower(step.Model, step.Convolutions, ort.Options{IntraOpThreads: 1}); err != nil {
 		t.Fatal(err)
 	}
 	data, err := step.Model.Bytes()

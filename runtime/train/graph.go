@@ -6,9 +6,10 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
+	"github.com/rcfreeze/rcfreeze/runtime/lowering"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -21,10 +22,10 @@ func Step(m *onnxgraph.Model, shape []int64, o trainstep.Options) (*trainstep.St
 	return trainstep.Build(fitted, image, o)
 }
 
-// OpenStep opens a session for a training step with its initial states. It first lowers the step's model (specialize.Lower).
+// OpenStep opens a session for a training step with its initial states. It first lowers the step's model (lowering.Lower).
 // Closing the stepper closes the session.
 func OpenStep(step *trainstep.Step, o ort.Options) (*ort.Stepper, error) {
-	if _, err := specialize.Lower(step.Model, step.Convolutions, o); err != nil {
+	if _, err := lowering.Lower(step.Model, step.Convolutions, o); err != nil {
 		return nil, err
 	}
 	return openLowered(step, o)
@@ -49,7 +50,7 @@ func openLowered(step *trainstep.Step, o ort.Options) (*ort.Stepper, error) {
 func (t *trainer) build(image string) error {
 	o := t.Recipe.StepOptions()
 	if t.Recipe.TrainFrom != "" {
-		n, err := transform.FindNode(t.Model, t.Recipe.TrainFrom)
+		n, err := parameter.FindNode(t.Model, t.Recipe.TrainFrom)
 		if err != nil {
 			return err
 		}
@@ -81,9 +82,9 @@ func (t *trainer) build(image string) error {
 
 // openStep opens the session of the run's step. It calls Outlined before it allocates memory.
 func (t *trainer) openStep() error {
-	t.outline = Outline{TwoConv: t.step.TwoConv, Folded: t.step.Folded}
+	t.outline = Outline{TwoConv: t.step.TwoConv, Merged: t.step.Merged}
 	var err error
-	if t.outline.Operators, err = specialize.Lower(t.step.Model, t.step.Convolutions, t.Session); err != nil {
+	if t.outline.Operators, err = lowering.Lower(t.step.Model, t.step.Convolutions, t.Session); err != nil {
 		return err
 	}
 	if t.outline.Memory, err = planMemory(t.step, t.Recipe.BatchSize, t.Session.Provider); err != nil {

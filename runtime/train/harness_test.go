@@ -13,8 +13,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 const (
@@ -98,7 +98,7 @@ func withDropout(t *testing.T, m *onnxgraph.Model) *onnxgraph.Model {
 }
 
 // newRun returns a run of 4 epochs of 4 steps of a variant of a model, in a folder of its own.
-func newRun(t *testing.T, m *onnxgraph.Model, v transform.Variant) *train.Run {
+func newRun(t *testing.T, m *onnxgraph.Model, v parameter.Variant) *train.Run {
 	t.Helper()
 	orttest.Init(t)
 	trained, err := v.Trained(m)

@@ -12,7 +12,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/datasettest"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestOutOfMemory trains in a process that may take less memory than a step needs.
@@ -20,7 +20,7 @@ func TestOutOfMemory(t *testing.T) {
 	if !isAlone(t) {
 		return
 	}
-	r := newRun(t, newModel(t, "cifar-resnet", 8, 64), transform.Baseline)
+	r := newRun(t, newModel(t, "cifar-resnet", 8, 64), parameter.Baseline)
 	r.Recipe.BatchSize = 1024
 	r.Train, r.Test = datasettest.OpenCorners(t, 1024, 30)
 	r.Workers = 1

@@ -9,7 +9,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/datasettest"
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestMemory adds up what a step needs, and says how many images would fit: so many need no more than four fifths of what is free,
@@ -64,7 +64,7 @@ func TestFreeMemoryOfProviders(t *testing.T) {
 	o := PaperRecipe().StepOptions()
 	m := smallModel(t)
 	var err error
-	if o.Trained, err = transform.Baseline.Trained(m); err != nil {
+	if o.Trained, err = parameter.Baseline.Trained(m); err != nil {
 		t.Fatal(err)
 	}
 	step, err := Step(m, []int64{2, 1, datasettest.Side, datasettest.Side}, o)

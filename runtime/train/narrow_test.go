@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // as returns the numbers of a tensor as another type.
@@ -29,7 +29,7 @@ func TestOtherTypes(t *testing.T) {
 	for _, dtype := range []onnxgraph.DType{onnxgraph.Float16, onnxgraph.BFloat16, onnxgraph.Float64} {
 		t.Run(dtype.String(), func(t *testing.T) {
 			plain := leNet(t)
-			names, err := transform.Baseline.Trained(plain)
+			names, err := parameter.Baseline.Trained(plain)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +55,7 @@ func TestOtherTypes(t *testing.T) {
 			var results []map[string]*onnxgraph.Tensor
 			var losses []float64
 			for _, m := range []*onnxgraph.Model{plain, other} {
-				r := newRun(t, m, transform.Baseline)
+				r := newRun(t, m, parameter.Baseline)
 				r.Recipe.Epochs = 1
 				if !slices.Equal(slices.Sorted(slices.Values(r.Recipe.Trained)), slices.Sorted(slices.Values(names))) {
 					t.Errorf("%v train, want %v", r.Recipe.Trained, names)

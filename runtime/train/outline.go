@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/runtime/lowering"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
@@ -12,8 +13,8 @@ import (
 
 // Outline says how a run computes its steps, and how much memory they take.
 type Outline struct {
-	Operators       specialize.Operators
-	TwoConv, Folded int // numbers of frozen blocks that run as two convolutions, and as one
+	Operators       lowering.Operators
+	TwoConv, Merged int // numbers of frozen blocks that run as two convolutions, and as one
 	Memory          Memory
 }
 

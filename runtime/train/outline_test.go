@@ -7,11 +7,13 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/internal/peer"
+	"github.com/rcfreeze/rcfreeze/runtime/lowering"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -47,9 +49,9 @@ func (c plannedCase) check(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := transform.Baseline
+	v := parameter.Baseline
 	if c.convert.Expansion > 0 {
-		v = transform.Frozen
+		v = parameter.Frozen
 		if _, err := transform.Convert(m, c.convert); err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +100,7 @@ func (c plannedCase) check(t *testing.T) {
 func TestOutlineOfBlocks(t *testing.T) {
 	seen := map[bool]bool{}
 	for _, form := range trainstep.BlockForms() {
-		r := newRun(t, converted(t, leNet(t), transform.Options{Expansion: 3}), transform.Frozen)
+		r := newRun(t, converted(t, leNet(t), transform.Options{Expansion: 3}), parameter.Frozen)
 		r.Recipe.Epochs, r.Recipe.BlockForm = 1, form
 		var got train.Outline
 		r.Outlined = func(o train.Outline) { got = o }
@@ -113,14 +115,14 @@ func TestOutlineOfBlocks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		operators, err := specialize.Lower(step.Model, step.Convolutions, r.Session)
+		operators, err := lowering.Lower(step.Model, step.Convolutions, r.Session)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.TwoConv != step.TwoConv || got.Folded != step.Folded || got.TwoConv+got.Folded == 0 || !reflect.DeepEqual(got.Operators, operators) {
-			t.Errorf("%s: %d blocks as two convolutions, %d folded, %+v; the step has %d, %d, %+v", form, got.TwoConv, got.Folded, got.Operators, step.TwoConv, step.Folded, operators)
+		if got.TwoConv != step.TwoConv || got.Merged != step.Merged || got.TwoConv+got.Merged == 0 || !reflect.DeepEqual(got.Operators, operators) {
+			t.Errorf("%s: %d blocks as two convolutions, %d merged, %+v; the step has %d, %d, %+v", form, got.TwoConv, got.Merged, got.Operators, step.TwoConv, step.Merged, operators)
 		}
-		if seen[got.Folded > 0] = true; measured != 30 {
+		if seen[got.Merged > 0] = true; measured != 30 {
 			t.Errorf("%s: %d of 30 test images were measured", form, measured)
 		}
 	}

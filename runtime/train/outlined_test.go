@@ -6,12 +6,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestOutline computes by hand what the smallest model takes.
 func TestOutline(t *testing.T) {
-	r := newRun(t, linear(t), transform.Baseline)
+	r := newRun(t, linear(t), parameter.Baseline)
 	r.Recipe.Epochs = 1
 	var got train.Memory
 	r.Outlined = func(o train.Outline) { got = o.Memory }

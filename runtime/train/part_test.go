@@ -9,7 +9,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/head"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // withAtan is a ResNet whose first ReLU is an operator without a gradient rule.
@@ -46,16 +47,16 @@ func TestTrainFrom(t *testing.T) {
 	for _, mode := range train.BatchNorms() {
 		t.Run(string(mode), func(t *testing.T) {
 			m := resNet(t)
-			r := newRun(t, m, transform.Baseline)
+			r := newRun(t, m, parameter.Baseline)
 			r.Recipe.Epochs, r.Recipe.BatchNorm, r.Recipe.TrainFrom = 1, mode, "layer2.0.relu1"
-			if err := r.Recipe.Select(m, transform.Baseline); err != nil {
+			if err := r.Recipe.Select(m, parameter.Baseline); err != nil {
 				t.Fatal(err)
 			}
 			got := changed(t, m, do(t, r).Model)
 			var want []string
 			_, roles := sums(t, m)
 			for name, role := range roles {
-				statistic := role == transform.RoleRunningMean || role == transform.RoleRunningVar
+				statistic := role == parameter.RoleRunningMean || role == parameter.RoleRunningVar
 				behind := slices.ContainsFunc([]string{"layer2.0.conv2.", "layer2.0.bn2.", "layer3.", "fc."}, func(layer string) bool { return strings.HasPrefix(name, layer) })
 				if behind && !(statistic && mode == train.BatchNormEval) {
 					want = append(want, name)
@@ -82,12 +83,12 @@ func TestTrainFromDropout(t *testing.T) {
 		}
 		return m
 	}
-	first := newRun(t, leNet(t), transform.Baseline)
+	first := newRun(t, leNet(t), parameter.Baseline)
 	tune := func(m *onnxgraph.Model) *train.Result {
-		r := newRun(t, m, transform.Baseline)
+		r := newRun(t, m, parameter.Baseline)
 		r.Train, r.Test = first.Train, first.Test
 		r.Recipe.Epochs, r.Recipe.TrainFrom = 2, "relu3"
-		if err := r.Recipe.Select(m, transform.Baseline); err != nil {
+		if err := r.Recipe.Select(m, parameter.Baseline); err != nil {
 			t.Fatal(err)
 		}
 		return do(t, r)
@@ -116,13 +117,13 @@ func TestTrainFromDropout(t *testing.T) {
 func TestTrainFromOperatorWithoutGradient(t *testing.T) {
 	t.Parallel()
 	m := withAtan(t)
-	r := newRun(t, m, transform.Baseline)
+	r := newRun(t, m, parameter.Baseline)
 	r.Recipe.Epochs = 2
 	if _, err := r.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "Atan") {
 		t.Fatalf("got error %v, want one that names Atan", err)
 	}
 	r.Recipe.TrainFrom = "relu"
-	if err := r.Recipe.Select(m, transform.Baseline); err != nil {
+	if err := r.Recipe.Select(m, parameter.Baseline); err != nil {
 		t.Fatal(err)
 	}
 	h := do(t, r).History
@@ -146,12 +147,12 @@ func TestUnreached(t *testing.T) {
 		w := m.Graph.AddConstant(name, onnxgraph.NewTensor([]int64{features[1], 2}, data))
 		return m.Graph.AddNode("MatMul", []*onnxgraph.Value{flat, w}).Output(0)
 	}
-	if err := transform.ChooseLogits(m, m.Graph.Outputs()[0].Name()); err != nil {
+	if err := head.Choose(m, m.Graph.Outputs()[0].Name()); err != nil {
 		t.Fatal(err)
 	}
 	m.Graph.AddOutput(layer("aside"), onnxgraph.Float32, nil)
 	layer("nowhere")
-	r := newRun(t, m, transform.Baseline)
+	r := newRun(t, m, parameter.Baseline)
 	r.Recipe.Epochs, r.Recipe.WeightDecay = 1, 0.1
 	result := do(t, r)
 	unreached := slices.Sorted(slices.Values(result.Unreached))
@@ -169,10 +170,10 @@ func TestUnreached(t *testing.T) {
 func TestRecalibrate(t *testing.T) {
 	t.Parallel()
 	var results []*train.Result
-	first := newRun(t, resNet(t), transform.Baseline)
+	first := newRun(t, resNet(t), parameter.Baseline)
 	told := 0
 	for _, mode := range []train.BatchNorm{train.BatchNormTrain, train.BatchNormRecalibrate} {
-		r := newRun(t, first.Model, transform.Baseline)
+		r := newRun(t, first.Model, parameter.Baseline)
 		r.Train, r.Test, r.Augment, r.Recipe.Epochs, r.Recipe.BatchNorm = first.Train, first.Test, nil, 1, mode
 		r.Recalibrating = func(done, _ int) { told = done }
 		results = append(results, do(t, r))
@@ -180,7 +181,7 @@ func TestRecalibrate(t *testing.T) {
 	statistics := changed(t, results[0].Model, results[1].Model)
 	_, roles := sums(t, results[0].Model)
 	for _, name := range statistics {
-		if role := roles[name]; role != transform.RoleRunningMean && role != transform.RoleRunningVar {
+		if role := roles[name]; role != parameter.RoleRunningMean && role != parameter.RoleRunningVar {
 			t.Errorf("%s, a %s, differs", name, role)
 		}
 	}

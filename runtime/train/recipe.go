@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -140,17 +140,17 @@ func (r Recipe) StepOptions() trainstep.Options {
 }
 
 // Select sets Trained to the parameters of a model that train in a variant, according to Train, Freeze and TrainFrom.
-func (r *Recipe) Select(m *onnxgraph.Model, v transform.Variant) error {
+func (r *Recipe) Select(m *onnxgraph.Model, v parameter.Variant) error {
 	after := func(names []string) ([]string, error) { return names, nil }
 	if r.TrainFrom != "" {
-		n, err := transform.FindNode(m, r.TrainFrom)
+		n, err := parameter.FindNode(m, r.TrainFrom)
 		if err != nil {
 			return err
 		}
-		after = func(names []string) ([]string, error) { return transform.After(m, n, names) }
+		after = func(names []string) ([]string, error) { return parameter.After(m, n, names) }
 	}
 	choose := func(train, freeze []string) ([]string, error) {
-		names, err := transform.Selection{Variant: v, Train: train, Freeze: freeze}.Trained(m)
+		names, err := parameter.Selection{Variant: v, Train: train, Freeze: freeze}.Trained(m)
 		if err != nil {
 			return nil, err
 		}
@@ -175,12 +175,12 @@ func (r *Recipe) Select(m *onnxgraph.Model, v transform.Variant) error {
 // Count returns how many parameters the model has, without running statistics, and how many of them are in the initializers
 // named.
 func Count(m *onnxgraph.Model, named []string) (all, among int64, err error) {
-	parameters, err := transform.Parameters(m)
+	parameters, err := parameter.List(m)
 	if err != nil {
 		return 0, 0, err
 	}
 	for _, p := range parameters {
-		if !p.Role.Trains() && p.Role != transform.RoleBank {
+		if !p.Role.Trains() && p.Role != parameter.RoleBank {
 			continue
 		}
 		n := p.Value.Constant().Len()

@@ -7,7 +7,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // softmaxRegression is the naive training of linear's weight, then its bias, in float64.
@@ -97,7 +97,7 @@ func TestSoftmaxRegression(t *testing.T) {
 		{"one more step than updates need", func(r *train.Recipe) { r.GradAccumSteps, r.Seed = 3, 9 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRun(t, linear(t), transform.Baseline)
+			r := newRun(t, linear(t), parameter.Baseline)
 			r.Recipe.Epochs, r.Recipe.Schedule, r.Recipe.LearningRate = 3, "linear", 0.02
 			c.set(&r.Recipe)
 			var losses []float64

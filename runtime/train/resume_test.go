@@ -21,6 +21,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // states returns the state vectors in a checkpoint, byte by byte.
@@ -123,9 +124,9 @@ func TestResume(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			m := c.model(t)
-			variant := transform.Baseline
+			variant := parameter.Baseline
 			if blocks, err := transform.Blocks(m); err == nil && len(blocks) > 0 {
-				variant = transform.Frozen
+				variant = parameter.Frozen
 			}
 			whole := newRun(t, m, variant)
 			c.setting(whole)
@@ -192,7 +193,7 @@ func lastCheckpoint(r *train.Run) string { return filepath.Join(string(r.Folder)
 // stopped returns a run that was stopped in its second epoch and is to be resumed.
 func stopped(t *testing.T) *train.Run {
 	t.Helper()
-	r := newRun(t, leNet(t), transform.Baseline)
+	r := newRun(t, leNet(t), parameter.Baseline)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	afterStep(2, 2)(r, cancel)
@@ -264,7 +265,7 @@ func TestResumeFaults(t *testing.T) {
 // TestResumeDamaged damages the files of a stopped run: it goes on from what is whole, says so, and gives what a run gives that was
 // not stopped.
 func TestResumeDamaged(t *testing.T) {
-	whole := newRun(t, leNet(t), transform.Baseline)
+	whole := newRun(t, leNet(t), parameter.Baseline)
 	whole.Keep = train.KeepBest
 	want := do(t, whole)
 	original := stopped(t)
@@ -344,7 +345,7 @@ func epochs(t *testing.T, r *train.Run) string {
 // TestMetricsFollowTheCheckpoint takes up a run that was killed between writing the metrics of an epoch and its checkpoint, or that
 // falls back to a checkpoint of an earlier epoch: the metrics hold, while it goes on, what the checkpoint knows.
 func TestMetricsFollowTheCheckpoint(t *testing.T) {
-	r := newRun(t, leNet(t), transform.Baseline)
+	r := newRun(t, leNet(t), parameter.Baseline)
 	do(t, r)
 	if got := epochs(t, r); got != "epoch 0 1 2 3 4" {
 		t.Fatalf("metrics.csv has the lines %s", got)
@@ -368,7 +369,7 @@ func TestMetricsFollowTheCheckpoint(t *testing.T) {
 
 // TestBestIsLost damages the best weights where no other checkpoint has them.
 func TestBestIsLost(t *testing.T) {
-	r := newRun(t, leNet(t), transform.Baseline)
+	r := newRun(t, leNet(t), parameter.Baseline)
 	r.Keep = train.KeepBest
 	r.Recipe.Schedule, r.Recipe.StepEpochs, r.Recipe.StepFactor = "step", 1, 1e-3 // so that the first epoch is the best
 	want := do(t, r)
@@ -408,7 +409,7 @@ func TestSaveEvery(t *testing.T) {
 		1000 * time.Hour: "1/0 1/0 1/0 1/0 2/0 2/0 2/0 2/0",
 		1:                "1/0 1/1 1/2 1/3 2/0 2/1 2/2 2/3",
 	} {
-		r := newRun(t, leNet(t), transform.Baseline)
+		r := newRun(t, leNet(t), parameter.Baseline)
 		r.Recipe.Epochs, r.SaveEvery = 2, every
 		var got []string
 		r.Progress = func(train.Progress) { // before the step is saved
@@ -448,7 +449,7 @@ func TestDiskFaults(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir()) // where no other process leaves what a run would remove, as one step more
 	broken := errors.New("the disk is on fire")
 	small := func() *train.Run {
-		r := newRun(t, linear(t), transform.Baseline)
+		r := newRun(t, linear(t), parameter.Baseline)
 		r.Recipe.Epochs, r.Recipe.BatchSize, r.SaveEvery, r.Keep = 1, 35, 1, train.KeepBest
 		return r
 	}
@@ -519,7 +520,7 @@ func TestDiskFaults(t *testing.T) {
 
 // TestOneAtATime starts a run in the folder of one that is at work: it is refused, and names the process.
 func TestOneAtATime(t *testing.T) {
-	r := newRun(t, leNet(t), transform.Baseline)
+	r := newRun(t, leNet(t), parameter.Baseline)
 	r.Recipe.Epochs = 1
 	second := *r
 	second.Resume = true
@@ -547,14 +548,14 @@ func TestOneAtATime(t *testing.T) {
 // TestStartAnew starts runs in folders without work of another run: one that is to be resumed, and was killed before its first
 // checkpoint; and one in the place of a run that did not do a step.
 func TestStartAnew(t *testing.T) {
-	want := do(t, newRun(t, leNet(t), transform.Baseline))
+	want := do(t, newRun(t, leNet(t), parameter.Baseline))
 	t.Run("nothing to resume", func(t *testing.T) {
-		r := newRun(t, leNet(t), transform.Baseline)
+		r := newRun(t, leNet(t), parameter.Baseline)
 		r.Resume = true
 		sameResult(t, do(t, r), want)
 	})
 	t.Run("no step was done", func(t *testing.T) {
-		r := newRun(t, leNet(t), transform.Baseline)
+		r := newRun(t, leNet(t), parameter.Baseline)
 		r.Recipe.LearningRate *= 2
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
@@ -577,12 +578,12 @@ func damage(t *testing.T, r *train.Run, f func([]byte) []byte) {
 
 // TestMoreEpochs checks that a finished run can be made longer.
 func TestMoreEpochs(t *testing.T) {
-	r := newRun(t, leNet(t), transform.Baseline)
+	r := newRun(t, leNet(t), parameter.Baseline)
 	r.Recipe.Epochs, r.Recipe.Schedule = 2, "constant"
 	do(t, r)
 	r.Recipe.Epochs, r.Resume = 3, true
 	longer := do(t, r)
-	whole := newRun(t, r.Model, transform.Baseline)
+	whole := newRun(t, r.Model, parameter.Baseline)
 	whole.Recipe, whole.Train, whole.Test = r.Recipe, r.Train, r.Test
 	sameResult(t, longer, do(t, whole))
 	sameResult(t, do(t, r), longer) // a finished run returns what it gave

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestSelectPatterns chooses what trains by patterns, also together with where training starts.
@@ -28,7 +29,7 @@ func TestSelectPatterns(t *testing.T) {
 		{train.Recipe{Freeze: []string{"*"}}, nil, "no parameter that trains"},
 	} {
 		m := leNet(t)
-		err := c.recipe.Select(m, transform.Baseline)
+		err := c.recipe.Select(m, parameter.Baseline)
 		switch slices.Sort(c.recipe.Trained); {
 		case c.fault == "" && (err != nil || !slices.Equal(c.recipe.Trained, c.want)):
 			t.Errorf("%v train (%v), want %v", c.recipe.Trained, err, c.want)
@@ -47,12 +48,12 @@ func TestCount(t *testing.T) {
 		t.Errorf("got %d and %d, %v", all, among, err)
 	}
 	var want int64
-	parameters, err := transform.Parameters(norm)
+	parameters, err := parameter.List(norm)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range parameters {
-		if p.Role != transform.RoleRunningMean && p.Role != transform.RoleRunningVar {
+		if p.Role != parameter.RoleRunningMean && p.Role != parameter.RoleRunningVar {
 			want += p.Value.Constant().Len()
 		}
 	}

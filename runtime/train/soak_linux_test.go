@@ -8,6 +8,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestSoak trains for 100,000 steps, with an evaluation and checkpoints after every 1,000, and after every second: what the process holds must not
@@ -19,7 +20,7 @@ func TestSoak(t *testing.T) {
 	if _, err := transform.Convert(m, transform.Options{Pointwise: transform.Random}); err != nil {
 		t.Fatal(err)
 	}
-	r := newRun(t, m, transform.Frozen)
+	r := newRun(t, m, parameter.Frozen)
 	r.Train, r.Test = datasettest.OpenCorners(t, steps*batch, 100)
 	r.Recipe.Epochs, r.Recipe.BatchSize, r.Recipe.LearningRate = epochs, batch, 1e-3
 	r.Keep, r.SaveEvery = train.KeepBest, time.Second

@@ -19,6 +19,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -42,7 +43,7 @@ func newTrainerOf(t *testing.T, m *onnxgraph.Model) *trainer {
 		Normalize: dataset.Normalization{Mean: []float64{0.3}, Std: []float64{0.2}}, Session: orttest.Options(t)}
 	r.Recipe.Epochs, r.Recipe.BatchSize = 1, 16
 	var err error
-	if r.Recipe.Trained, err = transform.Baseline.Trained(m); err != nil {
+	if r.Recipe.Trained, err = parameter.Baseline.Trained(m); err != nil {
 		t.Fatal(err)
 	}
 	r.Train, r.Test = datasettest.OpenCorners(t, 32, 8)
@@ -208,7 +209,7 @@ func TestNonsenseInRecords(t *testing.T) {
 	if converted, err := transform.Convert(m, transform.Options{}); err != nil || len(converted) == 0 {
 		t.Fatalf("converted %+v, %v", converted, err)
 	}
-	trained, err := transform.Frozen.Trained(m)
+	trained, err := parameter.Frozen.Trained(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +228,7 @@ func TestNonsenseInRecords(t *testing.T) {
 	}
 	for what, err := range map[string]error{
 		"storing":  store(withNonsense(t, m), step, states),
-		"choosing": (&Recipe{}).Select(withNonsense(t, m), transform.Frozen),
+		"choosing": (&Recipe{}).Select(withNonsense(t, m), parameter.Frozen),
 		"counting": func() error { _, _, err := Count(withNonsense(t, m), nil); return err }(),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "differs from its own records") {

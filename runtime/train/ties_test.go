@@ -14,6 +14,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/peer"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -200,7 +201,7 @@ func TestTies(t *testing.T) {
 	for i, name := range names {
 		source := newTied("none")
 		tiedNetworks[name](source)
-		jobs = append(jobs, newTiedJob(t, source.Model, transform.Baseline, filepath.Join(folder, strconv.Itoa(i))))
+		jobs = append(jobs, newTiedJob(t, source.Model, parameter.Baseline, filepath.Join(folder, strconv.Itoa(i))))
 	}
 	for _, name := range []string{"conv and norm at two scales", "siamese branches"} {
 		for expansion := 1; expansion <= 2; expansion++ {
@@ -210,8 +211,8 @@ func TestTies(t *testing.T) {
 			if err != nil || len(converted) == 0 {
 				t.Fatal(converted, err)
 			}
-			transform.Separate(source.Model)
-			jobs = append(jobs, newTiedJob(t, source.Model, transform.Frozen, filepath.Join(folder, strings.ReplaceAll(name, " ", "-")+strconv.Itoa(expansion))))
+			parameter.Separate(source.Model)
+			jobs = append(jobs, newTiedJob(t, source.Model, parameter.Frozen, filepath.Join(folder, strings.ReplaceAll(name, " ", "-")+strconv.Itoa(expansion))))
 		}
 	}
 	judged := judge(t, python, folder, jobs)
@@ -221,13 +222,13 @@ func TestTies(t *testing.T) {
 				job, source := jobs[i], jobs[i].model
 				n := newTied(merge)
 				tiedNetworks[name](n)
-				if separated := transform.Separate(n.Model); merge == "none" && len(separated) > 0 {
+				if separated := parameter.Separate(n.Model); merge == "none" && len(separated) > 0 {
 					t.Errorf("separated %v of what was not merged", separated)
 				}
 				nameAs(n.Model, source)
 				job.model = n.Model
 				var err error
-				if job.Trained, err = transform.Baseline.Trained(n.Model); err != nil {
+				if job.Trained, err = parameter.Baseline.Trained(n.Model); err != nil {
 					t.Fatal(err)
 				}
 				if e := job.compare(t, judged[i]); !e.isSmall() {
@@ -278,9 +279,9 @@ func TestTiedGradients(t *testing.T) {
 		for _, expansion := range []int{0, 2} { // 0 for no blocks
 			n := newTied("none")
 			build(n)
-			variant := transform.Baseline
+			variant := parameter.Baseline
 			if expansion > 0 {
-				variant = transform.Frozen
+				variant = parameter.Frozen
 				if _, err := transform.Convert(n.Model, transform.Options{Pointwise: transform.Random, Expansion: expansion}); err != nil {
 					t.Fatal(err)
 				}
@@ -332,7 +333,7 @@ func TestTiedGradients(t *testing.T) {
 }
 
 // newTiedJob saves what PyTorch is to differentiate of a model in a variant, under a name.
-func newTiedJob(t *testing.T, m *onnxgraph.Model, v transform.Variant, base string) zooJob {
+func newTiedJob(t *testing.T, m *onnxgraph.Model, v parameter.Variant, base string) zooJob {
 	t.Helper()
 	job := zooJob{Model: base + ".onnx", Batch: base + ".npz", Statistics: "batch", Out: base, model: m}
 	var err error

@@ -20,6 +20,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -42,16 +43,16 @@ func TestAgreesWithPyTorch(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name       string
-		variant    transform.Variant
+		variant    parameter.Variant
 		options    transform.Options
 		accumulate int
 	}{
-		{"source", transform.Baseline, transform.Options{}, 1},
-		{"frozen", transform.Frozen, transform.Options{Pointwise: transform.Random}, 1},
-		{"frozen x4 folded", transform.Frozen, transform.Options{Pointwise: transform.Random, Expansion: 4}, 1},
-		{"learned", transform.Learned, transform.Options{Pointwise: transform.Random}, 1},
-		{"depthwise", transform.Frozen, transform.Options{Pointwise: transform.Random, Expansion: 3, Layout: transform.Depthwise}, 1},
-		{"accumulated gradients", transform.Baseline, transform.Options{}, 3},
+		{"source", parameter.Baseline, transform.Options{}, 1},
+		{"frozen", parameter.Frozen, transform.Options{Pointwise: transform.Random}, 1},
+		{"frozen x4 folded", parameter.Frozen, transform.Options{Pointwise: transform.Random, Expansion: 4}, 1},
+		{"learned", parameter.Learned, transform.Options{Pointwise: transform.Random}, 1},
+		{"depthwise", parameter.Frozen, transform.Options{Pointwise: transform.Random, Expansion: 3, Layout: transform.Depthwise}, 1},
+		{"accumulated gradients", parameter.Baseline, transform.Options{}, 3},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			m := source.Clone()

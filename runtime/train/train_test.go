@@ -15,8 +15,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestLearns trains nets on images that are easy to tell apart.
@@ -31,7 +31,7 @@ func TestLearns(t *testing.T) {
 		{"lenet with adamw", leNet, func(r *train.Recipe) { r.Optimizer, r.LearningRate, r.WarmupEpochs = "adamw", 0.01, 1 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRun(t, c.model(t), transform.Baseline)
+			r := newRun(t, c.model(t), parameter.Baseline)
 			r.Recipe.Epochs = 8
 			c.set(&r.Recipe)
 			before := modelBytes(t, r.Model)
@@ -100,7 +100,7 @@ func checkMetrics(t *testing.T, r *train.Run, start evaluate.Result, history []t
 // TestKeepBest checks which epoch's weights a run returns.
 func TestKeepBest(t *testing.T) {
 	t.Parallel()
-	r := newRun(t, leNet(t), transform.Baseline)
+	r := newRun(t, leNet(t), parameter.Baseline)
 	r.Keep = train.KeepBest
 	r.Recipe.Schedule, r.Recipe.StepEpochs, r.Recipe.StepFactor = "step", 2, 30 // the third epoch spoils it
 	var want []byte
@@ -138,11 +138,11 @@ func TestKeepBest(t *testing.T) {
 // is what it measures.
 func TestKeepStart(t *testing.T) {
 	t.Parallel()
-	good := newRun(t, resNet(t), transform.Baseline)
+	good := newRun(t, resNet(t), parameter.Baseline)
 	good.Recipe.Epochs = 8
 	trained := do(t, good)
 	last := trained.History[7]
-	r := newRun(t, trained.Model, transform.Baseline)
+	r := newRun(t, trained.Model, parameter.Baseline)
 	r.Keep, r.Recipe.Epochs, r.Recipe.LearningRate, r.Recipe.ClipNorm = train.KeepBest, 2, 5, 1
 	var begun evaluate.Result
 	r.Begun = func(start evaluate.Result) { begun = start }
@@ -162,7 +162,7 @@ func TestKeepStart(t *testing.T) {
 func TestDamagedStart(t *testing.T) {
 	for name, value := range map[string]float32{"not a number": float32(math.NaN()), "too large": 3e38} {
 		t.Run(name, func(t *testing.T) {
-			r := newRun(t, leNet(t), transform.Baseline)
+			r := newRun(t, leNet(t), parameter.Baseline)
 			weight := r.Model.Graph.Value("fc1.weight")
 			data := constant(t, r.Model, "fc1.weight")
 			for i := range data {
@@ -180,7 +180,7 @@ func TestDamagedStart(t *testing.T) {
 // TestDivergence lets the second epoch diverge: the run names the step, and keeps the checkpoint of the first.
 func TestDivergence(t *testing.T) {
 	t.Parallel()
-	r := newRun(t, leNet(t), transform.Baseline)
+	r := newRun(t, leNet(t), parameter.Baseline)
 	r.Recipe.Schedule, r.Recipe.StepEpochs, r.Recipe.StepFactor = "step", 1, 1e30
 	var good []byte
 	r.Measured = func(train.Row) { good = readFile(t, lastCheckpoint(r)) }
@@ -200,7 +200,7 @@ func TestDivergence(t *testing.T) {
 
 // TestBoundedDivergence diverges with a bound on the gradient, which is told.
 func TestBoundedDivergence(t *testing.T) {
-	r := newRun(t, linear(t), transform.Baseline)
+	r := newRun(t, linear(t), parameter.Baseline)
 	r.Recipe.LearningRate, r.Recipe.ClipNorm = 1e38, 0.5
 	if _, err := r.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "diverged") || !strings.Contains(err.Error(), "--clip-grad (now 0.5)") {
 		t.Errorf("got error %v", err)
@@ -209,7 +209,7 @@ func TestBoundedDivergence(t *testing.T) {
 
 // TestNothingToRecalibrate trains a model without running statistics, which are to be estimated.
 func TestNothingToRecalibrate(t *testing.T) {
-	r := newRun(t, linear(t), transform.Baseline)
+	r := newRun(t, linear(t), parameter.Baseline)
 	r.Recipe.Epochs, r.Recipe.BatchNorm = 1, train.BatchNormRecalibrate
 	do(t, r)
 }
@@ -217,7 +217,7 @@ func TestNothingToRecalibrate(t *testing.T) {
 // TestDivergedStateIsNotSaved stops a run right after the step that ruins its weights, whose own loss is fine.
 func TestDivergedStateIsNotSaved(t *testing.T) {
 	t.Parallel()
-	r := newRun(t, leNet(t), transform.Baseline)
+	r := newRun(t, leNet(t), parameter.Baseline)
 	r.Recipe.Schedule, r.Recipe.StepEpochs, r.Recipe.StepFactor = "step", 1, 1e45 // too large for float32
 	var good []byte
 	ctx, cancel := context.WithCancel(context.Background())
@@ -266,7 +266,7 @@ func TestFaults(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRun(t, leNet(t), transform.Baseline)
+			r := newRun(t, leNet(t), parameter.Baseline)
 			c.change(r)
 			_, err := r.Do(context.Background())
 			if err == nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestTrainingMode trains models as PyTorch exports them in training mode: they learn the same as in the form for
@@ -53,9 +53,9 @@ func TestTrainingMode(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			var results []*train.Result
-			first := newRun(t, c.plain, transform.Baseline)
+			first := newRun(t, c.plain, parameter.Baseline)
 			for _, m := range []*onnxgraph.Model{c.plain, c.model} {
-				r := newRun(t, m, transform.Baseline)
+				r := newRun(t, m, parameter.Baseline)
 				r.Train, r.Test, r.Recipe.Epochs = first.Train, first.Test, 2
 				c.setting(r)
 				results = append(results, do(t, r))
@@ -83,7 +83,7 @@ func TestTrainingMode(t *testing.T) {
 		m := withNorms(18, 3)
 		i := slices.IndexFunc(m.Graph.Nodes(), func(n *onnxgraph.Node) bool { return n.Is("BatchNormalization") })
 		m.Graph.AddOutput(m.Graph.Nodes()[i].Output(1), onnxgraph.Float32, nil)
-		_, err := newRun(t, m, transform.Baseline).Do(context.Background())
+		_, err := newRun(t, m, parameter.Baseline).Do(context.Background())
 		if err == nil || !strings.Contains(err.Error(), "only training mode has") {
 			t.Errorf("got error %v, want one that names the output", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 func newOther() (*onnxgraph.Model, error) {
@@ -32,13 +33,13 @@ func converted(t *testing.T, m *onnxgraph.Model, o transform.Options) *onnxgraph
 }
 
 // sums returns the SHA-256 of every constant with floating-point numbers, with its role.
-func sums(t *testing.T, m *onnxgraph.Model) (sum map[string][32]byte, role map[string]transform.Role) {
+func sums(t *testing.T, m *onnxgraph.Model) (sum map[string][32]byte, role map[string]parameter.Role) {
 	t.Helper()
-	parameters, err := transform.Parameters(m)
+	parameters, err := parameter.List(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum, role = map[string][32]byte{}, map[string]transform.Role{}
+	sum, role = map[string][32]byte{}, map[string]parameter.Role{}
 	for _, p := range parameters {
 		raw, err := p.Value.Constant().Raw()
 		if err != nil {
@@ -59,18 +60,18 @@ func TestVariants(t *testing.T) {
 	random := transform.Options{Pointwise: transform.Random, Between: transform.BatchNormReLU}
 	cases := []struct {
 		name    string
-		variant transform.Variant
+		variant parameter.Variant
 		model   func(*testing.T) *onnxgraph.Model
 	}{
-		{"baseline", transform.Baseline, resNet},
-		{"frozen baseline", transform.FrozenBaseline, resNet},
-		{"frozen", transform.Frozen, blocks(transform.Options{})},
-		{"frozen, folded", transform.Frozen, blocks(transform.Options{Expansion: 3})},
-		{"frozen, by coordinates", transform.Frozen, blocks(transform.Options{Expansion: 30})},
-		{"frozen, depthwise", transform.Frozen, blocks(transform.Options{Layout: transform.Depthwise, Expansion: 2})},
-		{"frozen, norm and ReLU between", transform.Frozen, blocks(random)},
-		{"learned", transform.Learned, blocks(transform.Options{})},
-		{"learned, folded", transform.Learned, blocks(transform.Options{Expansion: 3})},
+		{"baseline", parameter.Baseline, resNet},
+		{"frozen baseline", parameter.FrozenBaseline, resNet},
+		{"frozen", parameter.Frozen, blocks(transform.Options{})},
+		{"frozen, folded", parameter.Frozen, blocks(transform.Options{Expansion: 3})},
+		{"frozen, by coordinates", parameter.Frozen, blocks(transform.Options{Expansion: 30})},
+		{"frozen, depthwise", parameter.Frozen, blocks(transform.Options{Layout: transform.Depthwise, Expansion: 2})},
+		{"frozen, norm and ReLU between", parameter.Frozen, blocks(random)},
+		{"learned", parameter.Learned, blocks(transform.Options{})},
+		{"learned, folded", parameter.Learned, blocks(transform.Options{Expansion: 3})},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -84,17 +85,17 @@ func TestVariants(t *testing.T) {
 			}
 			spatial := 0
 			for name := range before {
-				isBank := role[name] == transform.RoleBank
-				isSpatial := c.variant == transform.FrozenBaseline && role[name] == transform.RoleWeight && strings.Contains(name, "conv")
+				isBank := role[name] == parameter.RoleBank
+				isSpatial := c.variant == parameter.FrozenBaseline && role[name] == parameter.RoleWeight && strings.Contains(name, "conv")
 				if isBank || isSpatial {
 					spatial++
 				}
-				fixed := isBank && c.variant != transform.Learned || isSpatial
+				fixed := isBank && c.variant != parameter.Learned || isSpatial
 				if changed := before[name] != after[name]; changed == fixed {
 					t.Errorf("%s %q: changed is %v, want %v", role[name], name, changed, !fixed)
 				}
 			}
-			if want := 7; c.variant != transform.Baseline && spatial != want {
+			if want := 7; c.variant != parameter.Baseline && spatial != want {
 				t.Errorf("%d spatial filters or banks, want %d", spatial, want)
 			}
 		})
@@ -120,7 +121,7 @@ func TestOldForms(t *testing.T) {
 	product := g.AddNode("MatMul", []*onnxgraph.Value{flat.Output(0), weights.Output(0)})
 	g.AddOutput(g.AddNode("Softmax", product.Outputs()).Output(0), onnxgraph.Float32, onnxgraph.Static(1, classes))
 
-	r := newRun(t, old, transform.Baseline)
+	r := newRun(t, old, parameter.Baseline)
 	if len(r.Recipe.Trained) != 2 {
 		t.Fatalf("%q train, want filters and the Constant node's output", r.Recipe.Trained)
 	}
@@ -138,7 +139,7 @@ func TestOldForms(t *testing.T) {
 	if err := result.Model.Validate(); err != nil {
 		t.Error(err)
 	}
-	again := newRun(t, result.Model, transform.Baseline) // the file that was written can be used again
+	again := newRun(t, result.Model, parameter.Baseline) // the file that was written can be used again
 	again.Recipe.Epochs, again.Recipe.LearningRate, again.Recipe.BatchSize = 1, 1e-12, 10
 	again.Recipe.WeightDecay = 0
 	again.Train, again.Test = r.Train, r.Test

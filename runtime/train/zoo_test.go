@@ -15,6 +15,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -87,10 +88,10 @@ func (c zooCase) prepare(t *testing.T, folder string, seed uint64) zooJob {
 			m.Graph.Remove(n)
 		}
 	}
-	transform.Separate(m)
-	variant := transform.Baseline
+	parameter.Separate(m)
+	variant := parameter.Baseline
 	if c.expansion > 0 {
-		variant = transform.Frozen
+		variant = parameter.Frozen
 		if _, err := transform.Convert(m, transform.Options{Pointwise: transform.Random, Expansion: c.expansion}); err != nil {
 			t.Fatal(err)
 		}

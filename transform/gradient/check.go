@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
 )
 
 // Check returns an *UnsupportedError if v cannot be differentiated with respect to the wanted values of its graph. It changes
@@ -73,7 +73,7 @@ func (p path) check() error {
 		}
 		reasons := rule.untyped(n)
 		if t := n.Output(0).DType(); !n.Is("Cast") && (t == onnxgraph.Float16 || t == onnxgraph.BFloat16) {
-			reasons = append(reasons, fmt.Sprintf("computes in %v, and training needs a model that computes in float32: %s", t, transform.MakeFloat32))
+			reasons = append(reasons, fmt.Sprintf("computes in %v, and training needs a model that computes in float32: %s", t, precision.MakeFloat32))
 		}
 		if reasons == nil { // rules need the types
 			reasons = rule.faults(&Call{Node: n, on: p.on}, p.needed)

@@ -11,6 +11,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/opset"
 )
 
+// MakeFloat32 says what to do with a model that computes in another type than float32, where that is needed.
+const MakeFloat32 = "make one with `rcfreeze convert MODEL -o OUT --precision fp32`"
+
 // Types are the types that Convert supports, by their short names.
 var Types = map[string]onnxgraph.DType{"fp32": onnxgraph.Float32, "fp16": onnxgraph.Float16}
 

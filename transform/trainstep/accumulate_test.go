@@ -13,9 +13,9 @@ import (
 func TestAccumulate(t *testing.T) {
 	const small = 2
 	n := newNet(t, small, 3, 6, 6)
-	x := n.op("Conv", []*onnxgraph.Value{n.image, n.parameter("conv", 0, 0.3, 8, 3, 3, 3)})
+	x := n.op("Conv", []*onnxgraph.Value{n.image, n.trainable("conv", 0, 0.3, 8, 3, 3, 3)})
 	x = n.op("GlobalAveragePool", []*onnxgraph.Value{n.op("Relu", []*onnxgraph.Value{x})})
-	n.output(n.op("Gemm", []*onnxgraph.Value{n.op("Flatten", []*onnxgraph.Value{x}), n.parameter("fc", 0, 1, 8, classes), n.parameter("bias", 0, 1, classes)}))
+	n.output(n.op("Gemm", []*onnxgraph.Value{n.op("Flatten", []*onnxgraph.Value{x}), n.trainable("fc", 0, 1, 8, classes), n.trainable("bias", 0, 1, classes)}))
 	adam := []string{"step.count", "step.first_moment", "step.second_moment"}
 	for _, c := range []struct {
 		name      string

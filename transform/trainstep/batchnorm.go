@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
 )
 
 // trainingNorms returns the norms that normalize by the statistics of the batch.
@@ -87,7 +87,7 @@ func (b *builder) checkStatistics(norms []*onnxgraph.Node) error {
 	partner := map[*onnxgraph.Value]onnxgraph.Use{} // the first use of the layer's other statistic
 	for _, n := range norms {
 		if t := n.Input(0).DType(); t != onnxgraph.Float32 {
-			faults = append(faults, fmt.Errorf("node %s computes in %v, and its statistics need a model that computes in float32: %s", n, t, transform.MakeFloat32))
+			faults = append(faults, fmt.Errorf("node %s computes in %v, and its statistics need a model that computes in float32: %s", n, t, precision.MakeFloat32))
 			continue
 		}
 		if elementsPerChannel(n) < 2 {

@@ -18,7 +18,7 @@ func dropoutNet(t *testing.T, inputs ...func(n *net) []*onnxgraph.Value) *net {
 	for i, further := range inputs {
 		dropped := n.op("Dropout", append([]*onnxgraph.Value{n.image}, further(n)...))
 		name := []string{"w1", "w2"}[i]
-		products = append(products, n.op("Mul", []*onnxgraph.Value{dropped, n.parameter(name, 0, 0.1, n.shape...)}))
+		products = append(products, n.op("Mul", []*onnxgraph.Value{dropped, n.trainable(name, 0, 0.1, n.shape...)}))
 	}
 	n.output(n.op("Sum", products))
 	return n
@@ -91,7 +91,7 @@ func TestDropoutBeforeTraining(t *testing.T) {
 	half := n.model.Graph.AddConstant("ratio", onnxgraph.NewScalar[float32](0.5))
 	before := n.op("Relu", []*onnxgraph.Value{n.op("Dropout", []*onnxgraph.Value{n.image, half})})
 	dropped := n.op("Dropout", []*onnxgraph.Value{before, half})
-	n.output(n.op("Mul", []*onnxgraph.Value{dropped, n.parameter("w1", 0, 0.1, n.shape...)}))
+	n.output(n.op("Mul", []*onnxgraph.Value{dropped, n.trainable("w1", 0, 0.1, n.shape...)}))
 	r := newRunner(t, n.model, n.shape, trainstep.Options{Trained: []string{"w1"}, After: []string{before.Name()}, Optimizer: trainstep.SGD{}})
 	stream := filterbank.NewStream(5, "a")
 	fill(r, trainstep.DropoutStreamInput, []int64{int64(stream.Add), int64(stream.Xor)})
@@ -190,7 +190,7 @@ func TestDropoutFaults(t *testing.T) {
 			n := newNet(t, 2, 10)
 			drop := n.model.Graph.AddNodeOf("", "Dropout", []*onnxgraph.Value{n.image}, 2)
 			mask := n.op("Cast", []*onnxgraph.Value{drop.Output(1)}, onnxgraph.Int("to", int64(onnxgraph.Float32)))
-			n.output(n.op("Sum", []*onnxgraph.Value{n.op("Mul", []*onnxgraph.Value{drop.Output(0), n.parameter("w1", 0, 1, 10)}), mask}))
+			n.output(n.op("Sum", []*onnxgraph.Value{n.op("Mul", []*onnxgraph.Value{drop.Output(0), n.trainable("w1", 0, 1, 10)}), mask}))
 			return n
 		}, "mask output is used"},
 	}

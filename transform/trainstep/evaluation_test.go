@@ -63,7 +63,7 @@ func TestEvaluation(t *testing.T) {
 // TestEvaluationFaults checks which models are refused, and that the error says what was being done.
 func TestEvaluationFaults(t *testing.T) {
 	constant := newNet(t, 2, 3)
-	constant.output(constant.op("Add", []*onnxgraph.Value{constant.op("Floor", []*onnxgraph.Value{constant.image}), constant.parameter("w", 0, 1, 3)}))
+	constant.output(constant.op("Add", []*onnxgraph.Value{constant.op("Floor", []*onnxgraph.Value{constant.image}), constant.trainable("w", 0, 1, 3)}))
 	taken := newNet(t, 2, 3)
 	logits := taken.op("Relu", []*onnxgraph.Value{taken.image})
 	taken.model.Graph.Rename(logits, trainstep.LogitsOutput)

@@ -18,19 +18,27 @@ const (
 	// but it needs no gradient of spatial filters. The gradient of the input goes through the combined filters W = P·R if that
 	// takes less work.
 	TwoConv BlockForm = "two-conv"
-	// Folded computes the combined filters W = P·R in the graph, and runs one convolution. Its cost hardly grows with the
+	// Merged computes the combined filters W = P·R in the graph, and runs one convolution. Its cost hardly grows with the
 	// expansion. With SGD it does not grow at all once there are fewer coordinates than weights in P, because the block then
 	// trains its coordinates (see span). Blocks with other nodes between their convolutions stay as they are.
-	Folded BlockForm = "folded"
+	Merged BlockForm = "merged"
 	// AutoForm estimates which form of each block takes less time, and uses that one.
 	AutoForm BlockForm = "auto"
 )
 
-// BlockForms returns all forms.
-func BlockForms() []BlockForm { return []BlockForm{AutoForm, TwoConv, Folded} }
+// UnmarshalText reads a form as checkpoints name it. Older ones name Merged "folded".
+func (f *BlockForm) UnmarshalText(text []byte) error {
+	if *f = BlockForm(text); *f == "folded" {
+		*f = Merged
+	}
+	return nil
+}
 
-// foldBlocks brings the model's blocks into the form that the options require.
-func (b *builder) foldBlocks() error {
+// BlockForms returns all forms.
+func BlockForms() []BlockForm { return []BlockForm{AutoForm, TwoConv, Merged} }
+
+// mergeBlocks brings the model's blocks into the form that the options require.
+func (b *builder) mergeBlocks() error {
 	form := cmp.Or(b.BlockForm, AutoForm)
 	if !slices.Contains(BlockForms(), form) {
 		return fmt.Errorf("no block form %q: there are %v", form, BlockForms())
@@ -47,16 +55,16 @@ func (b *builder) foldBlocks() error {
 	}
 	b.addDependents(trains)
 	for _, block := range blocks {
-		// A norm between the two normalizes by the statistics of the batch, so it cannot be folded.
-		canFold := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph
-		if canFold && (form == Folded || form == AutoForm && foldedIsCheaper(block, trains)) {
-			if err := b.fold(block, trains); err != nil {
+		// A norm between the two normalizes by the statistics of the batch, so it cannot be merged.
+		canMerge := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph
+		if canMerge && (form == Merged || form == AutoForm && mergedIsCheaper(block, trains)) {
+			if err := b.merge(block, trains); err != nil {
 				return err
 			}
-			b.step.Folded++
+			b.step.Merged++
 			continue
 		}
-		if canFold {
+		if canMerge {
 			b.shorten(block, trains)
 		}
 		b.step.TwoConv++
@@ -64,14 +72,14 @@ func (b *builder) foldBlocks() error {
 	return nil
 }
 
-// fold replaces a block by one convolution with the combined filters. trains holds the values that train, and those that depend
+// merge replaces a block by one convolution with the combined filters. trains holds the values that train, and those that depend
 // on them.
-func (b *builder) fold(block transform.Block, trains map[*onnxgraph.Value]bool) error {
+func (b *builder) merge(block transform.Block, trains map[*onnxgraph.Value]bool) error {
 	filters, err := b.filters(block, trains)
 	if err != nil {
 		return err
 	}
-	b.replace(block, b.foldedConv(block, filters, block.PointwiseConv.Input(2)))
+	b.replace(block, b.mergedConv(block, filters, block.PointwiseConv.Input(2)))
 	return nil
 }
 
@@ -92,8 +100,8 @@ func (b *builder) filters(block transform.Block, trains map[*onnxgraph.Value]boo
 	return b.combined(block, block.Pointwise, block.Bank), nil
 }
 
-// foldedConv adds the convolution that computes the same as the block, with the given filters, and the bias unless it is nil.
-func (b *builder) foldedConv(block transform.Block, filters, bias *onnxgraph.Value) *onnxgraph.Node {
+// mergedConv adds the convolution that computes the same as the block, with the given filters, and the bias unless it is nil.
+func (b *builder) mergedConv(block transform.Block, filters, bias *onnxgraph.Value) *onnxgraph.Node {
 	bank, pointwise := block.BankConv, block.PointwiseConv
 	inputs := []*onnxgraph.Value{bank.Input(0), filters}
 	if bias != nil {
@@ -112,7 +120,7 @@ func (b *builder) shorten(block transform.Block, trains map[*onnxgraph.Value]boo
 		return
 	}
 	y := block.PointwiseConv.Output(0)
-	conv := b.foldedConv(block, b.combined(block, block.Pointwise, block.Bank), block.PointwiseConv.Input(2))
+	conv := b.mergedConv(block, b.combined(block, block.Pointwise, block.Bank), block.PointwiseConv.Input(2))
 	shape, _ := y.StaticShape()
 	conv.Output(0).SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
 	b.shortcuts = append(b.shortcuts, gradient.Shortcut{Last: block.BankConv, Node: conv, Y: y})

@@ -14,7 +14,7 @@ const (
 	bankMapCost = 800
 	// plainMapCost is the same for a depthwise bank with several filters per channel, which has no blocked form.
 	plainMapCost = 2000
-	// shiftCost is for a number that the folded convolution reads or writes: the gradient of its filters needs shifted copies.
+	// shiftCost is for a number that the merged convolution reads or writes: the gradient of its filters needs shifted copies.
 	shiftCost = 500
 	// bankInferenceCost and plainInferenceCost are the first two costs without gradients. They were fitted to runs of
 	// convolutions with 16 to 256 channels.
@@ -85,8 +85,8 @@ func (w work) twoConvCost(inputTrains, bankTrains bool) cost {
 	}
 }
 
-// foldedCost is the cost of a block as one convolution, y = W·x with W = P·R.
-func (w work) foldedCost(inputTrains bool) cost {
+// mergedCost is the cost of a block as one convolution, y = W·x with W = P·R.
+func (w work) mergedCost(inputTrains bool) cost {
 	products := w.filters + w.filters // W·x, and the gradient of W
 	if inputTrains {
 		products += w.filters // the gradient of x
@@ -97,18 +97,18 @@ func (w work) foldedCost(inputTrains bool) cost {
 	}
 }
 
-// foldedIsCheaper estimates whether the folded form takes less time per training step. trains holds the values that train, and
+// mergedIsCheaper estimates whether the merged form takes less time per training step. trains holds the values that train, and
 // those that depend on them.
-func foldedIsCheaper(block transform.Block, trains map[*onnxgraph.Value]bool) bool {
+func mergedIsCheaper(block transform.Block, trains map[*onnxgraph.Value]bool) bool {
 	w := workOf(block)
 	shape, _ := block.PointwiseConv.Output(0).StaticShape()
 	places := float64(Segment{Shape: shape}.Len() / shape[1])
 	inputTrains, bankTrains := trains[block.BankConv.Input(0)], trains[block.Bank]
-	return w.foldedCost(inputTrains).total(places) < w.twoConvCost(inputTrains, bankTrains).total(places)
+	return w.mergedCost(inputTrains).total(places) < w.twoConvCost(inputTrains, bankTrains).total(places)
 }
 
-// foldedInfersFaster estimates whether the folded form takes less time without gradients. That is always so with a dense bank
+// mergedInfersFaster estimates whether the merged form takes less time without gradients. That is always so with a dense bank
 // that has at least as many filters as the source.
-func (w work) foldedInfersFaster() bool {
+func (w work) mergedInfersFaster() bool {
 	return 2*w.filters < 2*(w.bank+w.pointwise)+w.inferenceCost*w.between
 }

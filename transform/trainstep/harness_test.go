@@ -42,7 +42,7 @@ func (n *net) normal(mean, deviation float64, count int64) []float32 {
 	return data
 }
 
-func (n *net) parameter(name string, mean, deviation float64, dims ...int64) *onnxgraph.Value {
+func (n *net) trainable(name string, mean, deviation float64, dims ...int64) *onnxgraph.Value {
 	return n.model.Graph.AddConstant(name, onnxgraph.NewTensor(dims, n.normal(mean, deviation, product(dims))))
 }
 
@@ -58,8 +58,8 @@ func (n *net) first(opType string) *onnxgraph.Node {
 
 func (n *net) norm(name string, x *onnxgraph.Value, channels int64, attrs ...onnxgraph.Attribute) *onnxgraph.Value {
 	return n.op("BatchNormalization", []*onnxgraph.Value{x,
-		n.parameter(name+".scale", 1, 0.2, channels), n.parameter(name+".shift", 0, 0.2, channels),
-		n.parameter(name+".mean", 0, 0.3, channels), n.parameter(name+".var", 2, 0.2, channels),
+		n.trainable(name+".scale", 1, 0.2, channels), n.trainable(name+".shift", 0, 0.2, channels),
+		n.trainable(name+".mean", 0, 0.3, channels), n.trainable(name+".var", 2, 0.2, channels),
 	}, attrs...)
 }
 

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
+	"github.com/rcfreeze/rcfreeze/transform/head"
 	"github.com/rcfreeze/rcfreeze/transform/opset"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
@@ -51,7 +51,7 @@ func TestEndings(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			n := newNet(t, 3, 4)
 			n.model.SetOpset("", c.opset)
-			n.output(c.end(n, n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})))
+			n.output(c.end(n, n.op("Gemm", values{n.image, n.trainable("w", 0, 1, 4, 6)})))
 			if err := opset.Upgrade(n.model, 18); err != nil {
 				t.Fatal(err)
 			}
@@ -73,35 +73,35 @@ func TestFaults(t *testing.T) {
 		n := newNet(t, 3, 4)
 		half := n.model.Graph.AddConstant("half", onnxgraph.NewRawTensor(onnxgraph.Float16, []int64{1}, []byte{0, 0x3c}))
 		cast := n.op("Cast", values{half}, onnxgraph.Int("to", int64(onnxgraph.Float32)))
-		n.output(n.op("Mul", values{n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)}), cast}))
+		n.output(n.op("Mul", values{n.op("Gemm", values{n.image, n.trainable("w", 0, 1, 4, 6)}), cast}))
 		return n
 	}
 	half := func() *net {
 		n := newNet(t, 3, 4)
 		narrow := n.model.Graph.AddConstant("narrow", onnxgraph.NewRawTensor(onnxgraph.Float16, []int64{1}, []byte{0, 0x3c}))
-		y := n.op("Cast", values{n.op("Mul", values{n.image, n.parameter("wide", 0, 1, 4)})}, onnxgraph.Int("to", int64(onnxgraph.Float16)))
+		y := n.op("Cast", values{n.op("Mul", values{n.image, n.trainable("wide", 0, 1, 4)})}, onnxgraph.Int("to", int64(onnxgraph.Float16)))
 		y = n.op("Mul", values{y, narrow})
 		n.output(n.op("Cast", values{y}, onnxgraph.Int("to", int64(onnxgraph.Float32))))
 		return n
 	}
 	unknown := func() *net {
 		n := newNet(t, 3, 4)
-		x := n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})
+		x := n.op("Gemm", values{n.image, n.trainable("w", 0, 1, 4, 6)})
 		n.output(n.op("Tan", values{n.op("Atan", values{n.op("Tan", values{x})})}))
 		return n
 	}
 	unconnected := func() *net {
 		n := newNet(t, 3, 4)
-		n.output(n.op("Mul", values{n.image, n.parameter("other", 0, 1, 4)}))
-		n.output(n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)}))
-		if err := transform.ChooseLogits(n.model, n.model.Graph.Outputs()[0].Name()); err != nil {
+		n.output(n.op("Mul", values{n.image, n.trainable("other", 0, 1, 4)}))
+		n.output(n.op("Gemm", values{n.image, n.trainable("w", 0, 1, 4, 6)}))
+		if err := head.Choose(n.model, n.model.Graph.Outputs()[0].Name()); err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
 	several := func() *net {
 		n := newNet(t, 3, 4)
-		features, logits := n.op("Relu", values{n.image}), n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})
+		features, logits := n.op("Relu", values{n.image}), n.op("Gemm", values{n.image, n.trainable("w", 0, 1, 4, 6)})
 		n.model.Graph.Rename(features, "features")
 		n.model.Graph.Rename(logits, "logits")
 		n.output(features)
@@ -110,29 +110,29 @@ func TestFaults(t *testing.T) {
 	}
 	images := func() *net {
 		n := newNet(t, 3, 4, 2, 2)
-		n.output(n.op("Mul", values{n.image, n.parameter("w", 0, 1, 2)}))
+		n.output(n.op("Mul", values{n.image, n.trainable("w", 0, 1, 2)}))
 		return n
 	}
 	// ended returns a net whose output has a shape, after an operator.
 	ended := func(opType string, shape ...int64) *net {
 		n := newNet(t, 3, 4, 2, 2)
-		x := n.op("Conv", values{n.image, n.parameter("w", 0, 1, 6, 4, 1, 1)})
+		x := n.op("Conv", values{n.image, n.trainable("w", 0, 1, 6, 4, 1, 1)})
 		n.output(n.op(opType, values{n.op("Reshape", values{x, n.model.Graph.AddConstant("shape", onnxgraph.NewTensor([]int64{int64(len(shape))}, shape))})}))
 		return n
 	}
 	allKinds := func() *net {
 		n := newNet(t, 3, 4)
-		x := n.op("Tan", values{n.op("Gemm", values{n.image, n.parameter("w", 0, 1, 4, 6)})})
+		x := n.op("Tan", values{n.op("Gemm", values{n.image, n.trainable("w", 0, 1, 4, 6)})})
 		x = n.op("Einsum", values{x}, onnxgraph.Str("equation", "...i->...i"))
 		ratio := n.op("Abs", values{n.model.Graph.AddConstant("ratio", onnxgraph.NewScalar(float32(0.5)))})
 		x = n.op("Dropout", values{x, ratio})
-		mean, variance := n.parameter("mean", 0, 1, 6), n.parameter("var", 1, 0.1, 6)
+		mean, variance := n.trainable("mean", 0, 1, 6), n.trainable("var", 1, 0.1, 6)
 		for i, name := range []string{"first", "second"} {
 			statistics := values{mean, variance}
 			if i == 1 {
 				statistics = values{variance, mean}
 			}
-			x = n.op("BatchNormalization", append(values{x, n.parameter(name+".scale", 1, 1, 6), n.parameter(name+".shift", 0, 1, 6)}, statistics...))
+			x = n.op("BatchNormalization", append(values{x, n.trainable(name+".scale", 1, 1, 6), n.trainable(name+".shift", 0, 1, 6)}, statistics...))
 		}
 		n.output(x)
 		return n
@@ -180,7 +180,7 @@ func TestFaults(t *testing.T) {
 // another one counts.
 func TestAfterNothing(t *testing.T) {
 	n := newNet(t, 3, 4)
-	n.output(n.op("Gemm", []*onnxgraph.Value{n.op("Relu", []*onnxgraph.Value{n.image}), n.parameter("w", 0, 1, 4, 6)}))
+	n.output(n.op("Gemm", []*onnxgraph.Value{n.op("Relu", []*onnxgraph.Value{n.image}), n.trainable("w", 0, 1, 4, 6)}))
 	relu := n.first("Relu").Output(0).Name()
 	for _, c := range []struct {
 		after []string
@@ -200,7 +200,7 @@ func TestAfterNothing(t *testing.T) {
 func TestLargeLogits(t *testing.T) {
 	for _, smoothing := range []float64{0, 0.1} {
 		n := newNet(t, 4, 3)
-		n.output(n.op("Mul", []*onnxgraph.Value{n.image, n.parameter("w", 1, 0, 3)}))
+		n.output(n.op("Mul", []*onnxgraph.Value{n.image, n.trainable("w", 1, 0, 3)}))
 		r := newRunner(t, n.model, n.shape, trainstep.Options{Trained: []string{"w"}, LabelSmoothing: smoothing, Optimizer: trainstep.SGD{}})
 		images, labels := []float32{1000, 0, -1000, -1000, -1000, -1001, 0, 200, 0, -3000, 1, 5000}, []int64{1, 2, 1, 2}
 		loss, gradient := r.gradient(images, labels)
@@ -251,7 +251,7 @@ func TestSharedStatistics(t *testing.T) {
 				for _, name := range names {
 					v := n.model.Graph.Value(name)
 					if v == nil {
-						v = n.parameter(name, 1, 0.1, 4)
+						v = n.trainable(name, 1, 0.1, 4)
 					}
 					inputs = append(inputs, v)
 				}

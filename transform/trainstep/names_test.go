@@ -46,7 +46,7 @@ func TestTakenNames(t *testing.T) {
 		for _, name := range append(c.names, "another") {
 			n := newNet(t, 4, 3)
 			x := n.op("Dropout", []*onnxgraph.Value{n.norm("norm", n.image, 3)})
-			y := n.op("Mul", []*onnxgraph.Value{x, n.parameter("w", 1, 0.1, 3)})
+			y := n.op("Mul", []*onnxgraph.Value{x, n.trainable("w", 1, 0.1, 3)})
 			n.model.Graph.Rename(y, name)
 			n.output(n.op("Neg", []*onnxgraph.Value{y}))
 			err := c.make(fit(t, n.model, n.shape))

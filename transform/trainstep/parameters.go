@@ -7,11 +7,11 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
 )
 
-// parameter is an initializer that trains.
-type parameter struct {
+// trainable is an initializer that trains.
+type trainable struct {
 	source      *onnxgraph.Value
 	value       *onnxgraph.Value // what the optimizer updates: source, or its coordinates
 	initial     *onnxgraph.Tensor
@@ -19,7 +19,7 @@ type parameter struct {
 }
 
 // by returns the value for which the gradient is computed.
-func (p parameter) by() *onnxgraph.Value {
+func (p trainable) by() *onnxgraph.Value {
 	if p.coordinates != nil {
 		return p.coordinates.filters
 	}
@@ -27,14 +27,14 @@ func (p parameter) by() *onnxgraph.Value {
 }
 
 // takeParameters turns the initializers that train into inputs, so that no gradient rule treats their data as constant.
-func (b *builder) takeParameters() ([]parameter, error) {
+func (b *builder) takeParameters() ([]trainable, error) {
 	values, err := b.trainedValues()
 	if err != nil {
 		return nil, err
 	}
-	list := make([]parameter, len(values))
+	list := make([]trainable, len(values))
 	for i, v := range values {
-		p := parameter{source: v, value: v, coordinates: b.coordinates[v]}
+		p := trainable{source: v, value: v, coordinates: b.coordinates[v]}
 		if p.coordinates != nil {
 			p.value = p.coordinates.value
 		}
@@ -54,9 +54,9 @@ type piece struct {
 
 // flatten puts the parameters that have a gradient into one state vector, and returns the vector and its gradient. The others
 // become constants again: a parameter that the loss does not depend on stays as it is, even with weight decay, as in PyTorch.
-func (b *builder) flatten(parameters []parameter, gradients map[*onnxgraph.Value]*onnxgraph.Value) (vector, gradient *onnxgraph.Value, err error) {
+func (b *builder) flatten(parameters []trainable, gradients map[*onnxgraph.Value]*onnxgraph.Value) (vector, gradient *onnxgraph.Value, err error) {
 	var values, flat []*onnxgraph.Value
-	var reached []parameter
+	var reached []trainable
 	for _, p := range parameters {
 		b.Graph.MakeConstant(p.value, p.initial)
 		if g := gradients[p.by()]; g != nil {
@@ -90,7 +90,7 @@ func (b *builder) flatten(parameters []parameter, gradients map[*onnxgraph.Value
 }
 
 // describe records the parameters in the order of the segments of the state vector.
-func (s *Step) describe(parameters []parameter, segments []Segment) {
+func (s *Step) describe(parameters []trainable, segments []Segment) {
 	var offset int64
 	for i, p := range parameters {
 		in := piece{Segment: segments[i], at: segments[i].Offset}
@@ -145,7 +145,7 @@ func (b *builder) trainedValues() ([]*onnxgraph.Value, error) {
 		}
 	}
 	for _, t := range slices.Sorted(maps.Keys(others)) {
-		faults = append(faults, fmt.Errorf("parameters %q are %v, and so is what is computed with them: training needs a model that computes in float32: %s", others[t], t, transform.MakeFloat32))
+		faults = append(faults, fmt.Errorf("parameters %q are %v, and so is what is computed with them: training needs a model that computes in float32: %s", others[t], t, precision.MakeFloat32))
 	}
 	if len(values) == 0 && len(faults) == 0 {
 		faults = append(faults, errors.New("nothing to train: no parameter is selected"))

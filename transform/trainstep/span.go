@@ -10,7 +10,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// span is the 1×1 convolution of a folded block that trains coordinates instead of weights. In W = P·R with a fixed bank R, the
+// span is the 1×1 convolution of a merged block that trains coordinates instead of weights. In W = P·R with a fixed bank R, the
 // gradient of P is dP = dW·Rᵀ. If an optimizer is linear in parameters and gradients, P and W therefore always have the form
 //
 //	P = s·P₀ + Z·Rᵀ      W = s·P₀·R + Z·(Rᵀ·R)
@@ -32,7 +32,7 @@ type coordinates struct {
 	filters *onnxgraph.Value // W
 }
 
-// trainsByCoordinates reports whether a folded block can train coordinates, and has fewer of them than weights.
+// trainsByCoordinates reports whether a merged block can train coordinates, and has fewer of them than weights.
 func (b *builder) trainsByCoordinates(block transform.Block, trains map[*onnxgraph.Value]bool) bool {
 	bank, pointwise := block.Bank.Constant(), block.Pointwise.Constant()
 	groups := block.PointwiseConv.Int("group", 1)
@@ -50,7 +50,7 @@ func (b *builder) spanned(block transform.Block) (*onnxgraph.Value, error) {
 	s.size = int(s.bank.Len() / s.bank.Dims()[0])
 	m, err := s.matrices()
 	if err != nil {
-		return nil, fmt.Errorf("folding block %q: %w", block.Name, err)
+		return nil, fmt.Errorf("merging block %q: %w", block.Name, err)
 	}
 	filters := int(s.pointwise.Dims()[0])
 	first, products := make([]float32, filters*s.size), make([]float32, s.groups*s.size*s.size)

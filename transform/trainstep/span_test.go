@@ -7,6 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -34,14 +35,14 @@ func TestCoordinates(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			m := spanNet(t, c.expansion)
-			trained, err := transform.Frozen.Trained(m)
+			trained, err := parameter.Frozen.Trained(m)
 			if err != nil {
 				t.Fatal(err)
 			}
 			c.options.Trained = trained
 			data := newNet(t, 4, 3, 8, 8)
 			var runners []*runner
-			for _, form := range []trainstep.BlockForm{trainstep.TwoConv, trainstep.Folded} {
+			for _, form := range []trainstep.BlockForm{trainstep.TwoConv, trainstep.Merged} {
 				c.options.BlockForm = form
 				runners = append(runners, newRunner(t, m, data.shape, c.options))
 			}
@@ -59,9 +60,9 @@ func TestCoordinates(t *testing.T) {
 					r.run(images, labels, 0.1)
 				}
 			}
-			two, folded := moved(runners[0].trained(), first), moved(runners[1].trained(), first)
+			two, merged := moved(runners[0].trained(), first), moved(runners[1].trained(), first)
 			for _, s := range runners[1].step.Parameters {
-				near(t, s.Name, piece(t, runners[1].step.Parameters, folded, s.Name), piece(t, runners[0].step.Parameters, two, s.Name), 2e-3)
+				near(t, s.Name, piece(t, runners[1].step.Parameters, merged, s.Name), piece(t, runners[0].step.Parameters, two, s.Name), 2e-3)
 			}
 		})
 	}

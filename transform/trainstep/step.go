@@ -6,8 +6,9 @@ import (
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
+	"github.com/rcfreeze/rcfreeze/transform/head"
+	"github.com/rcfreeze/rcfreeze/transform/precision"
 )
 
 // Names of the step's inputs and outputs.
@@ -51,8 +52,8 @@ type Step struct {
 	// Statistics says where the running statistics of the source lie in the vector of their slot.
 	Statistics []Segment
 	State      []Slot
-	// TwoConv and Folded are how many frozen blocks the step computes in each form.
-	TwoConv, Folded int
+	// TwoConv and Merged are how many frozen blocks the step computes in each form.
+	TwoConv, Merged int
 	// Convolutions lists the convolutions that were differentiated. Later passes can replace their gradients by faster operators.
 	Convolutions []gradient.Convolution
 	// Unreached names parameters that Options asked to train, but on which the loss does not depend. They have no state, and stay
@@ -122,7 +123,7 @@ func (b *builder) build() error {
 	if err := b.findTrainingPart(); err != nil {
 		return err
 	}
-	if err := b.foldBlocks(); err != nil {
+	if err := b.mergeBlocks(); err != nil {
 		return err
 	}
 	norms := b.trainingNorms()
@@ -219,7 +220,7 @@ func (b *builder) isTraining(n *onnxgraph.Node) bool {
 // may also have a single number z per image, with or without a Sigmoid, for two classes. The logits are then 0 and z: their
 // Softmax is 1 - sigmoid(z) and sigmoid(z), and their cross entropy is the binary cross entropy.
 func (b *builder) logits() (*onnxgraph.Value, error) {
-	v, err := transform.Logits(b.step.Model)
+	v, err := head.Logits(b.step.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +228,7 @@ func (b *builder) logits() (*onnxgraph.Value, error) {
 		return nil, err
 	}
 	binary := isBinary(v)
-	last := transform.LastOperator(v)
+	last := head.LastOperator(v)
 	if last != nil && (last.Is("Softmax") || last.Is("LogSoftmax") || binary && last.Is("Sigmoid")) {
 		v = last.Input(0)
 	}
@@ -251,11 +252,11 @@ func (b *builder) logits() (*onnxgraph.Value, error) {
 
 // checkOneClass checks that the model assigns each image to exactly one class.
 func (b *builder) checkOneClass() error {
-	v, err := transform.Logits(b.step.Model)
+	v, err := head.Logits(b.step.Model)
 	if err != nil {
 		return err
 	}
-	if last := transform.LastOperator(v); last != nil && last.Is("Sigmoid") && !isBinary(v) {
+	if last := head.LastOperator(v); last != nil && last.Is("Sigmoid") && !isBinary(v) {
 		return fmt.Errorf("the output %q comes from %s: such a model decides on each class by itself, and cross entropy trains models that "+
 			"decide on one (--num-classes gives it a new last layer, with a Softmax)", v.Name(), last)
 	}
@@ -277,7 +278,7 @@ func (b *builder) checkScores(v *onnxgraph.Value) error {
 		return fmt.Errorf("%q has shape %v: needs [N, classes] for N = %d images, as the logits of a classifier have (--logits names another output)", v.Name(), shape, images[0])
 	}
 	if v.DType() != onnxgraph.Float32 {
-		return fmt.Errorf("%q is %v, and training needs a model that computes in float32: %s", v.Name(), v.DType(), transform.MakeFloat32)
+		return fmt.Errorf("%q is %v, and training needs a model that computes in float32: %s", v.Name(), v.DType(), precision.MakeFloat32)
 	}
 	return nil
 }

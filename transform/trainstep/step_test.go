@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/head"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -23,18 +23,18 @@ func residualNet(t *testing.T) *net {
 	n := newNet(t, 4, 3, 8, 8)
 	pads, eps := onnxgraph.Ints("pads", 1, 1, 1, 1), onnxgraph.Float("epsilon", epsilon)
 	conv := func(x *onnxgraph.Value, name string, out, in int64, attrs ...onnxgraph.Attribute) *onnxgraph.Value {
-		return n.op("Conv", []*onnxgraph.Value{x, n.parameter(name, 0, 0.3, out, in, 3, 3)}, append(attrs, pads)...)
+		return n.op("Conv", []*onnxgraph.Value{x, n.trainable(name, 0, 0.3, out, in, 3, 3)}, append(attrs, pads)...)
 	}
 	one := func(v *onnxgraph.Value) []*onnxgraph.Value { return []*onnxgraph.Value{v} }
 
 	first := n.op("Relu", one(n.norm("n1", conv(n.image, "w1", 4, 3), 4, eps, onnxgraph.Float("momentum", 0.8))))
 	second := n.norm("n2", conv(first, "w2", 4, 4), 4, eps)
 	joined := n.op("Relu", one(n.op("Add", []*onnxgraph.Value{second, first})))
-	third := n.op("Conv", []*onnxgraph.Value{joined, n.parameter("w3", 0, 0.3, 6, 4, 3, 3), n.parameter("b3", 0, 0.3, 6)},
+	third := n.op("Conv", []*onnxgraph.Value{joined, n.trainable("w3", 0, 0.3, 6, 4, 3, 3), n.trainable("b3", 0, 0.3, 6)},
 		pads, onnxgraph.Ints("strides", 2, 2))
 	pooled := n.op("MaxPool", one(n.op("Relu", one(third))), onnxgraph.Ints("kernel_shape", 2, 2), onnxgraph.Ints("strides", 2, 2))
 	flat := n.op("Flatten", one(n.op("GlobalAveragePool", one(pooled))))
-	n.output(n.op("Gemm", []*onnxgraph.Value{flat, n.parameter("fc", 0, 0.5, classes, 6), n.parameter("fc.bias", 0, 0.5, classes)},
+	n.output(n.op("Gemm", []*onnxgraph.Value{flat, n.trainable("fc", 0, 0.5, classes, 6), n.trainable("fc.bias", 0, 0.5, classes)},
 		onnxgraph.Int("transB", 1)))
 	return n
 }
@@ -145,12 +145,12 @@ func TestGradient(t *testing.T) {
 // gradient.
 func TestUnreached(t *testing.T) {
 	n := newNet(t, 6, 3)
-	w := n.parameter("w", 1, 0.1, 3)
+	w := n.trainable("w", 1, 0.1, 3)
 	scaled := n.op("Mul", []*onnxgraph.Value{n.image, w})
-	rounded := n.op("Floor", []*onnxgraph.Value{n.op("Mul", []*onnxgraph.Value{n.image, n.parameter("rounded", 1, 0.1, 3)})})
+	rounded := n.op("Floor", []*onnxgraph.Value{n.op("Mul", []*onnxgraph.Value{n.image, n.trainable("rounded", 1, 0.1, 3)})})
 	n.output(n.op("Add", []*onnxgraph.Value{scaled, rounded}))
-	n.output(n.op("Mul", []*onnxgraph.Value{n.image, n.parameter("aside", 1, 0.1, 3)})) // a second output
-	if err := transform.ChooseLogits(n.model, n.model.Graph.Outputs()[0].Name()); err != nil {
+	n.output(n.op("Mul", []*onnxgraph.Value{n.image, n.trainable("aside", 1, 0.1, 3)})) // a second output
+	if err := head.Choose(n.model, n.model.Graph.Outputs()[0].Name()); err != nil {
 		t.Fatal(err)
 	}
 	o := trainstep.Options{Trained: []string{"aside", "w", "rounded"}, Optimizer: trainstep.SGD{Momentum: 0.9, WeightDecay: 0.5}}
@@ -214,7 +214,7 @@ func TestStatistics(t *testing.T) {
 // the other, as in PyTorch.
 func TestStatisticsOfSharedLayer(t *testing.T) {
 	n := newNet(t, 5, 4)
-	inputs := []*onnxgraph.Value{n.parameter("scale", 1, 0.2, 4), n.parameter("shift", 0, 0.2, 4), n.parameter("mean", 0, 0.3, 4), n.parameter("var", 2, 0.2, 4)}
+	inputs := []*onnxgraph.Value{n.trainable("scale", 1, 0.2, 4), n.trainable("shift", 0, 0.2, 4), n.trainable("mean", 0, 0.3, 4), n.trainable("var", 2, 0.2, 4)}
 	norm := func(x *onnxgraph.Value, momentum float32) *onnxgraph.Value {
 		return n.op("BatchNormalization", append([]*onnxgraph.Value{x}, inputs...), onnxgraph.Float("momentum", momentum))
 	}
@@ -252,7 +252,7 @@ func TestStatisticsOfSharedLayer(t *testing.T) {
 // TestCorrect compares the number of right answers with that of the logits.
 func TestCorrect(t *testing.T) {
 	n := newNet(t, 6, 3)
-	n.output(n.op("Mul", []*onnxgraph.Value{n.image, n.parameter("w", 1, 0, 3)}))
+	n.output(n.op("Mul", []*onnxgraph.Value{n.image, n.trainable("w", 1, 0, 3)}))
 	r := newRunner(t, n.model, n.shape, trainstep.Options{Trained: []string{"w"}, Optimizer: trainstep.SGD{}})
 	images := []float32{
 		3, 1, 2,

@@ -62,7 +62,7 @@ func TestWiden(t *testing.T) {
 	} {
 		build := func(narrow bool) (*net, *onnxgraph.Value) {
 			n := newNet(t, 4, 3)
-			w := n.parameter("w", 1, 0.3, c.dims...)
+			w := n.trainable("w", 1, 0.3, c.dims...)
 			half, err := onnxgraph.FromFloat64s(onnxgraph.Float16, c.dims, widen(floats(t, w.Constant())))
 			if err != nil {
 				t.Fatal(err)

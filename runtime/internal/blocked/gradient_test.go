@@ -8,8 +8,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/internal/blocked"
+	"github.com/rcfreeze/rcfreeze/runtime/lowering"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
@@ -102,7 +102,7 @@ func gradientCases(b int64) []gradientCase {
 // TestConvolutionGradients compares gradients of convolutions before and after they are lowered.
 func TestConvolutionGradients(t *testing.T) {
 	orttest.Init(t)
-	b, err := specialize.BlockSize()
+	b, err := lowering.BlockSize()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestConvolutionGradients(t *testing.T) {
 // TestGradientsOfShortcuts compares the gradient by what two convolutions of a stride read, which is put together once.
 func TestGradientsOfShortcuts(t *testing.T) {
 	orttest.Init(t)
-	b, err := specialize.BlockSize()
+	b, err := lowering.BlockSize()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestGradientsOfShortcuts(t *testing.T) {
 // TestWhatIsMadeOfGradients combines gradients of two convolutions of a stride in other ways than a sum, and with others.
 func TestWhatIsMadeOfGradients(t *testing.T) {
 	orttest.Init(t)
-	b, err := specialize.BlockSize()
+	b, err := lowering.BlockSize()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestWhatIsMadeOfGradients(t *testing.T) {
 			m.Graph.RemoveOutputs()
 			m.Graph.AddOutput(n.op("Abs", nil, n.op(operator, nil, first, second)), onnxgraph.Float32, nil)
 			want := run(t, m, data)
-			if _, err := specialize.Lower(m, convolutions, ort.Options{IntraOpThreads: 1}); err != nil {
+			if _, err := lowering.Lower(m, convolutions, ort.Options{IntraOpThreads: 1}); err != nil {
 				t.Fatal(err)
 			}
 			for name, got := range run(t, m, data) {
@@ -218,7 +218,7 @@ func lowered(t *testing.T, build func(n *net) (y value, wanted []value)) {
 	t.Helper()
 	m, data, convolutions := differentiated(t, build)
 	want := run(t, m, data)
-	if _, err := specialize.Lower(m, convolutions, ort.Options{IntraOpThreads: 1}); err != nil {
+	if _, err := lowering.Lower(m, convolutions, ort.Options{IntraOpThreads: 1}); err != nil {
 		t.Fatal(err)
 	}
 	sameShapes(t, m, data)

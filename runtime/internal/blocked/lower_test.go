@@ -14,8 +14,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/internal/blocked"
+	"github.com/rcfreeze/rcfreeze/runtime/lowering"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
-	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 )
 
 type value = *onnxgraph.Value
@@ -383,7 +383,7 @@ func readNet(build func(n *net) value) (m *onnxgraph.Model, data map[string]*onn
 // TestSameNumbers runs portable graphs and their blocked forms.
 func TestSameNumbers(t *testing.T) {
 	orttest.Init(t)
-	b, err := specialize.BlockSize()
+	b, err := lowering.BlockSize()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -403,7 +403,7 @@ func compare(t *testing.T, build func(n *net) value) {
 	direct.Graph.AddOutput(direct.Graph.Value(last.Name()), onnxgraph.Float32, nil)
 	for _, m := range []*onnxgraph.Model{m, direct} {
 		want := run(t, m, data)
-		if _, err := specialize.Lower(m, nil, ort.Options{IntraOpThreads: 1}); err != nil {
+		if _, err := lowering.Lower(m, nil, ort.Options{IntraOpThreads: 1}); err != nil {
 			t.Fatal(err)
 		}
 		if err := m.Validate(); err != nil {

@@ -12,9 +12,9 @@ type (
 	node  = *onnxgraph.Node
 )
 
-// Adapt changes the main graph of a model, whose values all have static types, in place.
-func Adapt(m *onnxgraph.Model) {
-	a := &adaptation{onnxgraph.NewBuilder(m.Graph)}
+// Lower changes the main graph of a model, whose values all have static types, in place.
+func Lower(m *onnxgraph.Model) {
+	a := &lowering{onnxgraph.NewBuilder(m.Graph)}
 	for _, n := range m.Graph.Sorted() {
 		rule, ok := rules[n.OpType()]
 		if ok && n.Domain() == "" && !slices.ContainsFunc(n.Outputs(), isFixed) {
@@ -25,11 +25,11 @@ func Adapt(m *onnxgraph.Model) {
 }
 
 // rules put other operators in the place of a node, or leave it as it is.
-var rules = map[string]func(a *adaptation, n node){
-	"Concat":     (*adaptation).concat,
-	"Split":      (*adaptation).split,
-	"ReduceMean": (*adaptation).reduce,
-	"ReduceSum":  (*adaptation).reduce,
+var rules = map[string]func(a *lowering, n node){
+	"Concat":     (*lowering).concat,
+	"Split":      (*lowering).split,
+	"ReduceMean": (*lowering).reduce,
+	"ReduceSum":  (*lowering).reduce,
 }
 
 // isFixed reports whether a node's output cannot be replaced: it is not there, has no static shape, or keeps its name as an
@@ -42,16 +42,16 @@ func isFixed(v value) bool {
 	return !ok
 }
 
-// adaptation is the state of Adapt.
-type adaptation struct{ *onnxgraph.Builder }
+// lowering is the state of Lower.
+type lowering struct{ *onnxgraph.Builder }
 
-func (a *adaptation) typed(v, like value, shape ...int64) value {
+func (a *lowering) typed(v, like value, shape ...int64) value {
 	v.SetType(like.DType(), onnxgraph.Static(shape...))
 	return v
 }
 
 // reshape brings a value in another shape, from where an earlier Reshape took it.
-func (a *adaptation) reshape(v value, shape ...int64) value {
+func (a *lowering) reshape(v value, shape ...int64) value {
 	from := v
 	if n := v.Producer(); n != nil && n.Is("Reshape") {
 		from = n.Input(0)

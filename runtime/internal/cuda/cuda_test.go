@@ -72,7 +72,7 @@ func (n *net) parts(sizes ...int64) []value {
 	return parts
 }
 
-// TestSameNumbers runs graphs as they are and adapted; those that have nothing slow stay as they are.
+// TestSameNumbers runs graphs as they are and lowered; those that have nothing slow stay as they are.
 func TestSameNumbers(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -168,7 +168,7 @@ func TestSameNumbers(t *testing.T) {
 			}
 			want := orttest.Run(t, m, n.data)
 			before := ops(m)
-			cuda.Adapt(m)
+			cuda.Lower(m)
 			if changed := !slices.Equal(ops(m), before); changed != c.changes {
 				t.Errorf("operators are %v and were %v", ops(m), before)
 			}

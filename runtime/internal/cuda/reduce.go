@@ -8,7 +8,7 @@ import (
 
 // reduce takes a sum or mean over images and space, [N, C, …] to a number per channel, over space first. The provider has
 // fast kernels for axes that lie together at either end; others go through cuDNN's general reduction, three times slower.
-func (a *adaptation) reduce(n node) {
+func (a *lowering) reduce(n node) {
 	x, y := n.Input(0), n.Output(0)
 	shape, _ := x.StaticShape()
 	if len(shape) < 3 {

@@ -56,7 +56,7 @@ func (t table) height() int64 {
 // missing returns how many elements fill the last row up.
 func (t table) missing() int64 { return t.height()*t.width - t.total }
 
-func (a *adaptation) concat(n node) {
+func (a *lowering) concat(n node) {
 	parts := n.Inputs()
 	t, ok := tableOf(parts)
 	if !ok {
@@ -73,7 +73,7 @@ func (a *adaptation) concat(n node) {
 	onnxgraph.ReplaceUses(n.Output(0), a.cut(a.reshape(joined, t.height()*t.width), t.total))
 }
 
-func (a *adaptation) split(n node) {
+func (a *lowering) split(n node) {
 	parts := n.Outputs()
 	t, ok := tableOf(parts)
 	if !ok {
@@ -92,7 +92,7 @@ func (a *adaptation) split(n node) {
 }
 
 // reshapeUses makes what reshapes a vector reshape rows instead. Its own target may hold a 0, which stands for a dim of the vector.
-func (a *adaptation) reshapeUses(vector, rows value) {
+func (a *lowering) reshapeUses(vector, rows value) {
 	for _, u := range vector.Uses() {
 		if !u.Node.Is("Reshape") {
 			continue
@@ -105,7 +105,7 @@ func (a *adaptation) reshapeUses(vector, rows value) {
 }
 
 // fill appends zeros to a vector.
-func (a *adaptation) fill(v value, missing int64) value {
+func (a *lowering) fill(v value, missing int64) value {
 	if missing == 0 {
 		return v
 	}
@@ -114,7 +114,7 @@ func (a *adaptation) fill(v value, missing int64) value {
 }
 
 // cut returns the first elements of a vector.
-func (a *adaptation) cut(v value, size int64) value {
+func (a *lowering) cut(v value, size int64) value {
 	if shape, _ := v.StaticShape(); shape[0] == size {
 		return v
 	}

@@ -1,0 +1,99 @@
+package normalization
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
+)
+
+// Added reports what AddBatchNorm did with one frozen block.
+type Added struct {
+	transform.Outcome
+	Mean string `json:"running_mean,omitempty"` // the name of that of the normalization that was added
+}
+
+// Add adds a batch normalization after every frozen block of the main graph, unless there is one already: for models
+// whose batch normalizations were folded into their convolutions. It starts with mean 0 and variance 1, and so changes nothing.
+// It trains with the model, and FoldBatchNorm folds it into the merged convolution. AddBatchNorm returns one row per block. An
+// error means that the model differs from its records, or is too old.
+func Add(m *onnxgraph.Model) ([]Added, error) {
+	blocks, err := transform.Blocks(m)
+	if err == nil {
+		err = weights.CheckOpset(m)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("adding batch normalizations: %w", err)
+	}
+	var rows []Added
+	parameters := map[*onnxgraph.Value][]*onnxgraph.Value{} // by the 1×1 weight: blocks that share it share them
+	for _, b := range blocks {
+		row := Added{Outcome: transform.OutcomeOf(b.PointwiseConv)}
+		row.Status = transform.Added
+		if norm := readingNorm(b.PointwiseConv.Output(0)); norm != nil {
+			row.Skip(fmt.Sprintf("%s normalizes its output already", norm))
+		} else if b.PointwiseConv.Graph() != m.Graph {
+			row.Skip("it is in the body of another node or a function, and only the main graph trains")
+		} else {
+			row.Mean = addNorm(b, parameters).Input(3).Name()
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// readingNorm returns a batch normalization that reads v, directly or through nodes that add or multiply constants,
+// nil if there is none.
+func readingNorm(v *onnxgraph.Value) *onnxgraph.Node {
+	for _, u := range v.Uses() {
+		n := u.Node
+		switch {
+		case n.Domain() != "" || n.Output(0) == nil:
+		case n.Is("BatchNormalization") && u.Index == 0:
+			return n
+		case isPassing(n):
+			if norm := readingNorm(n.Output(0)); norm != nil {
+				return norm
+			}
+		}
+	}
+	return nil
+}
+
+// isPassing reports whether a node passes on what it reads, but for constants that it adds or multiplies.
+func isPassing(n *onnxgraph.Node) bool {
+	switch n.OpType() {
+	case "Identity", "Dropout", "Cast":
+		return true
+	case "Add", "Sub", "Mul", "Div":
+		return slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool {
+			_, _, reason := weights.Resolve(v)
+			return reason == ""
+		})
+	}
+	return false
+}
+
+// addNorm puts a normalization between the block and what reads it.
+func addNorm(b transform.Block, parameters map[*onnxgraph.Value][]*onnxgraph.Value) *onnxgraph.Node {
+	conv, weight := b.PointwiseConv, b.Pointwise.Constant()
+	if parameters[b.Pointwise] == nil {
+		parameters[b.Pointwise] = weights.NormParameters(b.Pointwise.Graph(), b.Name+".batchnorm", weight.DType(), int(weight.Dims()[0]))
+	}
+	nodes := conv.Graph().Nodes()
+	norm := weights.AddNorm(conv.Graph(), conv.Output(0), parameters[b.Pointwise])
+	part := b.Name + "/batchnorm"
+	norm.Rename(part)
+	conv.SwapOutput(0, norm, 0)
+	norm.SetInput(0, conv.Output(0))
+	if i := slices.Index(nodes, conv) + 1; i < len(nodes) {
+		conv.Graph().Insert(nodes[i], norm)
+	}
+	if shape, ok := norm.Output(0).Shape(); ok {
+		conv.Output(0).SetType(norm.Output(0).DType(), shape)
+	}
+	conv.Graph().Rename(conv.Output(0), part+"_input") // if the name is taken, that which the graph chose stays
+	return norm
+}

@@ -1,0 +1,2 @@
+// Package normalization folds batch normalizations into the layers before them, and adds new ones behind frozen blocks.
+package normalization

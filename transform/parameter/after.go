@@ -1,0 +1,134 @@
+package parameter
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// FindNode returns the node of the main graph that has a name, or that produces a value of that name. An error lists
+// names that are like it.
+func FindNode(m *onnxgraph.Model, name string) (*onnxgraph.Node, error) {
+	var found []*onnxgraph.Node
+	var names []string
+	for _, n := range m.Graph.Nodes() {
+		produces := slices.ContainsFunc(n.Outputs(), func(v *onnxgraph.Value) bool { return v != nil && v.Name() == name })
+		if n.Name() == name || produces {
+			found = append(found, n)
+		}
+		if !n.Is("Constant") {
+			names = append(names, n.Label())
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, fmt.Errorf("finding node %q of %s: there is none; similar names are %q", name, m.Path(), similar(name, names))
+	case 1:
+		return found[0], nil
+	}
+	var outputs []string
+	for _, n := range found {
+		for _, v := range n.Outputs() {
+			if v != nil {
+				outputs = append(outputs, v.Name())
+			}
+		}
+	}
+	return nil, fmt.Errorf("finding node %q of %s: %d nodes have that name: choose one by what it produces, %q", name, m.Path(), len(found), outputs)
+}
+
+// After returns those of the named constants that a model reads only behind a node: the ones that change nothing
+// of what the node itself reads and computes, nor of anything beside it. An error says that the node does not depend
+// on the model's input, or that no constant is left.
+func After(m *onnxgraph.Model, n *onnxgraph.Node, names []string) ([]string, error) {
+	fromImages := Dependents(m.Graph, func(r *onnxgraph.Node) bool {
+		return slices.ContainsFunc(r.Inputs(), func(v *onnxgraph.Value) bool { return v != nil && v.IsInput() && v.Constant() == nil })
+	})
+	if !fromImages[n] {
+		return nil, fmt.Errorf("choosing what trains after node %s: it does not depend on the images", n)
+	}
+	behind := Dependents(m.Graph, func(r *onnxgraph.Node) bool {
+		return slices.ContainsFunc(r.Inputs(), func(v *onnxgraph.Value) bool { return v != nil && v.Producer() == n })
+	})
+	var kept []string
+	for _, name := range names {
+		if v := m.Graph.Value(name); v != nil && onlyReadBy(v, fromImages, behind) {
+			kept = append(kept, name)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("choosing what trains after node %s: no parameter that trains comes after it", n)
+	}
+	return kept, nil
+}
+
+// Dependents returns the nodes of a graph for which first holds, and all that depend on one of those.
+func Dependents(g *onnxgraph.Graph, first func(*onnxgraph.Node) bool) map[*onnxgraph.Node]bool {
+	found := map[*onnxgraph.Node]bool{}
+	for _, n := range g.Sorted() {
+		depends := func(v *onnxgraph.Value) bool { return v != nil && v.Producer() != nil && found[v.Producer()] }
+		if first(n) || slices.ContainsFunc(n.Inputs(), depends) {
+			found[n] = true
+		}
+	}
+	return found
+}
+
+// onlyReadBy reports whether all nodes that depend on the images and read v, or what is computed from v and other
+// constants, are among some.
+func onlyReadBy(v *onnxgraph.Value, fromImages, some map[*onnxgraph.Node]bool) bool {
+	for _, u := range v.Uses() {
+		if u.Node.Graph() != v.Graph() {
+			return false // a body reads it, whenever that runs
+		}
+		if fromImages[u.Node] {
+			if !some[u.Node] {
+				return false
+			}
+			continue
+		}
+		if slices.ContainsFunc(u.Node.Outputs(), func(o *onnxgraph.Value) bool { return o != nil && !onlyReadBy(o, fromImages, some) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// similar returns the few names that are most like one: those that contain it, then by edit distance.
+func similar(name string, names []string) []string {
+	const few = 5
+	contains := func(other string) int {
+		if strings.Contains(strings.ToLower(other), strings.ToLower(name)) {
+			return 0
+		}
+		return 1
+	}
+	sorted := slices.SortedStableFunc(slices.Values(names), func(a, b string) int {
+		return cmp.Or(cmp.Compare(contains(a), contains(b)), cmp.Compare(editDistance(name, a), editDistance(name, b)))
+	})
+	return sorted[:min(few, len(sorted))]
+}
+
+// editDistance is the Levenshtein distance: how many bytes to insert, remove or replace.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,44 @@
+package parameter
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Variant says which parameters of a model train: what the paper compares.
+type Variant string
+
+// The variants.
+const (
+	Baseline       Variant = "baseline"        // the source model, everything trains
+	FrozenBaseline Variant = "frozen-baseline" // the source model, spatial filters drawn anew and fixed
+	Frozen         Variant = "frozen"          // frozen blocks: banks are fixed
+	Learned        Variant = "learned"         // the same blocks, banks train too
+)
+
+// Variants returns all variants.
+func Variants() []Variant { return []Variant{Baseline, FrozenBaseline, Frozen, Learned} }
+
+// HasBlocks reports whether the variant is made by converting the source model.
+func (v Variant) HasBlocks() bool { return v == Frozen || v == Learned }
+
+// Validate returns an error if the name is not that of a variant.
+func (v Variant) Validate() error {
+	if !slices.Contains(Variants(), v) {
+		return fmt.Errorf("choosing what trains: no variant %q: there are %v", v, Variants())
+	}
+	return nil
+}
+
+// Start gives a model the parameters that training in the variant starts with: those that it has, except that FrozenBaseline
+// fixes random spatial filters. From scratch, all parameters get new random values (see Reinit), except the banks of Frozen,
+// which stay as Convert made them.
+func (v Variant) Start(m *onnxgraph.Model, seed uint64, scratch bool) error {
+	if !scratch && v != FrozenBaseline {
+		return nil
+	}
+	_, err := Reinit(m, ReinitOptions{Seed: seed, Banks: v == Learned, SpatialOnly: !scratch})
+	return err
+}

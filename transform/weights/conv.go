@@ -1,0 +1,199 @@
+package weights
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Convolution describes a Conv node of any rank.
+type Convolution struct {
+	Node    *onnxgraph.Node
+	Weight  *onnxgraph.Value  // the constant that holds the filters
+	Filters *onnxgraph.Tensor // what it holds: out × in/groups × kernel
+
+	Out, In, Groups                  int
+	Kernel, Strides, dilations, Pads []int // pads: the begin of each axis, then the end of each
+	autoPad                          string
+}
+
+// What to do about convolutions that are never rewritten.
+const (
+	bringFloats   = "rewrite the floating-point model that was quantized, and quantize the model that export writes"
+	bringPlain    = "rewrite the model as it was before ONNX Runtime optimized it"
+	onlyConvWords = "only Conv is rewritten, and this one stays as it is"
+)
+
+// otherConvolutions are the operators that convolve and are never rewritten, by domain and name.
+var otherConvolutions = map[[2]string]string{
+	{"", "ConvInteger"}:   "quantized: " + bringFloats,
+	{"", "QLinearConv"}:   "quantized: " + bringFloats,
+	{"", "ConvTranspose"}: "transposed: " + onlyConvWords,
+	{"", "DeformConv"}:    "deformable: " + onlyConvWords,
+	{"com.microsoft", "ConvTransposeWithDynamicPads"}: "transposed: " + onlyConvWords,
+	{"com.microsoft", "FusedConv"}:                    "fused by ONNX Runtime: " + bringPlain,
+	{"com.microsoft", "NhwcConv"}:                     "fused by ONNX Runtime: " + bringPlain,
+	{"com.microsoft", "NhwcFusedConv"}:                "fused by ONNX Runtime: " + bringPlain,
+	{"com.microsoft", "QLinearConv"}:                  "quantized: " + bringFloats,
+	{"com.microsoft.nchwc", "Conv"}:                   "fused by ONNX Runtime: " + bringPlain,
+	{"com.ms.internal.nhwc", "Conv"}:                  "fused by ONNX Runtime: " + bringPlain,
+}
+
+// OtherConvolution says why n, which convolves and is no Conv, stays as it is; "" if it is no such node.
+func OtherConvolution(n *onnxgraph.Node) string {
+	if reason, known := otherConvolutions[[2]string{n.Domain(), n.OpType()}]; known {
+		return reason
+	}
+	isFunction := func(f *onnxgraph.Function) bool { return f.Name() == n.OpType() && f.Domain() == n.Domain() }
+	if n.Domain() == "" || !strings.Contains(n.OpType(), "Conv") || slices.ContainsFunc(n.Graph().Model().Functions, isFunction) {
+		return "" // a function's convolutions are listed as such
+	}
+	return fmt.Sprintf("an operator of domain %q: only ONNX's own Conv is rewritten, and this one stays as it is", n.Domain())
+}
+
+var autoPads = []string{"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"}
+
+// ReadConv reads a Conv node. If it is not a spatial convolution with known floating-point filters, the reason says so, and
+// the convolution holds what is known of it.
+func ReadConv(n *onnxgraph.Node) (c Convolution, reason string) {
+	c = Convolution{Node: n, Groups: int(n.Int("group", 1)), Kernel: Ints(n.Ints("kernel_shape")), autoPad: cmp.Or(n.Str("auto_pad", ""), "NOTSET")}
+	c.Weight, c.Filters, reason = Resolve(n.Input(1))
+	if reason != "" {
+		return c, "its weight " + reason
+	}
+	dims := Ints(c.Filters.Dims())
+	switch names := References(n); {
+	case n.Input(0) == nil || n.Output(0) == nil:
+		return c, "malformed: it has no input or no output"
+	case n.HasBody():
+		return c, "malformed: it holds a graph"
+	case names != nil:
+		return c, fmt.Sprintf("its %s are %s", strings.Join(names, ", "), GivenByCallers(n.Graph()))
+	case !c.Filters.DType().IsFloat():
+		return c, fmt.Sprintf("its weight %q is of type %v, not floating-point", c.Weight.Name(), c.Filters.DType())
+	case len(dims) < 3 || slices.Min(dims) < 1:
+		return c, fmt.Sprintf("malformed: its weight %q has dims %v, not filters × channels × kernel", c.Weight.Name(), dims)
+	case c.Groups < 1 || dims[0]%c.Groups != 0:
+		return c, fmt.Sprintf("malformed: its %d filters do not divide into %d groups", dims[0], c.Groups)
+	}
+	c.Out, c.In, c.Kernel = dims[0], dims[1]*c.Groups, dims[2:]
+	axes := len(c.Kernel)
+	c.Strides = attribute(n, "strides", axes, 1)
+	c.dilations = attribute(n, "dilations", axes, 1)
+	c.Pads = slices.Repeat([]int{0}, 2*axes)
+	if c.autoPad == "NOTSET" {
+		c.Pads = attribute(n, "pads", 2*axes, 0)
+	}
+	switch given := Ints(n.Ints("kernel_shape")); {
+	case len(given) > 0 && !slices.Equal(given, c.Kernel):
+		return c, fmt.Sprintf("malformed: its kernel_shape is %v, its weight's is %v", given, c.Kernel)
+	case len(c.Strides) != axes || slices.Min(c.Strides) < 1, len(c.dilations) != axes || slices.Min(c.dilations) < 1, len(c.Pads) != 2*axes:
+		return c, fmt.Sprintf("malformed: strides %v, dilations %v, pads %v for %d axes", c.Strides, c.dilations, c.Pads, axes)
+	case !slices.Contains(autoPads, c.autoPad):
+		return c, fmt.Sprintf("malformed: auto_pad %q is none of %s", c.autoPad, strings.Join(autoPads, ", "))
+	case c.shapeMismatch() != "":
+		return c, "malformed: " + c.shapeMismatch()
+	case slices.Max(c.Kernel) == 1:
+		return c, "a kernel of 1 is not spatial"
+	}
+	return c, ""
+}
+
+// shapeMismatch says if the bias or the input is known not to go with the filters. Where the weight is a constant, that is
+// refused when the model is loaded; here it may have come through other nodes.
+func (c Convolution) shapeMismatch() string {
+	if _, bias, reason := Resolve(c.Node.Input(2)); reason == "" && bias.Len() != int64(c.Out) {
+		return fmt.Sprintf("its bias %q has %d numbers for %d filters", c.Node.Input(2).Name(), bias.Len(), c.Out)
+	}
+	if shape, known := c.Node.Input(0).Shape(); known && len(shape) != 2+len(c.Kernel) {
+		return fmt.Sprintf("its input %q has %d dims, its weight has %d", c.Node.Input(0).Name(), len(shape), 2+len(c.Kernel))
+	}
+	return ""
+}
+
+// Resized returns the convolution with a kernel of extent k along every axis, padded so that the output's size stays, and
+// where in the new kernel the old one begins along each axis.
+func (c Convolution) Resized(k int) (r Convolution, begin []int, reason string) {
+	r = c
+	r.Kernel, r.Pads = slices.Clone(c.Kernel), slices.Clone(c.Pads)
+	begin = make([]int, len(c.Kernel))
+	for axis, old := range c.Kernel {
+		r.Kernel[axis] = k
+		begin[axis] = (k - old) / 2
+		end := k - old - begin[axis]
+		if c.HasSamePadding() {
+			if odd := (k - old) % 2; odd != 0 || c.Strides[axis] > c.dilations[axis]*(min(k, old)-1)+1 {
+				return c, nil, fmt.Sprintf("with auto_pad %s, a kernel of extent %d cannot take the place of %d at stride %d", c.autoPad, k, old, c.Strides[axis])
+			}
+			continue // ONNX computes the pads from the kernel
+		}
+		r.Pads[axis] += c.dilations[axis] * begin[axis]
+		r.Pads[axis+len(c.Kernel)] += c.dilations[axis] * end
+	}
+	if slices.Min(r.Pads) < 0 {
+		return c, nil, fmt.Sprintf("a kernel of extent %d would need less than no padding to keep the output's size", k)
+	}
+	return r, begin, ""
+}
+
+func (c Convolution) HasSamePadding() bool {
+	return c.autoPad == "SAME_UPPER" || c.autoPad == "SAME_LOWER"
+}
+
+// Embed copies filters of kernel from into filters of kernel to, in which the former begins at the given places: what lies
+// outside is cropped, and what is not covered is zero.
+func Embed(filters []float64, from, to, begin []int) []float64 {
+	count := len(filters) / Product(from)
+	out := make([]float64, count*Product(to))
+	position := make([]int, len(from))
+	for tap := range Product(from) {
+		target, inside := 0, true
+		for axis, rest := len(from)-1, tap; axis >= 0; axis-- {
+			position[axis] = rest%from[axis] + begin[axis]
+			rest /= from[axis]
+		}
+		for axis, p := range position {
+			inside = inside && 0 <= p && p < to[axis]
+			target = target*to[axis] + p
+		}
+		for i := 0; inside && i < count; i++ {
+			out[i*Product(to)+target] = filters[i*Product(from)+tap]
+		}
+	}
+	return out
+}
+
+// attribute returns a list of integers, or count times the default if the node has no such list.
+func attribute(n *onnxgraph.Node, name string, count int, otherwise int) []int {
+	if list := n.Ints(name); len(list) > 0 {
+		return Ints(list)
+	}
+	return slices.Repeat([]int{otherwise}, count)
+}
+
+func Ints(list []int64) []int {
+	out := make([]int, len(list))
+	for i, v := range list {
+		out[i] = int(v)
+	}
+	return out
+}
+
+func Int64s(list ...int) []int64 {
+	out := make([]int64, len(list))
+	for i, v := range list {
+		out[i] = int64(v)
+	}
+	return out
+}
+
+func Product(list []int) int {
+	p := 1
+	for _, v := range list {
+		p *= v
+	}
+	return p
+}

@@ -1,0 +1,53 @@
+package weights
+
+import (
+	"slices"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
+)
+
+// Source is what an input reads: the constant behind it, and the tensor that follows from that. The zero value is an
+// input that is absent, or no constant.
+type Source struct {
+	Root   *onnxgraph.Value
+	Tensor *onnxgraph.Tensor
+}
+
+// SourceOf returns what comes in by v, the zero value if that is no constant.
+func SourceOf(v *onnxgraph.Value) Source {
+	root, t, _ := Resolve(v)
+	return Source{root, t}
+}
+
+// Equals reports whether two inputs read one constant, and the same numbers of it in the same order.
+func (r Source) Equals(other Source) bool {
+	if r.Root != other.Root || r.Tensor == other.Tensor {
+		return r.Root == other.Root
+	}
+	if r.Tensor.DType() != other.Tensor.DType() || !slices.Equal(r.Tensor.Dims(), other.Tensor.Dims()) {
+		return false
+	}
+	a, err := Hash(r.Tensor)
+	if err != nil {
+		return false
+	}
+	b, err := Hash(other.Tensor)
+	return err == nil && a == b
+}
+
+// ReadersOf returns the nodes that read a constant, directly or through nodes that only rearrange it.
+func ReadersOf(v *onnxgraph.Value) []*onnxgraph.Node {
+	var list []*onnxgraph.Node
+	for _, u := range v.Uses() {
+		if _, _, reason := Resolve(u.Node.Output(0)); reason != "" {
+			list = append(list, u.Node)
+			continue
+		}
+		for _, n := range ReadersOf(u.Node.Output(0)) {
+			if !slices.Contains(list, n) {
+				list = append(list, n)
+			}
+		}
+	}
+	return list
+}
