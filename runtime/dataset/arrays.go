@@ -10,8 +10,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Arrays reads all arrays of a NumPy archive (.npz), by name, as float64. Integers beyond 2^53 are rounded. Of the limits, only
-// Bytes is used, for all arrays together.
+// Arrays reads all arrays of a NumPy archive (.npz), by name, as float64. Integers beyond 2^53 are rounded. Of the limits, it
+// only uses Bytes, for all arrays together.
 func Arrays(path string, limits Limits) (map[string]*onnxgraph.Tensor, error) {
 	a, err := archive.Open(path)
 	if err != nil {
@@ -41,7 +41,7 @@ func arraysOf(z *zip.Reader, limits Limits) (map[string]*onnxgraph.Tensor, error
 	return tensors, errors.Join(faults...)
 }
 
-// tensorOf reads an array, if it fits with what is needed already.
+// tensorOf reads an array, if it still fits within the limit after the memory already needed.
 func tensorOf(f *zip.File, needed *int64, limits Limits) (*onnxgraph.Tensor, error) {
 	m, err := openMember(f)
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// Augmentation is a random change of a training image. It sees the raw pixels, before normalization.
+// Augmentation is a random change of a training image. It changes the raw pixels, before normalization.
 type Augmentation struct {
 	text string
-	// apply writes the changed src to dst; both are planar and of shape s. It draws from r only, always the
-	// same number of times.
+	// apply writes the changed src to dst; both are planar and of shape s. It draws random numbers only from r, always the same
+	// number of them.
 	apply func(r *rand.Rand, s Shape, dst, src []uint8)
 }
 
@@ -29,7 +29,7 @@ var augmentations = []struct {
 	{"flip", "flip=0.5: mirror left and right with probability 0.5", parseFlip},
 }
 
-// ParseAugmentations reads a list such as "pad-crop=4,flip=0.5", applied in this order; empty is none.
+// ParseAugmentations reads a list such as "pad-crop=4,flip=0.5", applied in this order. An empty text means none.
 func ParseAugmentations(text string) ([]Augmentation, error) {
 	var list []Augmentation
 	for part := range strings.SplitSeq(text, ",") {
@@ -75,10 +75,10 @@ func parsePadCrop(argument string) (func(*rand.Rand, Shape, []uint8, []uint8), e
 	}, nil
 }
 
-// shift writes to dst the plane src seen through a window moved down and right; outside src is zero.
+// shift writes to dst the part of the plane src in a window that is moved down and right. Pixels outside src are zero.
 func shift(dst, src []uint8, width, down, right int) {
 	height := len(src) / width
-	left, end := max(0, -right), min(width, width-right) // the columns of dst that see src
+	left, end := max(0, -right), min(width, width-right) // the columns of dst inside src
 	for y := range height {
 		row := dst[y*width:][:width]
 		from := y + down

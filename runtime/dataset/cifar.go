@@ -14,7 +14,7 @@ import (
 type cifar struct {
 	labelBytes int
 	classes    int
-	names      string // the file of class names, one a line
+	names      string // the file of class names, one per line
 	files      map[Split][]string
 }
 
@@ -87,7 +87,7 @@ func (c cifar) dataset(files []cifarFile) *Dataset {
 // stride returns the bytes of a record.
 func (c cifar) stride() int { return c.labelBytes + cifarShape.Size() }
 
-// cifarFile is a file's records.
+// cifarFile holds the records of a file.
 type cifarFile struct {
 	path string
 	data []byte
@@ -103,7 +103,7 @@ func (c cifar) locate(files []cifarFile, i int) (cifarFile, int) {
 	return files[k], i
 }
 
-// readFiles reads files of records, once all are known to be such, and not too large.
+// readFiles first checks that all files consist of records and are not too large, and then reads them.
 func (c cifar) readFiles(paths []string, limits Limits) ([]cifarFile, error) {
 	sizes := make([]int64, len(paths))
 	all := int64(0)
@@ -140,7 +140,7 @@ func (c cifar) readFiles(paths []string, limits Limits) ([]cifarFile, error) {
 	return files, nil
 }
 
-// checkSize returns an error if so many bytes are no whole number of records.
+// checkSize returns an error if a file of this size does not consist of whole records.
 func (c cifar) checkSize(bytes int64) error {
 	if bytes == 0 || bytes%int64(c.stride()) != 0 {
 		return fmt.Errorf("%d bytes are not a whole number of records of %d bytes (%d for labels, then %v pixels): "+

@@ -14,7 +14,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// fitClasses checks the labels, and makes them those of the model.
+// fitClasses checks the labels, and converts them to the model's class numbers.
 func (d *Dataset) fitClasses(o Options) error {
 	if o.AnyClasses {
 		o.Classes, o.ClassNames = 0, nil
@@ -31,7 +31,7 @@ func (d *Dataset) fitClasses(o Options) error {
 	case o.ClassNames != nil && !isNumbered(o.ClassNames):
 		return d.matchNames(o.ClassNames)
 	case o.ClassNames != nil && len(without(d.Classes, o.ClassNames)) == 0:
-		return d.matchNames(o.ClassNames) // folders named 0, 1, …
+		return d.matchNames(o.ClassNames) // the folders are named 0, 1, …
 	}
 	return d.takeOrder(max(o.Classes, len(o.ClassNames)))
 }
@@ -45,8 +45,8 @@ func (d *Dataset) refuseOneClass() error {
 	return fmt.Errorf("the only class is %s: a classifier needs at least 2%s", d.Classes[0], advice)
 }
 
-// takeNumbers is for a format that does not name its classes: labels are the numbers of the model's outputs, and
-// without a model go up to the largest label.
+// takeNumbers is for a format that does not name its classes: labels are the numbers of the model's outputs. Without a model,
+// there are as many classes as the largest label requires.
 func (d *Dataset) takeNumbers(o Options) error {
 	largest := slices.Max(d.labels)
 	switch {
@@ -64,8 +64,8 @@ func (d *Dataset) takeNumbers(o Options) error {
 	return err
 }
 
-// takeOrder takes the classes of the data set in their order for those of a model that does not name its own; the
-// model may be unknown, too.
+// takeOrder is for a model that does not name its classes, or if there is no model: its classes are those of the data set, in the
+// same order.
 func (d *Dataset) takeOrder(model int) error {
 	n := len(d.Classes)
 	switch {
@@ -80,7 +80,7 @@ func (d *Dataset) takeOrder(model int) error {
 	return d.checkLabels()
 }
 
-// matchNames makes the labels those of a model that names its classes.
+// matchNames converts the labels to the classes of a model, by name.
 func (d *Dataset) matchNames(model []string) error {
 	if err := d.checkLabels(); err != nil {
 		return err
@@ -129,7 +129,7 @@ func (d *Dataset) matchNames(model []string) error {
 	return nil
 }
 
-// maxClasses keeps a damaged label from making names for billions of classes.
+// maxClasses limits the number of classes, so that a damaged label does not create names for billions of them.
 const maxClasses = 1 << 20
 
 // numberNames names n classes 0, 1, …
@@ -141,11 +141,10 @@ func numberNames(n int) []string {
 	return names
 }
 
-// isNumbered reports whether names say no more than the numbers of classes.
+// isNumbered reports whether names are only the numbers of the classes.
 func isNumbered(names []string) bool { return slices.Equal(names, numberNames(len(names))) }
 
-// checkLabels returns an error that counts the samples whose label is no index into Classes, and lists the
-// first few.
+// checkLabels returns an error with the number of samples whose label is not an index into Classes, and the first few of them.
 func (d *Dataset) checkLabels() error {
 	const listed = 5
 	var bad []error
@@ -168,7 +167,7 @@ func (d *Dataset) checkLabels() error {
 	return errors.Join(head, errors.Join(bad...))
 }
 
-// mostNames bounds a file of class names, in bytes.
+// mostNames limits the size of a file of class names, in bytes.
 const mostNames = 1 << 24
 
 // ReadClassNames reads the names of a model's classes in the order of its outputs: a JSON list of strings, or one name
@@ -186,7 +185,7 @@ func ReadClassNames(path string) ([]string, error) {
 }
 
 func parseClassNames(text []byte) ([]string, error) {
-	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff"))) // some editors mark UTF-8 so
+	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff"))) // some editors put this mark at the start of UTF-8 files
 	var names []string
 	if bytes.HasPrefix(text, []byte("[")) || bytes.HasPrefix(text, []byte("{")) {
 		if err := json.Unmarshal(text, &names); err != nil {

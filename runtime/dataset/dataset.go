@@ -14,7 +14,7 @@ func (s Shape) Size() int { return s.Channels * s.Height * s.Width }
 // Dims returns the shape as dims of a tensor, [C, H, W].
 func (s Shape) Dims() []int64 { return []int64{int64(s.Channels), int64(s.Height), int64(s.Width)} }
 
-// Batch returns the dims of a tensor of so many images, [N, C, H, W].
+// Batch returns the dims of a tensor with the given number of images, [N, C, H, W].
 func (s Shape) Batch(images int) []int64 { return append([]int64{int64(images)}, s.Dims()...) }
 
 // String returns the shape as "3×32×32".
@@ -30,18 +30,18 @@ func (s Shape) plane() int { return s.Height * s.Width }
 type Dataset struct {
 	Path    string   // the file or folder that holds the split
 	Format  string   // a name of [Formats]
-	Split   Split    // which split this is: Val if there is no Test, and the other way round; All without splits
-	Classes []string // names in label order; those of the model, if it is known
-	Shape   Shape    // of every sample
-	Notes   []string // what was skipped or rounded, in sentences for the user
+	Split   Split    // the split that was opened: Val and Test can replace each other; All without splits
+	Classes []string // names in label order; the model's names, if known
+	Shape   Shape    // shape of every sample
+	Notes   []string // sentences for the user about what was skipped or rounded
 
 	labels []int64
 	named  bool // the format names its classes; otherwise Classes are the numbers 0, 1, …
 	// read writes the pixels of sample i, planar and as long as Shape says, to dst.
 	read func(i int, dst []uint8) error
-	// content writes what tells the data set's pixels from others, as the files hold them.
+	// content writes bytes that identify the pixels of the data set, as they are in the files.
 	content func(io.Writer) error
-	// sample names sample i in messages: its file, and its index there if the file holds several.
+	// sample returns a name of sample i for messages: its file, and its index in the file if that has several samples.
 	sample func(i int) string
 }
 
@@ -69,7 +69,7 @@ func (d *Dataset) Pixels(i int, dst []uint8) error {
 	return nil
 }
 
-// inMemory returns a read function over the pixels of all samples, one after the other.
+// inMemory returns a read function for pixels in memory, in which the samples follow one another.
 func inMemory(pixels []uint8, size int) func(i int, dst []uint8) error {
 	return func(i int, dst []uint8) error {
 		copy(dst, pixels[i*size:][:size])

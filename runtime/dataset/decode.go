@@ -17,8 +17,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
-// readImage writes an image file to dst in the given shape: scaled to cover it, the middle cut out, alpha
-// ignored, grayscale by the ITU-R 601 weights if one channel is wanted.
+// readImage writes an image file to dst in the given shape. It scales the image so that it covers the shape, and crops it at the
+// center. It ignores alpha, and computes gray with the ITU-R 601 weights if the shape has one channel.
 func readImage(path string, shape Shape, o Options, dst []uint8) error {
 	f, info, err := plainfile.Open(path)
 	if err != nil {
@@ -28,7 +28,7 @@ func readImage(path string, shape Shape, o Options, dst []uint8) error {
 	return scaleImage(f, info.Size(), shape, o, dst)
 }
 
-// scaleImage is readImage of a file of that many bytes.
+// scaleImage is readImage for an open file of size bytes.
 func scaleImage(file io.Reader, size int64, shape Shape, o Options, dst []uint8) error {
 	giveBack := func() {}
 	defer func() { giveBack() }()
@@ -60,17 +60,17 @@ func scaleImage(file io.Reader, size int64, shape Shape, o Options, dst []uint8)
 	return nil
 }
 
-// decoded is an image file's content.
+// decoded is the content of an image file.
 type decoded interface {
 	Size() (width, height int)
-	// RGB writes the pixels of a window to their places in three planes of the image's size.
+	// RGB writes the pixels in window to three planes that have the size of the image.
 	RGB(red, green, blue []uint8, window image.Rectangle)
 }
 
-// allowance says whether an image of that size, which takes so many bytes of memory, may be decoded.
+// allowance returns an error if an image of this size, which takes the given bytes of memory, must not be decoded.
 type allowance func(width, height int, memory int64) error
 
-// decode decodes an image file of that many bytes. Before memory is taken for pixels, it asks allow.
+// decode decodes an image file of size bytes. It calls allow before it allocates memory for pixels.
 func decode(file io.Reader, size int64, allow allowance, limits Limits) (decoded, error) {
 	if err := limits.checkFile(size); err != nil {
 		return nil, err
@@ -92,17 +92,17 @@ func decode(file io.Reader, size int64, allow allowance, limits Limits) (decoded
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
 
-// pngValues is how many values a pixel has, by the type of color that a PNG's head tells.
+// pngValues is the number of values per pixel for each color type in the header of a PNG.
 var pngValues = map[byte]int64{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 func decodePNG(r *bufio.Reader, size int64, allow allowance) (decoded, error) {
-	const headSize = 33                                 // the signature, and the first chunk, of which
-	const width, height, depth, colors = 16, 20, 24, 25 // are at these places
+	const headSize = 33                                 // bytes of the signature and the first chunk
+	const width, height, depth, colors = 16, 20, 24, 25 // offsets in these bytes
 	head, _ := r.Peek(headSize)
 	if !bytes.HasPrefix(head, []byte(pngSignature)) {
 		return nil, errors.New("not a PNG or JPEG image: its first bytes are those of neither")
 	}
-	if len(head) == headSize { // else decoding says what is wrong
+	if len(head) == headSize { // otherwise decoding reports what is wrong
 		w, h := binary.BigEndian.Uint32(head[width:]), binary.BigEndian.Uint32(head[height:])
 		if err := checkPNG(int64(w), int64(h), int64(head[depth]), pngValues[head[colors]], size, allow); err != nil {
 			return nil, err
@@ -115,10 +115,10 @@ func decodePNG(r *bufio.Reader, size int64, allow allowance) (decoded, error) {
 	return pngImage{img}, nil
 }
 
-// checkPNG checks what the head of a PNG of that many bytes claims: the size of the image, and how many values of how many bits a
-// pixel has.
+// checkPNG checks the header of a PNG of the given bytes: the size of the image, the number of values per pixel, and the bits per
+// value.
 func checkPNG(width, height, bits, values, bytes int64, allow allowance) error {
-	memory := width * height * 2 * 4 // as decoded, and as red, green, blue and alpha
+	memory := width * height * 2 * 4 // the decoded image, and its red, green, blue and alpha
 	if bits > 8 {
 		memory *= 2
 	}
@@ -146,7 +146,7 @@ func (m pngImage) RGB(red, green, blue []uint8, window image.Rectangle) {
 	}
 }
 
-// gray makes the first of three planes the gray of red, green and blue.
+// gray replaces the first of three planes, red, green and blue, by their gray.
 func gray(planes []uint8) {
 	n := len(planes) / 3
 	red, green, blue := planes[:n], planes[n:][:n], planes[2*n:][:n]
@@ -155,7 +155,7 @@ func gray(planes []uint8) {
 	}
 }
 
-// interleaved returns the pixels of an image as red, green, blue, alpha, colors not multiplied by alpha.
+// interleaved returns red, green, blue and alpha of each pixel. Colors are not multiplied by alpha.
 func interleaved(img image.Image) []uint8 {
 	from := img.Bounds()
 	to := image.Rectangle{Max: from.Size()}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// findFiles returns the path of each wanted file in a folder. A wanted file is a list of names it may have,
-// the first one that exists is taken. The error lists all that are missing.
+// findFiles returns the path of each wanted file in a folder. A wanted file is a list of possible names; the first one that
+// exists counts. The error lists all missing files.
 func findFiles(folder string, wanted ...[]string) ([]string, error) {
 	paths := make([]string, len(wanted))
 	var missing []string
@@ -33,7 +33,7 @@ func findFile(folder string, names []string) string {
 	return ""
 }
 
-// maxElements bounds the elements of one array, far above any that fits in memory and far below overflow.
+// maxElements limits the elements of one array. It is far more than fits into memory, and far below overflow.
 const maxElements = 1 << 40
 
 // product returns the product of dims, or an error if a dim is not positive or the product is beyond

@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 )
 
-// tastedImages is how many images, spread evenly over the data set, a fingerprint reads as the model gets them.
+// tastedImages is how many images a fingerprint reads as the model gets them. They are spread evenly over the data set.
 const tastedImages = 16
 
-// Fingerprint returns a SHA-256, in hexadecimal digits, of what the model gets of the data set: shape, classes, labels and
-// pixels. Of images in files of their own it takes the files' names below Path and their sizes, and the pixels of a few:
-// reading all of them would take too long. The error says which file cannot be read.
+// Fingerprint returns a SHA-256, in hexadecimal digits, of the data that a model gets from the data set: shape, classes, labels
+// and pixels. For images in separate files, it uses the names of the files below Path, their sizes, and the pixels of a few,
+// because reading all of them would take too long. The error names a file that cannot be read.
 func (d *Dataset) Fingerprint() (string, error) {
 	h := sha256.New()
 	if err := d.identify(h); err != nil {

@@ -6,10 +6,10 @@ import (
 	"fmt"
 )
 
-// fitShape makes the samples what the model takes, or says why they are not.
+// fitShape scales the samples to the shape that the model takes, or returns an error that says why it cannot.
 func (d *Dataset) fitShape(o Options) error {
 	if d.Format == "imagefolder" {
-		return nil // its files are scaled one by one, as they are read
+		return nil // files are scaled one by one when they are read
 	}
 	want := o.Shape.or(d.Shape)
 	var problems []error
@@ -45,7 +45,7 @@ func (s Shape) or(other Shape) Shape {
 	}
 }
 
-// resized returns a read function that scales what read gives, images of shape from.
+// resized returns a read function that scales the images of read, which have the shape from.
 func resized(read func(int, []uint8) error, from Shape, r *resampler) func(int, []uint8) error {
 	return func(i int, dst []uint8) error {
 		src := borrow(from.Size() + r.room())

@@ -19,8 +19,8 @@ type folderLayout struct {
 	notes  []string
 }
 
-// readFolderLayout finds the folders that are splits: by their names, and by the folders in them, which tell a split
-// from a class that happens to be called "train".
+// readFolderLayout finds the folders that are splits, by their names and by the folders in them: a class can also be called
+// "train", but has no folders.
 func readFolderLayout(path string) (*folderLayout, error) {
 	names, err := subfolders(path)
 	if err != nil {
@@ -28,7 +28,7 @@ func readFolderLayout(path string) (*folderLayout, error) {
 	}
 	l := &folderLayout{path: path, splits: map[Split]string{}}
 	var faults []error
-	var flat, others []string // named as splits, but without folders in them; named otherwise
+	var flat, others []string // folders with names of splits, but without folders in them; folders with other names
 	for _, name := range names {
 		folder := filepath.Join(path, name)
 		split := splitNamed(name)
@@ -68,8 +68,8 @@ func readFolderLayout(path string) (*folderLayout, error) {
 	return l, nil
 }
 
-// refuseUnknownSplits returns an error if folders that are not named as splits look like some: each holds no images
-// but the same folders, which would be the classes.
+// refuseUnknownSplits returns an error if folders without names of splits look like splits: each has no images, and all have the
+// same folders, which would be the classes.
 func refuseUnknownSplits(path string, names []string) error {
 	if len(names) < 2 {
 		return nil
@@ -92,13 +92,13 @@ func refuseUnknownSplits(path string, names []string) error {
 		"if they are the classes, put their images directly into them", onnxgraph.Listed(names), onnxgraph.Listed(first))
 }
 
-// holdsImages reports whether a folder has an image in it, not only in folders below.
+// holdsImages reports whether a folder itself, not only a folder below it, has an image.
 func holdsImages(folder string) bool {
 	entries, err := os.ReadDir(folder)
 	return err == nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() && hasImageEnding(e.Name()) })
 }
 
-// choose returns the split that serves as the one asked for, and its folder.
+// choose returns the split to use for the one asked for, and its folder.
 func (l *folderLayout) choose(asked Split) (split Split, folder string, err error) {
 	if len(l.splits) == 0 {
 		return All, l.path, nil
@@ -125,7 +125,7 @@ func (l *folderLayout) list() string {
 	return strings.Join(names, ", ")
 }
 
-// classes returns the names of the classes in label order, and the folder that settles them.
+// classes returns the names of the classes in label order, and the folder that defines them.
 func (l *folderLayout) classes() (names []string, reference string, err error) {
 	if train := l.splits[Train]; train != "" || len(l.splits) == 0 {
 		if train == "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
-// The first four bytes of an IDX file tell the element type (8: bytes) and the number of dims.
+// The first four bytes of an IDX file say the element type (8 means bytes) and the number of dims.
 const (
 	idxLabels = 0x00000801
 	idxImages = 0x00000803
@@ -19,7 +19,7 @@ const (
 
 var idxKinds = map[uint32]string{idxLabels: "labels", idxImages: "images"}
 
-// idxPrefix has a prefix for each split that the format knows.
+// idxPrefix has the prefix of file names for each split that the format has.
 var idxPrefix = map[Split]string{Train: "train", Test: "t10k"}
 
 // idxNames returns the names that a file of images or labels may have.
@@ -58,7 +58,7 @@ func openIDX(path string, o Options) (*Dataset, error) {
 	return d, nil
 }
 
-// readIDX reads two files whose headers were read.
+// readIDX reads two files after their headers.
 func readIDX(images, labels *idxFile, limits Limits) (*Dataset, error) {
 	dims := images.dims
 	if dims[0] != labels.dims[0] {
@@ -85,7 +85,7 @@ func readIDX(images, labels *idxFile, limits Limits) (*Dataset, error) {
 	}, nil
 }
 
-// labelBytes is the memory that a label takes: as it is read, and as it is kept.
+// labelBytes is the memory for one label, in bytes: the one that was read, and the one that is kept.
 const labelBytes = 8 + 8
 
 // idxFile is an IDX file whose header was read.
@@ -93,7 +93,7 @@ type idxFile struct {
 	io.Closer
 	path string
 	dims []int64
-	size int64 // of the elements, in bytes
+	size int64 // size of the elements, in bytes
 	rest io.Reader
 }
 
@@ -111,7 +111,7 @@ func openIDXFile(path string, magic uint32) (*idxFile, error) {
 	return f, nil
 }
 
-// readHeader reads the header of a file of that many bytes. What it promises the file can have.
+// readHeader reads the header of a file of the given bytes. It fails if the file cannot have as many elements as the header says.
 func (f *idxFile) readHeader(file io.Reader, bytes int64, magic uint32) error {
 	r, compressed, err := gunzipped(file)
 	if err != nil {
@@ -148,7 +148,7 @@ func (f *idxFile) read() ([]byte, error) {
 	return data, nil
 }
 
-// gunzipped looks at the content, not the name: browsers unpack files and keep the ending.
+// gunzipped looks at the content, not at the name, because browsers unpack files and keep the ending .gz.
 func gunzipped(r io.Reader) (content io.Reader, compressed bool, err error) {
 	buffered := bufio.NewReader(r)
 	if start, _ := buffered.Peek(2); len(start) == 2 && start[0] == 0x1f && start[1] == 0x8b {

@@ -19,7 +19,7 @@ func hasImageEnding(path string) bool {
 	return slices.Contains(imageEndings, strings.ToLower(filepath.Ext(path)))
 }
 
-// detectFolder looks for a first image one or two folders down: in a class folder, with or without a split.
+// detectFolder reports whether there is an image one or two folders below path: in the folder of a class, with or without splits.
 func detectFolder(path string) bool {
 	folders, err := subfolders(path)
 	if err != nil {
@@ -35,9 +35,8 @@ func detectFolder(path string) bool {
 	})
 }
 
-// openFolder opens an image folder. Labels are the positions of the classes in string order, as in torchvision; the
-// classes are those of the training split, or of all splits where there is none. Names that start with a dot are
-// passed over.
+// openFolder opens an image folder. Labels are the positions of the classes in string order, as in torchvision; the classes are
+// those of the training split, or of all splits if there is no training split. Names that start with a dot are ignored.
 func openFolder(path string, o Options) (*Dataset, error) {
 	l, err := readFolderLayout(path)
 	if err != nil {
@@ -89,7 +88,7 @@ func checkFolderShape(s Shape) error {
 	return nil
 }
 
-// subfolders returns the names of the folders in a folder, links to folders too, in string order, which is that of os.ReadDir.
+// subfolders returns the names of the folders in a folder, including links to folders, in string order, as os.ReadDir sorts them.
 func subfolders(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -132,8 +131,8 @@ func (d *Dataset) listFiles(classes []string) ([]string, error) {
 	return files, nil
 }
 
-// filesBelow returns the files in a folder and the folders in it, in string order. The error lists what is named as an image
-// and is no file.
+// filesBelow returns the files in a folder and the folders in it, in string order. The error lists entries that have the name of
+// an image but are not files.
 func filesBelow(folder string) (images, others []string, err error) {
 	var faults []error
 	// The separator makes WalkDir enter a folder that is a link.
@@ -155,7 +154,7 @@ func filesBelow(folder string) (images, others []string, err error) {
 	return images, others, errors.Join(append(faults, err)...)
 }
 
-// checkEntry returns an error if an entry of a folder is no file, and no link to one.
+// checkEntry returns an error if an entry of a folder is neither a file nor a link to one.
 func checkEntry(path string, d fs.DirEntry) error {
 	if d.Type().IsRegular() {
 		return nil
@@ -167,7 +166,7 @@ func checkEntry(path string, d fs.DirEntry) error {
 	return plainfile.Check(path, info)
 }
 
-// without returns the elements of a that b lacks.
+// without returns the elements of a that are not in b.
 func without(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/budget"
 )
 
-// Limits bound the sizes that files may declare, so that a damaged or malicious file does not take all memory. They are checked
-// before memory is allocated.
+// Limits holds upper limits for the sizes that files declare, so that a damaged or malicious file does not use up all memory.
+// They are checked before memory is allocated.
 type Limits struct {
-	Pixels int64 // of an image file; 0 takes DefaultPixels
-	Bytes  int64 // of memory for the arrays of a split: IDX, CIFAR and npz; 0 takes DefaultBytes
+	Pixels int64 // of an image file; 0 means DefaultPixels
+	Bytes  int64 // of memory for the arrays of a split in IDX, CIFAR and npz files; 0 means DefaultBytes
 }
 
-// NoLimit is the limit that nothing exceeds.
+// NoLimit turns a limit off.
 const NoLimit = math.MaxInt64
 
 const (
@@ -25,7 +25,7 @@ const (
 	DefaultBytes = 4_000_000_000
 )
 
-// checkImage returns an error if an image of that size is too large.
+// checkImage returns an error if an image has too many pixels.
 func (l Limits) checkImage(width, height int) error {
 	most := cmp.Or(l.Pixels, DefaultPixels)
 	if width < 1 || height < 1 {
@@ -39,7 +39,7 @@ func (l Limits) checkImage(width, height int) error {
 
 // checkFile returns an error if an image file has more bytes than an image of the largest size needs.
 func (l Limits) checkFile(size int64) error {
-	const perPixel, rest = 8, 1 << 24 // four channels of two bytes; and what is said of the image
+	const perPixel, rest = 8, 1 << 24 // four channels of two bytes; and metadata
 	most := cmp.Or(l.Pixels, DefaultPixels)
 	if size-rest > perPixel*min(most, NoLimit/perPixel) {
 		return fmt.Errorf("a file of %d bytes, which is more than the limit of %d pixels needs: --max-image-pixels raises it", size, most)
@@ -55,5 +55,5 @@ func (l Limits) checkArrays(bytes int64) error {
 	return nil
 }
 
-// decoding is the memory for image files that are decoded at the same time. A larger one is decoded alone.
+// decoding is the memory budget for image files that are decoded at the same time. An image that needs more is decoded alone.
 var decoding = budget.NewMemory(2 << 30)

@@ -15,26 +15,26 @@ type LoaderOptions struct {
 	BatchSize int
 	Shuffle   bool
 	DropLast  bool // leave out a last batch with fewer than BatchSize samples
-	Workers   int  // goroutines that fill a batch; 0 takes one per processor. It never changes a batch.
+	Workers   int  // goroutines that fill a batch; 0 means one per processor. It never changes a batch.
 	Seed      uint64
 
-	Augment   []Augmentation // in this order, before normalization
+	Augment   []Augmentation // applied in this order, before normalization
 	Normalize Normalization
 }
 
-// Batch is BatchSize samples. A last batch with fewer samples is filled up by repeating them in turn.
+// Batch holds BatchSize samples. If the last batch has fewer samples, they are repeated to fill it.
 type Batch struct {
 	Step   int       // the batch's index in its epoch, from 0
-	Count  int       // the number of real samples; those after are repeats
+	Count  int       // the number of real samples; the rest are repeats
 	Images []float32 // [N, C, H, W]
 	Labels []int64   // [N]
 }
 
-// Loader makes batches from a data set. It does not change, and may serve several goroutines.
+// Loader makes batches from a data set. It is immutable, and several goroutines can use it.
 //
-// A batch depends on nothing but the data set, the options without Workers, the epoch and the step: the order of an epoch is
-// drawn from (seed, epoch), and the augmentation of a sample from (seed, epoch, index of the sample). A training run that was
-// stopped continues from its epoch and step.
+// A batch depends only on the data set, the options except for Workers, the epoch and the step. The order of an epoch is drawn
+// from (seed, epoch), and the augmentation of a sample from (seed, epoch, index of the sample). So a training run that was
+// stopped can continue at any epoch and step.
 type Loader struct {
 	data    *Dataset
 	options LoaderOptions
@@ -67,18 +67,18 @@ func NewLoader(d *Dataset, o LoaderOptions) (*Loader, error) {
 // Steps returns the number of batches of an epoch.
 func (l *Loader) Steps() int { return l.steps }
 
-// prefetch is the number of batches that wait ready for the caller.
+// prefetch is the number of batches that are prepared ahead for the caller.
 const prefetch = 2
 
-// BatchesHeld is how many batches a loader keeps in memory: those that wait, one that is being made, and one that the caller
+// BatchesHeld is how many batches a loader keeps in memory: those prepared ahead, one that is being made, and one that the caller
 // has.
 const BatchesHeld = prefetch + 2
 
-// Batches returns the batches of an epoch from step first on. They are made ahead on other goroutines,
-// which end when the iteration ends or ctx is done.
+// Batches returns the batches of an epoch, starting at step first. Other goroutines prepare them ahead; they end when the
+// iteration ends or ctx is done.
 //
-// A batch and its slices are valid until the next iteration: their memory is used again. An error, of a
-// sample that cannot be read or of ctx, comes with a nil batch and is the last of the iteration.
+// A batch and its slices are valid until the next iteration, which reuses their memory. If a sample cannot be read, or ctx is
+// done, the iteration ends with a nil batch and an error.
 func (l *Loader) Batches(ctx context.Context, epoch, first int) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		if first < 0 || first > l.steps {
@@ -93,7 +93,7 @@ func (l *Loader) Batches(ctx context.Context, epoch, first int) iter.Seq2[*Batch
 		for range min(cap(free), l.steps-first) {
 			free <- l.newBatch()
 		}
-		ready := make(chan made, cap(free)+1) // room for all and an error, so that sending never waits
+		ready := make(chan made, cap(free)+1) // space for all batches and an error, so that sending never blocks
 		producer.Go(func() {
 			defer close(ready)
 			l.produce(making, epoch, first, free, ready)
@@ -120,7 +120,7 @@ type made struct {
 	err   error
 }
 
-// produce sends the batches from step first on to ready, in order.
+// produce sends the batches to ready in order, starting at step first.
 func (l *Loader) produce(ctx context.Context, epoch, first int, free <-chan *Batch, ready chan<- made) {
 	order := l.order(epoch)
 	for step := first; step < l.steps; step++ {
@@ -161,7 +161,7 @@ func (l *Loader) order(epoch int) []int {
 	return order
 }
 
-// fill makes the given samples, and repeats them up to the batch size.
+// fill fills a batch with the given samples, and repeats them up to the batch size.
 func (l *Loader) fill(ctx context.Context, b *Batch, epoch int, samples []int) error {
 	size := l.data.Shape.Size()
 	err := parallel(ctx, l.options.Workers, len(samples), func() func(int) error {

@@ -12,16 +12,16 @@ import (
 	"sync"
 )
 
-// Normalization turns a pixel v, 0 to 255, of the model's channel c into (v/255 - Mean[c]) / Std[c]: both are in units of
-// [0,1], and in the order of the model's channels. A single Mean and Std are those of all channels. The zero Normalization
-// divides by 255 and no more.
+// Normalization converts a pixel v, from 0 to 255, of the model's channel c to (v/255 - Mean[c]) / Std[c]. Mean and Std are in
+// units of [0,1], and in the order of the model's channels. A single Mean and Std apply to all channels. The zero Normalization
+// only divides by 255.
 type Normalization struct {
 	Mean     []float64 `json:"mean"`
 	Std      []float64 `json:"std"`
-	Channels string    `json:"channels,omitempty"` // BGR if the model takes blue first; empty for red, green, blue and for gray
+	Channels string    `json:"channels,omitempty"` // BGR if the model takes blue first; empty for RGB and gray
 }
 
-// String describes the normalization with numbers of four digits: one number for all channels if they are equal.
+// String describes the normalization with four significant digits, and with one number if all channels are equal.
 func (n Normalization) String() string {
 	text := "none: pixels from 0 to 1"
 	if n.Mean != nil {
@@ -33,7 +33,7 @@ func (n Normalization) String() string {
 	return text
 }
 
-// significant writes numbers with four digits, one if all are the same.
+// significant returns numbers with four significant digits, and a single number if all are equal.
 func significant(list []float64) string {
 	var words []string
 	for _, v := range slices.Compact(slices.Clone(list)) {
@@ -42,7 +42,7 @@ func significant(list []float64) string {
 	return strings.Join(words, ",")
 }
 
-// BGR says that a model takes blue first and red last, as those of Caffe and OpenCV do.
+// BGR says that a model takes blue first and red last, as models from Caffe and OpenCV do.
 const BGR = "bgr"
 
 var normalizations = map[string]Normalization{
@@ -65,13 +65,13 @@ func NamedNormalization(name string) (Normalization, error) {
 	return n, nil
 }
 
-// Range returns the Normalization that takes black, 0, to low, and white, 255, to high.
+// Range returns the Normalization that maps black (0) to low, and white (255) to high.
 func Range(low, high float64) Normalization {
 	return Normalization{Mean: []float64{(0 - low) / (high - low)}, Std: []float64{1 / (high - low)}}
 }
 
-// For returns n for images of so many channels: a single mean and standard deviation are repeated. It returns an error if n
-// does not fit these images.
+// For returns n for images with the given number of channels: it repeats a single mean and standard deviation. It fails if n has
+// another number of channels.
 func (n Normalization) For(channels int) (Normalization, error) {
 	for _, list := range []*[]float64{&n.Mean, &n.Std} {
 		if len(*list) == 1 {
@@ -95,7 +95,7 @@ func (n Normalization) For(channels int) (Normalization, error) {
 	return n, nil
 }
 
-// In returns n for a model that takes its channels in another order, BGR or "": every color keeps its mean and standard
+// In returns n for a model that takes its channels in the given order, BGR or "". Every color keeps its mean and standard
 // deviation.
 func (n Normalization) In(order string) Normalization {
 	if n.Channels == order {
@@ -107,7 +107,7 @@ func (n Normalization) In(order string) Normalization {
 	return n
 }
 
-// from returns the image's channel that the model takes as its channel c.
+// from returns the channel of the image that becomes the model's channel c.
 func (n Normalization) from(c, channels int) int {
 	if n.Channels == BGR {
 		return channels - 1 - c
@@ -115,7 +115,7 @@ func (n Normalization) from(c, channels int) int {
 	return c
 }
 
-// tables returns for each of the model's channels what each of the 256 pixel values becomes.
+// tables returns, for each of the model's channels, the normalized values of the 256 pixel values.
 func (n Normalization) tables(channels int) [][256]float32 {
 	tables := make([][256]float32, channels)
 	for c := range tables {
@@ -130,8 +130,8 @@ func (n Normalization) tables(channels int) [][256]float32 {
 	return tables
 }
 
-// MeanStd measures the mean and standard deviation of each channel over all pixels of at most limit samples
-// (0: all), spread evenly over the data set.
+// MeanStd measures the mean and standard deviation of each channel over all pixels of at most limit samples (0 means all), spread
+// evenly over the data set.
 func MeanStd(ctx context.Context, d *Dataset, limit int) (Normalization, error) {
 	n := d.Len()
 	if limit > 0 && limit < n {
@@ -153,7 +153,7 @@ func MeanStd(ctx context.Context, d *Dataset, limit int) (Normalization, error) 
 	return result, nil
 }
 
-// histogram counts pixel values: exact, and the same in whatever order samples are added.
+// histogram counts pixel values. It is exact, so the order of samples does not matter.
 type histogram [256]int64
 
 func (h *histogram) meanStd() (mean, std float64) {

@@ -14,11 +14,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/archive"
 )
 
-// array is a NumPy array in C order, its elements still as bytes.
+// array is a NumPy array in C order, with its elements as bytes.
 type array struct {
 	dtype element
 	dims  []int64
-	count int64 // of elements
+	count int64 // number of elements
 	data  []byte
 }
 
@@ -26,7 +26,7 @@ type array struct {
 type element struct {
 	name  string
 	size  int
-	whole bool // holds integers
+	whole bool // elements are integers
 	value func(b []byte) float64
 }
 
@@ -56,8 +56,9 @@ func byName(list ...element) map[string]element {
 // at returns element i.
 func (a *array) at(i int) float64 { return a.dtype.value(a.data[i*a.dtype.size:]) }
 
-// openNPY reads the beginning of a .npy stream of that many bytes: a magic string, the version, the length of the header, and
-// the header, a Python dictionary. The elements follow; as many as it promises the stream can have.
+// openNPY reads the beginning of a .npy stream of the given bytes: a magic string, the version, the length of the header, and the
+// header, which is a Python dictionary. The elements follow. It fails if the stream is too short for as many elements as the
+// header says.
 func openNPY(r io.Reader, bytes int64) (*array, error) {
 	header, length, err := readNPYHeader(r)
 	if err != nil {
@@ -82,7 +83,7 @@ func openNPY(r io.Reader, bytes int64) (*array, error) {
 // size returns how many bytes the elements have.
 func (a *array) size() int64 { return a.count * int64(a.dtype.size) }
 
-// readNPYHeader returns the header, and how many bytes it has with all before it.
+// readNPYHeader returns the header, and the number of bytes up to its end.
 func readNPYHeader(r io.Reader) (string, int64, error) {
 	var start [8]byte
 	if _, err := io.ReadFull(r, start[:]); err != nil {

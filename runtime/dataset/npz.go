@@ -13,13 +13,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/archive"
 )
 
-// npzNames are the names that a split's arrays may have, in any case, {split} standing for a name of the split.
+// npzNames lists the names that a split's arrays may have, in upper or lower case. {split} stands for a name of the split.
 var npzNames = []struct{ images, labels string }{
 	{"x_{split}", "y_{split}"},
 	{"{split}_images", "{split}_labels"},
 }
 
-// npzAll are the names of the arrays of a file without splits.
+// The names of the arrays in a file without splits.
 const npzAllImages, npzAllLabels = "images", "labels"
 
 func detectNPZ(path string) bool { return strings.ToLower(filepath.Ext(path)) == ".npz" }
@@ -77,7 +77,7 @@ func readNPZ(z *zip.Reader, path string, o Options) (*Dataset, error) {
 	return d, nil
 }
 
-// checkArrays returns an error if arrays of such sizes are not images with their labels, or too large.
+// checkArrays returns an error if the sizes of the arrays are not those of images and their labels, or too large.
 func checkArrays(images, labels *array, imagesName, labelsName string, limits Limits) error {
 	if _, err := channelAxis(images.dims); err != nil {
 		return fmt.Errorf("array %s: %w", imagesName, err)
@@ -90,7 +90,7 @@ func checkArrays(images, labels *array, imagesName, labelsName string, limits Li
 	}
 	need := images.size() + labels.count*labelBytes
 	if images.dtype.size > 1 {
-		need += images.count // as bytes
+		need += images.count // one byte per pixel
 	}
 	if err := limits.checkArrays(need); err != nil {
 		return fmt.Errorf("array %s has shape %v: %w", imagesName, images.dims, err)
@@ -98,7 +98,7 @@ func checkArrays(images, labels *array, imagesName, labelsName string, limits Li
 	return nil
 }
 
-// chooseArrays returns the names of the arrays of images and labels that serve as a split, and which split they are.
+// chooseArrays returns the names of the arrays with images and labels to use for a split, and which split they are.
 func chooseArrays(members map[string]*zip.File, asked Split) (images, labels string, is Split, err error) {
 	for _, split := range instead[asked] {
 		for _, name := range splitNames[split] {
@@ -128,7 +128,7 @@ type member struct {
 	*array
 }
 
-// openMember reads the header of an array, whose promises the archive can keep.
+// openMember reads the header of an array. It fails if the archive has less data than the header says.
 func openMember(f *zip.File) (*member, error) {
 	if err := archive.CheckSize(f); err != nil {
 		return nil, err
@@ -172,7 +172,7 @@ func integers(a *array) ([]int64, error) {
 	return out, nil
 }
 
-// setImages sets how pixels are read, and their shape.
+// setImages sets the read function for pixels, and their shape.
 func (d *Dataset) setImages(a *array) error {
 	channels, err := channelAxis(a.dims)
 	if err != nil {
@@ -198,8 +198,8 @@ func (d *Dataset) setImages(a *array) error {
 	return nil
 }
 
-// channelAxis returns which axis of an array of images is that of the channels: of axes 1 and 3 the
-// shorter one, 0 if the array has three axes, [N,H,W].
+// channelAxis returns the axis of the channels in an array of images: the shorter one of axes 1 and 3, or 0 if the array has
+// three axes, [N,H,W].
 func channelAxis(dims []int64) (int, error) {
 	switch {
 	case len(dims) == 3:
@@ -215,8 +215,8 @@ func channelAxis(dims []int64) (int, error) {
 		"save one channel as [N H W], or more as one image folder", dims)
 }
 
-// toBytes returns elements as pixels from 0 to 255: integers as they are, real numbers from [0,1] times
-// 255, rounded. It tells whether the rounding was no more than that of a pixel stored as a real number.
+// toBytes returns elements as pixels from 0 to 255. Integers stay as they are; real numbers in [0,1] are multiplied by 255 and
+// rounded. exact is true if all real numbers were pixels divided by 255, except for the rounding of their type.
 func toBytes(a *array) (pixels []uint8, exact bool, err error) {
 	if a.dtype.name == "|u1" {
 		return a.data, true, nil
@@ -241,7 +241,7 @@ func toBytes(a *array) (pixels []uint8, exact bool, err error) {
 	return pixels, exact, nil
 }
 
-// channelsFirst makes interleaved images [N,H,W,C] planar ones [N,C,H,W], in their own memory.
+// channelsFirst converts interleaved images [N,H,W,C] to planar ones [N,C,H,W], in place.
 func channelsFirst(pixels []uint8, s Shape) {
 	planar := make([]uint8, s.Size())
 	for ; len(pixels) > 0; pixels = pixels[len(planar):] {

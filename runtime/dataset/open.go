@@ -10,32 +10,32 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
-// Options says which part of a data set to open and what the model takes.
+// Options says which part of a data set to open, and what the model takes.
 type Options struct {
 	Format  string // a name of [Formats]; empty or "auto" to detect it
 	Split   Split  // one of [Splits]; Train if empty
-	Shape   Shape  // what the model takes; a zero component takes what the data set has
-	Classes int    // number of classes of the model; 0 takes that of the data set
+	Shape   Shape  // of the model's images; components that are zero come from the data set
+	Classes int    // number of classes of the model; 0 means that of the data set
 	// ClassNames are the names of the model's classes in the order of its outputs, nil if they are not known. Labels of a
 	// data set that names its classes are matched by name.
 	ClassNames []string
-	// AnyClasses says that labels do not matter: the classes need not be those of the model.
+	// AnyClasses says that labels do not matter, so the classes may differ from those of the model.
 	AnyClasses bool
 
-	// Resize allows scaling images of another size: bilinear, antialiased, with the same aspect ratio, and cropped at the
-	// center. Without it, another size is an error. Image folders, whose images have no common size, are always scaled.
+	// Resize scales images of another size: bilinear, antialiased, with the same aspect ratio, and cropped at the center. Without
+	// Resize, another size is an error. Images in folders are always scaled, because they may have different sizes.
 	Resize bool
-	// ShortSide is the length of an image's shorter side after scaling and before the center crop; 0 takes the smallest that
-	// covers Shape; another length allows scaling as Resize does. ImageNet models are usually measured with 256 for 224×224.
+	// ShortSide is the length of an image's shorter side after scaling and before the center crop; 0 means the smallest that
+	// covers Shape. Any other length also turns Resize on. ImageNet models are usually measured with 256 for 224×224.
 	ShortSide int
 
 	Limits Limits
 }
 
-// format is a way in which image sets are stored. Open checks labels and sizes, so that a format only reads.
+// format is a way to store image sets. A format only reads; Open checks labels and sizes.
 type format struct {
 	name   string
-	needs  string // what has to be there, for messages
+	needs  string // the needed files, for messages
 	detect func(path string) bool
 	open   func(path string, o Options) (*Dataset, error)
 }
@@ -57,9 +57,9 @@ func Formats() []string {
 	return names
 }
 
-// Open opens one split of the data set at path. It reads all labels, and all pixels unless the format is
-// an image folder. The errors: nothing readable at path, missing or damaged files, labels outside the
-// classes, and images or classes that do not fit the model.
+// Open opens one split of the data set at path. It reads all labels, and all pixels unless the format is an image folder. It
+// fails if path has no data set, if files are missing or damaged, if labels are not valid classes, and if images or classes do
+// not fit the model.
 func Open(path string, o Options) (*Dataset, error) {
 	d, err := open(path, o)
 	if err != nil {
@@ -100,7 +100,7 @@ func open(path string, o Options) (*Dataset, error) {
 	return d, nil
 }
 
-// settle checks what a format has read, and fits it to the model.
+// settle checks the data that a format has read, and adapts it to the model.
 func (d *Dataset) settle(o Options) error {
 	if len(d.labels) == 0 {
 		return fmt.Errorf("the %s split has no samples", d.Split)

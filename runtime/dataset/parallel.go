@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// parallel calls do(0) to do(n-1) from several goroutines and waits for them; each goroutine has its own
-// do, with its own memory, made by newDo. After an error or the end of ctx no further call starts. The
-// error is that of the lowest index that failed, whatever the number of workers.
+// parallel calls do(0) to do(n-1) from several goroutines and waits for them; each goroutine has its own do, with its own memory,
+// made by newDo. After an error, or when ctx is done, no further call starts. The error is that of the lowest index that failed,
+// for any number of workers.
 func parallel(ctx context.Context, workers, n int, newDo func() func(i int) error) error {
 	var (
-		next   atomic.Int64 // handed out in rising order, so all indices below a failed one are done
+		next   atomic.Int64 // indices are taken in rising order, so all below a failed one were done
 		failed atomic.Bool
 		mu     sync.Mutex
 		lowest = n

@@ -2,12 +2,12 @@ package dataset
 
 import "sync"
 
-// pixels are lent: images pass by so fast that new memory for each would keep the garbage collector busy.
+// pixels is memory that is borrowed and reused, because new memory for each image would keep the garbage collector busy.
 type pixels struct{ data []uint8 }
 
 var lender = sync.Pool{New: func() any { return new(pixels) }}
 
-// borrow returns size bytes that hold anything, until they are given back.
+// borrow returns size bytes with undefined content. Call giveBack when they are no longer needed.
 func borrow(size int) *pixels {
 	p := lender.Get().(*pixels)
 	if cap(p.data) < size {
@@ -17,7 +17,7 @@ func borrow(size int) *pixels {
 	return p
 }
 
-// giveBack ends a loan. What few images need is not kept: there can be one for each goroutine.
+// giveBack returns borrowed memory. Very large pieces are freed, because few images need them and each goroutine could keep one.
 func (p *pixels) giveBack() {
 	const most = 1 << 25 // bytes
 	if cap(p.data) <= most {

@@ -8,31 +8,29 @@ import (
 	"slices"
 )
 
-// resampler scales planes of one size so that they cover another, and cuts out the middle. Each output
-// pixel is a weighted mean under a triangle as wide as two pixels of the coarser of the two grids, which is
-// bilinear interpolation when enlarging and antialiased when shrinking. Columns are scaled first and
-// rounded, then rows, with weights in fixed point: that gives the pixels of Pillow, and so those of
-// torchvision's Resize and CenterCrop, on every platform.
+// resampler scales planes so that they cover another size, and crops them at the center. Each output pixel is a mean with
+// triangular weights, and the triangle is as wide as two pixels of the coarser grid. This is bilinear interpolation when
+// enlarging, and antialiased when shrinking. Columns are scaled first and rounded, then rows, with weights in fixed point. The
+// result has exactly the pixels of Pillow, and so of torchvision's Resize and CenterCrop, on every platform.
 type resampler struct {
-	rows, columns axis // the rows count from top on
-	top           int  // the first row that is read
+	rows, columns axis // rows are counted from top
+	top           int  // the first row of the source that is read
 	inH, inW      int
 }
 
-// axis says how the positions along one axis are scaled: each output position is a weighted sum of consecutive
-// input positions.
+// axis describes the scaling along one axis: each output position is a weighted sum of consecutive input positions.
 type axis struct {
 	first   []int      // the first input position of each output position
-	span    int        // how many input positions every sum has: a multiple of 4, with weights of 0 at its end
-	weights [][]uint64 // of each output position, in units of 2^-weightBits; they sum to 1
-	end     int        // behind the last input position that has a weight
+	span    int        // number of input positions in each sum: a multiple of 4, padded with weights of 0
+	weights [][]uint64 // for each output position, in units of 2^-weightBits; their sum is 1
+	end     int        // one after the last input position that has a weight
 }
 
-// weightBits lets a sum of pixels times weights, below 2^8 · 2^22, fit half of a uint64.
+// weightBits is chosen so that a sum of pixels times weights, below 2^8 · 2^22, fits into half of a uint64.
 const weightBits = 22
 
-// newResampler scales an inH×inW image so that its shorter side becomes shortSide, then keeps the middle
-// outH×outW. A shortSide of 0 takes the smallest that covers the output.
+// newResampler scales an inH×inW image so that its shorter side becomes shortSide, then keeps the middle outH×outW. A shortSide
+// of 0 means the smallest that covers the output.
 func newResampler(inH, inW, outH, outW, shortSide int) (*resampler, error) {
 	short := min(inH, inW)
 	if shortSide == 0 {
@@ -62,7 +60,7 @@ func coveringSide(short, inH, inW, outH, outW int) int {
 	return max(ceil(outH*short, inH), ceil(outW*short, inW))
 }
 
-// newAxis returns the sums for the middle out of scaled positions, to which in positions are scaled.
+// newAxis scales in positions to scaled positions, and returns the sums for the out positions in the middle.
 func newAxis(in, scaled, out int) axis {
 	step := float64(in) / float64(scaled)
 	radius := max(step, 1)
@@ -96,15 +94,15 @@ func (r *resampler) window() image.Rectangle {
 	return image.Rect(r.columns.first[0], r.top, r.columns.end, r.top+r.rows.end)
 }
 
-// room returns how many bytes must follow the planes that image scales: it looks at two lines at a time, and at pixels with
-// a weight of 0.
+// room returns how many more bytes must follow the planes that image scales, because it reads two lines at a time, and pixels
+// with a weight of 0.
 func (r *resampler) room() int { return r.inW + r.columns.span }
 
-// image scales every plane of src, behind which there is room, into dst. It may be called from several goroutines.
+// image scales every plane of src into dst. src must have room more bytes. Several goroutines may call image.
 func (r *resampler) image(dst, src []uint8) {
 	height, width := len(r.rows.first), len(r.columns.first)
 	in, out, lines := r.inH*r.inW, height*width, r.rows.end
-	turned := borrow(width*lines + lines + r.rows.span) // no more lines than are read: of a long strip, few are
+	turned := borrow(width*lines + lines + r.rows.span) // only the lines that are read: in a long strip, these are few
 	defer turned.giveBack()
 	for ; len(dst) > 0; src, dst = src[in:], dst[out:] {
 		r.columns.scale(turned.data, src[r.top*r.inW:], lines, r.inW)
@@ -112,13 +110,13 @@ func (r *resampler) image(dst, src []uint8) {
 	}
 }
 
-// Two lines are scaled at a time, one in each half of a uint64: no sum overflows its half.
+// Two lines are scaled at a time, one in each half of a uint64. No sum overflows its half.
 const (
 	bothPixels = 0xff<<32 | 0xff
-	bothHalves = 1<<(32+weightBits-1) | 1<<(weightBits-1) // rounds to the nearest
+	bothHalves = 1<<(32+weightBits-1) | 1<<(weightBits-1) // for rounding to nearest
 )
 
-// scale scales lines of src, each of that length, and writes them as columns of dst: element o of line y becomes
+// scale scales the lines of src, which have the given length, and writes them as columns of dst: element o of line y becomes
 // dst[o·lines + y].
 func (a *axis) scale(dst, src []uint8, lines, length int) {
 	halves := slices.Repeat([]uint64{bothHalves}, (lines+1)/2)
@@ -134,7 +132,7 @@ func (a *axis) scale(dst, src []uint8, lines, length int) {
 	}
 }
 
-// addFour sets the sums of each two lines of src to those before and the lines' first four pixels times the weights.
+// addFour computes sums for each two lines of src: the sums before, plus the first four pixels of the lines times the weights.
 func addFour(sums, before []uint64, src []uint8, length int, weights *[4]uint64) {
 	before = before[:len(sums)]
 	at := 0
@@ -144,7 +142,7 @@ func addFour(sums, before []uint64, src []uint8, length int, weights *[4]uint64)
 	}
 }
 
-// writeFour writes the pixels that the sums before become with the last four pixels of each line.
+// writeFour adds the last four pixels of each line to the sums before, and writes the resulting pixels.
 func writeFour(out []uint8, before []uint64, src []uint8, length int, weights *[4]uint64) {
 	at := 0
 	for k, sum := range before {
@@ -158,7 +156,8 @@ func writeFour(out []uint8, before []uint64, src []uint8, length int, weights *[
 	}
 }
 
-// weighFour returns four pixels times the weights, of a line in the lower half and of the next in the upper.
+// weighFour returns the sum of four pixels times the weights: for one line in the lower half, and for the next line in the upper
+// half.
 func weighFour(src []uint8, at, length int, w *[4]uint64) uint64 {
 	v := uint64(binary.LittleEndian.Uint32(src[at:])) | uint64(binary.LittleEndian.Uint32(src[at+length:]))<<32
 	return (v&bothPixels)*w[0] + (v>>8&bothPixels)*w[1] + (v>>16&bothPixels)*w[2] + (v>>24&bothPixels)*w[3]

@@ -40,7 +40,7 @@ func (s *sampler) write(dst []float32, i int) error {
 	return nil
 }
 
-// orderKey returns the key of the random numbers that order an epoch: that of a sample that cannot be.
+// orderKey returns the key of the random numbers for the order of an epoch. It is the key of sample -1, which does not exist.
 func orderKey(seed uint64, epoch int) (uint64, uint64) { return sampleKey(seed, epoch, -1) }
 
 // sampleKey returns the key of the random numbers of one sample in one epoch.
@@ -49,8 +49,8 @@ func sampleKey(seed uint64, epoch, sample int) (uint64, uint64) {
 	return high, mix(high + uint64(sample))
 }
 
-// mix spreads the bits of x, so that neighboring keys give unrelated numbers: the output step of the
-// SplitMix64 generator (Steele, Lea, Flood 2014).
+// mix scrambles the bits of x, so that neighboring keys give unrelated numbers. It is the output step of the SplitMix64 generator
+// (Steele, Lea, Flood 2014).
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

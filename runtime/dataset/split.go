@@ -11,26 +11,25 @@ type Split string
 
 const (
 	Train Split = "train" // the training images
-	Val   Split = "val"   // the images for choices during training
+	Val   Split = "val"   // images for choices during training
 	Test  Split = "test"  // the images for the final measurement
-	All   Split = "all"   // what [Open] opens of a data set without separate splits
+	All   Split = "all"   // all images of a data set without splits
 )
 
-// Splits returns the splits that [Open] can be asked for.
+// Splits returns the splits that [Open] accepts.
 func Splits() []Split { return []Split{Train, Val, Test} }
 
-// splitNames are the names by which a split is known, as plainName writes them.
+// splitNames lists the names of each split, in the form of plainName.
 var splitNames = map[Split][]string{
 	Train: {"train", "training"},
 	Val:   {"val", "valid", "validation", "dev", "development"},
 	Test:  {"test", "testing", "eval", "evaluation"},
 }
 
-// splitEndings are what a split's name may have behind it: train_set, test-images, TrainData.
+// splitEndings lists endings that may follow the name of a split: train_set, test-images, TrainData.
 var splitEndings = []string{"set", "images", "data"}
 
-// splitNamed returns the split that a name stands for, such as "Train", "TEST_SET" or "val2017"; empty if it is no
-// split's name.
+// splitNamed returns the split with a name such as "Train", "TEST_SET" or "val2017", empty if it is not the name of a split.
 func splitNamed(name string) Split {
 	plain := plainName(name)
 	for _, split := range Splits() {
@@ -41,7 +40,7 @@ func splitNamed(name string) Split {
 	return ""
 }
 
-// plainName returns the small letters of a name, without a split's ending.
+// plainName returns the letters of a name in lower case, without the ending of a split.
 func plainName(name string) string {
 	plain := strings.Map(func(r rune) rune {
 		if !unicode.IsLetter(r) {
@@ -57,15 +56,15 @@ func plainName(name string) string {
 	return plain
 }
 
-// instead lists the splits that serve if one is asked for, the best first: val and test stand in for each other, and
-// nothing for train.
+// instead lists, for each split, the splits that can be used for it, best first: val and test can replace each other, but nothing
+// can replace train.
 var instead = map[Split][]Split{
 	Train: {Train},
 	Val:   {Val, Test},
 	Test:  {Test, Val},
 }
 
-// among returns which of the splits that are there serves as s, empty if none does.
+// among returns which of the existing splits to use for s, empty if none is suitable.
 func (s Split) among(there ...Split) Split {
 	for _, split := range instead[s] {
 		if slices.Contains(there, split) {

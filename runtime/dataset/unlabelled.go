@@ -8,9 +8,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
-// OpenImages opens image files, and all in folders and the folders in them, as a data set without labels: they all are 0.
-// Images are scaled as those of an image folder are. Of the options, only Shape, ShortSide and Limits are used. The error lists
-// all paths that do not exist or hold no images.
+// OpenImages opens image files, and all images in folders and the folders below them, as a data set without labels: all labels
+// are 0. It scales images as in an image folder. Of the options, it uses only Shape, ShortSide and Limits. The error lists all
+// paths that do not exist or have no images.
 func OpenImages(paths []string, o Options) (*Dataset, error) {
 	d := &Dataset{Format: "images", Split: All, Shape: o.Shape}
 	if d.Shape.Channels == 0 {
@@ -52,5 +52,5 @@ func OpenImages(paths []string, o Options) (*Dataset, error) {
 	return d, nil
 }
 
-// Name names sample i: its file, and its index there if the file holds several.
+// Name returns a name of sample i: its file, and its index in the file if that has several samples.
 func (d *Dataset) Name(i int) string { return d.sample(i) }

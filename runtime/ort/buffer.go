@@ -8,8 +8,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// buffer is memory for one input or output, and the value of ONNX Runtime over it. Bindings do not keep
-// Go memory alive: who binds a buffer must hold it.
+// buffer is memory for one input or output, and an ONNX Runtime value that uses it. Bindings do not keep Go memory alive: code
+// that binds a buffer must keep a reference to it.
 type buffer struct {
 	port  Port
 	dims  []int64
@@ -17,10 +17,10 @@ type buffer struct {
 	value capi.Value
 }
 
-// maxElements bounds what a model may declare, so that a damaged one is an error and no crash.
+// maxElements limits the sizes that a model may declare, so that a damaged model gives an error instead of a crash.
 const maxElements = 1 << 40
 
-// newPortBuffer returns a zeroed buffer for a port, whose shape must be certain.
+// newPortBuffer returns a zeroed buffer for a port. Its shape must be static.
 func newPortBuffer(p Port) (*buffer, error) {
 	if n := onnxgraph.ElementCount(p.Shape); n < 0 || n > maxElements {
 		return nil, fmt.Errorf("making room for %q: cannot hold %s", p.Name, describe(p.DType, p.Shape))
@@ -47,7 +47,7 @@ func bufferOver(p Port, dims []int64, raw []byte) (*buffer, error) {
 	return &buffer{p, dims, raw, v}, nil
 }
 
-// content returns the buffer's memory; a scalar lives in memory of the wrapper, so this is a copy.
+// content returns the buffer's memory. For a scalar it returns a copy, because the wrapper owns the memory.
 func (b *buffer) content() ([]byte, error) {
 	raw, err := valueBytes(b.port.DType, b.value)
 	if err != nil {

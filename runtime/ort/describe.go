@@ -22,5 +22,5 @@ func describe(dtype onnxgraph.DType, shape []int64) string {
 	return fmt.Sprintf("%v[%s]", dtype, strings.Join(dims, ","))
 }
 
-// sortedKeys returns the keys of a map in order, so that messages do not change from run to run.
+// sortedKeys returns the sorted keys of a map, so that messages are the same in every run.
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

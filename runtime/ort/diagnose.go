@@ -7,26 +7,26 @@ import (
 	"strings"
 )
 
-// Diagnosis is what `rcfreeze doctor` shows: which ONNX Runtime is here and what it can do.
+// Diagnosis holds what `rcfreeze doctor` shows: which ONNX Runtime is installed, and what it can do.
 type Diagnosis struct {
 	Library       *Library         `json:"library,omitempty"` // nil if none is usable
-	NeededVersion string           `json:"needed_version"`    // the oldest that works
+	NeededVersion string           `json:"needed_version"`    // the oldest version that works
 	Providers     []ProviderStatus `json:"providers"`         // empty without a library
-	CPUThreads    int              `json:"cpu_threads"`       // threads that the machine runs at once
-	Searched      []Searched       `json:"searched"`          // where the library is looked for, in this order
-	Problem       string           `json:"problem,omitempty"` // why there is no library: places searched and remedy
+	CPUThreads    int              `json:"cpu_threads"`       // threads that the machine can run at once
+	Searched      []Searched       `json:"searched"`          // folders searched for the library, in this order
+	Problem       string           `json:"problem,omitempty"` // why no library was found: places searched, and what to do
 	Err           error            `json:"-"`                 // the same as an error
 }
 
-// Searched is a folder in which the library is looked for.
+// Searched is a folder that is searched for the library.
 type Searched struct {
 	Folder string `json:"folder"`
-	Place  string `json:"place"` // which step of the search it belongs to, in words
-	Found  string `json:"found"` // the libraries in it, or what is wrong with them
+	Place  string `json:"place"` // the step of the search, in words
+	Found  string `json:"found"` // the libraries found in it, or what is wrong with them
 }
 
-// Diagnose initializes ONNX Runtime as Init does and tries every provider. What is missing is part of
-// the answer, not an error.
+// Diagnose initializes ONNX Runtime as Init does, and tries every execution provider. Missing parts are reported in the
+// Diagnosis, not as an error.
 func Diagnose(explicit string) Diagnosis {
 	d := Diagnosis{NeededVersion: MinimumVersion, CPUThreads: runtime.NumCPU(), Providers: []ProviderStatus{}}
 	d.Searched = searched(explicit)
@@ -42,8 +42,8 @@ func Diagnose(explicit string) Diagnosis {
 	return d
 }
 
-// searched returns all folders in which the library is looked for, or the one path that the user names. Behind the first that
-// serves libraries are only named: to read the version of one is to load it.
+// searched returns all folders that are searched for the library, or the one path that the user names. After the first usable
+// library, others are only listed, because reading a library's version means loading it.
 func searched(explicit string) []Searched {
 	if path, how := named(explicit); path != "" {
 		return []Searched{{path, how, "named by the user"}}

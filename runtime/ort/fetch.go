@@ -6,12 +6,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
 )
 
-// fetch runs the model and returns the values of outputs, at least the wanted ones; the caller destroys
-// them.
+// fetch runs the model and returns the values of outputs, at least of the wanted ones. The caller must destroy the values.
 //
-// ONNX Runtime allocates outputs, except where the wrapper could not take over what it allocates: types
-// that are no Go types, and scalars. An output of unknown rank counts as a scalar until a run shows that
-// it is none.
+// ONNX Runtime allocates outputs, unless the wrapper cannot take over their memory: types that are not Go types, and scalars. An
+// output of unknown rank counts as a scalar until a run shows that it is not.
 func (s *Session) fetch(ctx context.Context, feeds []capi.Value, wanted []Port) ([]Port, []capi.Value, error) {
 	if len(s.inputs) == 0 { // the wrapper runs a model without inputs only through a binding
 		values, err := s.fetchBound(feeds, wanted)
@@ -58,7 +56,7 @@ func (s *Session) fetchAll(ctx context.Context, feeds []capi.Value, fetches []Po
 	return values, nil
 }
 
-// interruptible calls run with options through which ONNX Runtime is told to stop when ctx ends.
+// interruptible calls run with options that stop ONNX Runtime when ctx is done.
 func interruptible(ctx context.Context, run func(*capi.RunOptions) error) error {
 	if ctx.Done() == nil {
 		return run(nil)
@@ -78,20 +76,20 @@ func interruptible(ctx context.Context, run func(*capi.RunOptions) error) error 
 	})
 	err = run(options)
 	if !stop() {
-		<-told // before the options go
+		<-told // before the options are destroyed
 	}
 	return err
 }
 
-// maybeScalar reports whether an output is to be read as a scalar.
+// maybeScalar reports whether to read an output as a scalar.
 func (s *Session) maybeScalar(p Port) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(p.Shape) == 0 && !s.hasDims[p.Name]
 }
 
-// learnRanks finds out which outputs of unknown rank are no scalars, by running for each alone. It
-// reports whether there are any that were not known before.
+// learnRanks finds out which outputs of unknown rank are not scalars: it runs the model for each of them alone. It reports
+// whether it found new ones.
 func (s *Session) learnRanks(feeds []capi.Value, fetches []Port) bool {
 	learned := false
 	for _, p := range fetches {
@@ -110,7 +108,7 @@ func (s *Session) learnRanks(feeds []capi.Value, fetches []Port) bool {
 	return learned
 }
 
-// fetchBound runs the model for the given outputs only, whose shapes must be certain.
+// fetchBound runs the model only for the given outputs, whose shapes must be static.
 func (s *Session) fetchBound(feeds []capi.Value, fetches []Port) ([]capi.Value, error) {
 	binding, err := s.core.CreateIoBinding()
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// FreeMemory returns how many bytes of memory are free, within the limit of the container that the program runs in. It returns
-// 0 if that is unknown, as on all systems but Linux.
+// FreeMemory returns how many bytes of memory are free, within the limit of the container that the program runs in. It returns 0
+// if that is unknown, as on all systems except Linux.
 func FreeMemory() int64 {
 	available := readNumber("/proc/meminfo", "MemAvailable:") << 10
 	if limit := readNumber("/sys/fs/cgroup/memory.max", ""); limit > 0 {

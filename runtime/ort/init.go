@@ -36,7 +36,7 @@ func Init(explicit string) (*Library, error) {
 		return lib, nil
 	}
 	capi.SetSharedLibraryPath(found.Path)
-	// ONNX Runtime logs what it also returns as an error; only what it cannot return may be printed.
+	// ONNX Runtime also logs the errors that it returns. It may only print errors that it cannot return.
 	if err := capi.InitializeEnvironment(capi.WithLogLevelFatal()); err != nil {
 		return nil, fmt.Errorf("initializing ONNX Runtime from %s: %w", found.Path, err)
 	}

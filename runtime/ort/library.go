@@ -13,14 +13,14 @@ import (
 // LibraryVariable is the environment variable that names the shared library's file, or its folder.
 const LibraryVariable = "RCFREEZE_ORT_LIB"
 
-// MinimumVersion is the oldest ONNX Runtime that has the C API version (24) that the Go wrapper uses. Newer libraries have it
-// too.
+// MinimumVersion is the oldest ONNX Runtime that has the C API version (24) that the Go wrapper uses. Newer libraries also have
+// it.
 const MinimumVersion = "1.24"
 
-// ErrNoLibrary says that no library was found that can be used.
+// ErrNoLibrary says that no usable library was found.
 var ErrNoLibrary = errors.New("no usable ONNX Runtime library")
 
-// remedy tells how to get a library.
+// remedy says how to get a library.
 func remedy() string {
 	place := ""
 	if folder := userFolder(); folder != "" {
@@ -44,13 +44,14 @@ type Library struct {
 	Warning string `json:"warning,omitempty"` // a known fault of this version
 }
 
-// Find looks for the shared library without initializing it, in this order: the explicit path (the
-// --ort-lib flag; "" if not given), the environment variable RCFREEZE_ORT_LIB, the program's folder and ../lib,
-// .cache/onnxruntime in the program's folder and above, the user's cache folder (rcfreeze/onnxruntime in it), the platform's
-// library path variable, system folders.
+// Find searches for the shared library, and does not initialize it. It searches in this order: the explicit path (the --ort-lib
+// flag; "" if not given), the environment variable RCFREEZE_ORT_LIB, the program's folder and ../lib, .cache/onnxruntime in the
+// program's folder and above, the user's cache folder (rcfreeze/onnxruntime in it), the platform's library path variable, system
+// folders.
 //
-// A path given by flag or variable is used or is an error, never skipped. When nothing usable is found,
-// the error, an ErrNoLibrary, lists every place searched, what was wrong with what was there, and the remedy.
+// A path from the flag or the variable RCFREEZE_ORT_LIB is never skipped: if it has no usable library, Find fails. If no usable
+// library is found, the error is an ErrNoLibrary. It lists every place searched, what is wrong with the libraries there, and what
+// to do.
 func Find(explicit string) (*Library, error) {
 	lib, err := search(explicit)
 	if err != nil {
@@ -59,7 +60,7 @@ func Find(explicit string) (*Library, error) {
 	return lib, nil
 }
 
-// missing is an error of Find, which is an ErrNoLibrary by another text.
+// missing is an error of Find: an ErrNoLibrary with another text.
 type missing struct{ error }
 
 func (e missing) Unwrap() error        { return e.error }
@@ -72,7 +73,7 @@ func search(explicit string) (*Library, error) {
 	return findIn(places())
 }
 
-// named returns the path that the user names the library by, and how; "" without one.
+// named returns the path of the library that the user gave, and how; "" if the user gave none.
 func named(explicit string) (path, how string) {
 	if explicit != "" {
 		return explicit, "flag --ort-lib"
@@ -80,7 +81,7 @@ func named(explicit string) (path, how string) {
 	return os.Getenv(LibraryVariable), "environment variable " + LibraryVariable
 }
 
-// findNamed checks the library that the user named, by its file or by the folder that holds it.
+// findNamed checks the library that the user named by its file or its folder.
 func findNamed(path, foundBy string) (*Library, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -119,7 +120,7 @@ func findIn(places []place) (*Library, error) {
 	return nil, errors.Join(slices.Concat(searched, unusable, []error{errors.New(remedy())})...)
 }
 
-// inspect checks a library that was found in a folder of the place.
+// inspect checks a library in a folder of the place.
 func (p place) inspect(folder, file string) (*Library, error) {
 	if p.guarded {
 		if err := errors.Join(checkTrust(folder), checkTrust(file)); err != nil {
@@ -129,16 +130,16 @@ func (p place) inspect(folder, file string) (*Library, error) {
 	return inspect(file, p.how)
 }
 
-// inspect reads the version of the library in a file and checks it.
+// inspect reads and checks the version of a library.
 func inspect(path, foundBy string) (*Library, error) {
-	// The loader takes a bare file name for one to search for.
+	// The loader would search for a file name without a folder.
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
 	info, err := os.Stat(path)
 	if err == nil {
-		err = plainfile.Check(path, info) // the loader would wait for a pipe
+		err = plainfile.Check(path, info) // the loader would block on a pipe
 	}
 	if err != nil {
 		return nil, err

@@ -4,7 +4,7 @@ package ort
 
 import "github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
 
-// readVersion and tryLoad need the system's loader, which only C reaches.
+// readVersion and tryLoad need the system's loader, which needs C.
 func readVersion(string) (string, error) { return "", capi.ErrNoCgo }
 
 func tryLoad(string) error { return capi.ErrNoCgo }

@@ -6,12 +6,10 @@ import (
 	"strings"
 )
 
-// ErrOutOfMemory is wrapped by errors of sessions that ran out of host or device memory: a smaller batch
-// or a smaller model may fit.
+// ErrOutOfMemory says that a session ran out of host or device memory. A smaller batch or a smaller model may fit.
 var ErrOutOfMemory = errors.New("out of memory")
 
-// memoryMessages are the pieces of text by which ONNX Runtime and the libraries under it report that
-// memory ran out; there is no error code for it.
+// memoryMessages lists texts with which ONNX Runtime and its libraries report that memory ran out. There is no error code for it.
 var memoryMessages = []string{
 	"failed to allocate memory",
 	"bad allocation",
@@ -21,7 +19,7 @@ var memoryMessages = []string{
 	"is smaller than requested bytes",
 }
 
-// markOutOfMemory wraps ErrOutOfMemory around an error of ONNX Runtime that says so.
+// markOutOfMemory wraps an error of ONNX Runtime in ErrOutOfMemory if its text says so.
 func markOutOfMemory(err error) error {
 	if err == nil {
 		return nil

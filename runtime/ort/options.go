@@ -10,30 +10,30 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
 )
 
-// Options says how a session runs. The zero value runs on the CPU with every optimization of ONNX
-// Runtime and a thread per core that the process may use.
+// Options says how a session runs. The zero value runs on the CPU, with all optimizations of ONNX Runtime and one thread per core
+// that the process may use.
 type Options struct {
-	Provider Provider // CPU if empty; Auto must be settled by Select first
+	Provider Provider // empty means CPU; replace Auto by the result of Select first
 
-	// CUDA only.
+	// Only for CUDA.
 	DeviceID int  // which GPU
-	TF32     bool // let convolutions and matrix products round their inputs to 10 bits of mantissa: faster
+	TF32     bool // faster: convolutions and matrix products round their inputs to 10 bits of mantissa
 
-	IntraOpThreads      int  // threads within one operator, 0 for one per core that the process may use
-	DisableOptimization bool // run the graph as it is written, to verify what the optimizer does
+	IntraOpThreads      int  // threads within one operator; 0 means one per core that the process may use
+	DisableOptimization bool // run the graph as it is in the file, to check the optimizer
 
 	// ProfilePrefix, if not empty, is the start of the path of a JSON file (Chrome's trace format) with
 	// the time of every operator; it is complete when the session is closed.
 	ProfilePrefix string
 
-	// noFallback makes it an error that an operator is not run by Provider but by the CPU.
+	// noFallback makes it an error if the CPU, not Provider, would run an operator.
 	noFallback bool
-	// noMemoryPattern keeps a session from taking memory for a whole run at once from the second run on. What
-	// the first run took piece by piece stays with the session, so that would double it.
+	// noMemoryPattern stops ONNX Runtime from allocating the memory of a whole run at once, which it otherwise does from the
+	// second run on. The session keeps the memory that the first run allocated in pieces, so this would double it.
 	noMemoryPattern bool
 }
 
-// setting is one row of what a session's options need: whether it applies, and how it is set.
+// setting is one setting of a session: whether to set it, and how.
 type setting struct {
 	name    string
 	applies bool
@@ -63,12 +63,12 @@ func (o Options) settings() []setting {
 	}
 }
 
-// Threads returns how many threads an operator has. ONNX Runtime's own default is one per physical core of the machine: too few
-// if cores run two threads each, and too many if the process may use only a part of the machine. Go's count respects the
-// affinity of the process and the quota of the container.
+// Threads returns how many threads an operator has. ONNX Runtime's default is one per physical core of the machine. That is too
+// few if cores run two threads each, and too many if the process may use only some of the cores. Go's count respects the affinity
+// of the process and the quota of the container.
 func (o Options) Threads() int { return cmp.Or(o.IntraOpThreads, runtime.GOMAXPROCS(0)) }
 
-// build returns ONNX Runtime's form of the options, which the caller destroys.
+// build returns the options for ONNX Runtime. The caller must destroy them.
 func (o Options) build() (*capi.SessionOptions, error) {
 	if o.Provider != "" && o.Provider != CPU && o.Provider != CUDA {
 		return nil, fmt.Errorf("provider %q: a session needs %s or %s (Select settles %s)", o.Provider, CPU, CUDA, Auto)
@@ -88,7 +88,7 @@ func (o Options) build() (*capi.SessionOptions, error) {
 	return c, nil
 }
 
-// appendCUDA makes a session run on a GPU what the CUDA provider can run.
+// appendCUDA makes a session run operators on a GPU if the CUDA provider supports them.
 func appendCUDA(c *capi.SessionOptions, o Options) error {
 	cuda, err := capi.NewCUDAProviderOptions()
 	if err != nil {
@@ -97,7 +97,7 @@ func appendCUDA(c *capi.SessionOptions, o Options) error {
 	defer cuda.Destroy()
 	err = cuda.Update(map[string]string{
 		"device_id": strconv.Itoa(o.DeviceID),
-		// The default tries every algorithm for every new shape, which takes up to a second per conv.
+		// The default tries every algorithm for every new shape, which takes up to a second per convolution.
 		"cudnn_conv_algo_search": "HEURISTIC",
 		"use_tf32":               map[bool]string{false: "0", true: "1"}[o.TF32],
 	})

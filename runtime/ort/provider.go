@@ -13,17 +13,17 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Provider is an execution provider of ONNX Runtime: what runs the operators.
+// Provider is an execution provider of ONNX Runtime: the part that runs the operators.
 type Provider string
 
-// The providers that sessions can run on, and Auto, which Select replaces by CUDA if it is usable, else by CPU.
+// The providers that sessions can run on, and Auto, which Select replaces by CUDA if it is usable, otherwise by CPU.
 const (
 	CPU  Provider = "cpu"
 	CUDA Provider = "cuda"
 	Auto Provider = "auto"
 )
 
-// ParseProvider returns the provider that a flag names: cpu, cuda or auto.
+// ParseProvider returns the provider with the given name: cpu, cuda or auto.
 func ParseProvider(name string) (Provider, error) {
 	switch p := Provider(name); p {
 	case CPU, CUDA, Auto:
@@ -37,11 +37,11 @@ type ProviderStatus struct {
 	Provider   Provider `json:"provider"`
 	CompiledIn bool     `json:"compiled_in"`      // the library has it
 	Usable     bool     `json:"usable"`           // a small model ran on it
-	Reason     string   `json:"reason,omitempty"` // why not, and what to do
+	Reason     string   `json:"reason,omitempty"` // why it is not usable, and what to do
 }
 
-// Select returns which provider to use, and why. Call it after Init. If CUDA is chosen and cannot be used, the error says why
-// and what to do; only Auto falls back to the CPU, and its reason then says why.
+// Select returns which provider to use, and why. Call it after Init. If choice is CUDA and it cannot be used, the error says why
+// and what to do. Only Auto falls back to the CPU; reason then says why.
 func Select(choice Provider) (p Provider, reason string, err error) {
 	if !capi.IsInitialized() {
 		return "", "", fmt.Errorf("selecting provider %s: %w", choice, errNotInitialized)
@@ -61,7 +61,7 @@ func Select(choice Provider) (p Provider, reason string, err error) {
 	return "", "", fmt.Errorf("selecting provider cuda: %s; or use --provider cpu", status.Reason)
 }
 
-// probe finds out whether p can be had, by running a small model on it without fall back.
+// probe finds out whether p is usable: it runs a small model on it, without fallback to the CPU.
 func probe(p Provider) ProviderStatus {
 	status := ProviderStatus{Provider: p, CompiledIn: true}
 	if p == CUDA {
@@ -88,12 +88,12 @@ func compiledInCUDA() error {
 		if strings.Contains(err.Error(), "not enabled in this build") {
 			return err
 		}
-		return nil // it is there, but something that it needs is not: the probe's run will say what
+		return nil // CUDA is compiled in, but something that it needs is missing: the run of the probe will say what
 	}
 	return cuda.Destroy()
 }
 
-// runProbe runs a convolution on p: it needs cuDNN too, which the provider loads late.
+// runProbe runs a convolution on p, because that also needs cuDNN, which the provider loads late.
 func runProbe(p Provider) error {
 	model, err := probeModel()
 	if err != nil {
@@ -135,14 +135,14 @@ func probeModel() ([]byte, error) {
 	return m.Bytes()
 }
 
-// providerFiles names the file beside the library that holds the CUDA provider.
+// providerFiles has the name of the file beside the library with the CUDA provider.
 var providerFiles = map[string]string{
 	"linux":   "libonnxruntime_providers_cuda.so",
 	"windows": "onnxruntime_providers_cuda.dll",
 }
 
-// explainCUDA returns what keeps the CUDA provider of a library from being used and what to do. ONNX Runtime does not
-// always say which library it misses; the system's loader does.
+// explainCUDA says why the CUDA provider of a library cannot be used, and what to do. ONNX Runtime does not always say which
+// library is missing, but the system's loader does.
 func explainCUDA(cause error, library string) string {
 	file, ok := providerFiles[runtime.GOOS]
 	if !ok {

@@ -14,19 +14,19 @@ import (
 
 // Run runs the model on one tensor per input and returns the named outputs, or all if none is named.
 //
-// Inputs are checked first: the error lists every input that is missing, unknown, or of another element
-// type or shape than the model declares. The wrapper sets two limits, each an error that says so: 16-bit
-// and sub-byte outputs need fixed dims, and 16-bit tensors need at least one dim.
+// Run checks the inputs first. The error lists every input that is missing or unknown, or whose element type or shape differs
+// from the model's. Run also fails in two cases that the Go wrapper does not support: outputs of 16 bits or less than a byte
+// without fixed dims, and tensors of 16 bits without dims.
 func (s *Session) Run(inputs map[string]*onnxgraph.Tensor, outputs ...string) (map[string]*onnxgraph.Tensor, error) {
 	return s.RunContext(context.Background(), inputs, outputs...)
 }
 
-// RunContext is Run that stops soon after ctx is done, with ctx's error: ONNX Runtime first finishes the operator that it is
+// RunContext is like Run, and stops when ctx is done, with ctx's error. ONNX Runtime first finishes the operator that it is
 // running.
 func (s *Session) RunContext(ctx context.Context, inputs map[string]*onnxgraph.Tensor, outputs ...string) (map[string]*onnxgraph.Tensor, error) {
 	results, err := s.run(ctx, inputs, outputs)
 	if err != nil && ctx.Err() != nil {
-		err = ctx.Err() // ONNX Runtime only says that it was told to stop
+		err = ctx.Err() // ONNX Runtime's error only says that it was told to stop
 	}
 	if err != nil {
 		return nil, fmt.Errorf("running %s: %w", s.model, err)
@@ -65,7 +65,7 @@ func (s *Session) run(ctx context.Context, inputs map[string]*onnxgraph.Tensor, 
 	return results, nil
 }
 
-// wanted returns the ports of the named outputs, all if none is named.
+// wanted returns the ports of the named outputs, or all ports if no name is given.
 func (s *Session) wanted(outputs []string) ([]Port, error) {
 	var problems []error
 	if len(outputs) == 0 {
@@ -90,8 +90,8 @@ func (s *Session) wanted(outputs []string) ([]Port, error) {
 	return ports, errors.Join(problems...)
 }
 
-// readable returns an error for an output that the wrapper cannot return: it makes room for one byte per
-// element where the model leaves dims open and the element type is not a Go type.
+// readable returns an error for an output that the wrapper cannot return. If the model leaves dims open and the element type is
+// not a Go type, the wrapper allocates only one byte per element.
 func readable(p Port) error {
 	_, isNative := natives[p.DType]
 	if isNative || p.isStatic() || len(p.Shape) > 0 && p.DType.Bits() == 8 {
@@ -100,7 +100,7 @@ func readable(p Port) error {
 	return fmt.Errorf("output %q is %s, which can be read only with fixed dims: fix them, or take a float32 model: %s", p.Name, describe(p.DType, p.Shape), precision.MakeFloat32)
 }
 
-// checkNames lists the tensors that are for no input.
+// checkNames returns an error that lists the tensors without an input of their name.
 func checkNames(ports []Port, inputs map[string]*onnxgraph.Tensor) error {
 	var problems []error
 	for _, name := range sortedKeys(inputs) {
@@ -111,7 +111,7 @@ func checkNames(ports []Port, inputs map[string]*onnxgraph.Tensor) error {
 	return errors.Join(problems...)
 }
 
-// checkTensors lists the inputs whose tensor is missing, or of another element type or shape.
+// checkTensors returns an error that lists the inputs whose tensor is missing, or has another element type or shape.
 func checkTensors(ports []Port, inputs map[string]*onnxgraph.Tensor) error {
 	var problems []error
 	for _, p := range ports {
@@ -125,7 +125,7 @@ func checkTensors(ports []Port, inputs map[string]*onnxgraph.Tensor) error {
 	return errors.Join(problems...)
 }
 
-// fits reports whether dims are what a port's shape allows; an empty shape allows all.
+// fits reports whether a port's shape allows the dims. An empty shape allows all.
 func fits(shape, dims []int64) bool {
 	if len(shape) == 0 {
 		return true

@@ -8,18 +8,18 @@ import (
 	"slices"
 )
 
-// place is one step of the search for the shared library: how it is named to the user, and its folders. In a guarded one
-// only a library counts that nobody but the user and root can have put there.
+// place is one step of the search for the shared library: its name for messages, and its folders. In a guarded place, a library
+// counts only if nobody except the user and root could have put it there.
 type place struct {
 	how     string
 	folders []string
 	guarded bool
 }
 
-// platform is what the search needs to know of an operating system: what the library's file is called,
-// which variable lists folders of libraries, and where installed libraries are.
+// platform holds what the search needs to know about an operating system: the name of the library's file, the variable that lists
+// folders with libraries, and the folders of installed libraries.
 type platform struct {
-	names    []string // patterns as of path.Match, best first
+	names    []string // patterns for path.Match, best first
 	variable string
 	folders  []string
 }
@@ -46,7 +46,7 @@ var multiarch = map[string]string{
 	"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu", "riscv64": "riscv64-linux-gnu",
 }
 
-// thisPlatform is the row of the system that runs this program; other Unix systems are like Linux.
+// thisPlatform returns the platform of this program. Other Unix systems are treated like Linux.
 func thisPlatform() platform {
 	if row, ok := platforms[runtime.GOOS]; ok {
 		return row
@@ -54,8 +54,8 @@ func thisPlatform() platform {
 	return platforms["linux"]
 }
 
-// places returns where the library is looked for when nobody names it, first to last. The working directory is not among
-// them: it may hold what somebody else packed, and to read a library's version runs its code.
+// places returns the places to search, in order, if the user does not name a library. The working directory is not one of them:
+// it may contain files from others, and reading a library's version runs its code.
 func places() []place {
 	system := thisPlatform()
 	var user []string
@@ -72,7 +72,7 @@ func places() []place {
 	}
 }
 
-// userFolder returns the folder for libraries in the user's cache, "" if the system does not tell where that is.
+// userFolder returns the folder for libraries in the user's cache, "" if the system does not say where that is.
 func userFolder() string {
 	folder, err := os.UserCacheDir()
 	if err != nil {
@@ -81,11 +81,11 @@ func userFolder() string {
 	return filepath.Join(folder, "rcfreeze", "onnxruntime")
 }
 
-// programFolder returns the folder of the program, where links to it lead.
+// programFolder returns the folder of the program, after following links.
 func programFolder() string {
 	program, err := os.Executable()
 	if err != nil {
-		return "." // which no system does that is supported
+		return "." // does not happen on any supported system
 	}
 	if target, err := filepath.EvalSymlinks(program); err == nil {
 		program = target
@@ -93,7 +93,7 @@ func programFolder() string {
 	return filepath.Dir(program)
 }
 
-// cachesFrom returns .cache/onnxruntime of a folder and of those above it, each followed by the folders in it.
+// cachesFrom returns .cache/onnxruntime in a folder and in the folders above it, each followed by its own subfolders.
 func cachesFrom(folder string) []string {
 	var folders []string
 	for ; ; folder = filepath.Dir(folder) {
@@ -104,10 +104,10 @@ func cachesFrom(folder string) []string {
 	}
 }
 
-// withUnpacked returns root and, since a release unpacks into a folder of its own, those in it that may hold libraries.
+// withUnpacked returns root, and folders in it that may have libraries, because a release unpacks into its own folder.
 func withUnpacked(root string) []string {
 	folders := []string{root, filepath.Join(root, "lib")}
-	entries, _ := os.ReadDir(root) // a root that is not there has no entries
+	entries, _ := os.ReadDir(root) // no entries if root does not exist
 	for _, entry := range entries {
 		if entry.IsDir() && entry.Name() != "lib" {
 			release := filepath.Join(root, entry.Name())
@@ -117,10 +117,10 @@ func withUnpacked(root string) []string {
 	return folders
 }
 
-// librariesIn returns the files of a folder that are named as the library is, best name first, each
-// file once though links give it several names.
+// librariesIn returns the files in a folder that have the name of the library, best name first. A file with several names,
+// because of links, is listed once.
 func librariesIn(folder string) []string {
-	entries, _ := os.ReadDir(folder) // a folder that cannot be read holds nothing for us
+	entries, _ := os.ReadDir(folder) // no entries if the folder cannot be read
 	var found, targets []string
 	for _, pattern := range thisPlatform().names {
 		for _, entry := range slices.Backward(entries) { // later versions first

@@ -18,15 +18,16 @@ import (
 type Port struct {
 	Name  string
 	DType onnxgraph.DType
-	// Shape has -1 for a dim that the model leaves open. It is empty for a tensor without dims, and also where the model does
-	// not say how many dims there are: ONNX Runtime does not distinguish the two.
+	// Shape has -1 for a dim that the model leaves open. It is empty for a tensor without dims, and also if the rank is unknown,
+	// because ONNX Runtime does not distinguish the two.
 	Shape []int64
 }
 
-// isStatic reports whether the port's shape is certain.
+// isStatic reports whether all dims of the port are known.
 func (p Port) isStatic() bool { return len(p.Shape) > 0 && !slices.Contains(p.Shape, -1) }
 
-// Session is a model that is ready to run. Runs may be concurrent; call Close after the last one has returned.
+// Session is a model that is ready to run. Several goroutines may run it at the same time. Call Close after the last run has
+// returned.
 type Session struct {
 	model   string // the file, for messages
 	inputs  []Port
@@ -34,23 +35,22 @@ type Session struct {
 	other   []string // outputs that are not tensors of numbers and cannot be read
 	core    *capi.DynamicAdvancedSession
 
-	rebind bool // values are copied to a device when they are bound, so changes need a new binding
+	rebind bool // binding copies values to a device, so changed values must be bound again
 
 	mu      sync.Mutex
 	hasDims map[string]bool // outputs of unknown rank that turned out not to be scalars
 }
 
-// creating serializes the creation of sessions, since the signal handlers that are saved and restored
-// around it belong to the whole process.
+// creating allows one creation of a session at a time, because the signal handlers that are saved and restored around it belong
+// to the whole process.
 var creating sync.Mutex
 
-// Open makes a session of an ONNX file, after Init; external data is read from beside the file.
+// Open makes a session for an ONNX file. Call Init first. External data must be in the folder of the file.
 func Open(path string, o Options) (*Session, error) {
 	return open(path, path, o)
 }
 
-// OpenBytes makes a session of the bytes of an ONNX file without external data. ONNX Runtime reads them
-// from a temporary file.
+// OpenBytes makes a session for the bytes of an ONNX file without external data. ONNX Runtime reads them from a temporary file.
 func OpenBytes(model []byte, o Options) (*Session, error) {
 	file, err := atomicfile.BeginTemporary()
 	if err != nil {
@@ -67,14 +67,14 @@ func OpenBytes(model []byte, o Options) (*Session, error) {
 	return s, errors.Join(err, file.Abandon())
 }
 
-// OpenModel makes a session of a model as it is in memory, which may differ from its file and be larger than 2 GiB. ONNX
-// Runtime reads it from temporary files.
+// OpenModel makes a session for a model in memory, which may differ from its file and may be larger than 2 GiB. ONNX Runtime
+// reads it from temporary files.
 func OpenModel(m *onnxgraph.Model, o Options) (s *Session, err error) {
 	saved := saveTemporarily(m, func(path string) { s, err = open(path, nameOf(m), o) })
 	return s, errors.Join(saved, err)
 }
 
-// OutputsOf returns what Outputs of a session of m would return, in half the time.
+// OutputsOf returns the same as Outputs of a session for m, in half the time.
 func OutputsOf(m *onnxgraph.Model) (outputs []Port, err error) {
 	saved := saveTemporarily(m, func(path string) {
 		var s *Session
@@ -87,7 +87,8 @@ func OutputsOf(m *onnxgraph.Model) (outputs []Port, err error) {
 	return outputs, errors.Join(saved, err)
 }
 
-// saveTemporarily calls use with a file of m that is there for that long; what a session has mapped stays there for it.
+// saveTemporarily saves m to a temporary file, calls use with it, and removes the file. Data that a session has mapped stays
+// available to it.
 func saveTemporarily(m *onnxgraph.Model, use func(path string)) error {
 	file, err := m.StageTemporarily(onnxgraph.ExternalAsRead)
 	if err != nil {
@@ -99,7 +100,7 @@ func saveTemporarily(m *onnxgraph.Model, use func(path string)) error {
 
 func nameOf(m *onnxgraph.Model) string { return cmp.Or(m.Path(), "a model in memory") }
 
-// open makes a session of the file at path, which messages call name.
+// open makes a session for the file at path. Messages use the given name for it.
 func open(path, name string, o Options) (*Session, error) {
 	s, err := create(path, o)
 	if err != nil {
@@ -126,7 +127,7 @@ func create(path string, o Options) (*Session, error) {
 	return s, err
 }
 
-// newSession returns a session that knows its inputs and outputs, and cannot run yet.
+// newSession returns a session that knows its inputs and outputs but cannot run yet.
 func newSession(path string, o Options) (*Session, error) {
 	if !capi.IsInitialized() {
 		return nil, errNotInitialized
@@ -141,8 +142,8 @@ func newSession(path string, o Options) (*Session, error) {
 	return s, s.readPorts(path, o)
 }
 
-// readPorts asks ONNX Runtime for the model's inputs and outputs. The wrapper answers that only from a
-// session of its own, which is as light as one can be: nothing is optimized or profiled.
+// readPorts asks ONNX Runtime for the model's inputs and outputs. The wrapper opens a separate session for this, so its options
+// turn off optimization and profiling.
 func (s *Session) readPorts(path string, o Options) error {
 	o.DisableOptimization, o.IntraOpThreads, o.ProfilePrefix = true, 1, ""
 	options, err := o.build()
@@ -172,8 +173,7 @@ func (s *Session) readPorts(path string, o Options) error {
 	return errors.Join(problems...)
 }
 
-// portOf returns a port; ok is false for what is not a tensor of numbers. The wrapper's numbers of
-// element types are ONNX's.
+// portOf returns a port. ok is false if the value is not a tensor of numbers. The wrapper uses ONNX's numbers for element types.
 func portOf(info capi.InputOutputInfo) (p Port, ok bool) {
 	p = Port{Name: info.Name, DType: onnxgraph.DType(info.DataType), Shape: info.Dimensions}
 	return p, info.OrtValueType == capi.ONNXTypeTensor && p.DType.Bits() > 0
@@ -186,10 +186,10 @@ func kindOf(info capi.InputOutputInfo) string {
 	return info.OrtValueType.String()
 }
 
-// Inputs returns what Run needs, in the model's order; the caller must not change it.
+// Inputs returns the inputs that Run needs, in the model's order. The caller must not change the slice.
 func (s *Session) Inputs() []Port { return s.inputs }
 
-// Outputs returns what Run can return, in the model's order; the caller must not change it.
+// Outputs returns the outputs that Run can return, in the model's order. The caller must not change the slice.
 func (s *Session) Outputs() []Port { return s.outputs }
 
 // Close frees the session; a second call does nothing.

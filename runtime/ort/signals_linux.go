@@ -22,9 +22,8 @@ static void restore_handlers(const struct sigaction *saved) {
 */
 import "C"
 
-// signalHandlers holds what the process does on each signal. The CUDA provider installs handlers of its
-// own, with which the next Ctrl+C would crash a Go program; so they are saved before a session is
-// created, and restored after.
+// signalHandlers holds the process's handlers of all signals. The CUDA provider installs its own handlers, and with them the next
+// Ctrl+C would crash a Go program. So the handlers are saved before a session is created, and restored afterwards.
 type signalHandlers [C.HANDLERS]C.struct_sigaction
 
 func saveSignalHandlers() *signalHandlers {
@@ -33,5 +32,5 @@ func saveSignalHandlers() *signalHandlers {
 	return &saved
 }
 
-// restore puts back the handlers that changed since they were saved.
+// restore restores the handlers that changed since they were saved.
 func (h *signalHandlers) restore() { C.restore_handlers(&h[0]) }

@@ -2,7 +2,7 @@
 
 package ort
 
-// signalHandlers is empty where no CUDA provider replaces handlers.
+// signalHandlers is empty on systems where no CUDA provider replaces handlers.
 type signalHandlers struct{}
 
 func saveSignalHandlers() *signalHandlers { return &signalHandlers{} }

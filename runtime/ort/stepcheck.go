@@ -8,7 +8,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// checkStep lists everything that keeps a session from being stepped.
+// checkStep returns an error that lists all reasons why a session cannot be used by a Stepper.
 func checkStep(session *Session, pairs []Pair, initial map[string]*onnxgraph.Tensor) error {
 	if session.core == nil {
 		return errors.New("the session is closed")
@@ -36,7 +36,7 @@ func checkStep(session *Session, pairs []Pair, initial map[string]*onnxgraph.Ten
 	return errors.Join(problems...)
 }
 
-// checkPairs lists the pairs that do not name an input and an output of one type, each once.
+// checkPairs returns an error that lists the pairs that do not name an input and an output of one type, or that use one twice.
 func checkPairs(session *Session, pairs []Pair) error {
 	var problems []error
 	for i, pair := range pairs {

@@ -7,9 +7,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// InputData returns the memory of a plain input, in row-major order, to be filled before Step. It is the
-// same memory for the stepper's life, starts as zeros, and keeps what was written. T must be the input's
-// element type.
+// InputData returns the memory of a plain input, in row-major order; fill it before Step. The memory is zero at first, and stays
+// the same, with its content, until the stepper is closed. T must be the input's element type.
 func InputData[T onnxgraph.Element](s *Stepper, name string) ([]T, error) {
 	b := s.inputs[name]
 	if b == nil || s.constant[name] {
@@ -18,8 +17,8 @@ func InputData[T onnxgraph.Element](s *Stepper, name string) ([]T, error) {
 	return dataOf[T](b)
 }
 
-// OutputData returns what the last step gave for a plain output, in row-major order; the next step
-// overwrites it. T must be the output's element type.
+// OutputData returns the values of a plain output after the last step, in row-major order. The next step overwrites them. T must
+// be the output's element type.
 func OutputData[T onnxgraph.Element](s *Stepper, name string) ([]T, error) {
 	b := s.outputs[name]
 	if b == nil {
@@ -40,8 +39,8 @@ func dataOf[T onnxgraph.Element](b *buffer) ([]T, error) {
 	return elementsOf[T](raw), nil
 }
 
-// StateData returns the current value of a state, in row-major order, until the next step but one overwrites it; name is
-// that of its input. T must be the state's element type.
+// StateData returns the current value of a state, in row-major order; name is the name of its input. It is valid during the next
+// step; the step after that overwrites it. T must be the state's element type.
 func StateData[T onnxgraph.Element](s *Stepper, name string) ([]T, error) {
 	st := s.states[name]
 	if st == nil {
@@ -50,9 +49,8 @@ func StateData[T onnxgraph.Element](s *Stepper, name string) ([]T, error) {
 	return dataOf[T](st.buffers[s.turn])
 }
 
-// SetStates makes copies of the given tensors the current values of the states of those names, as when a
-// run is resumed. States not named stay. If a tensor does not fit, the error lists all such, and no
-// state changes.
+// SetStates sets the named states to copies of the given tensors, for example to resume a run. Other states stay. If tensors do
+// not fit, the error lists all of them, and no state changes.
 func (s *Stepper) SetStates(tensors map[string]*onnxgraph.Tensor) error {
 	var ports []Port
 	contents := map[string][]byte{}

@@ -10,12 +10,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Pair names one state of a step model: the input that takes its value before the step, and the output
-// that returns its value after.
+// Pair names one state of a step model: the input for its value before the step, and the output with its value after the step.
 type Pair struct{ Input, Output string }
 
-// Stepper runs a model again and again, with the states that one step returns as the inputs of the
-// next, without copying them: every state has two buffers that take turns. It is not for concurrent use.
+// Stepper runs a model repeatedly. The states that one step returns are inputs of the next step, without a copy: every state has
+// two buffers that take turns. A Stepper is not safe for concurrent use.
 type Stepper struct {
 	session  *Session
 	states   map[string]*state  // by input name
@@ -23,18 +22,17 @@ type Stepper struct {
 	outputs  map[string]*buffer // plain outputs
 	constant map[string]bool    // inputs that are never changed
 	bindings [2]*capi.IoBinding
-	turn     int      // which binding runs next: the one that reads buffers[turn] of every state
-	owned    *Session // the session, if it is the stepper's to close
+	turn     int      // which of the two bindings runs next: it reads buffers[turn] of every state
+	owned    *Session // the session, if Close must also close it
 }
 
-// state is a value that a step renews: the binding of turn i reads buffers[i] and writes the other.
+// state is a value that each step replaces. Binding i reads buffers[i] and writes the other buffer.
 type state struct {
 	output  string
 	buffers [2]*buffer
 }
 
-// OpenStepper opens a session of a model, and prepares its steps as NewStepper does. Closing the stepper closes the
-// session.
+// OpenStepper opens a session for a model, and makes a stepper as NewStepper does. Closing the stepper closes the session.
 func OpenStepper(m *onnxgraph.Model, pairs []Pair, initial map[string]*onnxgraph.Tensor, o Options) (*Stepper, error) {
 	o.noMemoryPattern = true
 	session, err := OpenModel(m, o)
@@ -49,14 +47,14 @@ func OpenStepper(m *onnxgraph.Model, pairs []Pair, initial map[string]*onnxgraph
 	return s, nil
 }
 
-// NewStepper prepares steps of a session. Every pair's input starts with its tensor in initial. Other
-// inputs in initial are constants. All inputs that remain are plain: the caller fills their memory
-// (InputData) before each step. Plain outputs are read with OutputData.
+// NewStepper makes a stepper for a session. The states named by pairs start with their tensors in initial. Other inputs in
+// initial are constants. All remaining inputs are plain: fill their memory (InputData) before each step. Read plain outputs with
+// OutputData.
 //
-// All shapes must be fixed, except those of constants. Scalars (no dims) can only be constants or plain
-// outputs: states and plain inputs need dims [1]. The error lists every input and output at fault.
+// All shapes must be fixed, except those of constants. Scalars (no dims) can only be constants or plain outputs: states and plain
+// inputs need dims [1]. The error lists all inputs and outputs that do not meet these rules.
 //
-// The session must stay open until the stepper is closed, and is the caller's to close.
+// The session must stay open until the stepper is closed. The caller must close it.
 func NewStepper(session *Session, pairs []Pair, initial map[string]*onnxgraph.Tensor) (*Stepper, error) {
 	s := &Stepper{
 		session: session, states: map[string]*state{}, inputs: map[string]*buffer{},
@@ -108,7 +106,7 @@ func (s *Stepper) allocate(pairs []Pair, initial map[string]*onnxgraph.Tensor) e
 	return errors.Join(problems...)
 }
 
-// bind makes the two bindings.
+// bind creates the two bindings.
 func (s *Stepper) bind() error {
 	for turn := range s.bindings {
 		binding, err := s.session.core.CreateIoBinding()
@@ -138,8 +136,8 @@ func (s *Stepper) bind() error {
 	return nil
 }
 
-// Step runs the model once on the current states and plain inputs, and makes the states that it returns
-// the current ones. After an error the states are what they were before; plain outputs are undefined.
+// Step runs the model once on the current states and plain inputs. The states that it returns become the current ones. After an
+// error, the states are unchanged, and plain outputs are undefined.
 func (s *Stepper) Step() error {
 	if s.bindings[s.turn] == nil || s.session.core == nil {
 		return fmt.Errorf("running a step of %s: the stepper or its session is closed", s.session.model)
@@ -156,7 +154,7 @@ func (s *Stepper) Step() error {
 	return nil
 }
 
-// refresh binds anew what changed since the last step, on a provider where binding an input copies it.
+// refresh binds inputs again that changed since the last step, on a provider where binding an input copies it.
 func (s *Stepper) refresh() error {
 	if !s.session.rebind {
 		return nil
@@ -178,8 +176,8 @@ func (s *Stepper) refresh() error {
 	return nil
 }
 
-// Close frees buffers and bindings; memory that InputData and OutputData returned is no longer used. A
-// second call does nothing.
+// Close frees buffers and bindings. The stepper no longer uses memory that InputData and OutputData returned. A second call does
+// nothing.
 func (s *Stepper) Close() error {
 	var problems []error
 	for i, binding := range s.bindings {

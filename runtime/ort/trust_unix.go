@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// checkTrust returns an error if somebody other than the user and root can have put a file or folder where it is.
+// checkTrust returns an error if anybody except the user and root could have put a file or folder there.
 func checkTrust(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {

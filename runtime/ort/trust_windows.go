@@ -1,4 +1,4 @@
 package ort
 
-// checkTrust returns nil: folders of users are closed to others on Windows unless someone opens them.
+// checkTrust returns nil, because on Windows other users cannot write to a user's folders by default.
 func checkTrust(string) error { return nil }

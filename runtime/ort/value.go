@@ -9,8 +9,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// native is what the wrapper can do with an element type that is also a Go type; other types go through
-// its CustomDataTensor, which knows bytes and dims only.
+// native holds the wrapper's functions for an element type that is also a Go type. Other types use its CustomDataTensor, which
+// only knows bytes and dims.
 type native struct {
 	// newScalar returns a tensor without dims that holds a copy of the first element of raw.
 	newScalar func(raw []byte) (capi.Value, error)
@@ -50,9 +50,9 @@ func nativeOf[T onnxgraph.Element]() native {
 	}
 }
 
-// newValue returns a tensor of ONNX Runtime over the memory of raw, which must be aligned for its
-// elements, stay in use by the caller while the value is, and not be empty even if dims hold no element.
-// A tensor without dims cannot be made over given memory: it holds a copy.
+// newValue returns an ONNX Runtime tensor that uses the memory of raw. The memory must be aligned for its elements, must not be
+// empty even if there are no elements, and the caller must keep it alive as long as the value. A tensor without dims cannot use
+// given memory, so it has a copy.
 func newValue(dtype onnxgraph.DType, dims []int64, raw []byte) (capi.Value, error) {
 	if len(dims) > 0 {
 		return capi.NewCustomDataTensor(capi.NewShape(dims...), raw, capi.TensorElementDataType(dtype))
@@ -64,8 +64,7 @@ func newValue(dtype onnxgraph.DType, dims []int64, raw []byte) (capi.Value, erro
 	return row.newScalar(raw)
 }
 
-// valueBytes returns the elements of a tensor that newValue or ONNX Runtime made; for one without dims,
-// a copy.
+// valueBytes returns the elements of a tensor that newValue or ONNX Runtime made. If the tensor has no dims, it returns a copy.
 func valueBytes(dtype onnxgraph.DType, v capi.Value) ([]byte, error) {
 	if custom, ok := v.(*capi.CustomDataTensor); ok {
 		return custom.GetData(), nil
@@ -80,7 +79,7 @@ func valueBytes(dtype onnxgraph.DType, v capi.Value) ([]byte, error) {
 	return nil, fmt.Errorf("ONNX Runtime returned %T where the model declares %v", v, dtype)
 }
 
-// tensorOf returns the tensor that a value holds; it shares the value's memory, which outlives it.
+// tensorOf returns the tensor in a value. It shares the value's memory, which stays valid after the value is destroyed.
 func tensorOf(dtype onnxgraph.DType, v capi.Value) (*onnxgraph.Tensor, error) {
 	raw, err := valueBytes(dtype, v)
 	if err != nil {
@@ -90,7 +89,7 @@ func tensorOf(dtype onnxgraph.DType, v capi.Value) (*onnxgraph.Tensor, error) {
 	return onnxgraph.NewRawTensor(dtype, dims, raw[:byteCount(dtype, dims)]), nil
 }
 
-// byteCount returns the size of a tensor's elements in bytes; types below a byte are packed.
+// byteCount returns the size of a tensor's elements in bytes. Types smaller than a byte are packed.
 func byteCount(dtype onnxgraph.DType, dims []int64) int64 {
 	return (int64(dtype.Bits())*onnxgraph.ElementCount(dims) + 7) / 8
 }
@@ -101,7 +100,7 @@ func newBuffer(dtype onnxgraph.DType, dims []int64) []byte {
 	return bytesOf(words)[:max(1, byteCount(dtype, dims))]
 }
 
-// forRuntime returns raw as newValue needs it: itself, or a copy where it is empty or not aligned.
+// forRuntime returns raw in the form that newValue needs: raw itself, or a copy if it is empty or not aligned.
 func forRuntime(dtype onnxgraph.DType, dims []int64, raw []byte) []byte {
 	if len(raw) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(raw)))%8 == 0 {
 		return raw

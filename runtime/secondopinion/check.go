@@ -8,13 +8,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// The operators of the white list mean the same in all these versions of ONNX's operator set, which the
-// engine does not look at: before it, Add and Mul broadcast differently.
+// The operators of the white list mean the same in all these opsets. The engine ignores the opset, and before version 7, Add and
+// Mul broadcast differently.
 const minOpset, maxOpset = 7, 24
 
-// Check returns why the second engine cannot run a model, one text for each kind of reason, which names
-// the operator and all nodes that it holds for. It returns nil if the engine can run the model, as far as
-// can be told without the shapes of all values: [Run] may still say no, but not give a wrong result.
+// Check returns the reasons why the second engine cannot run a model. There is one text per kind of reason, with the operator and
+// all nodes concerned. It returns nil if it finds no reason. Some reasons depend on shapes that are not known: [Run] may then
+// still fail, but never gives a wrong result.
 func Check(m *onnxgraph.Model) []string {
 	var all reasons
 	all.checkModel(m)
@@ -26,7 +26,7 @@ func Check(m *onnxgraph.Model) []string {
 	return all.texts()
 }
 
-// nodeProblem returns what the engine gets wrong about a node, "" if nothing.
+// nodeProblem says what the engine would compute wrongly for a node, "" if nothing.
 func nodeProblem(n *onnxgraph.Node) string {
 	row, listed := whiteList[n.OpType()]
 	ins := n.Inputs()
@@ -49,7 +49,7 @@ func nodeProblem(n *onnxgraph.Node) string {
 	return constantProblem(n)
 }
 
-// constantProblem returns what is wrong with the constants that a node reads.
+// constantProblem says what is wrong with the constants that a node reads.
 func constantProblem(n *onnxgraph.Node) string {
 	for i, v := range n.Inputs() {
 		t := constantOf(v)
@@ -64,8 +64,7 @@ func constantProblem(n *onnxgraph.Node) string {
 	return ""
 }
 
-// constantOf returns the data of a constant, also under the other names that Identity gives it; nil for
-// other values.
+// constantOf returns the data of a constant, also behind Identity nodes; nil for other values.
 func constantOf(v *onnxgraph.Value) *onnxgraph.Tensor {
 	for v != nil && v.Producer() != nil && v.Producer().Is("Identity") {
 		v = v.Producer().Input(0)
@@ -76,7 +75,7 @@ func constantOf(v *onnxgraph.Value) *onnxgraph.Tensor {
 	return v.Constant()
 }
 
-// inputType returns the only element type that the engine was seen to handle as input i of n.
+// inputType returns the only element type that is known to work as input i of n.
 func inputType(n *onnxgraph.Node, i int) onnxgraph.DType {
 	if n.Is("Reshape") && i == 1 {
 		return onnxgraph.Int64
@@ -93,7 +92,7 @@ func (r *reasons) checkModel(m *onnxgraph.Model) {
 		r.add(fmt.Sprintf("%d inputs and %d outputs; only models with one of each are compared", len(ins), len(outs)), "")
 	}
 	for _, v := range ins {
-		if shape, _ := v.Shape(); v.DType() != onnxgraph.Float32 || len(shape) < 2 { // none if it is not declared
+		if shape, _ := v.Shape(); v.DType() != onnxgraph.Float32 || len(shape) < 2 { // shape is nil if it is not declared
 			r.add("an input that is not declared float32 with two dims or more", v.Name())
 		}
 	}
@@ -122,7 +121,7 @@ func dataInputs(g *onnxgraph.Graph) []*onnxgraph.Value {
 	return ins
 }
 
-// reasons collects problems in the order in which they are met, and for each what has it.
+// reasons collects problems in the order in which they are found, and for each problem the nodes or values that have it.
 type reasons struct {
 	problems []string
 	where    map[string][]string

@@ -8,14 +8,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Difference is how far two outputs are apart.
+// Difference says how much two outputs differ.
 type Difference struct {
 	MaxAbs float64 // the largest |output - reference|
 	MaxRel float64 // MaxAbs over the largest |reference|
 }
 
-// Compare measures how far output is from reference, two tensors of the same dims. Both numbers are
-// infinite if either tensor has an element that is not finite. Different dims are an error.
+// Compare measures the difference between two tensors of the same dims. Both numbers are infinite if either tensor has an element
+// that is not finite. It fails if the dims differ.
 func Compare(output, reference *onnxgraph.Tensor) (Difference, error) {
 	if !slices.Equal(output.Dims(), reference.Dims()) {
 		return Difference{}, fmt.Errorf("comparing outputs: dims %v, the reference has %v", output.Dims(), reference.Dims())
@@ -39,7 +39,7 @@ func Compare(output, reference *onnxgraph.Tensor) (Difference, error) {
 		largest = max(largest, math.Abs(want[i]))
 	}
 	if d.MaxAbs > 0 {
-		d.MaxRel = d.MaxAbs / largest // infinite for a reference of zeros
+		d.MaxRel = d.MaxAbs / largest // infinite if the reference is all zeros
 	}
 	return d, nil
 }

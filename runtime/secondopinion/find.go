@@ -13,13 +13,13 @@ const (
 	howToBuild  = "`make build` in rcfreeze's source folder makes both programs, side by side, and so does `go install ./cmd/...` there"
 )
 
-// Find returns the path of the second engine's program: the one beside the running program, or else the first in the folders of
-// the environment variable PATH. Folders in PATH that are relative, such as the working directory, are left out: whoever writes
-// into such a folder must not choose what runs. Where there is none, the error says how to get one.
+// Find returns the path of the second engine's program: the one beside the running program, or else the first one on PATH. It
+// skips relative folders on PATH, such as the working directory, because others may be able to write there and so choose what
+// runs. If there is no such program, the error says how to get it.
 func Find() (string, error) {
 	self, err := os.Executable()
 	if err == nil {
-		self, err = filepath.EvalSymlinks(self) // a link to rcfreeze is in another folder than the two programs
+		self, err = filepath.EvalSymlinks(self) // a link to rcfreeze may be in another folder than the programs
 	}
 	if err != nil {
 		return "", fmt.Errorf("finding out where the running program is, to look for %s beside it: %w", programName, err)

@@ -13,10 +13,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/secondopinion/protocol"
 )
 
-// Unavailable is the error of [Run] when the second engine cannot run a model. It says nothing against the
-// model.
+// Unavailable is the error of [Run] if the second engine cannot run a model. The model may still be correct.
 type Unavailable struct {
-	Reasons []string // one text each, see [Check]
+	Reasons []string // see [Check]
 }
 
 // Error lists the reasons.
@@ -24,10 +23,10 @@ func (u *Unavailable) Error() string {
 	return "the second engine cannot run the model: " + strings.Join(u.Reasons, "; ")
 }
 
-// Run runs a model in the second engine, in a process of its own, until ctx ends. The model has one input
-// and one output, both float32; the dims of input must be those that the model declares. An error is (by
-// errors.As) an *Unavailable if the engine cannot run the model or breaks down on it, and (by errors.Is)
-// that of ctx if ctx ended before the run. Where there is no program of the engine, it is that of [Find].
+// Run runs a model in the second engine, in a separate process. The model must have one input and one output, both float32, and
+// the dims of input must match the model. If the engine cannot run the model or crashes, the error is an *Unavailable
+// (errors.As). If ctx ends first, it is ctx's error (errors.Is). If the program of the engine is missing, it is the error of
+// [Find].
 func Run(ctx context.Context, model string, input *onnxgraph.Tensor) (*onnxgraph.Tensor, error) {
 	m, err := onnxgraph.Load(model)
 	if err != nil {
@@ -52,7 +51,7 @@ func Run(ctx context.Context, model string, input *onnxgraph.Tensor) (*onnxgraph
 	return callChild(ctx, program, ask, elements)
 }
 
-// fits checks a tensor against what the model declares of the value that it is for.
+// fits checks a tensor against the declared type of a value.
 func fits(t *onnxgraph.Tensor, v *onnxgraph.Value) error {
 	shape, _ := v.Shape()
 	ok := t.DType() == v.DType() && t.Rank() == len(shape)
@@ -67,7 +66,7 @@ func fits(t *onnxgraph.Tensor, v *onnxgraph.Value) error {
 	return nil
 }
 
-// callChild starts the program and asks it.
+// callChild starts the program, sends the request, and reads the reply.
 func callChild(ctx context.Context, program string, ask protocol.Request, elements []byte) (*onnxgraph.Tensor, error) {
 	var in, out, talk bytes.Buffer
 	if err := protocol.Write(&in, &ask, elements); err != nil {
@@ -104,7 +103,7 @@ func callChild(ctx context.Context, program string, ask protocol.Request, elemen
 	return output, nil
 }
 
-// newTensor is for elements that another process has sent.
+// newTensor makes a tensor from elements that another process sent, and checks their number.
 func newTensor(dims []int64, elements []byte) (*onnxgraph.Tensor, error) {
 	size := int64(4)
 	for _, d := range dims {
@@ -119,8 +118,7 @@ func newTensor(dims []int64, elements []byte) (*onnxgraph.Tensor, error) {
 	return onnxgraph.NewRawTensor(onnxgraph.Float32, dims, elements), nil
 }
 
-// lastWords returns the line of a dead process's standard error that tells why it died: that of the panic
-// or, if there is none, the last one.
+// lastWords returns the line on standard error that says why a process ended: that of a panic, or else the last one.
 func lastWords(stderr string) string {
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
 	for _, line := range lines {

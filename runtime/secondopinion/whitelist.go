@@ -7,11 +7,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// whiteList has the operators that the engine computes as ONNX Runtime does, with the number of inputs that
-// it takes, and each with a rule that returns what is wrong with a node outside the conditions under which
-// that was seen, "" for a node within them. Rules are there for what goes wrong without an error; what the
-// engine refuses by itself (most kinds of broadcasting, products of more than two dims, a SAME_UPPER padding
-// that is not symmetric) is left to it, unless the attributes tell.
+// whiteList has the operators for which the engine and ONNX Runtime compute the same, with their numbers of inputs. The rule of
+// an operator says what is wrong with a node for which this is not known, and returns "" for other nodes. Rules are needed for
+// nodes that the engine computes wrongly without an error. Nodes that it refuses itself (most kinds of broadcasting, products
+// with more than two dims, a SAME_UPPER padding that is not symmetric) need a rule only if their attributes show it.
 var whiteList = map[string]struct {
 	minInputs, maxInputs int
 	rule                 func(*onnxgraph.Node) string
@@ -41,8 +40,8 @@ var whiteList = map[string]struct {
 	"Constant":           {0, 0, constant},
 }
 
-// takesVectors are the operators that may read a constant with fewer than two dims. With the others out, no
-// node computes one, and the rule of elementwise sees all that there are.
+// takesVectors lists the operators that may read a constant with fewer than two dims. Since no other operator reads one, no node
+// computes one, and the rule elementwise sees all of them.
 var takesVectors = []string{"Conv", "BatchNormalization", "Gemm", "Add", "Sub", "Mul", "Div", "Reshape", "Identity"}
 
 func anyNode(*onnxgraph.Node) string { return "" }
@@ -64,8 +63,8 @@ func maxPool(n *onnxgraph.Node) string {
 	return window(n)
 }
 
-// window is the rule on what Conv and MaxPool share. The engine takes four pads for top, bottom, left and
-// right, where ONNX has top, left, bottom and right, and does not check.
+// window is the rule for the common attributes of Conv and MaxPool. The engine reads the four pads as top, bottom, left and right
+// without a check; the order in ONNX is top, left, bottom, right.
 func window(n *onnxgraph.Node) string {
 	pads := n.Ints("pads")
 	switch {
@@ -83,7 +82,7 @@ func batchNormalization(n *onnxgraph.Node) string {
 	switch {
 	case n.Int("training_mode", 0) != 0:
 		return "training mode"
-	case n.Int("spatial", 1) != 1: // an attribute up to operator set 8
+	case n.Int("spatial", 1) != 1: // an attribute up to opset 8
 		return "statistics for each position"
 	}
 	return overwritesInput(n)
@@ -92,8 +91,8 @@ func batchNormalization(n *onnxgraph.Node) string {
 // renamers are the operators whose output shares its memory with their input.
 var renamers = []string{"Identity", "Dropout", "Flatten", "Reshape", "Transpose"}
 
-// overwritesInput is the rule on operators that the engine computes in place (BatchNormalization only for
-// a batch of one): what else reads the input would see the output.
+// overwritesInput is the rule for operators that the engine computes in place (BatchNormalization only for a batch of one): other
+// nodes that read the input would get the output.
 func overwritesInput(n *onnxgraph.Node) string {
 	for v := n.Input(0); v != nil; v = v.Producer().Input(0) {
 		if len(v.Uses()) > 1 || v.IsOutput() {
@@ -106,8 +105,8 @@ func overwritesInput(n *onnxgraph.Node) string {
 	return ""
 }
 
-// softmax allows two dims along the second, which is what the engine computes whatever the axis; and what
-// up to operator set 12 makes two dims of any number of dims.
+// softmax allows two dims and the second axis, because the engine always uses these. Up to opset 12, it also allows more dims,
+// which the operator itself combines to two.
 func softmax(n *onnxgraph.Node) string {
 	coerces, axis := true, n.Int("axis", 1)
 	if n.Graph().Model().Opset("") >= 13 {
@@ -125,8 +124,8 @@ func softmax(n *onnxgraph.Node) string {
 	return ""
 }
 
-// elementwise refuses a vector unless it goes with a matrix of as many columns: the engine matches a vector
-// with any dim of its length, where ONNX takes the last.
+// elementwise refuses a vector unless the other operand is a matrix with as many columns. ONNX matches a vector with the last
+// dim; the engine matches it with any dim of the same size.
 func elementwise(n *onnxgraph.Node) string {
 	for i, v := range n.Inputs() {
 		t := constantOf(v)
@@ -137,7 +136,7 @@ func elementwise(n *onnxgraph.Node) string {
 	return ""
 }
 
-// columns returns the number of columns of the product that v is, -1 if v is none or the number is unknown.
+// columns returns the number of columns if v is a matrix product; -1 if it is not, or the number is unknown.
 func columns(v *onnxgraph.Value) int64 {
 	p := v.Producer()
 	if p == nil || !p.Is("MatMul") || p.Input(1) == nil {
@@ -159,8 +158,8 @@ func matMul(n *onnxgraph.Node) string {
 	return ""
 }
 
-// gemm asks for a bias that nothing else reads, since the engine may write its result over it, and that is
-// a row, since the engine takes any bias for one.
+// gemm requires a bias that nothing else reads, because the engine may overwrite it with the result. The bias must be a row,
+// because the engine treats every bias as one.
 func gemm(n *onnxgraph.Node) string {
 	c := n.Input(2)
 	if c.Constant() == nil || c.Producer() != nil || len(c.Uses()) > 1 {
@@ -179,8 +178,8 @@ func flatten(n *onnxgraph.Node) string {
 	return ""
 }
 
-// reshape allows -1 only at the end and after nothing but 0 and 1: the engine computes it from the first
-// dims of the input only, and can drop the dim.
+// reshape allows -1 only at the end, and only after 0 and 1: the engine computes its size only from the first dims of the input,
+// and can lose the dim.
 func reshape(n *onnxgraph.Node) string {
 	t := n.Input(1).Constant()
 	if t == nil {
@@ -216,7 +215,7 @@ func concat(n *onnxgraph.Node) string {
 	return ""
 }
 
-// constant allows the shape of a Reshape: the engine knows no other use of a Constant node.
+// constant allows a Constant node only as the shape of a Reshape, because the engine supports no other use.
 func constant(n *onnxgraph.Node) string {
 	for _, u := range n.Output(0).Uses() {
 		if !u.Node.Is("Reshape") || u.Index != 1 {

@@ -13,43 +13,45 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
-// Options says on which inputs models are run.
+// Options says on which inputs models run.
 type Options struct {
-	// Batch is the size of first dimensions that the models do not fix; 0 is the largest up to 8 that fits in memory.
+	// Batch is the size of first dimensions that the models leave open; 0 means the largest size up to 8 that fits into memory.
 	Batch int64
-	Seed  uint64 // of the numbers that are drawn
+	Seed  uint64 // seed of the random numbers
 
-	// Inputs are what the models are run on, by input, instead of what is drawn. Numbers are converted to the input's type.
+	// Inputs has tensors to use instead of random numbers, by the name of the input. Their numbers are converted to the input's
+	// type.
 	Inputs map[string]*onnxgraph.Tensor
 }
 
-// usualBatches are tried where the caller leaves the choice.
+// usualBatches are the batch sizes to try if Options.Batch is 0.
 var usualBatches = []int64{8, 4, 2, 1}
 
-// openSizes are tried, in turn, for what a model leaves open and nothing in it tells: few models run on any.
+// openSizes are tried in turn for dimensions that a model leaves open, if nothing in the model shows their size. Many models run
+// only with some sizes.
 var openSizes = []int64{64, 224, 256, 512}
 
-// maxCases bounds how many choices of values a model is run on.
+// maxCases limits the number of cases on which a model runs.
 const maxCases = 8
 
-// maxFaults bounds how many reasons are listed why a model runs on nothing.
+// maxFaults limits how many reasons are listed if a model does not run on any input.
 const maxFaults = 5
 
-// Case is one choice of inputs, with a model's outputs for them.
+// Case holds one set of inputs, and a model's outputs for them.
 type Case struct {
 	Inputs  map[string]*onnxgraph.Tensor
 	outputs map[string]*onnxgraph.Tensor
 }
 
-// sizes says which sizes stand for those that a model leaves open.
+// sizes holds the sizes for dimensions that a model leaves open.
 type sizes struct {
 	batch, other int64
 	usesBatch    bool // whether the model leaves a first dimension open
-	usesOther    bool // and others that nothing tells
+	usesOther    bool // whether it leaves others open whose size nothing shows
 }
 
-// findCases runs the model m of session s on inputs of the first sizes that it runs on: on each of the values that decide
-// what it does. fill draws real numbers.
+// findCases looks for the first sizes with which the model m of session s runs. With these, it runs m on each choice of decisive
+// values (see choices). fill draws real numbers.
 func findCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, o Options, fill filling) ([]Case, error) {
 	if o.Inputs != nil {
 		inputs, err := given(s.Inputs(), o.Inputs)
@@ -94,8 +96,8 @@ func findCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, o Option
 	return nil, fmt.Errorf("running %s on random inputs (give others with --inputs): %w", m.Path(), faults.join())
 }
 
-// batches returns the batch sizes to try: the caller's or, where that is 0, the largest of the usual ones that fits in
-// memory, and then 1, as some models only run on single examples.
+// batches returns the batch sizes to try: asked or, if that is 0, the largest usual size that fits into memory, and then 1,
+// because some models only run on single examples.
 func (o *sizes) batches(m *onnxgraph.Model, ports []ort.Port, asked int64) ([]int64, error) {
 	if asked > 0 {
 		return []int64{asked}, nil
@@ -118,8 +120,8 @@ func (o *sizes) batches(m *onnxgraph.Model, ports []ort.Port, asked int64) ([]in
 	return []int64{1}, nil
 }
 
-// runCases runs the model on inputs of the given shapes. It returns none if the model runs on none of them, and notes why; an
-// error means that the work was stopped.
+// runCases runs the model on inputs of the given shapes. If the model does not run, it returns no cases and records why. An error
+// means that the work was stopped.
 func runCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, shapes map[string][]int64, seed uint64, fill filling, faults *faultList) ([]Case, error) {
 	var cases []Case
 	for _, choice := range choices(m, s.Inputs()) {
@@ -176,7 +178,7 @@ func (o *sizes) shapes(m *onnxgraph.Model, ports []ort.Port) (map[string][]int64
 	return shapes, errors.Join(faults...)
 }
 
-// size returns the size of a dimension, given what the model's weights tell of it (0 if nothing).
+// size returns the size of a dimension. told is the size that the model's weights require, 0 if they require none.
 func (o *sizes) size(d onnxgraph.Dim, axis int, told int64, symbols map[string]int64) int64 {
 	switch {
 	case d.Size >= 0:
@@ -193,14 +195,14 @@ func (o *sizes) size(d onnxgraph.Dim, axis int, told int64, symbols map[string]i
 	return o.other
 }
 
-// filling makes a real number of a random generator.
+// filling draws a real number from a random generator.
 type filling func(*rand.Rand) float64
 
-// fillings are tried in turn while outputs are not finite: standard normal numbers, and such as pixels are, from 0 to 1.
+// fillings are tried in turn as long as outputs are not finite: standard normal numbers, then numbers from 0 to 1, as in images.
 var fillings = []filling{(*rand.Rand).NormFloat64, (*rand.Rand).Float64}
 
-// draw makes an input for every port: of the chosen value everywhere or, without one, of random numbers or, for integers,
-// zeros, which as indices are always in range.
+// draw makes a tensor for every input. If choice has a value for it, all elements have this value. Otherwise real numbers are
+// random and integers are 0, which is always a valid index.
 func draw(ports []ort.Port, shapes map[string][]int64, choice map[string]float64, seed uint64, fill filling) (map[string]*onnxgraph.Tensor, error) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	inputs := map[string]*onnxgraph.Tensor{}
@@ -224,14 +226,14 @@ func draw(ports []ort.Port, shapes map[string][]int64, choice map[string]float64
 	return inputs, nil
 }
 
-// given returns the user's numbers in the types of the inputs.
+// given converts the user's tensors to the types of the inputs.
 func given(ports []ort.Port, tensors map[string]*onnxgraph.Tensor) (map[string]*onnxgraph.Tensor, error) {
 	inputs := map[string]*onnxgraph.Tensor{}
 	var faults []error
 	for name, t := range tensors {
 		i := slices.IndexFunc(ports, func(p ort.Port) bool { return p.Name == name })
 		if i < 0 {
-			inputs[name] = t // to be named as unknown with all else that is wrong
+			inputs[name] = t // the run reports it as unknown, together with other faults
 			continue
 		}
 		data, err := t.Float64s()
@@ -245,7 +247,8 @@ func given(ports []ort.Port, tensors map[string]*onnxgraph.Tensor) (map[string]*
 	return inputs, errors.Join(faults...)
 }
 
-// describe writes inputs as "rate of 16000, x [8, 3, 32, 32]": with their values where all numbers are equal.
+// describe returns text such as "rate of 16000, x [8, 3, 32, 32]": the value of an input whose elements are all equal, and the
+// dims of others.
 func describe(inputs map[string]*onnxgraph.Tensor) string {
 	var parts []string
 	for name, t := range inputs {

@@ -13,24 +13,24 @@ import (
 
 // Timing is how long a model takes for one batch.
 type Timing struct {
-	Images int64         `json:"images"` // per batch, the same for all models
+	Images int64         `json:"images"` // images per batch, the same for all models
 	Median time.Duration `json:"median_ns"`
 	Min    time.Duration `json:"min_ns"`
 }
 
-// PerSecond returns how many images a second the model computes, by the median.
+// PerSecond returns images per second, computed from the median.
 func (t Timing) PerSecond() float64 { return float64(t.Images) / t.Median.Seconds() }
 
-// Latency times each model on batches of the same size, runs times after a first that is not counted. The models run in turn, A
-// B A B, so that a change of the machine's speed affects all of them equally.
+// Latency measures how long each model takes for batches of the same size. After a first run that does not count, each model runs
+// the given number of times. The models take turns, A B A B, so that a change of the machine's speed affects all of them equally.
 //
-// If a model fixes its batch size, all models use that size: models with another size are changed to it. If several fix
-// different sizes, the first one's is used.
+// If a model fixes its batch size, all models use that size, and models with another size are changed. If several models fix
+// different sizes, the first one's size is used.
 func Latency(ctx context.Context, models []*onnxgraph.Model, o Options, runs int, options ort.Options) ([]Timing, error) {
 	return latency(ctx, models, o, runs, options, time.Now)
 }
 
-// latency is Latency by a clock.
+// latency is Latency with a given clock.
 func latency(ctx context.Context, models []*onnxgraph.Model, o Options, runs int, options ort.Options, now func() time.Time) ([]Timing, error) {
 	models, err := sameBatch(models, &o)
 	if err != nil {
@@ -74,7 +74,7 @@ func latency(ctx context.Context, models []*onnxgraph.Model, o Options, runs int
 	return timings, nil
 }
 
-// sameBatch returns the models with one batch size, if there is one that some fix, and sets it in o.
+// sameBatch changes all models to one batch size if some of them fix it, and sets it in o.
 func sameBatch(models []*onnxgraph.Model, o *Options) ([]*onnxgraph.Model, error) {
 	models = slices.Clone(models)
 	var size int64
@@ -97,7 +97,7 @@ func sameBatch(models []*onnxgraph.Model, o *Options) ([]*onnxgraph.Model, error
 	return models, nil
 }
 
-// fixedBatch returns the batch size that a model with one input is made for, 0 if it is open.
+// fixedBatch returns the batch size that a model with one input fixes, 0 if it is open.
 func fixedBatch(m *onnxgraph.Model) int64 {
 	input, err := batch.Input(m)
 	if err != nil {

@@ -8,22 +8,22 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 )
 
-// planned returns about how many bytes a run of m on inputs of the given shapes takes, and whether that is known. An error says that a node
-// asks for what would crash ONNX Runtime on inputs of these shapes.
+// planned estimates how many bytes a run of m on inputs of the given shapes takes, and reports whether that is known. It fails if
+// a node would crash ONNX Runtime on inputs of these shapes.
 func planned(m *onnxgraph.Model, shapes map[string][]int64) (bytes int64, known bool, err error) {
 	fixed := m.Clone()
 	fixed.Graph.ForgetShapes()
 	for name, shape := range shapes {
 		v := fixed.Graph.Value(name)
 		if v == nil {
-			return 0, false, nil // the run says so
+			return 0, false, nil // the run reports that
 		}
 		v.SetType(v.DType(), onnxgraph.Static(shape...))
 		bytes += int64(v.DType().Bits()/8) * onnxgraph.ElementCount(shape)
 	}
 	peak, err := specialize.Peak(fixed)
 	if err != nil {
-		return 0, false, nil // the run says what is wrong
+		return 0, false, nil // the run reports what is wrong
 	}
 	if err := fixed.Validate(); err != nil {
 		return 0, false, err
@@ -38,7 +38,7 @@ func planned(m *onnxgraph.Model, shapes map[string][]int64) (bytes int64, known 
 	return bytes + peak, true, nil
 }
 
-// mostNumbers is how many numbers an input may have, far above what images have: they must fit in memory.
+// mostNumbers limits the elements of an input, because they must fit into memory. It is far more than images have.
 const mostNumbers = 1 << 31
 
 // checkSizes returns an error if an input has more numbers than any memory holds.
@@ -52,17 +52,18 @@ func checkSizes(shapes map[string][]int64) error {
 	return nil
 }
 
-// mostPlanned is how many bytes a run takes at most if it need not take more: larger batches tell no more, and take long.
+// mostPlanned is the most memory for a run, in bytes, if a smaller batch is possible: larger batches take longer and show nothing
+// new.
 const mostPlanned = 512 << 20
 
-// fitsWell reports whether a run that takes so many bytes fits in the memory that is free with room to spare: ONNX Runtime may
-// take twice as much, as its blocks of memory double and convolutions copy their inputs, and outputs stay.
+// fitsWell reports whether a run that takes the given number of bytes easily fits into free memory. ONNX Runtime may take twice
+// as much, because it doubles its blocks of memory and convolutions copy their inputs; outputs also stay in memory.
 func fitsWell(bytes int64) bool {
 	free := ort.FreeMemory()
 	return bytes <= mostPlanned && (free == 0 || bytes <= free/3)
 }
 
-// checkRun returns an error if a run on inputs of these shapes is known to crash or, if that is asked, not to fit in memory at all.
+// checkRun returns an error if a run on inputs of these shapes is known to crash or, with memory, not to fit into memory at all.
 func checkRun(m *onnxgraph.Model, shapes map[string][]int64, memory bool) error {
 	bytes, known, err := planned(m, shapes)
 	if err != nil {

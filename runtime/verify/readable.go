@@ -6,8 +6,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// readable returns the model with its outputs in a form that can be read whatever they turn out to be: of 16 bits and open
-// dims as float32; of unknown rank as one list of numbers.
+// readable returns the model with outputs that can always be read: outputs of 16 bits with open dims become float32, and outputs
+// of unknown rank become one list of numbers.
 func readable(m *onnxgraph.Model) *onnxgraph.Model {
 	if !slices.ContainsFunc(m.Graph.Outputs(), func(v *onnxgraph.Value) bool { return isNarrow(v) || isUnranked(v) }) {
 		return m
@@ -33,7 +33,7 @@ func readable(m *onnxgraph.Model) *onnxgraph.Model {
 	return m
 }
 
-// isNarrow reports whether an output is of 16 bits and has open dims.
+// isNarrow reports whether an output has elements of 16 bits and open dims.
 func isNarrow(v *onnxgraph.Value) bool {
 	_, fixed := v.StaticShape()
 	return v.DType().IsFloat() && v.DType().Bits() == 16 && !fixed && !v.IsInput()

@@ -6,14 +6,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// smallestSigmoid is the least scale that differences of a sigmoid's outputs are relative to. ONNX Runtime rounds the
-// function to about 1e-7 of its range, however small its value is; all else it rounds relative to the value.
+// smallestSigmoid is the smallest scale for relative differences of a sigmoid's outputs. ONNX Runtime rounds a sigmoid to about
+// 1e-7 of its range, however small the value is. It rounds other functions relative to their values.
 const smallestSigmoid = 0.01
 
-// passing are operators that pass on numbers as they are.
+// passing lists operators that do not change numbers.
 var passing = []string{"Identity", "Cast", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Concat", "Slice", "Gather", "Split"}
 
-// scale returns what differences of an output are relative to, given its largest absolute value.
+// scale returns the scale for relative differences of an output; largest is its largest absolute value.
 func scale(output *onnxgraph.Value, largest float64) float64 {
 	if isSigmoid(output, map[*onnxgraph.Value]bool{}) {
 		return max(largest, smallestSigmoid)
@@ -21,7 +21,7 @@ func scale(output *onnxgraph.Value, largest float64) float64 {
 	return largest
 }
 
-// isSigmoid reports whether numbers of v are values of a sigmoid; seen are values that are not, or are asked already.
+// isSigmoid reports whether numbers of v are values of a sigmoid. seen holds the values that were already checked.
 func isSigmoid(v *onnxgraph.Value, seen map[*onnxgraph.Value]bool) bool {
 	if v == nil || v.Producer() == nil || seen[v] {
 		return false

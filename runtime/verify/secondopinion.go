@@ -11,9 +11,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// SecondOpinion runs a model with one input and one output on the given inputs, or else standard normal ones, on ONNX Runtime
-// and in a second engine, and returns how much the results differ. The second engine gets the model with its shape arithmetic
-// folded. An error is (by errors.As) a *secondopinion.Unavailable if the second engine cannot run the model.
+// SecondOpinion runs a model with one input and one output in ONNX Runtime and in a second engine, on the given inputs or
+// standard normal ones, and returns how much the results differ. In the model for the second engine, shape computations are
+// folded into constants. If the second engine cannot run the model, the error is a *secondopinion.Unavailable (errors.As).
 func SecondOpinion(ctx context.Context, m *onnxgraph.Model, o Options) (secondopinion.Difference, error) {
 	var d secondopinion.Difference
 	input, err := batch.Input(m)

@@ -9,18 +9,18 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
-// What a model does with an input tells how it must look: the weights that it meets fix sizes, and the constants that it is
-// compared with are values that decide something.
+// The graph shows what an input must look like: weights that it is combined with fix its sizes, and constants that it is compared
+// with are values that decide what the model does.
 
-// elementwise are operators whose output has the shape of their first input.
+// elementwise lists operators whose output has the shape of their first input.
 var elementwise = []string{"Identity", "Cast", "Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "Tanh", "Abs", "Neg", "Exp", "Log", "Sqrt",
 	"Floor", "Round", "Erf", "Softplus", "Elu", "Selu", "HardSigmoid", "HardSwish", "Dropout", "QuantizeLinear", "DequantizeLinear",
 	"BatchNormalization", "InstanceNormalization", "Pad"}
 
-// arithmetic are those whose output has the shape of the input that is no constant.
+// arithmetic lists operators whose output has the shape of the input that is not constant.
 var arithmetic = []string{"Add", "Sub", "Mul", "Div", "Pow", "Min", "Max"}
 
-// keepsShape reports whether a node that reads v as that input returns as many dims as it has, in order.
+// keepsShape reports whether the output of a node has the same dims, in the same order, as the input that u names.
 func keepsShape(u onnxgraph.Use) bool {
 	n := u.Node
 	if n.Domain() != "" {
@@ -33,13 +33,13 @@ func keepsShape(u onnxgraph.Use) bool {
 	return u.Index == 0 && slices.Contains(elementwise, n.OpType())
 }
 
-// layer is a node that reads a value through nothing that changes its sizes but their order.
+// layer is a node that reads a value directly, or behind nodes that change at most the order of its axes.
 type layer struct {
 	use  onnxgraph.Use
-	axes []int // of the value, by axis of what the node reads; nil for the same
+	axes []int // the axis of the value for each axis of the node's input; nil if they are the same
 }
 
-// layers returns what reads v.
+// layers returns the layers that read v.
 func layers(v *onnxgraph.Value) []layer {
 	var list []layer
 	seen := map[*onnxgraph.Value]bool{}
@@ -69,7 +69,7 @@ func layers(v *onnxgraph.Value) []layer {
 	return list
 }
 
-// weight returns the dims of the weight of a layer, nil if it has none or is not known.
+// weight returns the dims of a layer's weight, nil if it has none or they are not known.
 func (l layer) weight() []int64 {
 	isLayer := slices.ContainsFunc([]string{"Conv", "ConvTranspose", "Gemm", "MatMul"}, l.use.Node.Is)
 	if !isLayer || l.use.Index != 0 || l.use.Node.Input(1) == nil {
@@ -82,7 +82,7 @@ func (l layer) weight() []int64 {
 	return dims
 }
 
-// size returns which axis of what the layer reads its weight fixes, and to what size.
+// size returns the axis of the layer's input that its weight fixes, and the size.
 func (l layer) size(rank int) (axis int, size int64, ok bool) {
 	w, n := l.weight(), l.use.Node
 	switch {
@@ -103,7 +103,7 @@ func (l layer) size(rank int) (axis int, size int64, ok bool) {
 	return axis, size, axis < rank
 }
 
-// toldSizes returns the sizes of a value with so many dims that the weights fix which it meets, by axis.
+// toldSizes returns the sizes that weights fix for a value with rank dims, by axis.
 func toldSizes(v *onnxgraph.Value, rank int) map[int]int64 {
 	sizes := map[int]int64{}
 	for _, l := range layers(v) {
@@ -114,11 +114,11 @@ func toldSizes(v *onnxgraph.Value, rank int) map[int]int64 {
 	return sizes
 }
 
-// rankOf returns how many dims a value has by what reads it.
+// rankOf returns the rank of a value, found from the layers that read it.
 func rankOf(v *onnxgraph.Value) (rank int, ok bool) {
 	for _, l := range layers(v) {
 		if w := l.weight(); w != nil && !l.use.Node.Is("MatMul") {
-			return len(w), true // a Gemm's has two dims, as what it reads
+			return len(w), true // a Gemm's weight has two dims, like its input
 		}
 		if perm := l.use.Node.Ints("perm"); l.use.Node.Is("Transpose") && perm != nil {
 			return len(perm), true
@@ -127,16 +127,16 @@ func rankOf(v *onnxgraph.Value) (rank int, ok bool) {
 	return 0, false
 }
 
-// comparisons are operators that compare, and how far around the constant values are of interest.
+// comparisons lists operators that compare, and the offsets from the constant at which values are worth trying.
 var comparisons = map[string][]float64{
 	"Equal": {0}, "Less": {-1, 0, 1}, "LessOrEqual": {-1, 0, 1}, "Greater": {-1, 0, 1}, "GreaterOrEqual": {-1, 0, 1},
 }
 
-// summaries are operators behind which a constant is of interest for what they read.
+// summaries lists operators through which the comparison of a value with a constant also concerns their input.
 var summaries = []string{"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Gather", "Slice", "Identity", "Cast", "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin"}
 
-// decisive returns the values of an input that decide what the model does, other than 0: those that it is compared with, and
-// true for a condition.
+// decisive returns values of an input, other than 0, that decide what the model does: values near the constants that it is
+// compared with, and true for a condition.
 func decisive(v *onnxgraph.Value) []float64 {
 	var values []float64
 	seen := map[*onnxgraph.Value]bool{}
@@ -168,7 +168,7 @@ func decisive(v *onnxgraph.Value) []float64 {
 	return slices.DeleteFunc(slices.Compact(values), func(c float64) bool { return c == 0 })
 }
 
-// constants returns the single number that a constant holds, also behind a Cast.
+// constants returns the number if v is a constant with a single element, also behind a Cast.
 func constants(v *onnxgraph.Value) []float64 {
 	if n := v.Producer(); n != nil && (n.Is("Cast") || n.Is("CastLike")) && n.Input(0) != nil {
 		v = n.Input(0)
@@ -184,8 +184,8 @@ func constants(v *onnxgraph.Value) []float64 {
 	return data
 }
 
-// choices returns the values to run the model on, by input: first none, which stands for what is drawn, then each that
-// decides what the model does. Of real numbers only single ones and lists are chosen: what fills an image decides nothing.
+// choices returns the values to run the model on, by input: first no value, which means random numbers, then each decisive value.
+// Real inputs get chosen values only if they are single numbers or lists: an image filled with one value decides nothing.
 func choices(m *onnxgraph.Model, ports []ort.Port) []map[string]float64 {
 	list := []map[string]float64{{}}
 	for _, p := range ports {
@@ -210,13 +210,13 @@ func choices(m *onnxgraph.Model, ports []ort.Port) []map[string]float64 {
 	return list
 }
 
-// holds reports whether a type of numbers has that value.
+// holds reports whether the type can represent the value.
 func holds(dtype onnxgraph.DType, value float64) bool {
 	_, err := convert(dtype, nil, []float64{value})
 	return err == nil
 }
 
-// convert returns a tensor of any type of numbers. A number that an integer type does not have is an error.
+// convert returns a tensor of any numeric type. It fails if an integer type cannot represent a number.
 func convert(dtype onnxgraph.DType, dims []int64, data []float64) (*onnxgraph.Tensor, error) {
 	if dtype.IsFloat() {
 		return onnxgraph.FromFloat64s(dtype, dims, data)

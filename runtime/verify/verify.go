@@ -1,4 +1,4 @@
-// Package verify compares two models by running them: do they compute the same, and which is faster.
+// Package verify runs two models, and compares their outputs and their speed.
 package verify
 
 import (
@@ -18,29 +18,29 @@ type Difference struct {
 	Output   string  `json:"output"`
 	MaxAbs   float64 `json:"max_abs"`
 	MaxRel   float64 `json:"max_rel"`  // MaxAbs over the largest absolute value of the reference's output (of a sigmoid, at least 0.01)
-	Compared int64   `json:"compared"` // how many numbers of the reference's output are finite: with 0, nothing was compared
+	Compared int64   `json:"compared"` // how many numbers of the reference's output are finite; 0 means that nothing was compared
 }
 
 // Report says on which inputs two models were compared, and how much they differ.
 type Report struct {
-	Inputs      []string     // what the models ran on, one line for each case
+	Inputs      []string     // the inputs of the models, one line for each case
 	Batch       int64        // the first dimension of the first input, 0 if it has none
-	Differences []Difference // the largest of all cases
+	Differences []Difference // the largest differences in all cases
 }
 
-// ErrNothingCompared is wrapped by errors about outputs without a single finite number.
+// ErrNothingCompared says that no output has a finite number.
 var ErrNothingCompared = errors.New("no output has a finite number, so nothing was compared")
 
-// Outputs runs both models on the same inputs, and compares all outputs of reference with those of the same names of other.
-// Inputs that are not given are standard normal numbers; where an output is not finite on them, numbers from 0 to 1. If an
-// element is finite in one output but not in the other, the difference is infinite.
+// Outputs runs both models on the same inputs, and compares each output of reference with the output of the same name of other.
+// Inputs that o.Inputs does not give are standard normal numbers or, if an output is not finite for these, numbers from 0 to 1.
+// If an element is finite in only one of the two outputs, the difference is infinite.
 func Outputs(ctx context.Context, reference, other *onnxgraph.Model, o Options) (Report, error) {
 	var report Report
 	for _, fill := range fillings {
 		next, err := compareOn(ctx, reference, other, o, fill)
 		if err != nil {
 			if report.Differences != nil && ctx.Err() == nil {
-				break // the model does not run on these, so the first count
+				break // the model does not run on these, so the first results count
 			}
 			return Report{}, err
 		}
@@ -58,7 +58,7 @@ func Outputs(ctx context.Context, reference, other *onnxgraph.Model, o Options) 
 	return report, fmt.Errorf("comparing %s on %s: %w: give inputs for which the outputs are finite (--inputs)", reference.Path(), strings.Join(report.Inputs, "; "), ErrNothingCompared)
 }
 
-// add takes in what a comparison of the same models on other inputs found.
+// add merges the report of a comparison of the same models on other inputs.
 func (r *Report) add(other Report) {
 	if r.Differences == nil {
 		*r = other
@@ -71,14 +71,14 @@ func (r *Report) add(other Report) {
 	}
 }
 
-// compareOn compares the models on given inputs, or on what is drawn.
+// compareOn compares the models on the given inputs, or on random ones.
 func compareOn(ctx context.Context, reference, other *onnxgraph.Model, o Options, fill filling) (Report, error) {
 	a, err := ort.OpenModel(readable(reference), ort.Options{})
 	if err != nil {
 		return Report{}, err
 	}
 	cases, err := findCases(ctx, reference, a, o, fill)
-	if err := errors.Join(err, a.Close()); err != nil { // large models fit in memory one after the other
+	if err := errors.Join(err, a.Close()); err != nil { // two large models may not fit into memory at the same time
 		return Report{}, err
 	}
 	b, err := ort.OpenModel(readable(other), ort.Options{})
@@ -114,7 +114,7 @@ func batchOf(s *ort.Session, c Case) int64 {
 	return c.Inputs[s.Inputs()[0].Name].Dims()[0]
 }
 
-// add compares what two models computed for the output.
+// add compares the output of two models, and updates d.
 func (d *Difference) add(output *onnxgraph.Value, want, got *onnxgraph.Tensor) error {
 	if got == nil {
 		return fmt.Errorf("comparing outputs: the other model has no output %q", d.Output)
@@ -135,7 +135,7 @@ func (d *Difference) add(output *onnxgraph.Value, want, got *onnxgraph.Tensor) e
 		apart := math.Abs(w[i] - g[i])
 		switch {
 		case w[i] == g[i] || math.IsNaN(w[i]) && math.IsNaN(g[i]):
-			apart = 0 // equal infinities included
+			apart = 0 // also for equal infinities
 		case math.IsNaN(apart):
 			apart = math.Inf(1)
 		}

@@ -4,8 +4,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// rowWidth returns the width to which rows of w columns are filled up: whole blocks, or such a part of a block that images
-// side by side fill it.
+// rowWidth returns the width to which rows of w columns are padded: a multiple of the block, or a fraction of a block that images
+// side by side fill completely.
 func (l *lowering) rowWidth(images, w int64) int64 {
 	for w%l.block != 0 && (l.block%w != 0 || images%(l.block/w) != 0) {
 		w++
@@ -13,14 +13,15 @@ func (l *lowering) rowWidth(images, w int64) int64 {
 	return w
 }
 
-// arrangement is how images are put together for rowProduct: in blocks of some that lie side by side, and those in groups.
+// arrangement says how images are combined for rowProduct: several images side by side form a block, and several blocks form a
+// group.
 type arrangement struct {
 	*lowering
 	groups, together, beside int64
 }
 
-// arrange puts so many images into a group that its result is small beside what it is made of: a matrix of r × q numbers, from
-// r and q for each place of an image.
+// arrange chooses the number of images in a group so that the group's result, a matrix of r × q numbers, is small compared with
+// its operands, which have r and q numbers for each position of an image.
 func (l *lowering) arrange(images, rows, width, r, q int64) arrangement {
 	beside := max(1, l.block/width)
 	blocks := images / beside
@@ -32,8 +33,8 @@ func (l *lowering) arrange(images, rows, width, r, q int64) arrangement {
 	return arrangement{l, blocks / together, together, beside}
 }
 
-// imagesUnderMaps brings v [N, C/B, H, W, B] into the layout [G, C/B, blocks of a group, H, images of a block, W, B]: images of a
-// group below one another, row by row where they lie side by side.
+// imagesUnderMaps rearranges v [N, C/B, H, W, B] to [G, C/B, blocks of a group, H, images of a block, W, B]: the blocks of a
+// group are below one another, and the images of a block are side by side in each row.
 func (a arrangement) imagesUnderMaps(v value) value {
 	s := shapeOf(v)
 	if a.groups == s[0] {
@@ -43,8 +44,8 @@ func (a arrangement) imagesUnderMaps(v value) value {
 	return a.reshape(a.transpose(v, 0, 3, 1, 4, 2, 5), a.groups, s[1], a.together*s[2]*a.beside, s[3])
 }
 
-// columnsInBlocks brings copies of an image [N, C, H, W], in the layout [N, C/B, copies, H, W, B], into that of
-// [blocks of images, H, W/B, copies, C, B columns].
+// columnsInBlocks rearranges copies of an image [N, C, H, W] from the layout [N, C/B, copies, H, W, B] to [blocks of images, H,
+// W/B, copies, C, B columns].
 func (a arrangement) columnsInBlocks(v value, s []int64, copies int64) value {
 	width, maps, blocks := shapeOf(v)[3], s[1]/a.block, s[0]/a.beside
 	rows := s[2] * max(1, width/a.block)

@@ -4,30 +4,30 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// columns says which columns copies of an image hold: copy t has column stride·j+dilation·t-before at column j, and zeros
-// where there is none, with t counted from the last if isReversed.
+// columns says which columns the copies of an image contain: column j of copy t is column stride·j+dilation·t-before of the
+// image, or zeros if the image has no such column. With isReversed, t counts from the last copy.
 type columns struct {
 	count, dilation, stride, before int64
 	isReversed                      bool
 }
 
-// noShift is the image itself.
+// noShift has the image itself as its only copy.
 var noShift = columns{count: 1, dilation: 1, stride: 1}
 
-// inverse says which columns of Y, copies of stride 1, make the sum over j of Y[j]·X[j+δ·t-p] that of their columns times those of
-// X itself. Its padding may be negative, where such copies cannot be made.
+// inverse returns the columns for shifted copies of Y, of stride 1, that make the sum over j of Y[j]·X[j+δ·t-p] a sum of their
+// columns times those of X itself. If its padding is negative, such copies cannot be made.
 func (c columns) inverse() columns {
 	c.isReversed, c.before = true, (c.count-1)*c.dilation-c.before
 	return c
 }
 
-// after returns how many columns of padding an image needs behind it for copies of the given width.
+// after returns how many columns of padding an image needs on its right side for copies of the given width.
 func (c columns) after(from, width int64) int64 {
 	return (width-1)*c.stride + (c.count-1)*c.dilation + 1 - from - c.before
 }
 
-// shiftedColumns returns copies of v below one another, [N, C, count·H, width] in blocked layout, which v must have. They are
-// made by a depthwise convolution whose dilation spans a whole image.
+// shiftedColumns returns copies of v below one another, [N, C, count·H, width] in blocked layout, which v must have. A depthwise
+// convolution whose dilation spans a whole image makes them.
 func (l *lowering) shiftedColumns(v value, width int64, c columns) value {
 	s := shapeOf(v)
 	if c == noShift && width == s[3] {
@@ -46,9 +46,9 @@ func (l *lowering) shiftedColumns(v value, width int64, c columns) value {
 	return l.typed(l.depthwise(v, s[1], one, []int64{c.count, c.count}, g), s[0], s[1], c.count*s[2], width)
 }
 
-// patches makes the copies of an image with few channels channels of one image, those of each channel in turn, and fills them
-// up to whole blocks with zeros: [N, channels, H, width] in blocked layout. A convolution makes it, whose filters are the unit
-// vectors.
+// patches turns the copies of an image with few channels into channels of one image, first all copies of the first channel, and
+// pads them with zeros to whole blocks: [N, channels, H, width] in blocked layout. A convolution whose filters are unit vectors
+// makes it.
 func (l *lowering) patches(x value, width int64, c columns) value {
 	s, b := shapeOf(x), l.block
 	patch := s[1] * c.count

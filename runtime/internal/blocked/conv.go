@@ -6,7 +6,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// conv is the blocked form of a convolution: of one group, or depthwise.
+// conv is the blocked form of a convolution with one group, or of a depthwise one.
 func (l *lowering) conv(n node) value {
 	x, w, y := n.Input(0), n.Input(1), n.Output(0)
 	if !l.fits(y) || len(shapeOf(x)) != 4 || len(shapeOf(w)) != 4 {
@@ -33,7 +33,8 @@ func (l *lowering) conv(n node) value {
 	return l.nchwc("Conv", inputs, attrs...)
 }
 
-// affine is x·scale + shift per channel, plus sum if that is not nil, and then an activation if there is one, of values in blocked layout.
+// affine emits x·scale + shift per channel, plus sum if that is not nil, followed by an activation if there is one. All values
+// are in blocked layout.
 func (l *lowering) affine(x value, channels int64, scale, shift, sum value, activation []onnxgraph.Attribute) value {
 	attrs := []onnxgraph.Attribute{
 		onnxgraph.Int("group", channels), onnxgraph.Ints("kernel_shape", 1, 1), onnxgraph.Ints("strides", 1, 1), onnxgraph.Ints("pads", 0, 0, 0, 0),

@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// elementwise is an operator of one tensor, with numbers beside it, that is blind to the layout.
+// elementwise is the blocked form of an operator on one tensor, perhaps with some numbers, that does not depend on the layout.
 func (l *lowering) elementwise(n node) value {
 	x := n.Input(0)
 	if !l.isBlocked(x) {
@@ -23,7 +23,7 @@ func (l *lowering) elementwise(n node) value {
 	return l.Op(n.OpType(), inputs, n.Attributes()...)
 }
 
-// activation returns the attributes by which a blocked Conv does what n does, nil if it cannot.
+// activation returns the attributes with which a blocked Conv also applies the activation n, nil if it cannot.
 func activation(n node) []onnxgraph.Attribute {
 	with := func(params ...float32) []onnxgraph.Attribute {
 		return []onnxgraph.Attribute{onnxgraph.Str("activation", n.OpType()), onnxgraph.Floats("activation_params", params...)}
@@ -43,7 +43,7 @@ func activation(n node) []onnxgraph.Attribute {
 	return nil
 }
 
-// numberOr returns the number that a constant of one element is, or otherwise where v is nil.
+// numberOr returns the number of a constant with one element, or otherwise if v is nil.
 func numberOr(v value, otherwise float32) (x float32, ok bool) {
 	if v == nil {
 		return otherwise, true
@@ -56,7 +56,8 @@ func numberOr(v value, otherwise float32) (x float32, ok bool) {
 	return
 }
 
-// binary is an operator of two tensors of one shape, or of one tensor and one number per channel or a single one.
+// binary is the blocked form of an operator on two tensors of one shape, or on a tensor and one number, or one number per
+// channel.
 func (l *lowering) binary(n node) value {
 	a, b := n.Input(0), n.Input(1)
 	if !l.fits(n.Output(0)) || !l.isBlocked(a) && !l.isBlocked(b) {
@@ -103,7 +104,7 @@ func (l *lowering) binary(n node) value {
 // term is x·scale + shift per channel; shift is nil where there is none.
 type term struct{ x, scale, shift value }
 
-// termOf reads an affine term from the portable graph as far as nobody else reads its parts; without a scale there is none.
+// termOf reads an affine term from the portable graph, as far as nothing else reads its parts. Without a scale, it is not a term.
 func (l *lowering) termOf(v value, outer bool) term {
 	n := v.Producer()
 	if n == nil || n.Domain() != "" || !outer && !single(v) {
@@ -123,7 +124,7 @@ func (l *lowering) termOf(v value, outer bool) term {
 				return t
 			}
 		}
-	case "Sub": // of a tensor from a number
+	case "Sub": // number - tensor
 		number, x := n.Input(0), n.Input(1)
 		if a, ok := numberOr(number, 0); ok && l.fits(x) && slices.Equal(shapeOf(x), shapeOf(v)) && l.isBlocked(x) {
 			c := shapeOf(x)[1]
@@ -133,8 +134,8 @@ func (l *lowering) termOf(v value, outer bool) term {
 	return term{}
 }
 
-// sum is the blocked form of an affine term, of a sum of two, or of one and a tensor: one pass over memory for each term.
-// An activation goes over its result.
+// sum is the blocked form of an affine term, of a sum of two terms, or of a term and a tensor. It takes one pass over memory for
+// each term, and applies an activation to the result.
 func (l *lowering) sum(n node, activation []onnxgraph.Attribute) value {
 	if n == nil || n.OpType() != "Add" && (n.OpType() != "Sub" || activation == nil) {
 		return nil
@@ -159,8 +160,8 @@ func (l *lowering) sum(n node, activation []onnxgraph.Attribute) value {
 	return nil
 }
 
-// addTo adds an affine term to a tensor. A blocked Conv adds its result to a tensor in place, which somebody else may want to
-// read: ONNX Runtime then copies it first, on one core. So the tensor is added to the term instead.
+// addTo adds an affine term to a tensor. A blocked Conv adds its result to a tensor in place. If something else also reads the
+// tensor, ONNX Runtime first copies it, on one core. Then the tensor is added to the term instead.
 func (l *lowering) addTo(t term, b value, activation []onnxgraph.Attribute) value {
 	x, y, channels := l.blockedForm(t.x), l.blockedForm(b), shapeOf(b)[1]
 	if single(b) {
@@ -169,7 +170,7 @@ func (l *lowering) addTo(t term, b value, activation []onnxgraph.Attribute) valu
 	return l.affine(y, channels, l.Fill(onnxgraph.Float32, 1, channels), nil, l.affine(x, channels, t.scale, t.shift, nil, nil), activation)
 }
 
-// concat joins tensors along their channels.
+// concat is the blocked form of a concatenation along the channels.
 func (l *lowering) concat(n node) value {
 	if axis := n.Int("axis", 0); axis != 1 || !slices.ContainsFunc(n.Inputs(), l.isBlocked) {
 		return nil

@@ -6,11 +6,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// filters brings the filters [M, C, kh, kw] of one group into the layout [M/B, C/B, kh, kw, B of C, B of M], or, for an input
-// in plain layout, [M/B, C, kh, kw, B].
+// filters rearranges the filters [M, C, kh, kw] of one group to [M/B, C/B, kh, kw, B of C, B of M], or to [M/B, C, kh, kw, B] for
+// an input in plain layout.
 //
-// ReorderInput moves one axis into blocks at the speed of memory, where a Transpose goes by single numbers; what is left to
-// do then is to put rows of B numbers in order.
+// ReorderInput moves one axis into blocks at the speed of memory, while Transpose moves single numbers. After that, only rows of
+// B numbers must be reordered.
 func (l *lowering) filters(w value) value {
 	s, b := shapeOf(w), l.block
 	m, c, taps := s[0], s[1], s[2]*s[3]
@@ -31,8 +31,8 @@ func (l *lowering) filters(w value) value {
 	}, s...)
 }
 
-// turnedFilters swaps the channels of filters [M, C, kh, kw] of one group and takes of their taps, by their places in kh·kw,
-// those that are named: the result is [C, M, h, w] in blocked layout.
+// turnedFilters swaps the channels of filters [M, C, kh, kw] of one group, and selects the given taps, which are indices into
+// kh·kw. The result is [C, M, h, w] in blocked layout.
 func (l *lowering) turnedFilters(w value, taps []int64, height, width int64) value {
 	s, b := shapeOf(w), l.block
 	m, c, all := s[0], s[1], s[2]*s[3]
@@ -50,7 +50,7 @@ func (l *lowering) turnedFilters(w value, taps []int64, height, width int64) val
 	}, c, m, height, width)
 }
 
-// depthwiseTaps takes of the taps of filters [C, 1, kh, kw] those that are named: the result is [C, 1, h, w] in blocked layout.
+// depthwiseTaps selects the given taps of filters [C, 1, kh, kw]. The result is [C, 1, h, w] in blocked layout.
 func (l *lowering) depthwiseTaps(w value, taps []int64, height, width int64) value {
 	c, all := shapeOf(w)[0], shapeOf(w)[2]*shapeOf(w)[3]
 	return l.rows(l.depthwiseFilters(w), func(yield func(row int64)) {
@@ -62,7 +62,7 @@ func (l *lowering) depthwiseTaps(w value, taps []int64, height, width int64) val
 	}, c, 1, height, width)
 }
 
-// rows returns rows of B numbers of v, in the order of their places in v that each yields.
+// rows returns rows of B numbers of v, in the order of the row indices that each yields.
 func (l *lowering) rows(v value, each func(yield func(row int64)), shape ...int64) value {
 	var places []int32
 	each(func(row int64) { places = append(places, int32(row)) })
@@ -70,8 +70,8 @@ func (l *lowering) rows(v value, each func(yield func(row int64)), shape ...int6
 	return l.reshape(l.Op("Gather", []value{l.reshape(v, -1, l.block), order}), shape...)
 }
 
-// reorderInput brings images of some space into blocked layout. ONNX Runtime does not compute its own
-// operators ahead, so that constants are laid out here.
+// reorderInput brings images with the given number of positions into blocked layout. It rearranges constants itself, because ONNX
+// Runtime does not compute its own operators ahead of a run.
 func (l *lowering) reorderInput(v value, space int64) value {
 	if space == 1 {
 		return v // the two layouts are the same
@@ -82,7 +82,7 @@ func (l *lowering) reorderInput(v value, space int64) value {
 	}
 	from, err := t.Float32s()
 	if err != nil {
-		return l.nchwc("ReorderInput", []value{v}) // its file is gone: ONNX Runtime tells
+		return l.nchwc("ReorderInput", []value{v}) // its file is missing: ONNX Runtime reports it
 	}
 	to := make([]float32, 0, len(from))
 	for block := range int64(len(from)) / (l.block * space) {
@@ -95,7 +95,7 @@ func (l *lowering) reorderInput(v value, space int64) value {
 	return l.constant(onnxgraph.NewTensor(shapeOf(v), to))
 }
 
-// constant returns a constant that holds t, one for all that are the same.
+// constant returns a constant with the content of t. Equal tensors share one constant.
 func (l *lowering) constant(t *onnxgraph.Tensor) value {
 	sum, _ := t.SHA256() // t is in memory
 	key := fmt.Sprint(t.DType(), t.Dims(), sum)
@@ -105,7 +105,7 @@ func (l *lowering) constant(t *onnxgraph.Tensor) value {
 	return l.constants[key]
 }
 
-// constantOf returns the constant that v is, perhaps in another shape, nil if it is none.
+// constantOf returns the tensor of v, also behind a Reshape, nil if v is not a constant.
 func constantOf(v value) *onnxgraph.Tensor {
 	for v.Producer() != nil && v.Producer().Is("Reshape") {
 		v = v.Producer().Input(0)
@@ -113,7 +113,7 @@ func constantOf(v value) *onnxgraph.Tensor {
 	return v.Constant()
 }
 
-// depthwiseFilters brings filters [C, 1, kh, kw] into the layout [C/B, 1, kh, kw, B].
+// depthwiseFilters rearranges filters [C, 1, kh, kw] to [C/B, 1, kh, kw, B].
 func (l *lowering) depthwiseFilters(w value) value {
 	s := shapeOf(w)
 	return l.reshape(l.reorderInput(l.reshape(w, 1, s[0], s[2], s[3]), s[2]*s[3]), s...)

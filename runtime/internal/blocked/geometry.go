@@ -6,13 +6,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
-// geometry is that of a convolution over two dimensions, of one group or of one for each channel.
+// geometry is the geometry of a convolution over two dimensions that has one group, or is depthwise.
 type geometry struct {
 	strides, dilations, pads []int64
 	isDepthwise              bool
 }
 
-// geometryOf reads a convolution's attributes; ok is false if it is of another kind.
+// geometryOf reads a convolution's attributes; ok is false for other kinds of convolutions.
 func geometryOf(c gradient.Convolution) (g geometry, ok bool) {
 	n := c.Node
 	x, w, groups := shapeOf(c.X), shapeOf(c.W), n.Int("group", 1)
@@ -37,7 +37,7 @@ func geometryOf(c gradient.Convolution) (g geometry, ok bool) {
 	}, true
 }
 
-// readsAll reports whether 1×1 filters read every place of the image, and nothing else.
+// readsAll reports whether 1×1 filters read every position of the image exactly once, and no padding.
 func (g geometry) readsAll() bool {
 	return slices.Equal(g.strides, []int64{1, 1}) && slices.Equal(g.pads, []int64{0, 0, 0, 0})
 }

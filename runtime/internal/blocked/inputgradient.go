@@ -5,12 +5,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
-// inputGradient replaces the gradient of the input of a convolution. Every s-th row and column of it reads the
-// same taps, so that it is s×s interleaved images, each a convolution of dY with a part of the kernel:
+// inputGradient replaces the gradient of the input of a convolution. With stride s, every s-th row and column of the gradient
+// depends on the same taps. So the gradient consists of s×s interleaved images, and each is a convolution of dY with a part of
+// the kernel:
 //
 //	dX[i] = Σ over u of dY[m + c - u·d]·W[r + s·u]   at i = i₀ + s·m,   r = (i+p) mod s,   c = (i₀+p-r)/s
 //
-// with the dilation d, which is 1 unless the stride is.
+// with the dilation d. Either d or s must be 1.
 func (l *lowering) inputGradient(c gradient.Convolution) bool {
 	g, ok := geometryOf(c)
 	if !ok || !l.fits(c.DY) || !l.fits(c.X) {
@@ -41,13 +42,13 @@ func (l *lowering) inputGradient(c gradient.Convolution) bool {
 	return true
 }
 
-// phaseGrid is a gradient in s×s parts of one size, those of every row phase by column phases; nil stands for zeros.
+// phaseGrid is a gradient in s×s parts of one size: for every row phase, a list by column phase. nil means zeros.
 type phaseGrid struct {
 	rows [][]value
 	size [2]int64 // of one part
 }
 
-// interleave gives v its twin, which is made of parts.
+// interleave makes the twin of v from its parts.
 func (l *lowering) interleave(v value, parts phaseGrid) {
 	x, b := shapeOf(v), l.block
 	maps, h, w := x[0]*x[1]/b, parts.size[0], parts.size[1]
@@ -67,8 +68,8 @@ func (l *lowering) interleave(v value, parts phaseGrid) {
 	l.twins[v] = l.reshape(l.Op("Concat", rows, onnxgraph.Int("axis", 1)), x...)
 }
 
-// addPhases adds up the gradients of two convolutions with one stride: their parts are added before they are interleaved, so
-// that it is done once, and zeros are not added.
+// addPhases adds up the gradients of two convolutions with one stride: it adds their parts and interleaves the sums, which needs
+// only one interleaving and adds no zeros.
 func (l *lowering) addPhases(n node) bool {
 	a, b := l.phases[n.Input(0)], l.phases[n.Input(1)]
 	if a.rows == nil || a.size != b.size || !n.Is("Add") {
@@ -92,14 +93,14 @@ func (l *lowering) addPhases(n node) bool {
 	return true
 }
 
-// phase is one of the interleaved parts of a dimension: its size, the taps it reads, last first, and dY's padding.
+// phase is one of the interleaved parts of a dimension: its size, its taps in reverse order, and the padding of dY.
 type phase struct {
 	size          int64
 	taps          []int64
 	before, after int64
 }
 
-// phasesOf splits a dimension into s parts of one size; ok is false if they differ or dY would have to be cropped.
+// phasesOf splits a dimension into s parts. ok is false if their sizes differ, or if dY would have to be cropped.
 func phasesOf(in, out, kernel, s, d, p int64) (parts []phase, ok bool) {
 	if in%s != 0 || s > 1 && d > 1 {
 		return nil, false
@@ -121,7 +122,7 @@ func phasesOf(in, out, kernel, s, d, p int64) (parts []phase, ok bool) {
 	return parts, true
 }
 
-// phase is the part of dX at one row phase and one column phase, nil where it reads no tap.
+// phase emits the part of dX for one row phase and one column phase, nil if it depends on no tap.
 func (l *lowering) phase(dy, w value, v, u phase, x []int64, g geometry) value {
 	if len(v.taps) == 0 || len(u.taps) == 0 {
 		return nil

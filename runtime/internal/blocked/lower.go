@@ -1,9 +1,8 @@
-// Package blocked puts a model on ONNX Runtime's CPU-blocked operators.
+// Package blocked replaces operators of a model by ONNX Runtime's blocked operators for CPUs.
 //
-// Stock ONNX Runtime has an internal operator domain, com.microsoft.nchwc, whose tensors hold their channels in blocks as
-// wide as the machine's vectors: [N, C, H, W] is kept in memory as [N, C/B, H, W, B]. ONNX Runtime itself goes over to it
-// only where filters are constants, which in training they are not. Operators that are named directly take computed
-// filters too.
+// Stock ONNX Runtime has an internal operator domain, com.microsoft.nchwc. Its tensors store channels in blocks as wide as the
+// machine's vectors: [N, C, H, W] is [N, C/B, H, W, B] in memory. ONNX Runtime itself uses these operators only if filters are
+// constants, which they are not in training. But if a model names the operators, they also take computed filters.
 package blocked
 
 import (
@@ -13,7 +12,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
-// Domain is that of the blocked operators.
+// Domain is the domain of the blocked operators.
 const Domain = "com.microsoft.nchwc"
 
 type (
@@ -21,9 +20,9 @@ type (
 	node  = *onnxgraph.Node
 )
 
-// Lower puts the main graph of a model, whose values all have static types, on blocked operators with
-// blocks of the given size, in place. convs are convolutions with their gradients, whose computation is replaced as a whole.
-// What has no blocked form stays as it is, between operators that change the layout.
+// Lower changes the main graph of a model, in place, to blocked operators with blocks of the given size. All values must have
+// static types. convs lists convolutions with their gradients; the computation of each gradient is replaced as a whole. Operators
+// without a blocked form stay as they are, and operators that change the layout are added around them.
 func Lower(m *onnxgraph.Model, convs []gradient.Convolution, block int64) {
 	l := &lowering{
 		Builder: onnxgraph.NewBuilder(m.Graph), block: block,
@@ -31,7 +30,7 @@ func Lower(m *onnxgraph.Model, convs []gradient.Convolution, block int64) {
 		constants: map[string]value{}, phases: map[value]phaseGrid{},
 	}
 	for _, c := range convs {
-		l.weights[c.DW], l.inputs[c.DX] = c, c // of nil where there is none
+		l.weights[c.DW], l.inputs[c.DX] = c, c // nil if there is none
 	}
 	m.SetOpset(Domain, 1)
 	for _, n := range m.Graph.Sorted() {
@@ -46,10 +45,10 @@ type lowering struct {
 	*onnxgraph.Builder
 	block     int64
 	twins     map[value]value // values of the portable graph in blocked layout
-	done      map[node]bool   // nodes whose outputs all have twins, or nobody who reads them any more
+	done      map[node]bool   // nodes whose outputs all have twins, or are no longer read
 	weights   map[value]gradient.Convolution
 	inputs    map[value]gradient.Convolution
-	constants map[string]value    // by what they hold
+	constants map[string]value    // by their content
 	phases    map[value]phaseGrid // gradients of strided convolutions, before their parts are interleaved
 }
 
@@ -57,7 +56,7 @@ type lowering struct {
 func (l *lowering) lower(n node) {
 	y := n.Output(0)
 	if y == nil || y.IsOutput() || n.Domain() != "" {
-		return // an output keeps its layout, and its name
+		return // an output of the graph keeps its layout and its name
 	}
 	if c, ok := l.weights[y]; ok {
 		l.weightGradient(c)
@@ -80,7 +79,7 @@ func (l *lowering) lower(n node) {
 	}
 }
 
-// rules give the output of a node in blocked layout, or nil where they do not apply.
+// rules return the output of a node in blocked layout, nil if they do not apply.
 var rules = map[string]func(l *lowering, n node) value{
 	"Conv":              (*lowering).conv,
 	"Relu":              (*lowering).elementwise,
@@ -97,13 +96,13 @@ var rules = map[string]func(l *lowering, n node) value{
 	"GlobalAveragePool": (*lowering).globalAveragePool,
 }
 
-// plainRules give the output of a node that reads blocked layout in plain layout, or nil where they do not apply.
+// plainRules return the output, in plain layout, of a node with an input in blocked layout, nil if they do not apply.
 var plainRules = map[string]func(l *lowering, n node) value{
 	"ReduceSum":  (*lowering).reduce,
 	"ReduceMean": (*lowering).reduce,
 }
 
-// finish gives what is left of the portable graph its inputs in plain layout.
+// finish gives the remaining nodes of the portable graph inputs in plain layout.
 func (l *lowering) finish() {
 	for _, n := range l.Graph.Nodes() {
 		v := n.Output(0)
@@ -128,7 +127,7 @@ func (l *lowering) plain(v value) value {
 	return l.plainLayout(l.typed(twin, shape...))
 }
 
-// plainLayout brings a tensor [N, C, H, W] from blocked into plain layout.
+// plainLayout converts a tensor [N, C, H, W] from blocked to plain layout.
 func (l *lowering) plainLayout(v value) value {
 	shape := shapeOf(v)
 	if onnxgraph.ElementCount(shape[2:]) == 1 {
@@ -137,13 +136,13 @@ func (l *lowering) plainLayout(v value) value {
 	return l.typed(l.nchwc("ReorderOutput", []value{v}, onnxgraph.Int("channels", shape[1])), shape...)
 }
 
-// typed declares the shape of a value that is no graph output.
+// typed declares the shape of a value that is not a graph output.
 func (l *lowering) typed(v value, shape ...int64) value {
 	v.SetType(onnxgraph.Float32, onnxgraph.Static(shape...))
 	return v
 }
 
-// fits reports whether a value can be in blocked layout.
+// fits reports whether a value can have blocked layout.
 func (l *lowering) fits(v value) bool {
 	shape := shapeOf(v)
 	return v.DType() == onnxgraph.Float32 && len(shape) == 4 && shape[1]%l.block == 0
@@ -198,7 +197,7 @@ func shapeOf(v value) []int64 {
 	return shape
 }
 
-// single reports whether n alone reads v.
+// single reports whether exactly one node reads v.
 func single(v value) bool { return len(v.Uses()) == 1 && !v.IsOutput() }
 
 // isPerChannel reports whether v has one element per channel of x.

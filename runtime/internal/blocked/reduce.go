@@ -25,8 +25,7 @@ func (l *lowering) expand(n node) value {
 	return l.reshape(wide, s...)
 }
 
-// reduce is a sum or mean over images and space. Its result has one place for each
-// channel, so that the two layouts are the same.
+// reduce is a sum or mean over images and space. Its result has one position for each channel, so the two layouts are the same.
 func (l *lowering) reduce(n node) value {
 	x, y := n.Input(0), n.Output(0)
 	if n.Input(1) == nil || n.Input(1).Constant() == nil {
@@ -58,13 +57,13 @@ func (l *lowering) reduce(n node) value {
 	return l.typed(over, shapeOf(y)...)
 }
 
-// spatial is what is left of a tensor when its spatial dimensions are reduced.
+// spatial is a tensor whose spatial dimensions have been reduced.
 type spatial struct {
 	v       value // [N, C, 1, 1]
-	isTotal bool  // v adds up, else it averages
+	isTotal bool  // v is a sum, otherwise a mean
 }
 
-// overSpace is the mean over space, or for a product that nobody else reads, the sum; nil if x is not blocked.
+// overSpace emits the mean of x over space, or the sum if x is a product that nothing else reads; nil if x is not blocked.
 func (l *lowering) overSpace(x value) *spatial {
 	s := shapeOf(x)
 	if n := x.Producer(); n != nil && n.Is("Mul") && single(x) && s[2]*s[3] > 1 {
@@ -79,7 +78,7 @@ func (l *lowering) overSpace(x value) *spatial {
 	return &spatial{l.nchwc("GlobalAveragePool", []value{l.twins[x]}), false}
 }
 
-// dot is the sum over space of a·b, as [N, C, 1, 1]: a depthwise convolution of each map with a filter of its own size.
+// dot emits the sum of a·b over space, [N, C, 1, 1]. It is a depthwise convolution of each map with a filter of the same size.
 func (l *lowering) dot(a, b value, s []int64) value {
 	maps := s[0] * s[1]
 	y := l.nchwc("Conv", []value{l.reshape(a, 1, maps, s[2], s[3]), l.reshape(b, maps, 1, s[2], s[3])},

@@ -4,12 +4,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// byRows is the gradient of filters [M, C, kh, kw] of one group
+// byRows emits the gradient of filters [M, C, kh, kw] of one group
 //
 //	dW[m,c,s,t] = Σ over images n, rows i, columns j of dY[n,m,i,j]·X[n,c,σ·i+δ·s-p,σ·j+δ·t-p]
 //
-// with stride σ, dilation δ and padding p, as rowProduct has it. X or dY comes in a copy for each t, whose columns are
-// shifted: dY if it can, since X has to be laid out anew. The copies of an image with few channels become channels.
+// with stride σ, dilation δ and padding p, by rowProduct. It makes a copy of X or of dY for each t, with shifted columns: of dY
+// if possible, because X must be rearranged. For an image with few channels, the copies become channels.
 func (l *lowering) byRows(x, dy value, w []int64, g geometry) value {
 	in, out := shapeOf(x), shapeOf(dy)
 	taps := columns{count: w[3], dilation: g.dilations[1], stride: g.strides[1], before: g.pads[1]}
@@ -32,15 +32,15 @@ func (l *lowering) byRows(x, dy value, w []int64, g geometry) value {
 	return l.rowProduct(z, y, l.rowWidth(out[0], out[3]), w[2], g)
 }
 
-// operand is a tensor in blocked layout, and what its copies are.
+// operand is a tensor in blocked layout, and a description of its copies.
 type operand struct {
 	v value
 	columns
 }
 
-// rowProduct adds up dY[n,m,i,j]·X[n,c,σ·i+δ·s-p,j] over images, rows and columns, for every copy of either: [M, C, kh rows,
-// copies]. It is one convolution: the columns in a block are its input channels, the rows and the blocks of a row are its
-// kernel, and the rows of its output are the taps s. dY makes the filters, as it stands in blocked layout:
+// rowProduct sums dY[n,m,i,j]·X[n,c,σ·i+δ·s-p,j] over images, rows and columns, for every copy of dY or X: [M, C, kh rows,
+// copies]. It is one convolution. Its input channels are the columns in a block, its kernel consists of the rows and the blocks
+// of a row, and the rows of its output are the taps s. dY in blocked layout is used as the filters, without changes:
 //
 //	dY  [G, M/B, copies, images, H, W/B, B, B of M]    filters: as many groups as G, kernel H×W/B
 //	X   [G, images, H, W/B, copies, C, B]              input: H rows and W/B·copies·C places
@@ -52,7 +52,7 @@ func (l *lowering) rowProduct(x, dy operand, width, kernelRows int64, g geometry
 	w := l.shiftedColumns(a.imagesUnderMaps(dy.v), width, dy.columns)
 	rows := a.columnsInBlocks(l.shiftedColumns(x.v, width, x.columns), in, x.count)
 	reach := (kernelRows-1)*g.dilations[0] + (out[2]-1)*g.strides[0] + 1 - in[2] - g.pads[0]
-	taps := kernelRows + max(0, -reach)/g.dilations[0] // more than the kernel's where X has rows that no window reads
+	taps := kernelRows + max(0, -reach)/g.dilations[0] // more rows than the kernel has if no window reads some rows of X
 	product := l.nchwc("Conv", []value{
 		l.reshape(rows, 1, a.groups*a.together*l.block, in[2], across*places),
 		l.reshape(w, a.groups*filters, a.together*l.block, out[2], across),
@@ -65,8 +65,9 @@ func (l *lowering) rowProduct(x, dy operand, width, kernelRows int64, g geometry
 	return l.plainFilters(product, out[1], in[1], kernelRows, x.count*dy.count)
 }
 
-// plainFilters brings filters from the layout [M/B, 1, kh, kw, C, B of M], or [M/B, kw, kh, 1, C, B], into that of [M, C, 1, kh·kw];
-// there may be more rows than kh. A Transpose goes by single numbers; ReorderInput and ReorderOutput have the speed of memory.
+// plainFilters rearranges filters from [M/B, 1, kh, kw, C, B of M], or [M/B, kw, kh, 1, C, B], to [M, C, 1, kh·kw]. There may be
+// more rows than kh. It uses ReorderInput and ReorderOutput, which run at the speed of memory, while Transpose moves single
+// numbers.
 func (l *lowering) plainFilters(v value, m, c, kh, kw int64) value {
 	s := shapeOf(v)
 	if blocks, copies, rows := s[0], s[1], s[2]; copies > 1 || rows > kh {

@@ -26,7 +26,8 @@ func (l *lowering) weightGradient(c gradient.Convolution) {
 	onnxgraph.ReplaceUses(c.DW, l.reshape(dw, w...))
 }
 
-// byPlaces is the gradient of 1×1 filters of one group, as a product of dY with what they read of X for each place of the output.
+// byPlaces emits the gradient of 1×1 filters of one group: the product of dY and the part of X that they read, summed over the
+// positions of the output.
 func (l *lowering) byPlaces(x, dy value, g geometry) value {
 	s, out := shapeOf(x), shapeOf(dy)
 	space := out[2] * out[3]
@@ -35,22 +36,22 @@ func (l *lowering) byPlaces(x, dy value, g geometry) value {
 	case !g.readsAll():
 		copied := l.depthwise(l.blockedForm(x), s[1], []float32{1}, []int64{1, 1}, g)
 		read = l.plainLayout(l.typed(copied, s[0], s[1], out[2], out[3]))
-	case s[1] == l.block && out[1] == l.block: // the blocked layout [N, S, B] is as good
+	case s[1] == l.block && out[1] == l.block: // the blocked layout [N, S, B] works as well
 		rows := l.transpose(l.reshape(l.blockedForm(dy), s[0], space, s[1]), 0, 2, 1)
 		return l.sumOver(l.Op("MatMul", []value{rows, l.reshape(l.blockedForm(x), s[0], space, s[1])}), 0, 0)
 	}
 	return l.product(l.reshape(l.plain(dy), out[0], out[1], space), l.reshape(read, s[0], s[1], space))
 }
 
-// byMaps is the gradient of depthwise filters: every map of X is convolved with that of dY as its filter, so that the
-// places of the output are the taps, and stride and dilation change their parts.
+// byMaps emits the gradient of depthwise filters. It convolves every map of X with the map of dY as its filter. The positions of
+// the output are then the taps, and stride and dilation are exchanged.
 func (l *lowering) byMaps(x, dy value, kernel []int64, g geometry) value {
 	s, out := shapeOf(x), shapeOf(dy)
 	var after, size [2]int64
 	for i := range after {
 		reach := (kernel[i]-1)*g.dilations[i] + (out[2+i]-1)*g.strides[i] + 1 - s[2+i] - g.pads[i]
 		after[i] = max(0, reach)
-		size[i] = kernel[i] + max(0, -reach)/g.dilations[i] // more than the taps where X has rows that no window reads
+		size[i] = kernel[i] + max(0, -reach)/g.dilations[i] // larger than the kernel if no window reads some rows of X
 	}
 	maps := s[0] * s[1]
 	y := l.nchwc("Conv", []value{l.reshape(l.blockedForm(x), 1, maps, s[2], s[3]), l.reshape(l.blockedForm(dy), maps, 1, out[2], out[3])},
@@ -64,8 +65,8 @@ func (l *lowering) byMaps(x, dy value, kernel []int64, g geometry) value {
 	return dw
 }
 
-// product adds up the products a·bᵀ of all images, of a [N, R, S] and b [N, Q, S]: in one product of matrices where it is
-// less work to put the images side by side than to add up.
+// product sums a·bᵀ over all images, for a [N, R, S] and b [N, Q, S]. It uses one matrix product if it takes less work to put the
+// images side by side than to sum the products.
 func (l *lowering) product(a, b value) value {
 	as, bs := shapeOf(a), shapeOf(b)
 	n, r, q, space := as[0], as[1], bs[1], as[2]

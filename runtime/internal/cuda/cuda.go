@@ -1,4 +1,5 @@
-// Package cuda replaces what ONNX Runtime's CUDA provider computes slowly by other standard operators that compute the same.
+// Package cuda replaces operators that are slow in ONNX Runtime's CUDA provider by other standard operators that compute the
+// same.
 package cuda
 
 import (
@@ -24,7 +25,7 @@ func Lower(m *onnxgraph.Model) {
 	m.Graph.Prune()
 }
 
-// rules put other operators in the place of a node, or leave it as it is.
+// rules replace a node by other operators, or leave it as it is.
 var rules = map[string]func(a *lowering, n node){
 	"Concat":     (*lowering).concat,
 	"Split":      (*lowering).split,
@@ -32,8 +33,8 @@ var rules = map[string]func(a *lowering, n node){
 	"ReduceSum":  (*lowering).reduce,
 }
 
-// isFixed reports whether a node's output cannot be replaced: it is not there, has no static shape, or keeps its name as an
-// output of the graph.
+// isFixed reports whether a node's output cannot be replaced, because it is absent, has no static shape, or is an output of the
+// graph, whose name must stay.
 func isFixed(v value) bool {
 	if v == nil || v.IsOutput() {
 		return true
@@ -50,7 +51,7 @@ func (a *lowering) typed(v, like value, shape ...int64) value {
 	return v
 }
 
-// reshape brings a value in another shape, from where an earlier Reshape took it.
+// reshape reshapes a value. If the value comes from a Reshape, it reshapes that node's input instead.
 func (a *lowering) reshape(v value, shape ...int64) value {
 	from := v
 	if n := v.Producer(); n != nil && n.Is("Reshape") {

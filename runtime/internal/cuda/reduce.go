@@ -6,8 +6,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// reduce takes a sum or mean over images and space, [N, C, …] to a number per channel, over space first. The provider has
-// fast kernels for axes that lie together at either end; others go through cuDNN's general reduction, three times slower.
+// reduce changes a sum or mean over images and space, from [N, C, …] to one number per channel: it reduces space first. The
+// provider has fast kernels for consecutive axes at either end. For other axes it uses cuDNN's general reduction, which takes
+// three times as long.
 func (a *lowering) reduce(n node) {
 	x, y := n.Input(0), n.Output(0)
 	shape, _ := x.StaticShape()
@@ -34,8 +35,8 @@ func (a *lowering) reduce(n node) {
 	onnxgraph.ReplaceUses(y, a.typed(a.Op(n.OpType(), []value{perImage, a.Ints(0)}, keep), y, total...))
 }
 
-// axesOf returns the axes of a reduction from opset 13 (ReduceSum) or 18 on: those of its second input, nil
-// unless they are constant.
+// axesOf returns the axes in the second input of a reduction (opset 13 or newer for ReduceSum, 18 or newer for others), nil if
+// they are not constant.
 func axesOf(n node) []int64 {
 	v := n.Input(1)
 	if v == nil || v.Constant() == nil {

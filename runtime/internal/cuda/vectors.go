@@ -4,23 +4,23 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Concat and Split make a list with an entry for every place along their axis, on the CPU and in every run (ONNX Runtime 1.29,
-// providers/cuda/tensor). For a vector of all parameters that takes longer than the step, so long vectors are joined and
-// split as tables, whose rows are as wide as the parts allow.
+// In every run, Concat and Split make a list on the CPU with an entry for every position along their axis (ONNX Runtime 1.29,
+// providers/cuda/tensor). For a vector of all parameters, that takes longer than the step itself. So long vectors are joined and
+// split as tables, with rows that are as wide as the parts allow.
 
 const (
-	longVector = 1 << 12 // elements from which on the list takes longer than the operators that avoid it
+	longVector = 1 << 12 // elements; for longer vectors, the list takes longer than the operators that avoid it
 	leastWidth = 8       // elements in a row
 )
 
-// table says how parts of a vector lie in a table: one after the other, each in whole rows, the last one filled up.
+// table says how parts of a vector are arranged in a table: one after another, each in whole rows, with the last row padded.
 type table struct {
 	width int64
 	rows  []int64 // of each part
 	total int64   // elements of the vector
 }
 
-// tableOf returns the table for parts of a vector, and false where they are no float32 numbers, or there is no use in one.
+// tableOf returns the table for parts of a vector. ok is false if they are not float32, or if a table would not help.
 func tableOf(parts []value) (t table, ok bool) {
 	var sizes []int64
 	for _, v := range parts {
@@ -53,7 +53,7 @@ func (t table) height() int64 {
 	return h
 }
 
-// missing returns how many elements fill the last row up.
+// missing returns how many elements of padding the last row needs.
 func (t table) missing() int64 { return t.height()*t.width - t.total }
 
 func (a *lowering) concat(n node) {
@@ -91,7 +91,8 @@ func (a *lowering) split(n node) {
 	}
 }
 
-// reshapeUses makes what reshapes a vector reshape rows instead. Its own target may hold a 0, which stands for a dim of the vector.
+// reshapeUses makes nodes that reshape a vector reshape rows instead. Their target shape may contain a 0, which means a dim of
+// the vector.
 func (a *lowering) reshapeUses(vector, rows value) {
 	for _, u := range vector.Uses() {
 		if !u.Node.Is("Reshape") {

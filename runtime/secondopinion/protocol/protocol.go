@@ -1,5 +1,5 @@
-// Package protocol is what rcfreeze and the second engine's program say to each other. Each side writes one message: the line
-// of its [Version], one line of JSON, then float32 elements in little-endian order to the end.
+// Package protocol defines the messages between rcfreeze and the second engine's program. Each side writes one message: a line
+// with its [Version], one line of JSON, and float32 elements in little-endian order up to the end.
 package protocol
 
 import (
@@ -11,18 +11,18 @@ import (
 	"strings"
 )
 
-// Version is the first line of every message. It changes with what follows it, and with the engine: for those modules, and for no
-// other versions of them, it is known which models the engine computes rightly.
+// Version is the first line of every message. Change it with the format of messages, and with the versions of the engine's
+// modules: only for these versions is it known which models the engine computes correctly.
 const Version = "rcfreeze second opinion 1, onnx-go v0.5.0, gorgonia v0.9.18, tensor v0.9.24"
 
-// Request is the header of what rcfreeze sends. The elements of the input follow it.
+// Request is the header of rcfreeze's message. The elements of the input follow it.
 type Request struct {
 	Model         string // file
 	Input, Output string // names of values
 	Dims          []int64
 }
 
-// Reply is the header of what comes back. The elements of the output follow it, unless there is an error.
+// Reply is the header of the program's message. The elements of the output follow it, unless there is an error.
 type Reply struct {
 	Error string
 	Dims  []int64
@@ -30,7 +30,7 @@ type Reply struct {
 
 // VersionError is the error of [Read] for a message whose first line is not [Version].
 type VersionError struct {
-	Got string // that line, of which a long one is cut
+	Got string // that line, shortened if it is long
 }
 
 func (e *VersionError) Error() string {
@@ -47,8 +47,8 @@ func Write(w io.Writer, header any, elements []byte) error {
 	return err
 }
 
-// Read reads a message to its end: it sets header, a *Request or a *Reply, and returns the elements. A message of another version is
-// a *VersionError, whatever is in it.
+// Read reads a message to its end. It sets header, a *Request or a *Reply, and returns the elements. If the message has another
+// version, the error is a *VersionError.
 func Read(r io.Reader, header any) (elements []byte, err error) {
 	b := bufio.NewReader(r)
 	version, err := b.ReadString('\n')

@@ -1,7 +1,8 @@
 //go:build cgo
 
-// Package capi is the part of the wrapper of ONNX Runtime's C API that package ort uses. Without cgo it has the same names, and
-// nothing behind them: so all of the module can be built and checked then, and says what is missing once it is to run a model.
+// Package capi is the part of the wrapper of ONNX Runtime's C API that package ort uses. Without cgo, it has the same names, but
+// its functions only return errors. So the whole module can also be built and checked without cgo, and says what is missing when
+// it has to run a model.
 package capi
 
 import ort "github.com/yalue/onnxruntime_go"

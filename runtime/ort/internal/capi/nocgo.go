@@ -4,7 +4,7 @@ package capi
 
 import "errors"
 
-// ErrNoCgo says what is missing.
+// ErrNoCgo says that cgo is missing.
 var ErrNoCgo = errors.New("this program was built without cgo, and cannot run ONNX Runtime: install a C compiler, such as gcc, and build it with CGO_ENABLED=1")
 
 type (
@@ -32,12 +32,12 @@ type InputOutputInfo struct {
 	DataType     TensorElementDataType
 }
 
-// TensorData is what tensors are made of.
+// TensorData is a type of tensor elements.
 type TensorData interface {
 	~float32 | ~float64 | ~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~bool
 }
 
-// Value is what goes into a model, and comes out of it.
+// Value is an input or output of a model.
 type Value interface {
 	GetShape() Shape
 	Destroy() error
