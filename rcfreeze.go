@@ -13,6 +13,7 @@
 //	Evaluate     measures loss, accuracy, and accuracy under attack
 //	Predict      finds the classes of images
 //	Compare      trains variants and measures them side by side
+//	Analyze      measures the filters of a model
 //	Export       merges blocks, and verifies the result
 //
 // # Options

@@ -94,7 +94,7 @@ func TestHelp(t *testing.T) {
 	}
 	last := -1
 	top := succeed(t)
-	for _, name := range []string{"new", "inspect", "convert", "train", "recalibrate", "eval", "predict", "compare", "export", "doctor", "completion", "help"} {
+	for _, name := range []string{"new", "inspect", "convert", "train", "recalibrate", "eval", "predict", "compare", "analyze", "export", "doctor", "completion", "help"} {
 		at := strings.Index(top, "\n  "+name+" ")
 		if at <= last {
 			t.Errorf("%s is not listed in the order of work:\n%s", name, top)

@@ -101,6 +101,7 @@ func tryModel(t *testing.T, path string) {
 	m := loadForInference(t, path)
 	plan := succeedJSON[rcfreeze.Inspection](t, "inspect", path, "--layout", string(transform.Depthwise))
 	checkRows(t, m, plan.Convolutions)
+	checkFilters(t, path, plan.Convolutions)
 	checkExport(t, m, path)
 	if want, ok := refused[filepath.Base(path)]; ok {
 		fails(t, "convert "+path+" -o out.onnx", filepath.Base(path), want)
@@ -123,6 +124,29 @@ func tryModel(t *testing.T, path string) {
 		checkExport(t, m, spanned)
 		t.Logf("%s, spanning: differs by %.2g, tolerance %g; %d of %d convolutions left out as too large", layout, worst, usual(t, m), left, r.Converted)
 		checkInterface(t, path, spanned)
+	}
+}
+
+// checkFilters has analyze measure all that convert takes, and say of the rest why not.
+func checkFilters(t *testing.T, path string, convolutions []transform.Conversion) {
+	t.Helper()
+	a := succeedJSON[rcfreeze.Analysis](t, "analyze", path)
+	if len(a.Layers)+len(a.LeftOut) != len(convolutions) {
+		t.Errorf("analyze measured %d convolutions and left out %d, and there are %d", len(a.Layers), len(a.LeftOut), len(convolutions))
+	}
+	measured := map[string]bool{}
+	for _, l := range a.Layers {
+		measured[l.Name] = true
+	}
+	for _, c := range convolutions {
+		if c.Status == transform.Converted && !measured[c.Node] {
+			t.Errorf("convert takes %q, and analyze does not measure it", c.Node)
+		}
+	}
+	for _, l := range a.LeftOut {
+		if l.Reason == "" {
+			t.Errorf("analyze leaves out %q without a reason", l.Name)
+		}
 	}
 }
 

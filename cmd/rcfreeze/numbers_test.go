@@ -24,7 +24,7 @@ func TestWildNumbers(t *testing.T) {
 		"new": "new lenet -o out.onnx", "inspect": "inspect model.onnx", "convert": "convert model.onnx -o out.onnx",
 		"recalibrate": "recalibrate net.onnx -o out.onnx --data bands -b 8", "train": "train model.onnx -o out.onnx --data bands -b 8 --epochs 1 --run-dir RUN --scheduler step",
 		"eval": "eval model.onnx --data bands", "predict": "predict model.onnx folders --normalize none",
-		"compare": "compare model.onnx -o RUN --data bands -b 8 --epochs 1 --variants baseline", "export": "export blocks.onnx -o out.onnx --time", "doctor": "doctor",
+		"compare": "compare model.onnx -o RUN --data bands -b 8 --epochs 1 --variants baseline", "analyze": "analyze blocks.onnx model.onnx", "export": "export blocks.onnx -o out.onnx --time", "doctor": "doctor",
 	}
 	// Each of these is refused by every flag; the others by some.
 	hopeless := []string{"NaN", "-1", "-Inf", "1e400", "", "x"}

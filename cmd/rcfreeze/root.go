@@ -12,7 +12,7 @@ import (
 
 // subcommands makes every subcommand, in the order in which help lists them.
 var subcommands = []func(*printer) *cobra.Command{
-	newNew, newInspect, newConvert, newTrain, newRecalibrate, newEval, newPredict, newCompare, newExport, newDoctor,
+	newNew, newInspect, newConvert, newTrain, newRecalibrate, newEval, newPredict, newCompare, newAnalyze, newExport, newDoctor,
 }
 
 func newRoot(p *printer) *cobra.Command {

@@ -70,3 +70,26 @@ func (h *heat) result() []HeatMap {
 	}
 	return list
 }
+
+// Center returns the mean variance in the middle of the kernel, which is two positions wide along an axis of even size, and that at all
+// other positions, nil if there are none.
+func (h HeatMap) Center() (center float64, elsewhere *float64) {
+	var sums, counts [2]float64
+	for position, v := range h.Variance {
+		part, rest := 0, position
+		for axis := len(h.Kernel) - 1; axis >= 0; axis-- {
+			size := h.Kernel[axis]
+			if at := rest % size; at != (size-1)/2 && at != size/2 {
+				part = 1
+			}
+			rest /= size
+		}
+		sums[part] += v
+		counts[part]++
+	}
+	if counts[1] > 0 {
+		mean := sums[1] / counts[1]
+		elsewhere = &mean
+	}
+	return sums[0] / counts[0], elsewhere
+}

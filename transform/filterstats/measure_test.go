@@ -343,3 +343,28 @@ func TestChangedBlock(t *testing.T) {
 		t.Errorf("a changed bank: %v", err)
 	}
 }
+
+func TestCenter(t *testing.T) {
+	for _, c := range []struct {
+		kernel    []int
+		variance  []float64
+		center    float64
+		elsewhere float64 // 0 for none
+	}{
+		{[]int{3, 3}, []float64{1, 2, 3, 4, 50, 6, 7, 8, 9}, 50, 5},
+		{[]int{2, 3}, []float64{1, 10, 1, 2, 20, 2}, 15, 1.5},
+		{[]int{1, 5}, []float64{1, 2, 30, 4, 5}, 30, 3},
+		{[]int{4}, []float64{1, 10, 20, 3}, 15, 2},
+		{[]int{2, 2}, []float64{1, 2, 3, 4}, 2.5, 0},
+		{[]int{1, 3, 1}, []float64{1, 7, 3}, 7, 2},
+	} {
+		center, elsewhere := filterstats.HeatMap{Kernel: c.kernel, Variance: c.variance}.Center()
+		var want *float64
+		if c.elsewhere > 0 {
+			want = &c.elsewhere
+		}
+		if center != c.center || !isNear(elsewhere, want, 1e-12) {
+			t.Errorf("%v: %v in the center, %s elsewhere, want %v, %s", c.kernel, center, text(elsewhere), c.center, text(want))
+		}
+	}
+}

@@ -116,18 +116,18 @@ func meanKernel(both ...[]float64) []float64 {
 // components returns the principal components of the kernels of both models together, without their divergence.
 func components(both ...[]float64) []Component {
 	mean := meanKernel(both...)
-	gram := mat.NewSymDense(taps, nil)
-	centered := make([]float64, taps)
+	var products [taps * taps]float64 // sums of products of centered weights, i ≤ k
 	for _, kernels := range both {
 		for kernel := range slices.Chunk(kernels, taps) {
 			for i, w := range kernel {
-				centered[i] = w - mean[i]
+				for k := i; k < taps; k++ {
+					products[i*taps+k] += (w - mean[i]) * (kernel[k] - mean[k])
+				}
 			}
-			gram.SymRankOne(gram, 1, mat.NewVecDense(taps, centered))
 		}
 	}
 	var parts mat.EigenSym
-	if !parts.Factorize(gram, true) {
+	if !parts.Factorize(mat.NewSymDense(taps, products[:]), true) {
 		panic("filterstats: no eigenvalues of finite numbers") // the algorithm converges for all of them
 	}
 	var vectors mat.Dense
@@ -150,7 +150,7 @@ func components(both ...[]float64) []Component {
 
 // project returns the coefficient of each kernel along a component.
 func project(kernels, mean, pattern []float64) []float64 {
-	var list []float64
+	list := make([]float64, 0, len(kernels)/taps)
 	for kernel := range slices.Chunk(kernels, taps) {
 		sum := 0.0
 		for i, w := range kernel {
