@@ -58,6 +58,7 @@ func newHelp(root *cobra.Command) *cobra.Command {
 // help prints what a command does, how it is used, and its flags in groups.
 func (p *printer) help(cmd *cobra.Command, _ []string) {
 	width := min(p.columns(), usualWidth)
+	cmd.InheritedFlags() // makes UseLine know of them
 	var b strings.Builder
 	long := cmd.Long
 	if long == "" {
