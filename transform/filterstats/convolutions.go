@@ -1,22 +1,20 @@
 package filterstats
 
 import (
-	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
 // convolution is a node that convolves, or a frozen block.
 type convolution struct {
 	name, graph string
-	expansion   int              // of a block, else 0
-	root        *onnxgraph.Value // the constant that the filters come from
-	weight      *onnxgraph.Tensor
-	reason      string // why it has no filters to measure, "" if it has
+	expansion   int            // of a block, else 0
+	filters     weights.Source // filters × channels × kernel
+	reason      string         // why it has no filters to measure, "" if it has
 }
 
 // convolutions returns all that convolves in a model, of which it merges the blocks.
@@ -37,7 +35,8 @@ func convolutions(m *onnxgraph.Model) ([]convolution, error) {
 	var list []convolution
 	for _, g := range m.Graphs() {
 		for _, n := range g.Nodes() {
-			if isBank[n] || !convolves(n) {
+			isOther := weights.OtherConvolution(n) != ""
+			if isBank[n] || !isOther && !n.Is("Conv") {
 				continue
 			}
 			c := convolution{name: n.Label(), graph: g.Name()}
@@ -45,9 +44,12 @@ func convolutions(m *onnxgraph.Model) ([]convolution, error) {
 			if isBlock {
 				c.name, c.expansion = blocks[i].Name, blocks[i].Record.Expansion
 			}
-			if isBlock && merged[i].Status == transform.Skipped {
+			switch {
+			case isOther:
+				c.reason = "only Conv is measured, and this is " + n.OpType()
+			case isBlock && merged[i].Status == transform.Skipped:
 				c.reason = "the block has no combined filters: " + merged[i].Reason
-			} else {
+			default:
 				c.read(n)
 			}
 			list = append(list, c)
@@ -56,31 +58,12 @@ func convolutions(m *onnxgraph.Model) ([]convolution, error) {
 	return list, nil
 }
 
-// convolves reports whether n is a convolution of any kind. Those in a function are nodes of their own.
-func convolves(n *onnxgraph.Node) bool {
-	return strings.Contains(n.OpType(), "Conv") && !slices.ContainsFunc(n.Graph().Model().Functions, func(f *onnxgraph.Function) bool {
-		return f.Name() == n.OpType() && f.Domain() == n.Domain()
-	})
-}
-
-// read finds the filters of a node.
+// read finds the filters of a Conv.
 func (c *convolution) read(n *onnxgraph.Node) {
-	if !n.Is("Conv") {
-		c.reason = "only Conv is measured, and this is " + n.OpType()
-		return
-	}
-	if c.root, c.weight, c.reason = weightOf(n.Input(1)); c.reason != "" {
-		c.reason = "its weight " + c.reason
-		return
-	}
-	dims := c.weight.Dims()
-	switch {
-	case !c.weight.DType().IsFloat():
-		c.reason = fmt.Sprintf("its weight is of type %v, not floating-point", c.weight.DType())
-	case len(dims) < 3 || slices.Min(dims) < 1:
-		c.reason = fmt.Sprintf("malformed: its weight has dims %v, not filters × channels × kernel", dims)
-	case slices.Max(dims[2:]) == 1:
-		c.reason = "a kernel of 1 is not spatial"
+	conv, reason := weights.ReadConv(n)
+	c.filters, c.reason = weights.Source{Root: conv.Weight, Tensor: conv.Filters}, reason
+	if w := n.Input(1); reason != "" && w != nil && w.Producer() != nil && w.Producer().Is("DequantizeLinear") {
+		c.reason = "its weight is quantized: analyze the floating-point model that was quantized"
 	}
 }
 

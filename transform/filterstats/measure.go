@@ -3,8 +3,10 @@ package filterstats
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
+	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
 // Stats are the measures of a model's filters.
@@ -79,7 +81,7 @@ func measure(m *onnxgraph.Model, progress func(done, total int) error) (*Stats, 
 type measurer struct {
 	stats Stats
 	heat  heat
-	roots []*onnxgraph.Value // of the layers
+	from  []weights.Source // of the layers
 }
 
 // take measures a convolution, or notes why not.
@@ -87,7 +89,7 @@ func (r *measurer) take(c convolution) error {
 	var f Filters
 	if c.reason == "" {
 		var err error
-		if f, err = filters(c.weight); err != nil {
+		if f, err = filters(c.filters.Tensor); err != nil {
 			return err
 		}
 		if !f.isFinite() {
@@ -99,7 +101,7 @@ func (r *measurer) take(c convolution) error {
 		s.LeftOut = append(s.LeftOut, LeftOut{c.name, c.graph, c.reason})
 		return nil
 	}
-	l := Layer{Kernel: f.Kernel, Count: f.Count(), Channels: f.Channels, Kernels: f.Kernels(), weight: c.weight}
+	l := Layer{Kernel: f.Kernel, Count: f.Count(), Channels: f.Channels, Kernels: f.Kernels(), weight: c.filters.Tensor}
 	if first := r.sharing(c); first != nil {
 		l = *first
 		l.SharedWith = cmp.Or(first.SharedWith, first.Name)
@@ -110,17 +112,14 @@ func (r *measurer) take(c convolution) error {
 		}
 	}
 	l.Name, l.Graph, l.Expansion = c.name, c.graph, c.expansion
-	s.Layers, r.roots = append(s.Layers, l), append(r.roots, c.root)
+	s.Layers, r.from = append(s.Layers, l), append(r.from, c.filters)
 	return nil
 }
 
 // sharing returns the first layer that has the filters of c, nil if there is none.
 func (r *measurer) sharing(c convolution) *Layer {
-	for i := range r.roots {
-		l := &r.stats.Layers[i]
-		if r.roots[i] == c.root && (l.weight == c.weight || isEqual(l.weight, c.weight)) {
-			return l
-		}
+	if i := slices.IndexFunc(r.from, c.filters.Equals); i >= 0 {
+		return &r.stats.Layers[i]
 	}
 	return nil
 }

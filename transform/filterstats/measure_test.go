@@ -180,13 +180,32 @@ func TestLeftOut(t *testing.T) {
 		{"infinity", func(m *onnxgraph.Model) {
 			conv(t, m, "other", each(f, func(_ float64, tap, _ int) float64 { return math.Inf(tap) }))
 		}, "NaN or infinity"},
+		{"quantized weight", func(m *onnxgraph.Model) {
+			q := m.Graph.AddConstant("q", onnxgraph.NewTensor([]int64{4, 3, 3, 3}, make([]int8, 108)))
+			scale := m.Graph.AddConstant("scale", onnxgraph.NewScalar(0.1))
+			add(t, m, "Conv", "other", 1, m.Graph.AddNode("DequantizeLinear", []*onnxgraph.Value{q, scale}).Output(0), 3, 2)
+		}, "its weight is quantized: analyze the floating-point model"},
+		{"integers", func(m *onnxgraph.Model) {
+			add(t, m, "ConvInteger", "other", 1, m.Graph.AddConstant("w", onnxgraph.NewTensor([]int64{4, 3, 3, 3}, make([]int8, 108))), 3, 2)
+		}, "only Conv is measured, and this is ConvInteger"},
+		{"computed weight", func(m *onnxgraph.Model) {
+			w := m.Graph.AddConstant("w", tensor(f))
+			add(t, m, "Conv", "other", 1, m.Graph.AddNode("Mul", []*onnxgraph.Value{w, w}).Output(0), 3, 2)
+		}, "computed by Mul"},
 		{"a weight that is an input", func(m *onnxgraph.Model) {
 			w, err := m.Graph.AddInput("w", onnxgraph.Float64, onnxgraph.Static(4, 3, 3, 3))
 			if err != nil {
 				t.Fatal(err)
 			}
 			add(t, m, "Conv", "other", 1, w, 3, 2)
-		}, "its weight"},
+		}, "its weight \"w\" is a graph input without data"},
+		{"no weight", func(m *onnxgraph.Model) { add(t, m, "Conv", "other", 1, nil, 3, 2) }, "its weight is absent"},
+		{"not as many dims as a filter has", func(m *onnxgraph.Model) {
+			add(t, m, "Conv", "other", 1, m.Graph.AddConstant("w", onnxgraph.NewTensor([]int64{2, 2}, constant(1, 4))), 2, 1)
+		}, "malformed"},
+		{"no filters", func(m *onnxgraph.Model) {
+			add(t, m, "Conv", "other", 1, m.Graph.AddConstant("w", onnxgraph.NewTensor([]int64{0, 3, 3, 3}, []float64{})), 3, 2)
+		}, "malformed"},
 		{"a ReLU between", func(m *onnxgraph.Model) {
 			conv(t, m, "other", f)
 			if _, err := transform.Convert(m, transform.Options{Pointwise: transform.Random, Between: transform.ReLU, Include: []string{"other"}}); err != nil {
@@ -203,6 +222,61 @@ func TestLeftOut(t *testing.T) {
 		}
 		if s.HeatMaps[0].Kernels != f.Kernels() {
 			t.Errorf("%s: %d kernels in the heat map", c.name, s.HeatMaps[0].Kernels)
+		}
+	}
+}
+
+// TestWeights measures filters that come from constants of every kind.
+func TestWeights(t *testing.T) {
+	f := draw(1, 4, 3, 3, 2)
+	for name, weight := range map[string]func(g *onnxgraph.Graph) *onnxgraph.Value{
+		"Constant": func(g *onnxgraph.Graph) *onnxgraph.Value {
+			return g.AddNode("Constant", nil, onnxgraph.TensorAttr("value", tensor(f))).Output(0)
+		},
+		"Identity": func(g *onnxgraph.Graph) *onnxgraph.Value {
+			return g.AddNode("Identity", []*onnxgraph.Value{g.AddConstant("w", tensor(f))}).Output(0)
+		},
+		"Transpose": func(g *onnxgraph.Graph) *onnxgraph.Value {
+			turned := filterstats.Filters{Kernel: []int{3, 2}, Channels: 4, Weights: make([]float64, len(f.Weights))} // filters and channels change places
+			for i, w := range f.Weights {
+				tap, channel, filter := i%6, i/6%3, i/18
+				turned.Weights[(channel*4+filter)*6+tap] = w
+			}
+			return g.AddNode("Transpose", []*onnxgraph.Value{g.AddConstant("w", tensor(turned))}, onnxgraph.Ints("perm", 1, 0, 2, 3)).Output(0)
+		},
+		"Cast": func(g *onnxgraph.Graph) *onnxgraph.Value {
+			return g.AddNode("Cast", []*onnxgraph.Value{g.AddConstant("w", tensor(f))}, onnxgraph.Int("to", int64(onnxgraph.Float64))).Output(0)
+		},
+	} {
+		m := newModel()
+		add(t, m, "Conv", "conv", 1, weight(m.Graph), 3, 2)
+		s := measure(t, m)
+		if len(s.Layers) != 1 {
+			t.Errorf("%s: left out %+v", name, s.LeftOut)
+			continue
+		}
+		checkLayer(t, s.Layers[0], f, 0)
+	}
+}
+
+// TestNested measures convolutions in bodies and functions, as far as convert takes them.
+func TestNested(t *testing.T) {
+	c := convcases.Named("2 groups")
+	want := measure(t, c.Model()).Layers[0]
+	for _, place := range convcases.Places {
+		m := convcases.Nest(c.Model(), place)
+		plan, err := transform.Plan(m, transform.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := measure(t, m)
+		if len(s.Layers)+len(s.LeftOut) != len(plan) || (len(s.Layers) > 0) != place.Rewritten {
+			t.Errorf("%s: measured %d of %d convolutions, left out %+v", place.Name, len(s.Layers), len(plan), s.LeftOut)
+		}
+		for i, l := range s.Layers {
+			if !isNear(l.FVE, want.FVE, 1e-12) || !isNear(l.Orthogonality, want.Orthogonality, 1e-12) || l.Graph != plan[i].Graph {
+				t.Errorf("%s: %+v, want the measures of %+v", place.Name, l, want)
+			}
 		}
 	}
 }

@@ -61,7 +61,7 @@ func resolveSource(v *onnxgraph.Value) (root *onnxgraph.Value, t *onnxgraph.Tens
 	case !v.IsInput():
 		return nil, nil, fmt.Sprintf("%q holds no numbers, or is a parameter, %s", v.Name(), GivenByCallers(g))
 	case g.Owner() != nil:
-		return nil, nil, fmt.Sprintf("%q is an input of the body of %s, with a different value in each run: only fixed filters can be rewritten", v.Name(), g.Owner())
+		return nil, nil, fmt.Sprintf("%q is an input of the body of %s, with a different value in each run: filters must be fixed numbers", v.Name(), g.Owner())
 	case g != g.Model().Graph:
 		return nil, nil, fmt.Sprintf("%q is an input, %s", v.Name(), GivenByCallers(g))
 	}
@@ -95,9 +95,9 @@ func reasonComputed(v *onnxgraph.Value) string {
 		return fmt.Sprintf("%q is computed by %s from constants: export the model with constant folding, if the computation need not train", v.Name(), n)
 	}
 	if len(seen) > mostFollowed {
-		return fmt.Sprintf("%q is computed by %s from the model's inputs, or by more than %d nodes: only fixed filters can be rewritten", v.Name(), n, mostFollowed)
+		return fmt.Sprintf("%q is computed by %s from the model's inputs, or by more than %d nodes: filters must be fixed numbers", v.Name(), n, mostFollowed)
 	}
-	return fmt.Sprintf("%q is computed by %s from the model's inputs: only fixed filters can be rewritten", v.Name(), n)
+	return fmt.Sprintf("%q is computed by %s from the model's inputs: filters must be fixed numbers", v.Name(), n)
 }
 
 // mostFollowed is how many values are looked at to tell where one comes from. Without a limit, this would go up to the model's
