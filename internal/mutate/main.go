@@ -47,7 +47,8 @@ type settings struct {
 	n        int
 	seed     uint64
 	skip     *regexp.Regexp
-	memory   int64
+	memory   int64 // address space of a process, in bytes
+	patience int   // seconds of processor time that tests may take beyond a multiple of what they take without a mutant
 }
 
 func parse(args []string, stderr io.Writer) (*settings, error) {
@@ -58,6 +59,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	tests := flags.String("tests", "", "further packages whose tests run, with spaces between")
 	skip := flags.String("skip", "", "a regular expression for tests that do not run")
 	memory := flags.Int64("memory", 8, "the most address space of a process, in GiB")
+	patience := flags.Int("patience", 3, "how many seconds of processor time tests may take with a mutant, beyond four times what they take without")
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "usage: mutate [flags] package")
 		flags.PrintDefaults()
@@ -68,8 +70,11 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	if flags.NArg() != 1 {
 		return nil, fmt.Errorf("reading the arguments: need one package, found %d", flags.NArg())
 	}
-	s := &settings{pattern: flags.Arg(0), n: *n, seed: *seed, memory: *memory << 30}
+	s := &settings{pattern: flags.Arg(0), n: *n, seed: *seed, memory: *memory << 30, patience: *patience}
 	s.packages = append([]string{s.pattern}, strings.Fields(*tests)...)
+	if s.patience < 1 {
+		return nil, fmt.Errorf("reading -patience: need at least 1 second, found %d", s.patience)
+	}
 	if *skip != "" {
 		var err error
 		if s.skip, err = regexp.Compile(*skip); err != nil {
@@ -107,7 +112,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	defer removeAll(folder)
 	began := time.Now()
-	l, err := newLab(ctx, p, all, s.packages, s.skip, s.memory, folder)
+	l, err := newLab(ctx, p, all, s, folder)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ import (
 func TestSample(t *testing.T) {
 	before := listing(t, ".")
 	var out, said bytes.Buffer
-	if err := run(context.Background(), []string{"-n", "0", "-memory", "16", "-tests", "./testdata/user", "./testdata/sample"}, &out, &said); err != nil {
+	if err := run(context.Background(), []string{"-n", "0", "-memory", "16", "-patience", "1", "-tests", "./testdata/user", "./testdata/sample"}, &out, &said); err != nil {
 		t.Fatal(err)
 	}
 	survivors, summary, _ := strings.Cut(out.String(), "\n\n")

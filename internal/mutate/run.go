@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,11 +20,11 @@ import (
 
 // lab runs the tests of a package with its mutants.
 type lab struct {
-	mutants *schemata
-	memory  int64  // address space of a process, in bytes
-	folder  string // temporary
-	tree    *tree
-	tests   []*test // the quickest first
+	mutants  *schemata
+	settings *settings
+	folder   string // temporary
+	tree     *tree
+	tests    []*test // the quickest first
 }
 
 // test is one test function.
@@ -43,8 +42,8 @@ const maxFile = 1 << 32
 
 // newLab compiles the tests of the packages with the mutants in, and runs each test once with none on. The folder must be
 // empty.
-func newLab(ctx context.Context, p *sourcePackage, s *schemata, packages []string, skip *regexp.Regexp, memory int64, folder string) (*lab, error) {
-	l := &lab{mutants: s, memory: memory, folder: folder}
+func newLab(ctx context.Context, p *sourcePackage, mutants *schemata, s *settings, folder string) (*lab, error) {
+	l := &lab{mutants: mutants, settings: s, folder: folder}
 	overlay, err := l.overlay()
 	if err != nil {
 		return nil, err
@@ -52,7 +51,7 @@ func newLab(ctx context.Context, p *sourcePackage, s *schemata, packages []strin
 	if l.tree, err = copyTree(p.module, filepath.Join(folder, "tree")); err != nil {
 		return nil, err
 	}
-	for i, pattern := range packages {
+	for i, pattern := range s.packages {
 		binary := filepath.Join(folder, fmt.Sprintf("%d.test", i))
 		if _, err := output(exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, pattern)); err != nil {
 			return nil, err
@@ -68,7 +67,7 @@ func newLab(ctx context.Context, p *sourcePackage, s *schemata, packages []strin
 		if err != nil {
 			return nil, err
 		}
-		if err := l.list(ctx, binary, filepath.Join(l.tree.root, inModule), skip); err != nil {
+		if err := l.list(ctx, binary, filepath.Join(l.tree.root, inModule)); err != nil {
 			return nil, err
 		}
 	}
@@ -94,7 +93,7 @@ func (l *lab) overlay() (string, error) {
 }
 
 // list adds the tests that a binary has.
-func (l *lab) list(ctx context.Context, binary, dir string, skip *regexp.Regexp) error {
+func (l *lab) list(ctx context.Context, binary, dir string) error {
 	command := exec.CommandContext(ctx, binary, "-test.list", "^(Test|Fuzz|Example)")
 	command.Dir = dir
 	out, err := output(command)
@@ -102,7 +101,7 @@ func (l *lab) list(ctx context.Context, binary, dir string, skip *regexp.Regexp)
 		return err
 	}
 	for _, name := range strings.Fields(string(out)) {
-		if skip == nil || !skip.MatchString(name) {
+		if skip := l.settings.skip; skip == nil || !skip.MatchString(name) {
 			l.tests = append(l.tests, &test{name: name, binary: binary, dir: dir})
 		}
 	}
@@ -155,7 +154,7 @@ func (l *lab) run(ctx context.Context, tests []*test, seconds int, longest time.
 	}
 	command := exec.CommandContext(ctx, tests[0].binary, "-test.run", "^("+strings.Join(names, "|")+")$", "-test.failfast", "-test.timeout", "0")
 	command.Dir = tests[0].dir
-	command.Env = append(os.Environ(), "PWD="+command.Dir, "TMPDIR="+scratch, fmt.Sprint("MUTATE_MEMORY=", l.memory), fmt.Sprint("MUTATE_FILE=", maxFile))
+	command.Env = append(os.Environ(), "PWD="+command.Dir, "TMPDIR="+scratch, fmt.Sprint("MUTATE_MEMORY=", l.settings.memory), fmt.Sprint("MUTATE_FILE=", maxFile))
 	if seconds > 0 {
 		command.Env = append(command.Env, fmt.Sprint("MUTATE_CPU=", seconds))
 	}
@@ -223,7 +222,7 @@ func (l *lab) try(ctx context.Context, m mutant) (became outcome, err error) {
 			cpu += t.cpu
 			elapsed += t.elapsed
 		}
-		seconds := 3 + int((4 * cpu).Seconds())
+		seconds := l.settings.patience + int((4 * cpu).Seconds())
 		_, state, err := l.run(ctx, batch, seconds, 30*time.Second+20*elapsed,
 			fmt.Sprint("MUTATE_PLACE=", m.place), fmt.Sprint("MUTATE_CHANGE=", m.change))
 		switch {
