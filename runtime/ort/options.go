@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/rcfreeze/rcfreeze/runtime/ort/internal/capi"
+
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
 // Options says how a session runs. The zero value runs on the CPU, with all optimizations of ONNX Runtime and one thread per core
@@ -31,6 +33,8 @@ type Options struct {
 	// noMemoryPattern stops ONNX Runtime from allocating the memory of a whole run at once, which it otherwise does from the
 	// second run on. The session keeps the memory that the first run allocated in pieces, so this would double it.
 	noMemoryPattern bool
+	// declared is a model whose declared inputs and outputs are taken to be the session's, nil to ask ONNX Runtime.
+	declared *onnxgraph.Model
 }
 
 // setting is one setting of a session: whether to set it, and how.

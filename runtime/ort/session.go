@@ -139,7 +139,37 @@ func newSession(path string, o Options) (*Session, error) {
 	defer creating.Unlock()
 	defer saveSignalHandlers().restore()
 	s := &Session{rebind: o.Provider == CUDA, hasDims: map[string]bool{}}
+	if o.declared != nil && s.takePorts(o.declared) {
+		return s, nil
+	}
 	return s, s.readPorts(path, o)
+}
+
+// takePorts takes over the inputs and outputs that a model declares. It reports whether the model declares an element type
+// and fixed dims for each.
+func (s *Session) takePorts(m *onnxgraph.Model) bool {
+	var inputs, outputs []Port
+	for _, v := range m.Graph.Inputs() {
+		if v.Constant() == nil { // ONNX Runtime does not count one that has a default
+			inputs = append(inputs, declaredPort(v))
+		}
+	}
+	for _, v := range m.Graph.Outputs() {
+		outputs = append(outputs, declaredPort(v))
+	}
+	for _, p := range slices.Concat(inputs, outputs) {
+		if p.Shape == nil || p.DType.Bits() == 0 {
+			return false
+		}
+	}
+	s.inputs, s.outputs = inputs, outputs
+	return true
+}
+
+// declaredPort returns the port of a value, without a shape if it is not declared with fixed dims.
+func declaredPort(v *onnxgraph.Value) Port {
+	shape, _ := v.StaticShape()
+	return Port{Name: v.Name(), DType: v.DType(), Shape: shape}
 }
 
 // readPorts asks ONNX Runtime for the model's inputs and outputs. The wrapper opens a separate session for this, so its options

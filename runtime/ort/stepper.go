@@ -33,8 +33,11 @@ type state struct {
 }
 
 // OpenStepper opens a session for a model, and makes a stepper as NewStepper does. Closing the stepper closes the session.
+//
+// If m declares fixed dims for all inputs and outputs, ONNX Runtime is not asked for them: that would take a session more, and
+// so about a quarter of the time. A step fails if an output turns out to have others.
 func OpenStepper(m *onnxgraph.Model, pairs []Pair, initial map[string]*onnxgraph.Tensor, o Options) (*Stepper, error) {
-	o.noMemoryPattern = true
+	o.noMemoryPattern, o.declared = true, m
 	session, err := OpenModel(m, o)
 	if err != nil {
 		return nil, err

@@ -286,3 +286,46 @@ func TestStepMemory(t *testing.T) {
 		t.Errorf("steps need %d MB, and took %d MB", needed/1e6, used/1e6)
 	}
 }
+
+// TestStepOfWrongDeclarations opens models that declare their output as it is not: none gives numbers in that shape.
+func TestStepOfWrongDeclarations(t *testing.T) {
+	orttest.Init(t)
+	const isFloat, isInt = onnxgraph.Float32, onnxgraph.Int32
+	for _, c := range []struct {
+		name  string
+		op    string
+		dtype onnxgraph.DType
+		shape []int64 // of the output, which is float32[2,3]
+		ok    bool
+	}{
+		{"true", "Neg", isFloat, []int64{2, 3}, true},
+		{"another order", "Neg", isFloat, []int64{3, 2}, false},
+		{"smaller", "Neg", isFloat, []int64{1, 3}, false},
+		{"larger", "Neg", isFloat, []int64{4, 3}, false},
+		{"another rank", "Neg", isFloat, []int64{6}, false},
+		{"no dims", "Neg", isFloat, []int64{}, false},
+		{"no numbers", "Neg", isFloat, []int64{0, 3}, false},
+		{"a copy in another order", "Identity", isFloat, []int64{3, 2}, false},
+		{"another element type", "Neg", isInt, []int64{2, 3}, false},
+		{"left open", "Neg", isFloat, []int64{-1, 3}, true}, // ONNX Runtime is asked
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := newGraph(t)
+			g.output("y", g.op(c.op, g.input("x", isFloat, 2, 3)), c.dtype, c.shape...)
+			s, err := ort.OpenStepper(g.model, nil, nil, orttest.Options(t))
+			if err == nil {
+				defer s.Close()
+				fill[float32](t, s, "x", 1, 2, 3, 4, 5, 6)
+				err = s.Step()
+			}
+			switch {
+			case !c.ok && err == nil:
+				t.Error("a step runs")
+			case c.ok && err != nil:
+				t.Error(err)
+			case c.ok:
+				wantFloats(t, "y", outputData[float32](t, s, "y"), -1, -2, -3, -4, -5, -6)
+			}
+		})
+	}
+}
