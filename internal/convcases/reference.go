@@ -36,17 +36,20 @@ func Convolve(n *onnxgraph.Node, x, w, bias Array) Array {
 	y := Array{Dims: append([]int64{x.Dims[0], c.Filters}, c.outputSize()...)}
 	begin := c.padsBegin()
 	perGroup := w.Dims[1]
+	from, weight := make([]int64, len(x.Dims)), make([]int64, len(w.Dims)) // positions in x and w
 	each(y.Dims, func(at []int64) {
 		sum := 0.0
 		if bias.Data != nil {
 			sum = bias.Data[at[1]]
 		}
+		from[0], weight[0] = at[0], at[1]
 		each(w.Dims[1:], func(tap []int64) {
-			from := []int64{at[0], at[1]/(c.Filters/c.Groups)*perGroup + tap[0]}
+			copy(weight[1:], tap)
+			from[1] = at[1]/(c.Filters/c.Groups)*perGroup + tap[0]
 			for axis, k := range tap[1:] {
-				from = append(from, at[axis+2]*c.Strides[axis]-begin[axis]+k*c.Dilations[axis])
+				from[axis+2] = at[axis+2]*c.Strides[axis] - begin[axis] + k*c.Dilations[axis]
 			}
-			sum += w.at(append([]int64{at[1]}, tap...)) * x.at(from)
+			sum += w.at(weight) * x.at(from)
 		})
 		y.Data = append(y.Data, sum)
 	})
@@ -56,12 +59,14 @@ func Convolve(n *onnxgraph.Node, x, w, bias Array) Array {
 // each calls f with every position of an array of the given dims in row-major order.
 func each(dims []int64, f func(position []int64)) {
 	position := make([]int64, len(dims))
-	for i := range onnxgraph.ElementCount(dims) {
-		for axis := len(dims) - 1; axis >= 0; axis-- {
-			position[axis] = i % dims[axis]
-			i /= dims[axis]
-		}
+	for range onnxgraph.ElementCount(dims) {
 		f(position)
+		for axis := len(dims) - 1; axis >= 0; axis-- {
+			if position[axis]++; position[axis] < dims[axis] {
+				break
+			}
+			position[axis] = 0
+		}
 	}
 }
 

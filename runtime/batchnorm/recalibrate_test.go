@@ -130,9 +130,9 @@ func naive(t *testing.T, m *onnxgraph.Model, images [][]float32, o Options, infe
 					if inference || !isMeasured {
 						mean, variance = constantOf(t, m, n.Input(3).Name())[c], constantOf(t, m, n.Input(4).Name())[c]
 					}
-					for i := range x.Data {
-						if channelOf(x, i) == c {
-							x.Data[i] = (x.Data[i]-mean)/math.Sqrt(variance+1e-5)*scale[c] + shift[c]
+					for _, plane := range planes(x, c) {
+						for i, v := range plane {
+							plane[i] = (v-mean)/math.Sqrt(variance+1e-5)*scale[c] + shift[c]
 						}
 					}
 				}
@@ -142,22 +142,24 @@ func naive(t *testing.T, m *onnxgraph.Model, images [][]float32, o Options, infe
 	return average
 }
 
-func channelOf(x convcases.Array, i int) int {
-	plane := int(x.Dims[2] * x.Dims[3])
-	return i / plane % int(x.Dims[1])
+// planes returns the numbers of a channel, image by image.
+func planes(x convcases.Array, channel int) [][]float64 {
+	var list [][]float64
+	size := int(x.Dims[2] * x.Dims[3])
+	for image := range int(x.Dims[0]) {
+		list = append(list, x.Data[(image*int(x.Dims[1])+channel)*size:][:size])
+	}
+	return list
 }
 
 func momentsOf(x convcases.Array, channel int) (mean, variance, elements float64) {
 	elements = float64(len(x.Data)) / float64(x.Dims[1])
-	for i, v := range x.Data {
-		if channelOf(x, i) == channel {
-			mean += v / elements
-		}
+	numbers := slices.Concat(planes(x, channel)...)
+	for _, v := range numbers {
+		mean += v / elements
 	}
-	for i, v := range x.Data {
-		if channelOf(x, i) == channel {
-			variance += (v - mean) * (v - mean) / elements
-		}
+	for _, v := range numbers {
+		variance += (v - mean) * (v - mean) / elements
 	}
 	return mean, variance, elements
 }

@@ -15,29 +15,23 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/datasettest"
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/compare"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/architecture"
 	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 func newPlan(t *testing.T) *compare.Plan {
 	t.Helper()
 	orttest.Init(t)
-	m, err := architecture.New("cifar-resnet", architecture.Options{
-		Depth: 8, Width: 4, Classes: datasettest.Classes, Channels: 1, ImageHeight: datasettest.Side, ImageWidth: datasettest.Side,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	recipe := train.PaperRecipe()
 	recipe.Epochs, recipe.BatchSize = 1, 16
 	p := &compare.Plan{
-		Model: m, Variants: parameter.Variants(), Expansions: []int{1, 2}, Seeds: []uint64{0, 1},
+		Model: transformtest.ResNet(t, 1, datasettest.Side, datasettest.Classes), Variants: parameter.Variants(), Expansions: []int{1, 2}, Seeds: []uint64{0, 1},
 		Convert: transform.Options{Pointwise: transform.Random}, Recipe: recipe, Epsilon: 1.0 / 255,
 		Normalize: dataset.Normalization{Mean: []float64{0.3}, Std: []float64{0.2}},
 		Session:   orttest.Options(t), Folder: filepath.Join(t.TempDir(), "comparison"),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rcfreeze/rcfreeze/internal/datasettest"
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
@@ -63,6 +64,7 @@ func newModel(t *testing.T, name string, depth, width int) *onnxgraph.Model {
 
 func resNet(t *testing.T) *onnxgraph.Model { return newModel(t, "cifar-resnet", 8, 4) }
 func leNet(t *testing.T) *onnxgraph.Model  { return newModel(t, "lenet", 5, 3) }
+func normed(t *testing.T) *onnxgraph.Model { return transformtest.ResNet(t, 1, side, classes) }
 
 // linear is the smallest model: a layer that reads the pixels.
 func linear(t *testing.T) *onnxgraph.Model {

@@ -104,7 +104,7 @@ func TestResume(t *testing.T) {
 		setting func(*train.Run)
 		stops   map[string]interrupt
 	}{
-		{"sgd with norms", resNet, nothing, map[string]interrupt{
+		{"sgd with norms", normed, nothing, map[string]interrupt{
 			"after an epoch": afterEpoch(2), "within an epoch": afterStep(3, 2), "after an epoch's last step": afterStep(2, 4),
 			"while measuring": whileMeasuring, "while measuring the start": whileMeasuringTheStart, "before the first step": beforeTheFirstStep,
 		}},
@@ -113,13 +113,13 @@ func TestResume(t *testing.T) {
 		}},
 		{"adamw", leNet, adamw, map[string]interrupt{"within an epoch": afterStep(3, 1)}},
 		{"best epoch", leNet, func(r *train.Run) { r.Keep = train.KeepBest }, map[string]interrupt{"after an epoch": afterEpoch(3)}},
-		{"accumulated gradients", resNet, func(r *train.Run) { r.Recipe.GradAccumSteps = 3 }, map[string]interrupt{
+		{"accumulated gradients", normed, func(r *train.Run) { r.Recipe.GradAccumSteps = 3 }, map[string]interrupt{
 			"before an update": afterStep(2, 2), "after an update": afterStep(2, 3), "after an epoch": afterEpoch(1),
 		}},
 		{"coordinates", func(t *testing.T) *onnxgraph.Model {
-			return converted(t, resNet(t), transform.Options{Expansion: 30})
+			return converted(t, normed(t), transform.Options{Expansion: 30})
 		}, nothing, map[string]interrupt{"after an epoch": afterEpoch(1), "within an epoch": afterStep(2, 2)}},
-		{"several threads", resNet, func(r *train.Run) { r.Session.IntraOpThreads = 2 }, map[string]interrupt{"within an epoch": afterStep(2, 2)}},
+		{"several threads", normed, func(r *train.Run) { r.Session.IntraOpThreads = 2 }, map[string]interrupt{"within an epoch": afterStep(2, 2)}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

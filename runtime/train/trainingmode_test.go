@@ -16,7 +16,7 @@ import (
 func TestTrainingMode(t *testing.T) {
 	t.Parallel()
 	withNorms := func(opset int64, outputs int) *onnxgraph.Model {
-		m := resNet(t)
+		m := normed(t)
 		m.SetOpset("", opset)
 		for _, n := range m.Graph.Nodes() {
 			if n.Is("BatchNormalization") {
@@ -45,9 +45,9 @@ func TestTrainingMode(t *testing.T) {
 		model, plain *onnxgraph.Model
 		setting      func(*train.Run)
 	}{
-		{"norms of operator set 18", withNorms(18, 3), resNet(t), nothing},
-		{"norms of operator set 11", withNorms(11, 5), resNet(t), nothing},
-		{"frozen statistics", withNorms(18, 3), resNet(t), frozen},
+		{"norms of operator set 18", withNorms(18, 3), normed(t), nothing},
+		{"norms of operator set 11", withNorms(11, 5), normed(t), nothing},
+		{"frozen statistics", withNorms(18, 3), normed(t), frozen},
 		{"active Dropout", active, withDropout(t, leNet(t)), nothing},
 	}
 	for _, c := range cases {

@@ -55,7 +55,7 @@ func sums(t *testing.T, m *onnxgraph.Model) (sum map[string][32]byte, role map[s
 func TestVariants(t *testing.T) {
 	t.Parallel()
 	blocks := func(o transform.Options) func(*testing.T) *onnxgraph.Model {
-		return func(t *testing.T) *onnxgraph.Model { return converted(t, resNet(t), o) }
+		return func(t *testing.T) *onnxgraph.Model { return converted(t, normed(t), o) }
 	}
 	random := transform.Options{Pointwise: transform.Random, Between: transform.BatchNormReLU}
 	cases := []struct {
@@ -63,8 +63,8 @@ func TestVariants(t *testing.T) {
 		variant parameter.Variant
 		model   func(*testing.T) *onnxgraph.Model
 	}{
-		{"baseline", parameter.Baseline, resNet},
-		{"frozen baseline", parameter.FrozenBaseline, resNet},
+		{"baseline", parameter.Baseline, normed},
+		{"frozen baseline", parameter.FrozenBaseline, normed},
 		{"frozen", parameter.Frozen, blocks(transform.Options{})},
 		{"frozen, folded", parameter.Frozen, blocks(transform.Options{Expansion: 3})},
 		{"frozen, by coordinates", parameter.Frozen, blocks(transform.Options{Expansion: 30})},
@@ -95,7 +95,7 @@ func TestVariants(t *testing.T) {
 					t.Errorf("%s %q: changed is %v, want %v", role[name], name, changed, !fixed)
 				}
 			}
-			if want := 7; c.variant != parameter.Baseline && spatial != want {
+			if want := 2; c.variant != parameter.Baseline && spatial != want {
 				t.Errorf("%d spatial filters or banks, want %d", spatial, want)
 			}
 		})

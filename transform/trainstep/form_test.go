@@ -152,10 +152,14 @@ func TestAutoForm(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			fitted := fit(t, m, []int64{2, int64(c.channels), 32, 32})
 			convs := map[trainstep.BlockForm]int{}
 			for _, form := range trainstep.BlockForms() {
-				r := newRunner(t, m, []int64{2, int64(c.channels), 32, 32}, trainstep.Options{Trained: trained, Optimizer: trainstep.SGD{}, BlockForm: form})
-				convs[form] = len(r.step.Convolutions)
+				step, err := trainstep.Build(fitted.Clone(), "image", trainstep.Options{Trained: trained, Optimizer: trainstep.SGD{}, BlockForm: form})
+				if err != nil {
+					t.Fatal(err)
+				}
+				convs[form] = len(step.Convolutions)
 			}
 			want := trainstep.TwoConv
 			if c.merges {

@@ -4,9 +4,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform"
-	"github.com/rcfreeze/rcfreeze/transform/architecture"
 	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
@@ -21,15 +21,15 @@ func TestCoordinates(t *testing.T) {
 		options   trainstep.Options
 		has       bool
 	}{
-		{"plain", 16, trainstep.Options{Optimizer: trainstep.SGD{}}, true},
-		{"decay alone", 16, trainstep.Options{Optimizer: trainstep.SGD{WeightDecay: 0.5}}, true},
-		{"momentum", 16, trainstep.Options{Optimizer: trainstep.SGD{Momentum: 0.9}}, true},
-		{"nesterov and decay", 16, trainstep.Options{Optimizer: decay}, true},
-		{"accumulated", 16, trainstep.Options{Optimizer: decay, Accumulate: true}, true},
+		{"plain", 32, trainstep.Options{Optimizer: trainstep.SGD{}}, true},
+		{"decay alone", 32, trainstep.Options{Optimizer: trainstep.SGD{WeightDecay: 0.5}}, true},
+		{"momentum", 32, trainstep.Options{Optimizer: trainstep.SGD{Momentum: 0.9}}, true},
+		{"nesterov and decay", 32, trainstep.Options{Optimizer: decay}, true},
+		{"accumulated", 32, trainstep.Options{Optimizer: decay, Accumulate: true}, true},
 		{"one bank filter per filter", 1, trainstep.Options{Optimizer: decay}, false},
 		{"fewer combined than coordinates", 4, trainstep.Options{Optimizer: decay}, false},
-		{"clipped", 16, trainstep.Options{Optimizer: decay, ClipNorm: 0.01}, false},
-		{"adamw", 16, trainstep.Options{Optimizer: trainstep.AdamW{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-2}}, false},
+		{"clipped", 32, trainstep.Options{Optimizer: decay, ClipNorm: 0.01}, false},
+		{"adamw", 32, trainstep.Options{Optimizer: trainstep.AdamW{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-2}}, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -68,14 +68,10 @@ func TestCoordinates(t *testing.T) {
 	}
 }
 
-// spanNet is a ResNet of frozen blocks with norms and a head that train, too.
+// spanNet is a small residual network of frozen blocks with norms and a head that train, too.
 func spanNet(t *testing.T, expansion int) *onnxgraph.Model {
 	t.Helper()
-	m, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Width: 4, ImageHeight: 8, ImageWidth: 8})
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.Graph.Rename(m.Graph.Value("input"), "image")
+	m := transformtest.ResNet(t, 3, 8, 10)
 	if _, err := transform.Convert(m, transform.Options{Expansion: expansion, Pointwise: transform.Random}); err != nil {
 		t.Fatal(err)
 	}
