@@ -13,8 +13,8 @@ import (
 const DynamicBatch = "dynamic"
 
 const (
-	checkedSize = 3  // images in the batch that a model for any size is checked with
-	openSide    = 64 // what stands for a height or width that a model leaves open
+	checkedSize = 3  // images in the batch with which a model for any size is checked
+	openSide    = 64 // replaces a height or width that a model leaves open
 )
 
 // checkBatch says what is wrong with a batch size, "" for none.
@@ -25,8 +25,8 @@ func checkBatch(size string) error {
 	return nil
 }
 
-// setBatch gives the model the batch size, and makes sure that a batch gives what single images do. ONNX Runtime
-// must have been started.
+// setBatch changes the model's batch size, and checks that a batch gives the same outputs as single images. Start ONNX Runtime
+// first.
 func setBatch(m *Model, text string) error {
 	size := onnxgraph.Dim{Size: -1, Param: "batch"}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {

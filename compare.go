@@ -18,18 +18,18 @@ import (
 
 // CompareOptions say which variants of a model Compare trains, on what, and how.
 type CompareOptions struct {
-	Folder     string              // for the table, and for checkpoints and model of each run; required
-	Variants   []parameter.Variant // what to train; nil is baseline, frozen and learned
-	Expansions []int               // of the variants with frozen blocks; nil is 1
-	Seeds      []uint64            // of the runs; nil is 0
-	Blocks     transform.Options   // of the variants with frozen blocks; Expansion and Seed are not used
+	Folder     string              // gets the table, and checkpoints and model of each run; required
+	Variants   []parameter.Variant // what to train; nil means baseline, frozen and learned
+	Expansions []int               // for variants with frozen blocks; nil means 1
+	Seeds      []uint64            // seeds of the runs; nil means 0
+	Blocks     transform.Options   // for variants with frozen blocks; Expansion and Seed are not used
 	Data       Data                // required
 	Logits     string              // the output with the logits; "" is the only one, or the only one that fits the classes of the data
 	Settings   Settings
 	NumClasses int           // classes of a new last layer, 0 keeps the one that the model has
 	Reinit     bool          // set everything that trains to new random values first, to train from scratch
-	Resume     bool          // go on with what is in the folder: keep finished runs, and continue one that was stopped
-	SaveEvery  time.Duration // as TrainOptions.SaveEvery
+	Resume     bool          // continue the comparison in the folder: keep finished runs, and continue one that was stopped
+	SaveEvery  time.Duration // like TrainOptions.SaveEvery
 	Epsilon    float64       // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
 	Runtime    Runtime
 	Reporter
@@ -47,8 +47,8 @@ type Comparison struct {
 	Runs      []compare.Row         `json:"runs"`
 }
 
-// Compare trains variants × expansions × seeds of a classifier, and measures them. A variant starts as it does in Convert and
-// Train. When ctx is done it stops as Train does, and Resume goes on.
+// Compare trains a classifier in each combination of variants, expansions and seeds, and measures the results. A variant starts
+// from the same weights as with Convert and Train. When ctx is done, Compare stops as Train does, and Resume continues.
 func Compare(ctx context.Context, m *Model, o CompareOptions) (*Comparison, error) {
 	o.SaveEvery = max(0, cmp.Or(o.SaveEvery, train.DefaultSaveEvery))
 	if o.Variants == nil {
@@ -97,7 +97,7 @@ func Compare(ctx context.Context, m *Model, o CompareOptions) (*Comparison, erro
 	}, nil
 }
 
-// Validate lists what is wrong with the options, whatever the model.
+// Validate returns an error that lists what is wrong with the options, independent of the model.
 func (o CompareOptions) Validate() error {
 	faults := []error{o.Data.required(), o.Settings.check(), checkHead(o.NumClasses), o.Blocks.Validate(), o.Runtime.check()}
 	if o.Folder == "" {
@@ -109,7 +109,7 @@ func (o CompareOptions) Validate() error {
 	return options(faults...)
 }
 
-// plan gathers all that a comparison needs.
+// plan collects everything that a comparison needs.
 func (o CompareOptions) plan(ctx context.Context, m *Model) (*compare.Plan, error) {
 	data := o.Data.reader(o.Reporter, m)
 	plan := &compare.Plan{
@@ -147,8 +147,8 @@ func (o CompareOptions) plan(ctx context.Context, m *Model) (*compare.Plan, erro
 	return plan, nil
 }
 
-// fromScratch reports whether all runs have the settings for training from scratch: if some start with random weights. Blocks
-// count even if none are asked for this time: a comparison may get more variants later.
+// fromScratch reports whether all runs use the settings for training from scratch, because some start with random weights. Blocks
+// count even if no variant has blocks yet, because variants may be added to a comparison later.
 func (o CompareOptions) fromScratch() bool {
 	return o.Reinit || o.Blocks.Pointwise == transform.Random || slices.Contains(o.Variants, parameter.FrozenBaseline)
 }

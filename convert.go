@@ -25,29 +25,29 @@ import (
 type ConvertOptions struct {
 	Blocks       transform.Options // which convolutions become blocks, and of which kind
 	KeepConvs    bool              // make no blocks, for Precision or NumClasses alone
-	AddBatchNorm bool              // put a BatchNorm that trains behind every block that has none
+	AddBatchNorm bool              // add a BatchNorm that trains after every block that has none
 	Reinit       bool              // set everything that trains to new random values, to train from scratch
-	Precision    string            // another floating-point type, a name of precision.Types; "" keeps it
+	Precision    string            // new floating-point type, a name of precision.Types; "" keeps the type
 	NumClasses   int               // classes of a new last layer, 0 keeps the one that the model has
 
-	// Data are the images for transform.Calibrate and AddBatchNorm. Its Normalize, Channels and Classes are recorded in the model,
-	// even if it has no path.
+	// Data gives the images for transform.Calibrate and AddBatchNorm. Its Normalize, Channels and Classes are recorded in the
+	// model, even without a Path.
 	Data              Data
-	CalibrationImages int // training images to take, at most MaxCalibrationImages; 0 is calibrate.DefaultImages
+	CalibrationImages int // number of training images, at most MaxCalibrationImages; 0 means calibrate.DefaultImages
 
 	Output  Output
 	Runtime Runtime // what runs the images
 	Reporter
 }
 
-// MaxCalibrationImages is the largest number of images of a calibration, which are all in memory at once.
+// MaxCalibrationImages is the largest number of images for a calibration, because all of them are in memory at once.
 const MaxCalibrationImages = 1000
 
 // Converted is the result of Convert.
 type Converted struct {
 	Source       string                 `json:"model"` // its file
 	Output       string                 `json:"output"`
-	Precision    *precision.Report      `json:"precision,omitempty"` // what Precision changed, nil without
+	Precision    *precision.Report      `json:"precision,omitempty"` // what Precision changed; nil without Precision
 	Converted    int                    `json:"converted"`           // convolutions
 	Before       ParameterCount         `json:"parameters_before"`
 	After        ParameterCount         `json:"parameters_after"`
@@ -56,8 +56,8 @@ type Converted struct {
 	Model        *Model                 `json:"-"`                    // the new one
 }
 
-// Convert rewrites the spatial convolutions of a model into frozen blocks. If it can convert none,
-// the error is an ErrNotConverted that lists the reasons.
+// Convert replaces the spatial convolutions of a model by frozen blocks. If it cannot convert any, the error is an
+// ErrNotConverted that lists the reasons.
 func Convert(ctx context.Context, m *Model, o ConvertOptions) (*Converted, error) {
 	o = o.withDefaults()
 	if err := o.Validate(); err != nil {
@@ -102,7 +102,8 @@ func (o ConvertOptions) withDefaults() ConvertOptions {
 	return o
 }
 
-// Validate lists what is wrong with the options, whatever the model, and says if the output cannot be written.
+// Validate returns an error that lists what is wrong with the options, independent of the model, and says if the output cannot be
+// written.
 func (o ConvertOptions) Validate() error {
 	o = o.withDefaults()
 	faults := []error{checkHead(o.NumClasses), o.Blocks.Validate(), o.Data.check(), o.Runtime.check()}
@@ -124,7 +125,7 @@ func (o ConvertOptions) Validate() error {
 	return errors.Join(o.Output.Check(), options(faults...))
 }
 
-// setPrecision gives the model the type that was asked for, if any, and tells.
+// setPrecision converts the model to the type Precision, if that is set, and reports it.
 func (o ConvertOptions) setPrecision(m *Model) (*precision.Report, error) {
 	if o.Precision == "" {
 		return nil, nil
@@ -154,7 +155,7 @@ func (o ConvertOptions) setPrecision(m *Model) (*precision.Report, error) {
 	return r, nil
 }
 
-// makeBlocks makes the frozen blocks, and what goes with them.
+// makeBlocks makes the frozen blocks, and their BatchNorms if the options ask for them.
 func (o ConvertOptions) makeBlocks(ctx context.Context, c *Converted) error {
 	m := c.Model
 	images, err := o.openImages(ctx, m)
@@ -182,7 +183,7 @@ func (o ConvertOptions) makeBlocks(ctx context.Context, c *Converted) error {
 	case n == 0:
 	case unknown != nil && !errors.Is(unknown, ErrNoLibrary) && !errors.Is(unknown, errOpenSize):
 		o.say("the MACs of %d convolutions are not known: %v", n, unknown)
-	case anyMACs(c.Convolutions): // else the table has no such column
+	case anyMACs(c.Convolutions): // otherwise the table has no such column
 		o.say("the MACs of %d convolutions are unknown, since the model does not state its shapes; `rcfreeze inspect` works them out", n)
 	}
 	if training, _ := trainstep.InferenceMode(m.Clone()); training > 0 {
@@ -199,13 +200,13 @@ func (o ConvertOptions) makeBlocks(ctx context.Context, c *Converted) error {
 	return err
 }
 
-// notConverted is an ErrNotConverted by another text.
+// notConverted is an ErrNotConverted with another text.
 type notConverted struct{ error }
 
 func (e notConverted) Unwrap() error        { return e.error }
 func (e notConverted) Is(target error) bool { return target == ErrNotConverted }
 
-// trainingImages are those that a conversion works on.
+// trainingImages holds the images for a conversion.
 type trainingImages struct {
 	set       *dataset.Dataset
 	normalize dataset.Normalization
@@ -213,8 +214,8 @@ type trainingImages struct {
 	session   ort.Options
 }
 
-// openImages opens the images of a conversion, nil if it has none, and records in the model what is known of its images and classes:
-// by these, else by the options.
+// openImages opens the images for a conversion, nil if it needs none. It records in the model what the images, or else the
+// options, say about its images and classes.
 func (o ConvertOptions) openImages(ctx context.Context, m *Model) (*trainingImages, error) {
 	data := o.Data.reader(o.Reporter, m)
 	if o.Data.Path == "" {
@@ -238,7 +239,7 @@ func (o ConvertOptions) openImages(ctx context.Context, m *Model) (*trainingImag
 	return images, Describe(m, images.normalize, names)
 }
 
-// describe records in the model what the options say of its images and classes.
+// describe records in the model what the options say about its images and classes.
 func (r *reader) describe() error {
 	names, err := r.classNames()
 	if err != nil {
@@ -283,8 +284,8 @@ func (o ConvertOptions) convert(ctx context.Context, m, typed *Model, images *tr
 	})
 }
 
-// withShapes returns a copy of the model that has the sizes which the model does not state, as far as ONNX Runtime infers them without
-// running it, and why it does not; nil if none are missing.
+// withShapes returns a copy of the model to which it adds the missing sizes that ONNX Runtime can infer without running the
+// model. unknown says why some are still missing. typed is nil if no size is missing.
 func (o ConvertOptions) withShapes(ctx context.Context, m *Model) (typed *Model, unknown error) {
 	if len(openOutputs(m)) == 0 {
 		return nil, nil
@@ -293,7 +294,7 @@ func (o ConvertOptions) withShapes(ctx context.Context, m *Model) (typed *Model,
 	return typed, inferShapes(ctx, typed, o.Runtime.Library, nil)
 }
 
-// addNorms adds batch normalizations behind the blocks, which start by images if there are some.
+// addNorms adds a BatchNormalization after each block, and initializes them from images, if there are any.
 func (o ConvertOptions) addNorms(ctx context.Context, m *Model, images *trainingImages) ([]normalization.Added, error) {
 	norms, err := normalization.Add(m)
 	if err != nil {
@@ -317,9 +318,9 @@ func (o ConvertOptions) addNorms(ctx context.Context, m *Model, images *training
 	return norms, err
 }
 
-// adoptStatistics starts batch normalizations that were just added by what they read of training images.
+// adoptStatistics initializes BatchNormalizations that were just added by the statistics of training images.
 func (o ConvertOptions) adoptStatistics(ctx context.Context, m *Model, means []string, images *trainingImages) error {
-	const batchSize = 64 // at most; statistics in inference hardly depend on it
+	const batchSize = 64 // statistics in inference hardly depend on it
 	report, err := batchnorm.Adopt(ctx, m, images.set, batchnorm.Options{
 		BatchSize: batchSize, Images: o.CalibrationImages, Means: means, Normalize: images.normalize, Workers: images.workers, Seed: o.Blocks.Seed, Session: images.session,
 		Progress: func(done, total int) { o.progress("measuring what BatchNorm reads", done, total, "images") },
@@ -374,12 +375,12 @@ func skipReasons(list []transform.Conversion) error {
 	return errors.Join(faults...)
 }
 
-// largeError is what a block may lose before the user is told: the square of the error is the share of the energy that is
-// lost, of the filters or the outputs, so that here it is a quarter.
+// largeError is the error of a block above which the user gets a warning. The square of the error is the share of the energy, of
+// filters or outputs, that is lost: here a quarter.
 const largeError = 0.5
 
-// tellConversions tells what the user should know of a conversion, beside the table. Errors count unless the user has bounded
-// them, or what was converted is to be trained from scratch.
+// tellConversions reports what the user should know about a conversion besides the table. errorsCount is false if the user has
+// limited the errors, or trains the model from scratch.
 func (r Reporter) tellConversions(list []transform.Conversion, errorsCount bool) {
 	if len(list) == 0 {
 		r.say("the model has no convolutions, so no frozen blocks can be made")

@@ -15,23 +15,23 @@ import (
 // Data says which images a model gets, and how they are read.
 type Data struct {
 	Path      string         // the data set: a folder or file
-	Format    string         // one of dataset.Formats; "" detects it
+	Format    string         // one of dataset.Formats; "" means that it is detected
 	Resize    bool           // scale images of another size to the model's
-	ImageSize ImageSize      // to which images are scaled, if the model does not fix it
-	ShortSide int            // scale the shorter side to this before the center is cut out; 0: just enough to cover the model's size
-	Limits    dataset.Limits // of the sizes that files may declare
-	// Classes names the model's classes in the order of its outputs; nil takes the names that the model records.
+	ImageSize ImageSize      // size to which images are scaled, if the model leaves it open
+	ShortSide int            // length of the shorter side after scaling and before the center crop; 0 means just enough to cover the model's size
+	Limits    dataset.Limits // limits for the sizes that files declare
+	// Classes names the model's classes in the order of its outputs; nil means the names that the model records.
 	Classes []string
-	// Normalize says how pixels are normalized; nil takes what the model records, else what is known of the data set, else what
-	// is measured of the training images.
+	// Normalize says how pixels are normalized. If it is nil, the normalization is the one that the model records, or else the
+	// known one of the data set, or else it is measured on the training images.
 	Normalize *dataset.Normalization
-	// Channels is the order of colors that the model takes, rgb or bgr; "" is what the model records, else rgb. Normalize has an
-	// order of its own.
+	// Channels is the order of colors that the model takes, rgb or bgr. "" means the order that the model records, or else rgb.
+	// It does not apply to Normalize, which has its own order.
 	Channels string
-	Workers  int // how many images are read at a time, 0 for one per core that the process may use
+	Workers  int // how many images are read in parallel; 0 means one per core that the process may use
 }
 
-// ImageSize is a size in pixels; the zero value stands for none.
+// ImageSize is a size in pixels; the zero value means no size.
 type ImageSize struct{ Height, Width int }
 
 // String writes the size as 224 or, as height and width, 224x160.
@@ -53,7 +53,7 @@ func (d Data) check() error {
 	return nil
 }
 
-// required is check, for work that needs data.
+// required is like check, for work that needs data.
 func (d Data) required() error {
 	if d.Path == "" {
 		return errors.Join(errors.New("--data: needs a data set, a folder or file"), d.check())
@@ -66,8 +66,8 @@ type reader struct {
 	Data
 	Reporter
 	m       *Model
-	settled *settled        // nil before the logits are settled
-	told    map[string]bool // notes that the user has seen, of another split
+	settled *settled        // nil before settleLogits
+	told    map[string]bool // notes that were already reported for another split
 }
 
 func (d Data) reader(r Reporter, m *Model) *reader {
@@ -77,7 +77,7 @@ func (d Data) reader(r Reporter, m *Model) *reader {
 // workers returns how many goroutines read images.
 func (r *reader) workers() int { return r.asMany("--workers", r.Workers) }
 
-// open opens a split of the data set for a classifier, and tells what was noteworthy.
+// open opens a split of the data set for a classifier, and reports its notes.
 func (r *reader) open(split dataset.Split) (*dataset.Dataset, error) {
 	names, err := r.classNames()
 	if err != nil {
@@ -112,7 +112,7 @@ func (r *reader) fitting(o dataset.Options) (*dataset.Dataset, error) {
 	return d, nil
 }
 
-// openQuietly opens images for the model as the options say, and what they do not say by o.
+// openQuietly opens images for the model, and reports nothing. Settings that the options leave open come from o.
 func (r *reader) openQuietly(o dataset.Options) (*dataset.Dataset, error) {
 	var err error
 	if o.Shape, err = r.shape(); err != nil {
@@ -123,15 +123,15 @@ func (r *reader) openQuietly(o dataset.Options) (*dataset.Dataset, error) {
 	return dataset.Open(r.Path, o)
 }
 
-// classNames returns the names of the model's classes in the order of its outputs: as the options say, else as the model records,
-// nil if neither tells.
+// classNames returns the names of the model's classes in the order of its outputs: those in the options, or else those that the
+// model records; nil if there are none.
 func (r *reader) classNames() ([]string, error) {
 	if r.Classes == nil {
 		return Classes(r.m)
 	}
 	output, err := head.Logits(r.m)
 	if err != nil {
-		return r.Classes, nil // whoever needs the logits says what is wrong with them
+		return r.Classes, nil // code that needs the logits reports what is wrong with them
 	}
 	if n := head.Classes(output); n != 0 && n != len(r.Classes) {
 		return nil, fmt.Errorf("--classes names %d classes, but %s has %d: give a name for each, in the order of the outputs", len(r.Classes), r.m.Path(), n)
@@ -139,11 +139,11 @@ func (r *reader) classNames() ([]string, error) {
 	return r.Classes, nil
 }
 
-// trainingSplits are the parts of a data set as training uses them. They may be the same.
+// trainingSplits holds the splits of a data set for training. Several may be the same.
 type trainingSplits struct {
 	train  *dataset.Dataset
-	choose *dataset.Dataset // measured after every epoch: val, or what measures
-	test   *dataset.Dataset // measured in the end
+	choose *dataset.Dataset // measured after every epoch: val, or else the same as test
+	test   *dataset.Dataset // measured at the end
 }
 
 // forTraining opens the images that train, those that choose and those that measure.
@@ -174,7 +174,7 @@ func (r *reader) forTraining() (s trainingSplits, err error) {
 	return s, nil
 }
 
-// shape returns the shape of the images that the model takes, with 0 for what neither it nor the options say.
+// shape returns the shape of the images that the model takes, with 0 for sizes that neither the model nor the options give.
 func (r *reader) shape() (dataset.Shape, error) {
 	s, err := imageShape(r.m)
 	if err != nil || r.ImageSize == (ImageSize{}) {
@@ -188,7 +188,7 @@ func (r *reader) shape() (dataset.Shape, error) {
 	return s, nil
 }
 
-// imageShape returns the shape of the images that the model takes, with 0 for what it leaves open.
+// imageShape returns the shape of the images that the model takes, with 0 for sizes that it leaves open.
 func imageShape(m *Model) (dataset.Shape, error) {
 	input, err := batch.Input(m)
 	if err != nil {
@@ -208,18 +208,18 @@ func imageShape(m *Model) (dataset.Shape, error) {
 	return dataset.Shape{Channels: size(1), Height: size(2), Width: size(3)}, nil
 }
 
-// MeasuredOn says on which images a result was measured.
+// MeasuredOn says which images a result was measured on.
 type MeasuredOn struct {
 	Data  string        `json:"data"`
-	Split dataset.Split `json:"split"` // all: the data set has no separate splits
+	Split dataset.Split `json:"split"` // dataset.All if the data set has no separate splits
 	// OnTraining says that these are the training images.
 	OnTraining   bool `json:"on_training_images"`
 	Images       int  `json:"images"`
-	Classes      int  `json:"classes"` // that have images there
+	Classes      int  `json:"classes"` // how many classes have images there
 	ModelClasses int  `json:"model_classes"`
 }
 
-// measuredOn describes what set is beside the images that train, nil if nothing is trained.
+// measuredOn describes set in comparison with the training images; train is nil if nothing is trained.
 func (d Data) measuredOn(set, train *dataset.Dataset) MeasuredOn {
 	return MeasuredOn{
 		Data: d.Path, Split: set.Split, OnTraining: set == train || set.Split == dataset.Train,

@@ -10,30 +10,30 @@ import (
 
 // Errors that programs may want to distinguish with errors.Is and errors.As. Their texts say what to do.
 var (
-	// ErrNoLibrary says that no usable ONNX Runtime was found. The text lists where it was searched for.
+	// ErrNoLibrary says that no usable ONNX Runtime was found. The text lists the places that were searched.
 	ErrNoLibrary = ort.ErrNoLibrary
-	// ErrOutOfMemory says that ONNX Runtime could not get the memory for a model.
+	// ErrOutOfMemory says that ONNX Runtime could not allocate the memory for a model.
 	ErrOutOfMemory = ort.ErrOutOfMemory
 	// ErrDiverged says that the loss or a parameter became NaN or infinite in training. The last checkpoint is from before that.
 	ErrDiverged = train.ErrDiverged
 	// ErrNotConverted says that Convert found no convolution that it can convert. The text gives the reasons.
 	ErrNotConverted = errors.New("no frozen block was made")
-	// ErrNotEqual says that an exported model does not compute the same as the model that it was made from.
+	// ErrNotEqual says that an exported model does not compute the same as the original model.
 	ErrNotEqual = errors.New("outputs differ")
 )
 
-// NoGradientError lists the nodes because of which a model cannot be trained: they have no gradient.
+// NoGradientError lists the nodes without a gradient that prevent a model from training.
 type NoGradientError = gradient.UnsupportedError
 
-// OptionsError lists what is wrong with the options themselves, for any model and data. No work was done.
+// OptionsError lists what is wrong with the options themselves, independent of model and data. No work was done.
 type OptionsError struct{ err error }
 
 func (e *OptionsError) Error() string { return e.err.Error() }
 
-// Unwrap returns all that is wrong, as one joined error.
+// Unwrap returns all faults as one joined error.
 func (e *OptionsError) Unwrap() error { return e.err }
 
-// options joins what is wrong with options into an OptionsError, nil if nothing is.
+// options joins faults into an OptionsError, or returns nil if there are none.
 func options(faults ...error) error {
 	if err := errors.Join(faults...); err != nil {
 		return &OptionsError{err}

@@ -17,9 +17,9 @@ import (
 type EvaluateOptions struct {
 	Data      Data          // required
 	Logits    string        // the output with the logits; "" is the only one, or the only one that fits the classes of the data
-	Split     dataset.Split // "" is dataset.Test, and dataset.Val where there is none
-	BatchSize int           // images at a time; 0 is DefaultBatch, or fewer where these would take much memory
-	PerClass  bool          // also measure each class, and which are confused
+	Split     dataset.Split // "" means dataset.Test, or dataset.Val if there is no test split
+	BatchSize int           // images at a time; 0 means DefaultBatch, or fewer if these would take much memory
+	PerClass  bool          // also measure each class, and count which classes are confused
 	Epsilon   float64       // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
 	Runtime   Runtime
 	Reporter
@@ -32,10 +32,10 @@ type Evaluation struct {
 	Normalize dataset.Normalization `json:"normalize"`
 	Epsilon   float64               `json:"epsilon,omitempty"`
 	evaluate.Result
-	PerClass []ClassResult `json:"per_class,omitempty"` // of the classes that have images, in the order of the model's outputs
-	Mistakes []Mistake     `json:"mistakes,omitempty"`  // the most frequent first; with PerClass all of the confusion matrix
+	PerClass []ClassResult `json:"per_class,omitempty"` // for classes that have images, in the order of the model's outputs
+	Mistakes []Mistake     `json:"mistakes,omitempty"`  // the most frequent first; with PerClass all off-diagonal counts of the confusion matrix
 
-	ClassNames []string            `json:"-"` // of the model, in the order of its outputs
+	ClassNames []string            `json:"-"` // names of the classes in the order of the model's outputs
 	Confusion  *evaluate.Confusion `json:"-"` // nil without PerClass
 }
 
@@ -105,7 +105,7 @@ func Evaluate(ctx context.Context, m *Model, o EvaluateOptions) (*Evaluation, er
 	return e, nil
 }
 
-// Validate lists what is wrong with the options, whatever the model.
+// Validate returns an error that lists what is wrong with the options, independent of the model.
 func (o EvaluateOptions) Validate() error {
 	faults := []error{o.Data.required(), o.Runtime.check()}
 	if o.BatchSize < 0 {
@@ -117,7 +117,7 @@ func (o EvaluateOptions) Validate() error {
 	return options(faults...)
 }
 
-// useFloat32 makes a model that takes or gives other floating-point numbers one of float32, and says so.
+// useFloat32 converts a model with another floating-point type to float32, and reports it.
 func (r Reporter) useFloat32(m *Model) error {
 	isOther := func(v *onnxgraph.Value) bool { return v.DType().IsFloat() && v.DType() != onnxgraph.Float32 }
 	if !slices.ContainsFunc(slices.Concat(m.Graph.Inputs(), m.Graph.Outputs()), isOther) {
@@ -130,7 +130,7 @@ func (r Reporter) useFloat32(m *Model) error {
 	return nil
 }
 
-// listClasses fills in what was measured of each class.
+// listClasses fills in the results of each class.
 func (e *Evaluation) listClasses() {
 	for class, name := range e.ClassNames {
 		if n := e.Confusion.Images(class); n > 0 {

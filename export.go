@@ -15,23 +15,23 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// ExportOptions say what Export makes of a model, and how it is verified.
+// ExportOptions say how Export changes a model, and how it verifies the result.
 type ExportOptions struct {
-	Source        *Model  // the model that was converted, to compare size and speed with; nil without
-	KeepBatchNorm bool    // do not fold batch normalization into the convolutions before it
+	Source        *Model  // the model that was converted, to compare size and speed with; nil if there is none
+	KeepBatchNorm bool    // do not merge BatchNormalization into the convolutions before it
 	Batch         string  // the new batch size: a number, or DynamicBatch; "" keeps the model's
 	NoVerify      bool    // do not run the models to compare their outputs
-	Tolerance     float64 // largest difference of outputs, relative to the largest value: 0 is UsualTolerance, below 0 allows none
+	Tolerance     float64 // largest difference of outputs, relative to the largest value; 0 means UsualTolerance, negative allows no difference
 	SecondOpinion bool    // also run the written model in a second engine, and compare
-	Time          bool    // time the models, alternating between them
-	TimeRuns      int     // how often each model is timed, 0 for DefaultTimeRuns
+	Time          bool    // measure how fast the models run, alternating between them
+	TimeRuns      int     // timed runs of each model; 0 means DefaultTimeRuns
 	Verify        verify.Options
 	Output        Output
 	Runtime       Runtime
 	Reporter
 }
 
-// DefaultTimeRuns is how often Export times each model, by default.
+// DefaultTimeRuns is the default number of timed runs of each model.
 const DefaultTimeRuns = 20
 
 // Exported is the result of Export.
@@ -41,17 +41,17 @@ type Exported struct {
 	Merged        []transform.Outcome       `json:"merged"` // one per frozen block
 	Folded        []transform.Outcome       `json:"folded"` // one per batch normalization
 	Tolerance     float64                   `json:"tolerance"`
-	VerifiedOn    []string                  `json:"verified_on,omitempty"`    // the shapes of the inputs, and the values that decide something
-	Differences   []verify.Difference       `json:"differences,omitempty"`    // of the outputs, of what was written from the model
-	SecondOpinion *secondopinion.Difference `json:"second_opinion,omitempty"` // of the second engine's output from ONNX Runtime's
-	Models        []ModelFacts              `json:"models"`                   // the source, if given, the model, what was written
+	VerifiedOn    []string                  `json:"verified_on,omitempty"`    // the shapes of the inputs, and values that decide what the model does
+	Differences   []verify.Difference       `json:"differences,omitempty"`    // between the outputs of the model and of the exported one
+	SecondOpinion *secondopinion.Difference `json:"second_opinion,omitempty"` // between the outputs of the second engine and of ONNX Runtime
+	Models        []ModelFacts              `json:"models"`                   // the source, if given, the model, and the exported model
 	Model         *Model                    `json:"-"`                        // the new one
 }
 
 // ModelFacts has the size and speed of one of several models.
 type ModelFacts struct {
 	Name       string         `json:"name"`
-	Bytes      int64          `json:"bytes"` // of the file and of its external data
+	Bytes      int64          `json:"bytes"` // size of the file and its external data
 	Parameters ParameterCount `json:"parameters"`
 	Operators  map[string]int `json:"operators"` // nodes by operator
 	Latency    *verify.Timing `json:"latency,omitempty"`
@@ -120,12 +120,13 @@ func Export(ctx context.Context, m *Model, o ExportOptions) (*Exported, error) {
 	return e, nil
 }
 
-// Validate lists what is wrong with the options, whatever the model, and says if the output cannot be written.
+// Validate returns an error that lists what is wrong with the options, independent of the model, and says if the output cannot be
+// written.
 func (o ExportOptions) Validate() error {
 	return errors.Join(o.Output.Check(), options(checkBatch(o.Batch), o.Runtime.check()))
 }
 
-// toInference brings a model that was exported in training mode into the form to deploy, and says so.
+// toInference converts a model that was exported in training mode to the form for inference, and reports it.
 func (r Reporter) toInference(m *Model) error {
 	changed, err := trainstep.InferenceMode(m)
 	if err != nil {
@@ -137,7 +138,7 @@ func (r Reporter) toInference(m *Model) error {
 	return nil
 }
 
-// resize gives the model the batch size that was asked for.
+// resize changes the model's batch size to Batch.
 func (o ExportOptions) resize(m *Model) error {
 	if o.Batch == "" {
 		return nil
@@ -148,7 +149,7 @@ func (o ExportOptions) resize(m *Model) error {
 	return setBatch(m, o.Batch)
 }
 
-// execute does all that needs ONNX Runtime. An error means that the model is not to be written.
+// execute does all work that needs ONNX Runtime. If it fails, the model must not be written.
 func (o ExportOptions) execute(ctx context.Context, e *Exported, m, written *Model, models []*Model) error {
 	if o.NoVerify && !o.SecondOpinion && !o.Time {
 		return nil
@@ -191,7 +192,7 @@ func (o ExportOptions) execute(ctx context.Context, e *Exported, m, written *Mod
 	return nil
 }
 
-// judge returns an error that lists the outputs which are too far apart.
+// judge returns an error that lists the outputs whose difference is too large.
 func (o ExportOptions) judge(e *Exported) error {
 	var faults []error
 	for _, d := range e.Differences {
@@ -208,7 +209,7 @@ func (o ExportOptions) judge(e *Exported) error {
 	return unequal{fmt.Errorf("verifying the export of %s: the result does not compute the same as the model, and nothing was written: %w", e.Source, errors.Join(faults...))}
 }
 
-// unequal is an ErrNotEqual by another text.
+// unequal is an ErrNotEqual with another text.
 type unequal struct{ error }
 
 func (e unequal) Unwrap() error        { return e.error }
@@ -230,7 +231,7 @@ func describeModels(names []string, models []*Model) ([]ModelFacts, error) {
 	return list, nil
 }
 
-// fileSize returns the bytes of the file that a model was loaded from, and of what its tensors take in other files.
+// fileSize returns the size in bytes of the file that a model was loaded from, plus the size of its tensors in other files.
 func fileSize(m *Model) (int64, error) {
 	var bytes int64
 	if info, err := os.Stat(m.Path()); err == nil {
@@ -263,7 +264,7 @@ func CountMerged(list []transform.Outcome) int {
 	return n
 }
 
-// warnOfBlocks says which part of the blocks is left, if not all of them were merged.
+// warnOfBlocks reports how many blocks are left, if not all of them were merged.
 func (r Reporter) warnOfBlocks(path string, list []transform.Outcome) {
 	switch merged := CountMerged(list); {
 	case len(list) == 0:

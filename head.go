@@ -8,7 +8,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
-// checkHead says what is wrong with a number of classes for a new last layer, 0 for none.
+// checkHead checks the number of classes for a new last layer; 0 means no new layer.
 func checkHead(classes int) error {
 	if classes < 0 || classes == 1 {
 		return fmt.Errorf("--num-classes %d: needs 2 or more, or 0 to keep the last layer", classes)
@@ -16,8 +16,8 @@ func checkHead(classes int) error {
 	return nil
 }
 
-// replaceHead gives the model a new last layer for so many classes, and tells; for 0 it keeps the one it has. before names what
-// the new layer reads, for --train-from, "" if nothing does.
+// replaceHead gives the model a new last layer for the given number of classes, and reports it. If classes is 0, it does nothing.
+// before is a name for --train-from of the node before the new layer, "" if it has none.
 func (r Reporter) replaceHead(m *Model, classes int, seed uint64) (before string, err error) {
 	if classes == 0 {
 		return "", nil
@@ -31,7 +31,7 @@ func (r Reporter) replaceHead(m *Model, classes int, seed uint64) (before string
 	return nodeBefore(m, old.Node), nil
 }
 
-// nodeBefore returns by which name --train-from finds the node whose output a layer reads, "" if there is none.
+// nodeBefore returns a name for --train-from of the node whose output a layer reads, "" if there is none.
 func nodeBefore(m *Model, layer string) string {
 	n, err := parameter.FindNode(m, layer)
 	if err != nil {
@@ -49,7 +49,7 @@ func nodeBefore(m *Model, layer string) string {
 	return ""
 }
 
-// untie gives every layer constants of its own where the file stores equal ones of several layers once, and tells.
+// untie gives every layer its own constants if the file stores equal constants of several layers only once, and reports it.
 func (r Reporter) untie(m *Model) {
 	var names []string
 	for _, s := range parameter.Separate(m) {

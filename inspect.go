@@ -10,11 +10,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// InspectOptions say what Inspect finds out about convolutions.
+// InspectOptions say what Inspect finds out about the convolutions of a model.
 type InspectOptions struct {
-	Blocks  transform.Options // of the frozen blocks that Convert would make
+	Blocks  transform.Options // options for the frozen blocks that Convert would make
 	Plan    bool              // list how error and size depend on the expansion, for every convolution
-	Library string            // as Runtime.Library, for shapes that the model does not state
+	Library string            // like Runtime.Library; used to find shapes that the model does not state
 	Reporter
 }
 
@@ -25,13 +25,13 @@ type Inspection struct {
 	Opsets       map[string]int64       `json:"opsets"` // by domain, "" is ONNX's own
 	Inputs       []Port                 `json:"inputs"`
 	Outputs      []Port                 `json:"outputs"`
-	Classes      []string               `json:"classes,omitempty"`   // that the model records, in the order of its outputs
-	Normalize    *dataset.Normalization `json:"normalize,omitempty"` // that the model records
+	Classes      []string               `json:"classes,omitempty"`   // names recorded in the model, in the order of its outputs
+	Normalize    *dataset.Normalization `json:"normalize,omitempty"` // recorded in the model
 	Parameters   ParameterCount         `json:"parameters"`
-	NotFinite    []onnxgraph.NotFinite  `json:"not_finite,omitempty"` // the weights that hold NaN or infinity
-	Operators    map[string]int         `json:"operators"`            // nodes by operator, those of nested graphs too
+	NotFinite    []onnxgraph.NotFinite  `json:"not_finite,omitempty"` // weights with NaN or infinite elements
+	Operators    map[string]int         `json:"operators"`            // numbers of nodes by operator, including nested graphs
 	Convolutions []transform.Conversion `json:"convolutions"`         // what Convert would do
-	Blocks       []Block                `json:"blocks"`               // whose banks are as recorded
+	Blocks       []Block                `json:"blocks"`               // blocks whose banks are as recorded
 	Plan         []transform.Choices    `json:"plan,omitempty"`
 }
 
@@ -48,8 +48,8 @@ type Block struct {
 	transform.Record
 }
 
-// Inspect lists what is in a model, and what Convert would do with the same options. If ONNX Runtime is available, it works out
-// the shapes that the model does not state.
+// Inspect lists what is in a model, and what Convert would do with the same options. If ONNX Runtime is available, it is used to
+// infer shapes that the model does not state.
 func Inspect(ctx context.Context, m *Model, o InspectOptions) (*Inspection, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -88,10 +88,10 @@ func Inspect(ctx context.Context, m *Model, o InspectOptions) (*Inspection, erro
 	return i, nil
 }
 
-// Validate lists what is wrong with the options, whatever the model.
+// Validate returns an error that lists what is wrong with the options, independent of the model.
 func (o InspectOptions) Validate() error { return options(o.Blocks.Validate()) }
 
-// readRecords fills in what the model records of its images and classes.
+// readRecords fills in what the model records about its images and classes.
 func (i *Inspection) readRecords(m *Model) (err error) {
 	if i.Classes, err = Classes(m); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (i *Inspection) readRecords(m *Model) (err error) {
 	return err
 }
 
-// plan returns what convert would do, with the cost of every convolution if it can be known.
+// plan returns what Convert would do, with the cost of every convolution if it can be found.
 func (o InspectOptions) plan(ctx context.Context, m *Model) ([]transform.Conversion, error) {
 	unknown, err := o.findShapes(ctx, m, o.Blocks, o.Library)
 	if err != nil {
@@ -118,9 +118,10 @@ func (o InspectOptions) plan(ctx context.Context, m *Model) ([]transform.Convers
 	return planned, err
 }
 
-// findShapes declares in the model how large the outputs of convolutions are, if their cost is not known without. unknown says why that is not known.
+// findShapes declares the sizes of convolutions' outputs in the model, if their cost is not known otherwise. unknown says why a
+// size could not be found.
 func (r Reporter) findShapes(ctx context.Context, m *Model, blocks transform.Options, library string) (unknown, err error) {
-	blocks.MaxError, blocks.Progress = 0, nil // nothing is calculated yet
+	blocks.MaxError, blocks.Progress = 0, nil // no filters are computed yet
 	planned, err := transform.Plan(m, blocks)
 	if err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ func (r Reporter) findShapes(ctx context.Context, m *Model, blocks transform.Opt
 	return unknown, ctx.Err()
 }
 
-// warnOfCost says why the cost of some convolutions is not known, if it is not.
+// warnOfCost reports why the cost of some convolutions is not known.
 func (r Reporter) warnOfCost(planned []transform.Conversion, reason error) {
 	count := 0
 	for _, row := range planned {
@@ -148,7 +149,7 @@ func (r Reporter) warnOfCost(planned []transform.Conversion, reason error) {
 	}
 }
 
-// projectingBlocks returns the options for work that takes long.
+// projectingBlocks returns Blocks with progress messages, for work that takes long.
 func (o InspectOptions) projectingBlocks(ctx context.Context) transform.Options {
 	blocks := o.Blocks
 	blocks.Progress = o.projecting(ctx)

@@ -11,7 +11,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/head"
 )
 
-// chooseLogits records in the model which of its outputs has the logits, if the options say so.
+// chooseLogits records in the model which of its outputs has the logits, if name is not empty.
 func chooseLogits(m *Model, name string) error {
 	if name == "" {
 		return nil
@@ -19,11 +19,11 @@ func chooseLogits(m *Model, name string) error {
 	return head.Choose(m, name)
 }
 
-// settled is what is known of a classifier's logits.
-type settled struct{ classes int } // that the model tells apart, 0 if it does not say
+// settled is what is known about a classifier's logits.
+type settled struct{ classes int } // the number of classes, 0 if the model does not say
 
-// settleLogits finds out which output has the logits. Among several, where neither the user nor the model chose, it takes the
-// only one that has as many classes as there are names, or as the data set has, and says so.
+// settleLogits finds out which output has the logits. If there are several outputs, and neither the user nor the model chooses,
+// it takes the only one whose number of classes is that of the names, or of the data set, and reports it.
 func (r *reader) settleLogits(split dataset.Split, names []string) error {
 	if r.settled != nil {
 		return nil
@@ -44,7 +44,7 @@ func (r *reader) settleLogits(split dataset.Split, names []string) error {
 	return nil
 }
 
-// fittingLogits chooses for the model, of which typed is a copy with shapes, by the classes of the data set.
+// fittingLogits chooses the output that fits the classes of the data set. typed is a copy of the model with shapes.
 func (r *reader) fittingLogits(typed *Model, split dataset.Split, names []string) (*onnxgraph.Value, error) {
 	classes, of := len(names), "that have names"
 	if names == nil {
@@ -64,19 +64,19 @@ func (r *reader) fittingLogits(typed *Model, split dataset.Split, names []string
 	return fit[0], head.Choose(r.m, fit[0].Name())
 }
 
-// withOutputShapes returns the model itself if it says how large its outputs are, else a copy that does, as far as ONNX Runtime
-// can tell.
+// withOutputShapes returns the model itself if it states the shapes of its outputs, otherwise a copy with the shapes that ONNX
+// Runtime can infer.
 func (r *reader) withOutputShapes() *Model {
 	shape, err := r.shape()
 	if err != nil || !slices.ContainsFunc(r.m.Graph.Outputs(), hasUnknownShape) {
 		return r.m
 	}
 	typed := r.m.Clone()
-	specialize.Infer(typed, shape.Batch(1)) // else they stay open
+	specialize.Infer(typed, shape.Batch(1)) // if it fails, shapes stay open
 	return typed
 }
 
-// hasUnknownShape reports whether the model does not say how large what an output gives for an image is.
+// hasUnknownShape reports whether the model leaves open how many numbers an output has per image.
 func hasUnknownShape(v *onnxgraph.Value) bool {
 	dims, ok := v.Shape()
 	return !ok || slices.ContainsFunc(dims[min(1, len(dims)):], func(d onnxgraph.Dim) bool { return d.Size < 0 })

@@ -11,16 +11,16 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 )
 
-// The default number of images that are measured at a time is DefaultBatch, or fewer if these would take more than
-// plentyOfMemory or half of the free memory, in bytes. On a CPU larger batches are hardly faster. A message says how much memory
-// they take if that is more than muchMemory.
+// By default, DefaultBatch images are measured at a time, or fewer if these would take more than plentyOfMemory bytes or half of
+// the free memory. On a CPU, larger batches are hardly faster. If a batch takes more than muchMemory bytes, a message says how
+// much.
 const (
 	DefaultBatch   = 128
 	plentyOfMemory = 2e9
 	muchMemory     = 5e8
 )
 
-// measure runs a model over a data set. Without a batch size it chooses one.
+// measure runs a model over a data set. It chooses the batch size if o has none.
 func (r Reporter) measure(ctx context.Context, m *Model, set *dataset.Dataset, o evaluate.Options) (evaluate.Result, error) {
 	chooses := o.BatchSize == 0
 	o.BatchSize = cmp.Or(o.BatchSize, DefaultBatch)
@@ -43,7 +43,7 @@ func (r Reporter) measure(ctx context.Context, m *Model, set *dataset.Dataset, o
 	return evaluate.Measure(ctx, fitted, image, set, o)
 }
 
-// batchWithin returns how many images at a time take no more memory than a batch size that nobody chose should.
+// batchWithin returns a default batch size that does not take too much memory.
 func batchWithin(m evaluate.Memory) int {
 	bound := int64(plentyOfMemory)
 	if m.Free > 0 {
@@ -52,7 +52,7 @@ func batchWithin(m evaluate.Memory) int {
 	return min(figures.RoundDown(m.Fitting(bound)), DefaultBatch)
 }
 
-// fitForMeasuring returns a model as evaluate.Measure takes it, and what memory that will take.
+// fitForMeasuring returns a model in the form that evaluate.Measure needs, and an estimate of the memory that it will take.
 func fitForMeasuring(m *Model, set *dataset.Dataset, o evaluate.Options) (fitted *Model, image string, memory evaluate.Memory, err error) {
 	fitted, image, err = fit(m, set, o.BatchSize)
 	if err == nil {
@@ -61,12 +61,12 @@ func fitForMeasuring(m *Model, set *dataset.Dataset, o evaluate.Options) (fitted
 	return fitted, image, memory, err
 }
 
-// fit returns a model for so many images of a data set at a time, and the name of the input that takes them.
+// fit returns a model for batches of the given number of images of a data set, and the name of its input for images.
 func fit(m *Model, set *dataset.Dataset, images int) (fitted *Model, image string, err error) {
 	return specialize.Fit(m, set.Shape.Batch(images))
 }
 
-// freeMemory says how much memory is free, if that is known.
+// freeMemory returns a text that says how much memory is free, if that is known.
 func freeMemory(bytes int64) string {
 	if bytes == 0 {
 		return ""
@@ -74,5 +74,5 @@ func freeMemory(bytes int64) string {
 	return fmt.Sprintf("; %s are free", figures.Bytes(bytes))
 }
 
-// TellsTop5 reports whether top-5 accuracy means anything for a model with so many classes: it needs more than five.
+// TellsTop5 reports whether top-5 accuracy is meaningful for the given number of classes: there must be more than five.
 func TellsTop5(classes int) bool { return classes > 5 }

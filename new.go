@@ -4,7 +4,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
 )
 
-// NewOptions say how large a reference architecture is; zeros stand for its defaults.
+// NewOptions set the size of a reference architecture. Zeros mean its defaults.
 type NewOptions struct {
 	architecture.Options
 	Output Output

@@ -11,14 +11,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// formatNormalizations are the normalizations of formats that hold one data set only.
+// formatNormalizations has the normalizations of formats that are used for a single data set.
 var formatNormalizations = map[string]string{"cifar10": "cifar10", "cifar100": "cifar100"}
 
-// measuredFiles bounds the image files that are decoded to measure mean and standard deviation.
+// measuredFiles limits how many image files are decoded to measure mean and standard deviation.
 const measuredFiles = 10000
 
-// normalization settles how images are normalized: as the options say, else as the model records, else by what is
-// known or measured of the training images. Only the last two are told.
+// normalization decides how images are normalized: as the options say, or else as the model records, or else with the known
+// statistics of the format, or else with those measured on the training images. It reports only the last two.
 func (r *reader) normalization(ctx context.Context, train func() (*dataset.Dataset, error)) (dataset.Normalization, error) {
 	n, known, err := r.toldNormalization()
 	if err != nil {
@@ -37,8 +37,8 @@ func (r *reader) normalization(ctx context.Context, train func() (*dataset.Datas
 	return normalizationFor(r.m, n)
 }
 
-// toldNormalization returns the normalization that the options tell, else that which the model records; known is false if
-// neither does.
+// toldNormalization returns the normalization in the options, or else the one that the model records. known is false if there is
+// none.
 func (r *reader) toldNormalization() (n dataset.Normalization, known bool, err error) {
 	if r.Normalize != nil {
 		return *r.Normalize, true, nil
@@ -47,7 +47,7 @@ func (r *reader) toldNormalization() (n dataset.Normalization, known bool, err e
 	return r.reorder(n), known, err
 }
 
-// reorder gives a normalization that a model records, or that was measured, the order of channels that the options name, if they do.
+// reorder applies the order of channels in the options, if there is one, to a normalization that was recorded or measured.
 func (d Data) reorder(n dataset.Normalization) dataset.Normalization {
 	if d.Channels == "" {
 		return n
@@ -67,7 +67,7 @@ func normalizationFor(m *Model, n dataset.Normalization) (dataset.Normalization,
 	return n, nil
 }
 
-// measured returns the normalization of the training images, in the model's order of channels, and tells it.
+// measured returns the normalization of the training images, in the model's order of channels, and reports it.
 func (r *reader) measured(ctx context.Context, train func() (*dataset.Dataset, error)) (dataset.Normalization, error) {
 	const choose = "--pixels, --mean and --std, or --normalize, choose otherwise"
 	images, err := train()
@@ -96,7 +96,7 @@ func (r *reader) measured(ctx context.Context, train func() (*dataset.Dataset, e
 	return n, nil
 }
 
-// takesWholeNumbers reports whether the model's images are of an integer type. An error says that its type holds no pixels.
+// takesWholeNumbers reports whether the model's images are of an integer type. It fails if the type cannot represent pixels.
 func takesWholeNumbers(m *Model) (bool, error) {
 	input, err := batch.Input(m)
 	if err != nil {
@@ -112,7 +112,7 @@ func takesWholeNumbers(m *Model) (bool, error) {
 	}
 }
 
-// checkAttack says why the model cannot be attacked, if that is asked for.
+// checkAttack returns an error if an attack is asked for but the model cannot be attacked.
 func checkAttack(m *Model, epsilon float64) error {
 	if epsilon == 0 {
 		return nil
@@ -123,8 +123,8 @@ func checkAttack(m *Model, epsilon float64) error {
 	return fmt.Errorf("--epsilon %v: %s takes images of whole numbers, which have no gradient for an attack to follow: needs a model that takes float32 images, or no --epsilon", epsilon, m.Path())
 }
 
-// wholePixels returns the normalization that leaves pixels as they are, for a model that takes integers. What the options or the
-// model say must be the same.
+// wholePixels returns the normalization that leaves pixels as they are, for a model that takes integers. It fails if the options
+// or the model say otherwise.
 func (r *reader) wholePixels(said dataset.Normalization, known bool) (dataset.Normalization, error) {
 	raw := dataset.Range(0, 255)
 	raw.Channels = said.Channels

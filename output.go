@@ -10,14 +10,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Output says where a new model is written. The zero value writes none.
+// Output says where a new model is written. With the zero value, it is not written.
 type Output struct {
-	Path     string                 // a file; an existing one is replaced once the new one is complete
+	Path     string                 // a file; an existing one is replaced when the new one is complete
 	Writer   io.Writer              // gets the model instead of a file
 	External onnxgraph.ExternalMode // which tensors to keep in a data file beside the model
 }
 
-// Name is what messages call the output.
+// Name returns the name of the output for messages.
 func (o Output) Name() string {
 	if o.Writer != nil {
 		return "standard output"
@@ -25,7 +25,7 @@ func (o Output) Name() string {
 	return o.Path
 }
 
-// Check makes sure, before long work, that the model can be written in the end.
+// Check returns an error if the model cannot be written. Call it before long work.
 func (o Output) Check() error {
 	switch {
 	case o.Writer != nil && o.External == onnxgraph.ExternalAll:
@@ -39,7 +39,7 @@ func (o Output) Check() error {
 	return nil
 }
 
-// save writes a model that was made of source, which is nil if there is none.
+// save writes a model that was made from source; source may be nil.
 func (o Output) save(r Reporter, m, source *Model) error {
 	if o.Writer == nil && o.Path == "" {
 		return nil
@@ -52,13 +52,13 @@ func (o Output) save(r Reporter, m, source *Model) error {
 	return s.commit(r)
 }
 
-// stagedModel is a model that is complete in a temporary file, to be tried before it is written.
+// stagedModel is a complete model in a temporary file. It can be tried before it is moved to its place.
 type stagedModel struct {
 	*onnxgraph.Staged
 	output Output
 }
 
-// stage saves the model to be tried before it gets its place.
+// stage saves the model to a temporary file.
 func (o Output) stage(r Reporter, m, source *Model) (*stagedModel, error) {
 	s, err := o.write(r, m)
 	if err != nil {
@@ -82,7 +82,7 @@ func (o Output) write(r Reporter, m *Model) (*onnxgraph.Staged, error) {
 	return m.StageTemporarily(onnxgraph.ExternalNone)
 }
 
-// checkFinite says which weights that are to be written hold NaN or infinity. It is an error if the source has none.
+// checkFinite reports weights with NaN or infinite elements. It fails if the source has no such weights.
 func checkFinite(r Reporter, written []onnxgraph.NotFinite, source *Model) error {
 	if len(written) == 0 {
 		return nil
@@ -110,7 +110,7 @@ func listNotFinite(list []onnxgraph.NotFinite) string {
 	return onnxgraph.Listed(names)
 }
 
-// commit gives the model its place, if it has one.
+// commit moves the model to its place, if the output has one.
 func (s *stagedModel) commit(r Reporter) error {
 	if s.output.Writer == nil {
 		if s.output.Path == "" {

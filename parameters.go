@@ -35,7 +35,7 @@ func CountParameters(m *Model) (ParameterCount, error) {
 	return c, nil
 }
 
-// String writes the counts in words.
+// String returns the counts in words.
 func (c ParameterCount) String() string {
 	return fmt.Sprintf("%s trainable parameters, %s in banks, %s running statistics", figures.Count(c.Trainable), figures.Count(c.Bank), figures.Count(c.Statistics))
 }

@@ -17,7 +17,7 @@ import (
 type PredictOptions struct {
 	Data    Data   // how images are read; its Path and Format are not used
 	Logits  string // the output with the logits; "" is the only one, or the only one that fits the names of the classes
-	Top     int    // how many classes to return per image, 0 for DefaultTop
+	Top     int    // how many classes to return per image; 0 means DefaultTop
 	Runtime Runtime
 	Reporter
 }
@@ -88,11 +88,10 @@ func Predict(ctx context.Context, m *Model, images []string, o PredictOptions) (
 	return p, nil
 }
 
-// Validate lists what is wrong with the options, whatever the model.
+// Validate returns an error that lists what is wrong with the options, independent of the model.
 func (o PredictOptions) Validate() error { return options(o.Data.check(), o.Runtime.check()) }
 
-// settleClassNames returns the names of the classes that the model tells apart, nil if they have none, after it is settled which
-// output does so.
+// settleClassNames finds out which output has the logits, and returns the names of its classes, nil if they have none.
 func (r *reader) settleClassNames() ([]string, error) {
 	names, err := r.classNames()
 	if err != nil {
@@ -131,7 +130,7 @@ func (r Reporter) predict(ctx context.Context, m *Model, set *dataset.Dataset, o
 	return evaluate.Predict(ctx, fitted, image, set, o, each)
 }
 
-// mostLikely returns the most probable classes, of equal ones those that come first.
+// mostLikely returns the n most probable classes. Of equally probable ones, the first come first.
 func mostLikely(p []float64, names []string, n int) []Likelihood {
 	order := make([]int, len(p))
 	for i := range order {

@@ -1,10 +1,9 @@
 // Package rcfreeze converts, trains, compares and exports convolutional networks (CNNs) in the ONNX format, as the command
 // rcfreeze does. It rewrites spatial convolutions into frozen blocks, a fixed random convolution followed by a trainable 1×1
-// convolution; trains the result, or any classifier, on stock ONNX Runtime; and merges each block back into one convolution.
-// The method is that of Gavrikov & Keuper, "The Power of Linear Combinations: Learning with Random Convolutions"
-// (arXiv 2301.11360).
+// convolution; trains the result, or any classifier, on stock ONNX Runtime; and merges each block back into one convolution. The
+// method is that of Gavrikov & Keuper, "The Power of Linear Combinations: Learning with Random Convolutions" (arXiv 2301.11360).
 //
-// [Open] reads a model, [New] builds one. Each of the other functions does the work of the command of its name:
+// [Open] reads a model, [New] builds one. Each other function does the work of the command with its name:
 //
 //	Inspect      lists what is in a model
 //	Convert      replaces convolutions by frozen blocks
@@ -18,15 +17,15 @@
 //
 // # Options
 //
-// The zero value of every options struct has the defaults of the command. Messages name flags, such as --batch-size; the field
-// of the options has the same name, without hyphens. Wrong options give an [OptionsError] before any work is done.
+// The zero value of every options struct has the defaults of the command. Messages name flags, such as --batch-size; the field of
+// the options has the same name, without hyphens. Wrong options give an [OptionsError] before any work is done.
 //
 // No function changes the model that it gets: results hold new models. If the options have an [Output], the new model is also
 // written there, once it is complete, by a single rename.
 //
 // # Messages
 //
-// The functions print nothing. What they decide for the user, or leave out, they report to a [Reporter]. Set its field Say to
+// The functions print nothing. They report to a [Reporter] what they decide for the user, or leave out. Set its field Say to
 // log.Printf to see what the command prints to standard error.
 //
 // # Stopping
@@ -47,12 +46,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Model is an ONNX model in memory. Package onnxgraph has what reads and changes it.
+// Model is an ONNX model in memory. Use package onnxgraph to read and change it.
 type Model = onnxgraph.Model
 
 // Open reads a model from a file. Tensors in external data files are read when they are needed. The error lists everything that
 // is wrong with the model.
 func Open(path string) (*Model, error) { return onnxgraph.Load(path) }
 
-// Read reads a model from a stream. Messages call it by the name.
+// Read reads a model from a stream. Messages use the given name for it.
 func Read(r io.Reader, name string) (*Model, error) { return onnxgraph.Read(r, name) }

@@ -16,15 +16,15 @@ import (
 // RecalibrateOptions say on which images Recalibrate estimates statistics.
 type RecalibrateOptions struct {
 	Data      Data // required
-	Images    int  // how many training images to take, drawn at random: 0 for DefaultRecalibrationImages, -1 for all
-	BatchSize int  // images at a time, 0 for DefaultBatch
+	Images    int  // how many random training images to use; 0 means DefaultRecalibrationImages, -1 all
+	BatchSize int  // images at a time; 0 means DefaultBatch
 	Seed      uint64
 	Output    Output
 	Runtime   Runtime
 	Reporter
 }
 
-// DefaultRecalibrationImages is the number of images that Recalibrate takes by default.
+// DefaultRecalibrationImages is the number of images that Recalibrate uses by default.
 const DefaultRecalibrationImages = 10000
 
 // Recalibration is the result of Recalibrate.
@@ -38,8 +38,8 @@ type Recalibration struct {
 }
 
 // Recalibrate re-estimates the running mean and variance of every BatchNormalization on the training images, and returns the
-// model in the form for inference. Each layer gets the average over batches, while all layers normalize by the statistics of the
-// batch and Dropout is off, as with PyTorch's update_bn. Nothing else changes. The model need not be a classifier.
+// model in the form for inference. Each layer gets the average over batches. Meanwhile, all layers normalize by the statistics of
+// the batch, as with PyTorch's update_bn, and Dropout is off. Nothing else changes. The model need not be a classifier.
 func Recalibrate(ctx context.Context, m *Model, o RecalibrateOptions) (*Recalibration, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -85,12 +85,13 @@ func Recalibrate(ctx context.Context, m *Model, o RecalibrateOptions) (*Recalibr
 	return r, nil
 }
 
-// Validate lists what is wrong with the options, whatever the model, and says if the output cannot be written.
+// Validate returns an error that lists what is wrong with the options, independent of the model, and says if the output cannot be
+// written.
 func (o RecalibrateOptions) Validate() error {
 	return errors.Join(o.Output.Check(), options(o.Data.required(), o.Runtime.check()))
 }
 
-// tellLeftOut tells of images and nodes that were left out, and of the type of the numbers.
+// tellLeftOut reports images and nodes that were left out, and the type of the numbers.
 func (r Reporter) tellLeftOut(m *Model, report *batchnorm.Report, o batchnorm.Options, images int) {
 	if o.Images > 0 && o.Images < images {
 		r.tellImages(report.Images, images, "--images")
@@ -105,7 +106,7 @@ func (r Reporter) tellLeftOut(m *Model, report *batchnorm.Report, o batchnorm.Op
 	}
 }
 
-// tellImages tells how many of the training images were taken, if not all, and which option says so.
+// tellImages reports how many of the training images were used, if not all, and which option sets that.
 func (r Reporter) tellImages(taken, all int, option string) {
 	if taken < all {
 		r.say("took %s of the %s training images, drawn at random; %s sets how many", figures.Count(taken), figures.Count(all), option)

@@ -13,21 +13,21 @@ import (
 
 // Settings say how models are trained.
 type Settings struct {
-	// Recipe, if not nil, changes the recipe that training starts with: train.TuneRecipe, or train.PaperRecipe if weights are
-	// random. It gets LearningRate and BatchSize as 0. If they stay 0, Train chooses them, by the optimizer, by which weights are
-	// random, and by the number of images. The function may be called several times.
+	// Recipe, if not nil, changes the default recipe: train.TuneRecipe, or train.PaperRecipe if weights are random. In this
+	// recipe, LearningRate and BatchSize are 0. If they stay 0, Train chooses them; that depends on the optimizer, on which
+	// weights are random, and on the number of images. The function may be called several times.
 	Recipe func(*train.Recipe)
 
-	// Augment lists augmentations, such as pad-crop=4,flip=0.5, or is none or auto. Auto is the one above for cifar10 and
-	// cifar100, and none for others. "" is auto.
+	// Augment lists augmentations, such as pad-crop=4,flip=0.5, or is none or auto. Auto means pad-crop=4,flip=0.5 for cifar10
+	// and cifar100, and none for other formats. "" means auto.
 	Augment string
 }
 
-// formatAugmentations are the augmentations that auto stands for.
+// formatAugmentations has the augmentations that auto means for each format.
 var formatAugmentations = map[string]string{"cifar10": "pad-crop=4,flip=0.5", "cifar100": "pad-crop=4,flip=0.5"}
 
-// defaultRate returns an optimizer's learning rate for a model that is trained already, or for one of which some weights are
-// random: in the small steps that keep what a model has learned, these would take too long.
+// defaultRate returns an optimizer's learning rate. It is small for a trained model, which then keeps what it has learned, and
+// larger if some weights are random, because these would train too slowly with small steps.
 func defaultRate(optimizer string, random bool) float64 {
 	rate := train.TuneRecipe().LearningRate
 	if random {
@@ -39,8 +39,8 @@ func defaultRate(optimizer string, random bool) float64 {
 	return rate
 }
 
-// recipe returns the recipe for training from scratch, or for fine-tuning, which may be of a model with a new last layer.
-// chosen says that the user left the batch size open.
+// recipe returns the recipe for training from scratch, or for fine-tuning, perhaps with a new last layer. chosen says that the
+// user did not set the batch size.
 func (s Settings) recipe(scratch, newHead bool) (r train.Recipe, chosen bool) {
 	r = train.TuneRecipe()
 	if scratch {
@@ -92,7 +92,7 @@ func (s Settings) augmentations(format string) ([]dataset.Augmentation, error) {
 	return list, nil
 }
 
-// settle returns the recipe, and the augmentation that it names, for so many training images of a data set of the given format.
+// settle returns the final recipe and its augmentations, for the given number of training images and the format of the data set.
 func (s Settings) settle(rep Reporter, format string, images int, scratch, newHead bool) (train.Recipe, []dataset.Augmentation, error) {
 	r, chosen := s.recipe(scratch, newHead)
 	if chosen && r.BatchSize > images {
@@ -113,7 +113,7 @@ func (s Settings) settle(rep Reporter, format string, images int, scratch, newHe
 	return r, augment, err
 }
 
-// betterBatch advises the batch size, from half of what it is on, that leaves out the fewest images, if there is a better one.
+// betterBatch returns advice to use another batch size, at least half of the current one, if that leaves out fewer images.
 func betterBatch(images, size int) string {
 	best := size
 	for b := size - 1; b >= (size+1)/2; b-- {

@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 )
 
-// The keys of a model's metadata that say what its images and its outputs mean. Those of frozen blocks are package transform's.
+// The keys of a model's metadata that describe its images and outputs. Package transform has the keys for frozen blocks.
 const (
 	normalizeKey = "rcfreeze.normalize" // a normalization as JSON
 	classesKey   = "rcfreeze.classes"   // the names of the classes in the order of the outputs, as a JSON list
@@ -22,7 +22,7 @@ func Describe(m *Model, n dataset.Normalization, classes []string) error {
 	return record(m, classesKey, classes)
 }
 
-// record keeps a value as JSON in the model's metadata.
+// record stores a value as JSON in the model's metadata.
 func record(m *Model, key string, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -45,7 +45,7 @@ func Classes(m *Model) ([]string, error) {
 	return names, nil
 }
 
-// Normalization returns how the model records that its images are normalized; ok is false if it does not.
+// Normalization returns the normalization of images that the model records; ok is false if it records none.
 func Normalization(m *Model) (n dataset.Normalization, ok bool, err error) {
 	text := m.Metadata(normalizeKey)
 	if text == "" {

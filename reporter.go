@@ -9,15 +9,15 @@ import (
 
 // Reporter gets messages and progress. The zero value ignores them. Its functions are called one at a time.
 type Reporter struct {
-	// Say gets messages, one line each, with arguments as of fmt.Printf: what was decided for the user, found or left out, and
-	// a line per epoch of training. log.Printf fits. Arguments may come from models and files: escape them before you print
-	// them to a terminal.
+	// Say is called with messages of one line each: what was decided for the user, found or left out, and a line per epoch of
+	// training. Its arguments are like those of fmt.Printf, so log.Printf can be used. Arguments may come from models and files:
+	// escape them before you print them to a terminal.
 	Say func(format string, args ...any)
 
-	// Progress gets how far long work is: done of total steps of a task, such as "measuring", with details in words.
+	// Progress is called during long work: done of total steps of a task, such as "measuring", are finished. details is a text.
 	Progress func(task string, done, total int, details string)
 
-	Verbose bool // say more: what runs the model, and what trains
+	Verbose bool // also report how models run, and which parameters train
 }
 
 func (r Reporter) say(format string, args ...any) {
@@ -32,7 +32,7 @@ func (r Reporter) progress(task string, done, total int, details string) {
 	}
 }
 
-// projecting returns what tells how many convolutions are projected, and ends that with ctx.
+// projecting returns a function that reports how many convolutions are projected, and stops the work when ctx is done.
 func (r Reporter) projecting(ctx context.Context) func(done, total int) error {
 	return func(done, total int) error {
 		r.progress("projecting", done, total, "convolutions")
@@ -40,12 +40,12 @@ func (r Reporter) projecting(ctx context.Context) func(done, total int) error {
 	}
 }
 
-// unmerged tells why frozen blocks run as two convolutions.
+// unmerged reports why frozen blocks run as two convolutions.
 func (r Reporter) unmerged(fault error) {
 	r.say("the frozen blocks run as two convolutions each, which is slower than merged: %v", fault)
 }
 
-// outlined tells how a model is run that is measured.
+// outlined reports how a model runs while it is measured.
 func (r Reporter) outlined(o evaluate.Outline) {
 	if r.Verbose {
 		r.say("%s", forms(o.TwoConv, o.Merged))
@@ -55,7 +55,7 @@ func (r Reporter) outlined(o evaluate.Outline) {
 	}
 }
 
-// forms says how many frozen blocks are computed in which form.
+// forms returns a text that says how many frozen blocks are computed in each form.
 func forms(twoConv, merged int) string {
 	return fmt.Sprintf("%d frozen blocks run as two convolutions, %d merged into one", twoConv, merged)
 }

@@ -9,14 +9,14 @@ import (
 
 // Runtime says which ONNX Runtime runs models, and on what. The zero value uses the library that ort.Find finds, on the CPU.
 type Runtime struct {
-	Library  string       // the library's file or its folder, "" to find one (--ort-lib)
+	Library  string       // the library's file or folder; "" searches for one (--ort-lib)
 	Provider ort.Provider // "" is ort.CPU
 	Device   int          // number of the GPU, for ort.CUDA
-	TF32     bool         // let CUDA round the inputs of products to 10 bits of mantissa: faster
-	Threads  int          // per operator, 0 for one per core that the process may use
+	TF32     bool         // faster: CUDA rounds the inputs of products to 10 bits of mantissa
+	Threads  int          // per operator; 0 means one per core that the process may use
 }
 
-// start initializes ONNX Runtime and returns how sessions are to run.
+// start initializes ONNX Runtime and returns the options for sessions.
 func (o Runtime) start(r Reporter) (ort.Options, error) {
 	library, err := ort.Init(o.Library)
 	if err != nil {
@@ -48,9 +48,9 @@ func (o Runtime) check() error {
 	return err
 }
 
-// asMany returns how many threads or goroutines an option gives: as many as are asked for, 0 for one per core, but no more than
-// there are cores that the process may use, by its affinity and by the quota of its container. More make nothing faster; very many
-// keep ONNX Runtime busy with starting them, where no signal reaches the program.
+// asMany returns the number of threads or goroutines for an option: the number that the user asked for (0 means one per core),
+// but at most one per core that the process may use, according to its affinity and the quota of its container. More threads make
+// nothing faster. With very many, ONNX Runtime spends its time starting them, and no signal can stop the program meanwhile.
 func (r Reporter) asMany(option string, asked int) int {
 	return r.atMost(option, asked, runtime.GOMAXPROCS(0))
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// mostMeasuring bounds how long a model is run for its shapes.
+// mostMeasuring limits how long a model runs to find its shapes.
 const mostMeasuring = time.Minute
 
 var errOpenSize = errors.New("the model does not fix the size of what it takes")
 
-// inferShapes declares how large the outputs of convolutions are for one example, as far as the model does not say it: ONNX
-// Runtime tells, which must be here and, if it does not know them otherwise, run the model once, before which running is
-// called; without running, that is left out.
+// inferShapes declares the sizes of convolutions' outputs for one example, if the model does not state them. It asks ONNX
+// Runtime, which must be available. If ONNX Runtime cannot infer them, inferShapes calls running and then runs the model once; if
+// running is nil, it does not run the model.
 func inferShapes(ctx context.Context, m *onnxgraph.Model, library string, running func()) error {
 	input, err := batch.Input(m)
 	if err != nil {
@@ -60,7 +60,7 @@ func inferShapes(ctx context.Context, m *onnxgraph.Model, library string, runnin
 	return err
 }
 
-// openOutputs returns the outputs of the main graph's convolutions of which the model does not say how large they are.
+// openOutputs returns the outputs of the main graph's convolutions whose sizes the model does not state.
 func openOutputs(m *onnxgraph.Model) (list []*onnxgraph.Value) {
 	for _, n := range m.Graph.Nodes() {
 		if isOpen(n) {
@@ -70,7 +70,7 @@ func openOutputs(m *onnxgraph.Model) (list []*onnxgraph.Value) {
 	return list
 }
 
-// isOpen reports whether n is a convolution of which the model does not say how large its output is.
+// isOpen reports whether n is a convolution whose output has a size that the model does not state.
 func isOpen(n *onnxgraph.Node) bool {
 	if !n.Is("Conv") || n.Output(0) == nil {
 		return false

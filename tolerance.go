@@ -5,8 +5,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
-// tolerances says how far the outputs of equal models may be apart, by the type that their parameters are rounded to:
-// some ten roundings of the largest value, and for wider types what users expect.
+// tolerances says how much the outputs of equivalent models may differ, by the type of their parameters: about ten roundings of
+// the largest value, and for wider types what users expect.
 var tolerances = map[onnxgraph.DType]float64{
 	onnxgraph.Float64: 1e-4, onnxgraph.Float32: 1e-4, onnxgraph.Float16: 1e-2, onnxgraph.BFloat16: 1e-1,
 }

@@ -23,19 +23,20 @@ import (
 type TrainOptions struct {
 	Data       Data              // required
 	Logits     string            // the output with the logits; "" is the only one, or the only one that fits the classes of the data
-	Variant    parameter.Variant // what trains; "" is transform.Frozen for a model with frozen blocks, else transform.Baseline
+	Variant    parameter.Variant // what trains; "" means parameter.Frozen for a model with frozen blocks, otherwise parameter.Baseline
 	Settings   Settings
-	Seed       uint64        // of the order of images, augmentation, dropout and Reinit
+	Seed       uint64        // seed for the order of images, augmentation, dropout and Reinit
 	NumClasses int           // classes of a new last layer, 0 keeps the one that the model has
 	Reinit     bool          // set everything that trains to new random values first, to train from scratch
-	Resume     bool          // continue from the last checkpoint in RunDir; if there is none, start
-	SaveEvery  time.Duration // time between two checkpoints within an epoch: 0 for train.DefaultSaveEvery, below 0 only after each epoch
-	Keep       train.Keep    // whose weights to keep, "" is train.KeepLast
-	// RunDir is the folder for checkpoints and metrics.csv. "" is the output's path with .run in the place of .onnx. Without an
-	// output either, it is a temporary folder, which is removed when Train returns, also after an error: then nothing can be resumed.
+	Resume     bool          // continue from the last checkpoint in RunDir; if there is none, start a new run
+	SaveEvery  time.Duration // time between two checkpoints within an epoch; 0 means train.DefaultSaveEvery, negative only after each epoch
+	Keep       train.Keep    // which weights to keep; "" means train.KeepLast
+	// RunDir is the folder for checkpoints and metrics.csv. "" means the output's path with .run instead of .onnx. If there is no
+	// output either, Train uses a temporary folder and removes it when it returns, also after an error, so the run cannot be
+	// resumed.
 	RunDir  string
 	Epsilon float64         // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
-	Epoch   func(train.Row) // is told after every epoch, if not nil
+	Epoch   func(train.Row) // called after every epoch, if not nil
 	Output  Output
 	Runtime Runtime
 	Reporter
@@ -51,16 +52,16 @@ type Trained struct {
 	Recipe    train.Recipe          `json:"recipe"`
 	Normalize dataset.Normalization `json:"normalize"`
 	Epsilon   float64               `json:"epsilon,omitempty"`
-	Result    evaluate.Result       `json:"result"` // of the model that was written
-	Start     evaluate.Result       `json:"start"`  // of the model before the first step
-	// HistorySplit is what Start and History are measured on.
+	Result    evaluate.Result       `json:"result"` // result of the trained model
+	Start     evaluate.Result       `json:"start"`  // result of the model before the first step
+	// HistorySplit is the split that Start and History were measured on.
 	HistorySplit dataset.Split `json:"history_split"`
 	History      []train.Row   `json:"history"`
 	Model        *Model        `json:"-"` // the new one
 }
 
-// Train fine-tunes a classifier, or trains it from scratch. When ctx is done it finishes the step and saves a checkpoint, from
-// which Resume goes on.
+// Train fine-tunes a classifier, or trains it from scratch. When ctx is done, Train finishes the step and saves a checkpoint,
+// from which Resume continues.
 func Train(ctx context.Context, m *Model, o TrainOptions) (*Trained, error) {
 	o.SaveEvery = max(0, cmp.Or(o.SaveEvery, train.DefaultSaveEvery))
 	o.Keep = cmp.Or(o.Keep, train.KeepLast)
@@ -82,7 +83,8 @@ func Train(ctx context.Context, m *Model, o TrainOptions) (*Trained, error) {
 	return t.do(ctx)
 }
 
-// Validate lists what is wrong with the options, whatever the model, and says if the output cannot be written.
+// Validate returns an error that lists what is wrong with the options, independent of the model, and says if the output cannot be
+// written.
 func (o TrainOptions) Validate() error {
 	faults := []error{o.Data.required(), o.Settings.check(), checkHead(o.NumClasses), o.Runtime.check()}
 	if o.Keep != "" && o.Keep != train.KeepLast && o.Keep != train.KeepBest {
@@ -100,15 +102,15 @@ func (o TrainOptions) Validate() error {
 	return errors.Join(o.Output.Check(), options(faults...))
 }
 
-// training is the work of Train.
+// training holds the state of a call of Train.
 type training struct {
 	TrainOptions
 	source  *Model
-	m       *Model // what is trained
+	m       *Model // the model that trains
 	data    *reader
 	splits  trainingSplits
-	scratch bool   // so the model is trained: where all weights, or those of some layers, are random
-	before  string // the node that leads to a new last layer, by a name for --train-from
+	scratch bool   // train with the settings for random weights, because all weights, or those of some layers, are random
+	before  string // the node before a new last layer, as a name for --train-from
 }
 
 func (t *training) do(ctx context.Context) (*Trained, error) {
@@ -165,7 +167,7 @@ func (t *training) do(ctx context.Context) (*Trained, error) {
 	return r, nil
 }
 
-// chooseVariant returns the variant asked for, or that which fits the model, if it fits the model.
+// chooseVariant returns asked, or the default variant for the model if asked is empty. It fails if asked does not fit the model.
 func chooseVariant(m *Model, asked parameter.Variant) (parameter.Variant, error) {
 	blocks, err := transform.Blocks(m)
 	if err != nil {
@@ -184,7 +186,7 @@ func chooseVariant(m *Model, asked parameter.Variant) (parameter.Variant, error)
 	return asked, nil
 }
 
-// prepare gathers all that a run needs.
+// prepare collects everything that a run needs.
 func (t *training) prepare(ctx context.Context) (*train.Run, error) {
 	t.data = t.Data.reader(t.Reporter, t.m)
 	run := &train.Run{
@@ -229,7 +231,7 @@ func (t *training) prepare(ctx context.Context) (*train.Run, error) {
 	return run, t.Variant.Start(t.m, run.Recipe.Seed, t.Reinit)
 }
 
-// announce tells what a run trains, and by which settings.
+// announce reports what a run trains, and with which settings.
 func (t *training) announce(run *train.Run) error {
 	all, trained, err := train.Count(run.Model, run.Recipe.Trained)
 	if err != nil {
@@ -240,14 +242,14 @@ func (t *training) announce(run *train.Run) error {
 	return nil
 }
 
-// fewUpdates is how many updates are too few to train all of a model for new classes. By then the running statistics of a
-// BatchNorm, of which an update keeps nine tenths, have long followed the data.
+// fewUpdates is the number of updates below which training a whole model for new classes does not work well. After this many, the
+// running statistics of BatchNorm, which keep nine tenths at each update, have long adapted to the data.
 const fewUpdates = 100
 
-// smallBatch is the smallest batch that is advised: the statistics of fewer images say little.
+// smallBatch is the smallest batch size to advise, because the statistics of fewer images are unreliable.
 const smallBatch = 8
 
-// adviseFew says what does better where a model gets a new last layer and few updates.
+// adviseFew gives advice if a model gets a new last layer and only few updates.
 func (t *training) adviseFew(run *train.Run) {
 	r, images := run.Recipe, run.Train.Len()
 	updates := updates(images, r, r.BatchSize)
@@ -272,14 +274,14 @@ func (t *training) adviseFew(run *train.Run) {
 	}
 }
 
-// updates returns how many updates a recipe makes of so many images in batches of a size.
+// updates returns how many updates a recipe makes with the given number of images and batch size.
 func updates(images int, r train.Recipe, size int) int {
 	steps := images / size
 	return r.Epochs * ((steps + r.GradAccumSteps - 1) / r.GradAccumSteps)
 }
 
-// batchForMany returns the largest batch size, up to the recipe's, with which the updates are not few, or the smallest that is
-// advised.
+// batchForMany returns the largest batch size, up to the recipe's, that gives at least fewUpdates updates, but at least
+// smallBatch.
 func batchForMany(images int, r train.Recipe) int {
 	size := r.BatchSize
 	for size > smallBatch && updates(images, r, size) < fewUpdates {
@@ -292,8 +294,8 @@ func hasBatchNorm(m *Model) bool {
 	return slices.ContainsFunc(m.Graph.Nodes(), func(n *onnxgraph.Node) bool { return n.Is("BatchNormalization") })
 }
 
-// sayIfWorse tells plainly if the model that is written is worse than before training, or is as it was, and what to try.
-// measured is what it measures on the test images, which may not be those that were measured at the start.
+// sayIfWorse reports if the written model is worse than before training, or unchanged, and what to try. measured is its result on
+// the test images, which may not be the images that were measured at the start.
 func (t *training) sayIfWorse(trained *train.Result, run *train.Run, measured evaluate.Result) {
 	before := trained.Start.Top1
 	best, after := before, before
@@ -304,7 +306,7 @@ func (t *training) sayIfWorse(trained *train.Result, run *train.Run, measured ev
 		after = best
 	}
 	if run.Test == t.splits.test {
-		after = measured.Top1 // of what is written, which may be recalibrated
+		after = measured.Top1 // the written model may have been recalibrated
 	}
 	advice := fmt.Sprintf("try a smaller learning rate, such as --lr %g", run.Recipe.LearningRate/10)
 	switch {

@@ -10,7 +10,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// tellTrained tells what of a model trains by a recipe in another way than one may think, and what does not; all that trains if rep.Verbose.
+// tellTrained reports which parameters train in an unexpected way, and which do not train. With rep.Verbose, it lists all that
+// train.
 func (rep Reporter) tellTrained(m *Model, r train.Recipe) error {
 	var converted []string
 	for _, name := range r.Trained {
@@ -28,7 +29,7 @@ func (rep Reporter) tellTrained(m *Model, r train.Recipe) error {
 	return rep.tellStaying(m, r)
 }
 
-// tellStaying tells what of a model no training by a recipe changes, although it may have been learned.
+// tellStaying reports which parts of a model never train with a recipe, although they may have been learned.
 func (rep Reporter) tellStaying(m *Model, r train.Recipe) error {
 	out, err := parameter.FindLeftOut(m)
 	if err != nil {

@@ -9,13 +9,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
-// withTrainFrom adds to an error about nodes that cannot be differentiated after which node the model can be trained.
+// withTrainFrom adds advice to an error about nodes without a gradient: the node after which the model can train.
 func withTrainFrom(err error, m *Model, variant parameter.Variant) error {
 	var unsupported *gradient.UnsupportedError
 	if !errors.As(err, &unsupported) {
 		return err
 	}
-	last := unsupported.Faults[len(unsupported.Faults)-1].Node // in topological order: none comes after it
+	last := unsupported.Faults[len(unsupported.Faults)-1].Node // faults are in topological order, so this is the last node
 	name := last.Name()
 	if name == "" {
 		name = last.Output(0).Name()

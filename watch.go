@@ -13,15 +13,15 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/train"
 )
 
-// watcher tells how a training run goes.
+// watcher reports the progress of a training run.
 type watcher struct {
 	Reporter
 	epochs, batchSize int
-	measures          dataset.Split // what is measured after every epoch
+	measures          dataset.Split // the split that is measured after every epoch
 	classes           int
-	epoch             func(train.Row) // told after every epoch, if not nil
-	steps             int             // of the epoch that this process did
-	first, last       time.Time       // when the first and the last of these were done
+	epoch             func(train.Row) // called after every epoch, if not nil
+	steps             int             // how many steps of the epoch this process did
+	first, last       time.Time       // when these began and ended
 }
 
 func (w *watcher) step(p train.Progress) {
@@ -39,12 +39,12 @@ func (w *watcher) recalibrating(done, total int) {
 	w.progress("re-estimating statistics", done, total, "images")
 }
 
-// begun tells of the model as it was.
+// begun reports the result of the model before training.
 func (w *watcher) begun(start evaluate.Result) {
 	w.say("before training: %s", w.figures(start.Loss, start.Top1, start.Top5))
 }
 
-// figures writes what was measured.
+// figures returns a text with the results.
 func (w *watcher) figures(loss, top1, top5 float64) string {
 	text := fmt.Sprintf("%s loss %.4f, top-1 %s", w.measures, loss, figures.Percent(top1))
 	if TellsTop5(w.classes) {
@@ -53,7 +53,7 @@ func (w *watcher) figures(loss, top1, top5 float64) string {
 	return text
 }
 
-// measured tells of an epoch.
+// measured reports the results of an epoch.
 func (w *watcher) measured(r train.Row) {
 	speed := ""
 	if w.steps > 1 {
@@ -67,7 +67,7 @@ func (w *watcher) measured(r train.Row) {
 	}
 }
 
-// outline tells what memory the steps of a run take and, if verbose, how they are computed.
+// outline reports how much memory the steps of a run take and, if Verbose, how they are computed.
 func (r Reporter) outline(o train.Outline) {
 	if r.Verbose {
 		r.say("steps run on %s; %s", o.Operators, forms(o.TwoConv, o.Merged))
@@ -84,7 +84,7 @@ func (r Reporter) outline(o train.Outline) {
 	}
 }
 
-// settings tells by which settings runs train, and on what.
+// settings reports the settings and the data of training runs.
 func (rep Reporter) settings(r train.Recipe, scratch bool, set *dataset.Dataset, session ort.Options) {
 	how := "fine-tuning"
 	if scratch {
