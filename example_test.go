@@ -130,6 +130,29 @@ func ExampleCompare() {
 	// frozen: 59448 parameters train, 61706 are deployed
 }
 
+// See how much the combined filters of frozen blocks differ from the filters of the model that they were made of.
+func ExampleAnalyze() {
+	ctx := context.Background()
+	m, err := rcfreeze.Open("testdata/demo/mnist-cnn.onnx")
+	if err != nil {
+		log.Fatal(err)
+	}
+	blocks, err := rcfreeze.Convert(ctx, m, rcfreeze.ConvertOptions{Blocks: transform.Options{Pointwise: transform.Identity}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	a, err := rcfreeze.Analyze(ctx, blocks.Model, rcfreeze.AnalyzeOptions{Other: m})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i, l := range a.Layers {
+		fmt.Printf("%s: %d kernels, entropy %.3f, relative error %.3f\n", l.Name, l.Kernels, *l.FVE, *a.Compared.Errors[i])
+	}
+	// Output:
+	// conv1: 6 kernels, entropy 0.612, relative error 0.000
+	// conv2: 96 kernels, entropy 1.212, relative error 0.000
+}
+
 // Tell what kind of error it is.
 func ExampleOptionsError() {
 	m, err := rcfreeze.Open("testdata/demo/mnist-cnn.onnx")

@@ -12,9 +12,10 @@ import (
 // convolution is a node that convolves, or a frozen block.
 type convolution struct {
 	name, graph string
-	expansion   int            // of a block, else 0
-	filters     weights.Source // filters × channels × kernel
-	reason      string         // why it has no filters to measure, "" if it has
+	expansion   int                 // of a block, else 0
+	filters     weights.Source      // filters × channels × kernel
+	combined    []*onnxgraph.Tensor // what the filters of a block are computed from
+	reason      string              // why it has no filters to measure, "" if it has
 }
 
 // convolutions returns all that convolves in a model, of which it merges the blocks.
@@ -22,6 +23,10 @@ func convolutions(m *onnxgraph.Model) ([]convolution, error) {
 	blocks, err := transform.Blocks(m)
 	if err != nil {
 		return nil, err
+	}
+	combined := make([][]*onnxgraph.Tensor, len(blocks))
+	for i, b := range blocks {
+		combined[i] = constants(b)
 	}
 	merged, err := transform.Merge(m)
 	if err != nil {
@@ -42,7 +47,7 @@ func convolutions(m *onnxgraph.Model) ([]convolution, error) {
 			c := convolution{name: n.Label(), graph: g.Name()}
 			i, isBlock := byNode[n]
 			if isBlock {
-				c.name, c.expansion = blocks[i].Name, blocks[i].Record.Expansion
+				c.name, c.expansion, c.combined = blocks[i].Name, blocks[i].Record.Expansion, combined[i]
 			}
 			switch {
 			case isOther:
@@ -67,6 +72,37 @@ func (c *convolution) read(n *onnxgraph.Node) {
 	}
 }
 
+// constants returns the constants of a block.
+func constants(b transform.Block) []*onnxgraph.Tensor {
+	list := []*onnxgraph.Tensor{b.Bank.Constant(), b.Pointwise.Constant()}
+	for _, n := range b.Between {
+		for _, v := range n.Inputs()[1:] {
+			if t := v.Constant(); t != nil {
+				list = append(list, t)
+			}
+		}
+	}
+	return list
+}
+
+// load reads the filters. If there are numbers among them that are NaN or infinite, that is the reason against them: those of a block are not
+// even combined then.
+func (c *convolution) load() (Filters, error) {
+	f, err := filters(c.filters.Tensor)
+	finite := err != nil || isFinite(f.Weights)
+	if err != nil {
+		for _, t := range c.combined {
+			data, fault := t.Float64s()
+			finite = finite && (fault != nil || isFinite(data))
+		}
+	}
+	if !finite {
+		c.reason = "its weights hold NaN or infinity"
+		return f, nil
+	}
+	return f, err
+}
+
 // filters returns the filters of a weight of filters × channels × kernel.
 func filters(weight *onnxgraph.Tensor) (Filters, error) {
 	dims := weight.Dims()
@@ -79,7 +115,7 @@ func filters(weight *onnxgraph.Tensor) (Filters, error) {
 	return f, err
 }
 
-// isFinite reports whether no weight is NaN or infinite.
-func (f Filters) isFinite() bool {
-	return !slices.ContainsFunc(f.Weights, func(w float64) bool { return math.IsNaN(w) || math.IsInf(w, 0) })
+// isFinite reports whether no number is NaN or infinite.
+func isFinite(data []float64) bool {
+	return !slices.ContainsFunc(data, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
 }

@@ -89,11 +89,8 @@ func (r *measurer) take(c convolution) error {
 	var f Filters
 	if c.reason == "" {
 		var err error
-		if f, err = filters(c.filters.Tensor); err != nil {
+		if f, err = c.load(); err != nil {
 			return err
-		}
-		if !f.isFinite() {
-			c.reason = "its weights hold NaN or infinity"
 		}
 	}
 	s := &r.stats

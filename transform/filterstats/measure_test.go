@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -192,6 +194,14 @@ func TestLeftOut(t *testing.T) {
 			w := m.Graph.AddConstant("w", tensor(f))
 			add(t, m, "Conv", "other", 1, m.Graph.AddNode("Mul", []*onnxgraph.Value{w, w}).Output(0), 3, 2)
 		}, "computed by Mul"},
+		{"a block with NaN", func(m *onnxgraph.Model) {
+			conv(t, m, "other", f)
+			if _, err := transform.Convert(m, transform.Options{Pointwise: transform.Random, Include: []string{"other"}}); err != nil {
+				t.Fatal(err)
+			}
+			p := m.Graph.Value("other.pointwise")
+			p.SetConstant(onnxgraph.NewTensor(p.Constant().Dims(), constant(math.NaN(), int(p.Constant().Len()))))
+		}, "NaN or infinity"},
 		{"a weight that is an input", func(m *onnxgraph.Model) {
 			w, err := m.Graph.AddInput("w", onnxgraph.Float64, onnxgraph.Static(4, 3, 3, 3))
 			if err != nil {
@@ -277,6 +287,37 @@ func TestNested(t *testing.T) {
 			if !isNear(l.FVE, want.FVE, 1e-12) || !isNear(l.Orthogonality, want.Orthogonality, 1e-12) || l.Graph != plan[i].Graph {
 				t.Errorf("%s: %+v, want the measures of %+v", place.Name, l, want)
 			}
+		}
+	}
+}
+
+// TestLostData measures a model whose weights are in a file that is gone: that is an error, for blocks too.
+func TestLostData(t *testing.T) {
+	for _, blocks := range []bool{false, true} {
+		m := newModel()
+		conv(t, m, "conv", draw(1, 64, 4, 3, 3))
+		if blocks {
+			if _, err := transform.Convert(m, transform.Options{Pointwise: transform.Random}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		path := filepath.Join(t.TempDir(), "model.onnx")
+		if err := m.Save(path, onnxgraph.ExternalAll); err != nil {
+			t.Fatal(err)
+		}
+		m, err := onnxgraph.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lost, err := filepath.Glob(path + ".*")
+		if err != nil || len(lost) != 1 {
+			t.Fatalf("data is in %q, %v", lost, err)
+		}
+		if err := os.Truncate(lost[0], 0); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := filterstats.Measure(m, nil); err == nil {
+			t.Errorf("blocks %v: measured %+v, left out %+v", blocks, s.Layers, s.LeftOut)
 		}
 	}
 }
