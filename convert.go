@@ -15,10 +15,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/inference"
 	"github.com/rcfreeze/rcfreeze/transform/normalization"
 	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/rcfreeze/rcfreeze/transform/precision"
-	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // ConvertOptions say which convolutions become frozen blocks, of which kind, and what else Convert changes.
@@ -186,7 +186,7 @@ func (o ConvertOptions) makeBlocks(ctx context.Context, c *Converted) error {
 	case anyMACs(c.Convolutions): // otherwise the table has no such column
 		o.say("the MACs of %d convolutions are unknown, since the model does not state its shapes; `rcfreeze inspect` works them out", n)
 	}
-	if training, _ := trainstep.InferenceMode(m.Clone()); training > 0 {
+	if training := inference.TrainingNodes(m); training > 0 {
 		o.say("%s is in training mode, and so is the new model; train, eval and export switch its %d BatchNormalization and Dropout nodes as they need", m.Path(), training)
 	}
 	if o.Reinit {

@@ -11,8 +11,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/secondopinion"
 	"github.com/rcfreeze/rcfreeze/runtime/verify"
 	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/inference"
 	"github.com/rcfreeze/rcfreeze/transform/normalization"
-	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // ExportOptions say how Export changes a model, and how it verifies the result.
@@ -128,12 +128,12 @@ func (o ExportOptions) Validate() error {
 
 // toInference converts a model that was exported in training mode to the form for inference, and reports it.
 func (r Reporter) toInference(m *Model) error {
-	changed, err := trainstep.InferenceMode(m)
-	if err != nil {
+	training := inference.TrainingNodes(m)
+	if _, err := inference.Switch(m); err != nil {
 		return fmt.Errorf("bringing %s, which is in training mode, into the form for inference: %w", m.Path(), err)
 	}
-	if changed > 0 {
-		r.say("%s is in training mode: its %d BatchNormalization and Dropout nodes are set to inference", m.Path(), changed)
+	if training > 0 {
+		r.say("%s is in training mode: its %d BatchNormalization and Dropout nodes are set to inference", m.Path(), training)
 	}
 	return nil
 }

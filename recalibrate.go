@@ -9,8 +9,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
+	"github.com/rcfreeze/rcfreeze/transform/inference"
 	"github.com/rcfreeze/rcfreeze/transform/precision"
-	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // RecalibrateOptions say on which images Recalibrate estimates statistics.
@@ -69,7 +69,7 @@ func Recalibrate(ctx context.Context, m *Model, o RecalibrateOptions) (*Recalibr
 		return nil, err
 	}
 	o.tellLeftOut(m, r.Report, run, set.Len())
-	if _, err := trainstep.InferenceMode(m); err != nil {
+	if _, err := inference.Switch(m); err != nil {
 		return nil, err
 	}
 	names, err := data.classNames()

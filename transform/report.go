@@ -13,6 +13,7 @@ const (
 	Merged    Status = "merged"
 	Folded    Status = "folded"
 	Added     Status = "added"
+	Switched  Status = "switched" // from training to inference
 	Skipped   Status = "skipped"
 )
 

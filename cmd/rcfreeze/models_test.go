@@ -18,7 +18,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/verify"
 	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/architecture"
-	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+	"github.com/rcfreeze/rcfreeze/transform/inference"
 )
 
 // refused says which models convert refuses, by the file's name, and what the error must tell. Every other model passes.
@@ -156,7 +156,7 @@ func loadForInference(t *testing.T, path string) *onnxgraph.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := trainstep.InferenceMode(m); err != nil {
+	if _, err := inference.Switch(m); err != nil {
 		t.Fatal(err)
 	}
 	return m

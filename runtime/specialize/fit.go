@@ -3,8 +3,8 @@ package specialize
 import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform/batch"
+	"github.com/rcfreeze/rcfreeze/transform/inference"
 	"github.com/rcfreeze/rcfreeze/transform/opset"
-	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // stepOpset is the version of ONNX's operators that gradients are written in.
@@ -26,7 +26,7 @@ func Fit(m *onnxgraph.Model, shape []int64) (fitted *onnxgraph.Model, image stri
 	if err := opset.Upgrade(c, stepOpset); err != nil {
 		return nil, "", err
 	}
-	if _, err := trainstep.InferenceMode(c); err != nil {
+	if _, err := inference.Switch(c); err != nil {
 		return nil, "", err
 	}
 	if fitted, err = Model(c, shape); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
+	"github.com/rcfreeze/rcfreeze/transform/inference"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
@@ -134,7 +135,7 @@ func (t *trainer) run(ctx context.Context) (result *Result, err error) {
 	if err := store(trained, t.step, states); err != nil {
 		return nil, fmt.Errorf("storing what was trained: %w", err)
 	}
-	if _, err := trainstep.InferenceMode(trained); err != nil {
+	if _, err := inference.Switch(trained); err != nil {
 		return nil, err
 	}
 	if err := t.recalibrate(ctx, trained); err != nil {

@@ -10,7 +10,7 @@ import (
 // [1, C, 1…]. It also returns centered = x - mean.
 func BatchStatistics(b *onnxgraph.Builder, x *onnxgraph.Value) (centered, mean, variance *onnxgraph.Value) {
 	shape, _ := x.StaticShape()
-	return (&Call{b: b}).moments(x, append([]int64{0}, sequence(2, len(shape)-2)...)...)
+	return (&call{b: b}).moments(x, append([]int64{0}, sequence(2, len(shape)-2)...)...)
 }
 
 // batchNormRule differentiates y = γ·(x - μ)·r + β with r = 1/sqrt(σ² + ε).
@@ -23,7 +23,7 @@ func BatchStatistics(b *onnxgraph.Builder, x *onnxgraph.Value) (centered, mean, 
 // section 3):
 //
 //	dx = γ·r·(dy - dβ/M - (x - μ)·r·dγ/M)
-func batchNormRule(c *Call) []value {
+func batchNormRule(c *call) []value {
 	x, gamma := c.in(0), c.in(1)
 	shape := c.shape(x)
 	perChannel := func(v value) value {
@@ -51,7 +51,7 @@ func batchNormRule(c *Call) []value {
 	return []value{dx, c.reshape(dgamma, shape[1]), c.reshape(dbeta, shape[1])}
 }
 
-func batchNormOnly(c *Call) string {
+func batchNormOnly(c *call) string {
 	for i := 3; i <= 4; i++ {
 		if c.needs(i) {
 			return fmt.Sprintf("its running statistics %q depend on what trains: give it statistics that are constants", c.in(i).Name())
@@ -64,7 +64,7 @@ func batchNormOnly(c *Call) string {
 // supports that mode. It returns the batch's mean and biased variance, both [1, C, 1…], and reuses values that the gradient rule
 // has emitted for the node.
 func LowerBatchNorm(b *onnxgraph.Builder, n *onnxgraph.Node) (mean, variance *onnxgraph.Value) {
-	c := &Call{Node: n, b: b}
+	c := &call{Node: n, b: b}
 	shape := c.shape(c.y())
 	perChannel := append([]int64{1, shape[1]}, repeat(1, len(shape)-2)...)
 	centered, mean, variance := BatchStatistics(b, c.x())

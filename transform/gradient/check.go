@@ -66,7 +66,7 @@ func (e *UnsupportedError) Unwrap() error {
 func (p path) check() error {
 	var faults []Fault
 	for _, n := range p.nodes {
-		rule := Rules[n.OpType()]
+		rule := rules[n.OpType()]
 		if n.Domain() != "" || !rule.exists() {
 			faults = append(faults, Fault{Node: n})
 			continue
@@ -76,7 +76,7 @@ func (p path) check() error {
 			reasons = append(reasons, fmt.Sprintf("computes in %v, and training needs a model that computes in float32: %s", t, precision.MakeFloat32))
 		}
 		if reasons == nil { // rules need the types
-			reasons = rule.faults(&Call{Node: n, on: p.on}, p.needed)
+			reasons = rule.faults(&call{Node: n, on: p.on}, p.needed)
 		}
 		for _, r := range reasons {
 			faults = append(faults, Fault{n, r})
@@ -89,7 +89,7 @@ func (p path) check() error {
 }
 
 // untyped names the values of a node that have no type although the rule needs it.
-func (r Rule) untyped(n *onnxgraph.Node) []string {
+func (r rule) untyped(n *onnxgraph.Node) []string {
 	var faults []string
 	outputs := n.Outputs()
 	if !r.AllOutputs {

@@ -35,7 +35,7 @@ func (w window) reach() (before, after []int64) {
 //
 // auto_pad follows the ONNX specification: SAME_UPPER and SAME_LOWER pad so that out = ceil(in/stride); an odd element goes to
 // the end (UPPER) or to the beginning (LOWER).
-func (c *Call) windowOf(kernel []int64) window {
+func (c *call) windowOf(kernel []int64) window {
 	in, out := c.shape(c.x()), c.shape(c.y())
 	n := c.Node
 	rank := len(in) - 2
@@ -76,7 +76,7 @@ func (c *Call) windowOf(kernel []int64) window {
 //	dB[m]      = Σ over n,l of dY[n,m,l]
 //
 // with l the output position, t the kernel tap, s the stride, d the dilation and p the padding.
-func convRule(c *Call) []value {
+func convRule(c *call) []value {
 	w := c.windowOf(c.shape(c.in(1))[2:])
 	groups := c.Node.Int("group", 1)
 	d := make([]value, 3)
@@ -93,13 +93,13 @@ func convRule(c *Call) []value {
 }
 
 // channelTotal sums [N, C, …] to [C].
-func (c *Call) channelTotal(v value) value {
+func (c *call) channelTotal(v value) value {
 	return c.sum(v, false, append([]int64{0}, sequence(2, c.rank(c.y())-2)...)...)
 }
 
 // convInput returns dX. With stride 1 it is a convolution of dY with the kernel reversed and its channels swapped, which is
 // faster than ConvTranspose. A constant kernel is reversed only once, when the session opens.
-func (c *Call) convInput(w window, groups int64) value {
+func (c *call) convInput(w window, groups int64) value {
 	if slices.ContainsFunc(w.stride, func(s int64) bool { return s != 1 }) {
 		return c.convInputStrided(w, groups)
 	}
@@ -119,7 +119,7 @@ func (c *Call) convInput(w window, groups int64) value {
 }
 
 // turned returns the kernel [M, C/g, k…] reversed along its spatial axes, as [C, M/g, k…].
-func (c *Call) turned(w window, groups int64) value {
+func (c *call) turned(w window, groups int64) value {
 	weight, shape := c.in(1), c.shape(c.in(1))
 	if slices.ContainsFunc(w.kernel, func(k int64) bool { return k != 1 }) {
 		rank := w.rank()
@@ -132,7 +132,7 @@ func (c *Call) turned(w window, groups int64) value {
 
 // convInputStrided computes dX by ConvTranspose without padding, and crops or pads the result, because some execution providers
 // do not support asymmetric padding.
-func (c *Call) convInputStrided(w window, groups int64) value {
+func (c *call) convInputStrided(w window, groups int64) value {
 	full := c.op("ConvTranspose", []value{c.dy(), c.in(1)},
 		onnxgraph.Ints("kernel_shape", w.kernel...), onnxgraph.Ints("dilations", w.dilation...),
 		onnxgraph.Ints("strides", w.stride...), onnxgraph.Int("group", groups))
@@ -140,7 +140,7 @@ func (c *Call) convInputStrided(w window, groups int64) value {
 }
 
 // cutReach gets v, which has all elements that the windows cover, and removes those outside the input.
-func (c *Call) cutReach(v value, w window) value {
+func (c *call) cutReach(v value, w window) value {
 	before, after := w.reach()
 	for i := range before {
 		before[i], after[i] = -before[i], -after[i]
@@ -149,7 +149,7 @@ func (c *Call) cutReach(v value, w window) value {
 }
 
 // padSpatial pads the spatial dimensions of [N, C, …], or crops them where a number is negative.
-func (c *Call) padSpatial(v value, before, after []int64) value {
+func (c *call) padSpatial(v value, before, after []int64) value {
 	return c.pad(v, append([]int64{0, 0}, before...), append([]int64{0, 0}, after...))
 }
 
@@ -163,7 +163,7 @@ func (c *Call) padSpatial(v value, before, after []int64) value {
 //
 // So k×k taps need k shifted copies of dY and k of X, instead of k·k copies of X. For other kernels and strides, A is dY itself,
 // and B has a part for every tap.
-func (c *Call) convWeight(w window, groups int64, x, dy value) value {
+func (c *call) convWeight(w window, groups int64, x, dy value) value {
 	m, cg := c.shape(c.in(1))[0]/groups, c.shape(c.in(1))[1]
 	places := slices.Clone(w.out) // positions that the sum runs over
 	parts := []value{dy}          // of A
@@ -184,7 +184,7 @@ func (c *Call) convWeight(w window, groups int64, x, dy value) value {
 }
 
 // rowShift shifts dY along the rows of X: row l of dY moves to the row of X that tap t reads for it.
-func (c *Call) rowShift(w window, dy value, t int64) value {
+func (c *call) rowShift(w window, dy value, t int64) value {
 	before, after := repeat(0, w.rank()), repeat(0, w.rank())
 	before[0] = t*w.dilation[0] - w.padBegin[0]
 	after[0] = w.in[0] - w.out[0] - before[0]
@@ -193,7 +193,7 @@ func (c *Call) rowShift(w window, dy value, t int64) value {
 
 // columnShifts returns, for every tap of the kernel in row-major order, the elements of X that it reads at each output position.
 // With rowsDone the first spatial dimension stays as it is, and has no taps.
-func (c *Call) columnShifts(w window, x value, rowsDone bool) []value {
+func (c *call) columnShifts(w window, x value, rowsDone bool) []value {
 	first := 0
 	if rowsDone {
 		first = 1
@@ -217,7 +217,7 @@ func (c *Call) columnShifts(w window, x value, rowsDone bool) []value {
 // columnShift returns the elements of the padded X that a tap reads at each output position. It first takes every s-th row and
 // column, starting at the tap's remainder; other taps share this result. From that it cuts one contiguous piece, unless it needs
 // all.
-func (c *Call) columnShift(w window, x value, first int, tap []int64) value {
+func (c *call) columnShift(w window, x value, first int, tap []int64) value {
 	rank := len(tap)
 	axes, stride := sequence(int64(2+first), rank), w.stride[first:]
 	remainder, begin, end := make([]int64, rank), make([]int64, rank), make([]int64, rank)
@@ -248,7 +248,7 @@ func advance(index, size []int64) {
 }
 
 // stack joins parts of shape [N, g·channels, …] into [N, g, parts·channels, length].
-func (c *Call) stack(parts []value, batch, groups, channels, length int64) value {
+func (c *call) stack(parts []value, batch, groups, channels, length int64) value {
 	if groups == 1 {
 		return c.reshape(c.concat(1, parts...), batch, 1, int64(len(parts))*channels, length)
 	}

@@ -6,7 +6,7 @@ import (
 
 // convTransposeRule: Y = ConvTranspose(X, W, B) is the transpose of the convolution with W that maps Y's shape to X's. So dX is
 // that convolution of dY, and dW is that of Conv's rule with X and dY exchanged.
-func convTransposeRule(c *Call) []value {
+func convTransposeRule(c *call) []value {
 	w := c.turnedWindow()
 	groups := c.Node.Int("group", 1)
 	before, after := w.reach()
@@ -23,7 +23,7 @@ func convTransposeRule(c *Call) []value {
 // turnedWindow returns the geometry of the convolution whose transpose a ConvTranspose is. If the node has output_shape or
 // auto_pad, the padding follows from the sizes: half of it on either side, and an odd element at the end with SAME_UPPER and at
 // the beginning otherwise, as the ONNX specification says.
-func (c *Call) turnedWindow() window {
+func (c *call) turnedWindow() window {
 	w := c.windowOf(c.shape(c.in(1))[2:])
 	w.in, w.out = w.out, w.in
 	mode := c.Node.Str("auto_pad", "NOTSET")

@@ -9,7 +9,7 @@ import (
 
 // einsumRule: the gradient of an operand is an Einsum of dY and the other operands, with the letters of the operand as its
 // result.
-func einsumRule(c *Call) []value {
+func einsumRule(c *call) []value {
 	terms, result := c.einsum()
 	d := make([]value, len(terms))
 	for i, term := range terms {
@@ -26,7 +26,7 @@ func einsumRule(c *Call) []value {
 
 // einsum returns the letters of the operands and of the result. If the equation has no arrow, the result has the letters that
 // occur once, in alphabetical order.
-func (c *Call) einsum() (terms []string, result string) {
+func (c *call) einsum() (terms []string, result string) {
 	equation := strings.ReplaceAll(c.Node.Str("equation", ""), " ", "")
 	left, result, stated := strings.Cut(equation, "->")
 	if !stated {
@@ -39,7 +39,7 @@ func (c *Call) einsum() (terms []string, result string) {
 	return strings.Split(left, ","), result
 }
 
-func einsumOnly(c *Call) string {
+func einsumOnly(c *call) string {
 	terms, result := c.einsum()
 	if strings.Contains(strings.Join(terms, ""), ".") {
 		return "its equation has an ellipsis: name all axes"

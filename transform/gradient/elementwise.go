@@ -4,21 +4,21 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-func addRule(c *Call) []value { return []value{c.dy(), c.dy()} }
+func addRule(c *call) []value { return []value{c.dy(), c.dy()} }
 
-func subRule(c *Call) []value { return []value{c.dy(), c.neg(c.dy())} }
+func subRule(c *call) []value { return []value{c.dy(), c.neg(c.dy())} }
 
-func mulRule(c *Call) []value { return []value{c.mul(c.dy(), c.in(1)), c.mul(c.dy(), c.in(0))} }
+func mulRule(c *call) []value { return []value{c.mul(c.dy(), c.in(1)), c.mul(c.dy(), c.in(0))} }
 
 // divRule: y = a/b gives da = dy/b and db = -dy·y/b.
-func divRule(c *Call) []value {
+func divRule(c *call) []value {
 	da := c.div(c.dy(), c.in(1))
 	return []value{da, c.neg(c.mul(da, c.y()))}
 }
 
 // powRule: y = a^b gives da = dy·b·a^(b-1) and db = dy·y·ln a, where db counts as 0 if a is not positive, because there it is not
 // a real number or has the limit 0.
-func powRule(c *Call) []value {
+func powRule(c *call) []value {
 	a, b := c.in(0), c.in(1)
 	if b.DType() != c.dtype() { // only Pow takes operands of two types
 		b = c.op("Cast", []value{b}, onnxgraph.Int("to", int64(c.dtype())))
@@ -28,7 +28,7 @@ func powRule(c *Call) []value {
 	return []value{da, c.mul(c.dy(), c.mul(c.y(), c.unary("Log", c.pick(positive, a, c.num(1)))))}
 }
 
-func sumRule(c *Call) []value {
+func sumRule(c *call) []value {
 	var d []value
 	for range c.Node.Inputs() {
 		d = append(d, c.dy())
@@ -36,7 +36,7 @@ func sumRule(c *Call) []value {
 	return d
 }
 
-func meanRule(c *Call) []value {
+func meanRule(c *call) []value {
 	share := c.scale(c.dy(), 1/float64(len(c.Node.Inputs())))
 	var d []value
 	for range c.Node.Inputs() {
@@ -46,7 +46,7 @@ func meanRule(c *Call) []value {
 }
 
 // extremumRule is for Max and Min: the gradient goes to the inputs that equal the output, in equal shares if there are several.
-func extremumRule(c *Call) []value {
+func extremumRule(c *call) []value {
 	var hits []value
 	for _, x := range c.Node.Inputs() {
 		hits = append(hits, c.isTrue(c.compare("Equal", x, c.y())))
@@ -63,20 +63,20 @@ func extremumRule(c *Call) []value {
 }
 
 // whereRule sends the gradient to the input that each element came from.
-func whereRule(c *Call) []value {
+func whereRule(c *call) []value {
 	condition, zero := c.in(0), c.num(0)
 	return []value{nil, c.pick(condition, c.dy(), zero), c.pick(condition, zero, c.dy())}
 }
 
 // castRule casts back. A cast from or to a type that is not floating-point has no gradient.
-func castRule(c *Call) value {
+func castRule(c *call) value {
 	if !c.x().DType().IsFloat() || !c.y().DType().IsFloat() {
 		return nil
 	}
 	return c.op("Cast", []value{c.dy()}, onnxgraph.Int("to", int64(c.x().DType())))
 }
 
-func dropoutOnly(c *Call) string {
+func dropoutOnly(c *call) string {
 	if v := c.in(2); v != nil && v.Constant() != nil {
 		if flag, _ := v.Constant().Int64s(); len(flag) == 1 && flag[0] == 0 {
 			return ""

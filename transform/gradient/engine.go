@@ -65,7 +65,7 @@ func between(wanted []*onnxgraph.Value, loss *onnxgraph.Value) path {
 	}
 	var down []*onnxgraph.Node
 	for _, n := range loss.Graph().Sorted() {
-		if Rules[n.OpType()].Zero && n.Domain() == "" || !slices.ContainsFunc(n.Reads(), func(v *onnxgraph.Value) bool { return p.on[v] }) {
+		if rules[n.OpType()].Zero && n.Domain() == "" || !slices.ContainsFunc(n.Reads(), func(v *onnxgraph.Value) bool { return p.on[v] }) {
 			continue
 		}
 		down = append(down, n)
@@ -119,7 +119,7 @@ func declare(d, v *onnxgraph.Value) {
 
 // differentiate adds what a node contributes to the gradients of its inputs.
 func (e *engine) differentiate(n *onnxgraph.Node) error {
-	c := &Call{Node: n, b: e.b, on: e.path.on}
+	c := &call{Node: n, b: e.b, on: e.path.on}
 	outputs := n.Outputs()
 	if s, ok := e.shortcuts[n]; ok {
 		n, outputs = s.Node, []*onnxgraph.Value{s.Y}
@@ -135,7 +135,7 @@ func (e *engine) differentiate(n *onnxgraph.Node) error {
 	if !slices.ContainsFunc(c.incoming, func(d *onnxgraph.Value) bool { return d != nil }) {
 		return nil
 	}
-	rule := Rules[n.OpType()]
+	rule := rules[n.OpType()]
 	terms, err := rule.backward(c)
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 var addUp = onnxgraph.Str("reduction", "add")
 
 // gatherRule adds each slice of the gradient to the slice that was read; repeated indices add up.
-func gatherRule(c *Call) value {
+func gatherRule(c *call) value {
 	x := c.shape(c.x())
 	axis := c.axis("axis", 0, len(x))
 	n := onnxgraph.ElementCount(c.shape(c.in(1)))
@@ -37,25 +37,25 @@ func inverse(perm []int64) []int64 {
 }
 
 // gatherElementsRule adds each element of the gradient to the element that was read.
-func gatherElementsRule(c *Call) value {
+func gatherElementsRule(c *call) value {
 	return c.scatterElements(c.zeros(c.shape(c.x())...), c.in(1), c.dy(), c.axis("axis", 0, c.rank(c.x())), addUp)
 }
 
-func (c *Call) scatterElements(data, indices, updates value, axis int64, attrs ...onnxgraph.Attribute) value {
+func (c *call) scatterElements(data, indices, updates value, axis int64, attrs ...onnxgraph.Attribute) value {
 	return c.op("ScatterElements", []value{data, indices, updates}, append(attrs, onnxgraph.Int("axis", axis))...)
 }
 
 // topKRule adds each element of the gradient to the element that TopK selected.
-func topKRule(c *Call) value {
+func topKRule(c *call) value {
 	axis := c.axis("axis", -1, c.rank(c.x()))
 	return c.scatterElements(c.zeros(c.shape(c.x())...), c.Node.NeedOutput(1), c.dy(), axis)
 }
 
-func gatherNDRule(c *Call) value {
+func gatherNDRule(c *call) value {
 	return c.op("ScatterND", []value{c.zeros(c.shape(c.x())...), c.in(1), c.dy()}, addUp)
 }
 
-func gatherNDOnly(c *Call) string {
+func gatherNDOnly(c *call) string {
 	if n := c.Node.Int("batch_dims", 0); n != 0 {
 		return fmt.Sprintf("batch_dims=%d has no rule, 0 has", n)
 	}
@@ -64,7 +64,7 @@ func gatherNDOnly(c *Call) string {
 
 // scatterElementsRule: an element that is replaced has no gradient; with an addition, it keeps its gradient. Without an addition,
 // the result of repeated indices is undefined.
-func scatterElementsRule(c *Call) []value {
+func scatterElementsRule(c *call) []value {
 	axis := c.axis("axis", 0, c.rank(c.x()))
 	data := c.dy()
 	if !c.addsUp() {
@@ -74,7 +74,7 @@ func scatterElementsRule(c *Call) []value {
 }
 
 // scatterNDRule is like scatterElementsRule, with GatherND in place of GatherElements.
-func scatterNDRule(c *Call) []value {
+func scatterNDRule(c *call) []value {
 	data := c.dy()
 	if !c.addsUp() {
 		data = c.op("ScatterND", []value{c.dy(), c.in(1), c.zeros(c.shape(c.in(2))...)})
@@ -82,9 +82,9 @@ func scatterNDRule(c *Call) []value {
 	return []value{data, nil, c.op("GatherND", []value{c.dy(), c.in(1)})}
 }
 
-func (c *Call) addsUp() bool { return c.Node.Str("reduction", "none") == "add" }
+func (c *call) addsUp() bool { return c.Node.Str("reduction", "none") == "add" }
 
-func scatterOnly(c *Call) string {
+func scatterOnly(c *call) string {
 	if r := c.Node.Str("reduction", "none"); r != "none" && r != "add" {
 		return "reduction=" + r + " has no rule, none and add have"
 	}

@@ -9,7 +9,7 @@ import (
 // gemmRule: Y = alpha·A'·B' + beta·C, where A' is A, transposed if transA is set, and B' likewise.
 //
 //	dA' = alpha·dY·B'ᵀ    dB' = alpha·A'ᵀ·dY    dC = beta·dY, summed to C's shape
-func gemmRule(c *Call) []value {
+func gemmRule(c *call) []value {
 	a, b, dy := c.in(0), c.in(1), c.dy()
 	transA, transB := c.Node.Int("transA", 0), c.Node.Int("transB", 0)
 	alpha, beta := c.Node.Float("alpha", 1), c.Node.Float("beta", 1)
@@ -35,7 +35,7 @@ func gemmRule(c *Call) []value {
 
 // matMulRule: Y = A·B gives dA = dY·Bᵀ and dB = Aᵀ·dY, over leading dimensions that broadcast. A vector
 // counts as a matrix of one row (as A) or one column (as B).
-func matMulRule(c *Call) []value {
+func matMulRule(c *call) []value {
 	shapeA, shapeB := c.shape(c.in(0)), c.shape(c.in(1))
 	rows, columns := slices.Clone(shapeA), slices.Clone(shapeB)
 	if len(rows) == 1 {
@@ -70,7 +70,7 @@ func leading(a, b []int64) []int64 {
 }
 
 // as reshapes v, unless it already has the shape.
-func (c *Call) as(v value, from, to []int64) value {
+func (c *call) as(v value, from, to []int64) value {
 	if slices.Equal(from, to) {
 		return v
 	}
@@ -78,7 +78,7 @@ func (c *Call) as(v value, from, to []int64) value {
 }
 
 // swapLast transposes the last two dimensions of v, which has the given shape.
-func (c *Call) swapLast(v value, shape []int64) value {
+func (c *call) swapLast(v value, shape []int64) value {
 	rank := len(shape)
 	perm := sequence(0, rank)
 	perm[rank-2], perm[rank-1] = perm[rank-1], perm[rank-2]

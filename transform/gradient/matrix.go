@@ -27,7 +27,7 @@ func (m matrix) isIdentity() bool {
 }
 
 // along applies the transpose of m along an axis of d. This turns the gradient of the map's output into that of its input.
-func (c *Call) along(d value, shape []int64, axis int64, m matrix) value {
+func (c *call) along(d value, shape []int64, axis int64, m matrix) value {
 	if m.isIdentity() {
 		return d
 	}

@@ -6,19 +6,19 @@ import (
 
 // moments emits the mean and biased variance of x over axes, which stay as dimensions of size 1; centered is x - mean. The
 // variance is computed from the centered values, because E[x²] - E[x]² loses all digits if the mean is large.
-func (c *Call) moments(x value, axes ...int64) (centered, mean, variance value) {
+func (c *call) moments(x value, axes ...int64) (centered, mean, variance value) {
 	mean = c.average(x, axes...)
 	centered = c.sub(x, mean)
 	return centered, mean, c.average(c.square(centered), axes...)
 }
 
 // average emits the mean of v over axes, which stay as dimensions of size 1.
-func (c *Call) average(v value, axes ...int64) value {
+func (c *call) average(v value, axes ...int64) value {
 	return c.op("ReduceMean", []value{v, c.b.Ints(axes...)}, onnxgraph.Int("keepdims", 1))
 }
 
 // inverseDeviation emits 1/sqrt(variance + epsilon).
-func (c *Call) inverseDeviation(variance value, epsilon float64) value {
+func (c *call) inverseDeviation(variance value, epsilon float64) value {
 	return c.unary("Reciprocal", c.unary("Sqrt", c.shift(variance, epsilon)))
 }
 
@@ -28,7 +28,7 @@ type standardized struct {
 	axes []int64
 }
 
-func (c *Call) standardize(x value, epsilon float64, axes ...int64) standardized {
+func (c *call) standardize(x value, epsilon float64, axes ...int64) standardized {
 	centered, _, variance := c.moments(x, axes...)
 	r := c.inverseDeviation(variance, epsilon)
 	return standardized{c.mul(centered, r), r, axes}
@@ -37,13 +37,13 @@ func (c *Call) standardize(x value, epsilon float64, axes ...int64) standardized
 // backward turns d, the gradient of x̂, into that of x (Ioffe & Szegedy 2015, section 3, derive it for the batch):
 //
 //	dx = r·(d - mean(d) - x̂·mean(d·x̂))
-func (s standardized) backward(c *Call, d value) value {
+func (s standardized) backward(c *call, d value) value {
 	slope := c.average(c.mul(d, s.x), s.axes...)
 	return c.mul(s.r, c.sub(c.sub(d, c.average(d, s.axes...)), c.mul(s.x, slope)))
 }
 
 // layerNormRule: y = x̂·scale + shift, standardized over axis and all later axes.
-func layerNormRule(c *Call) []value {
+func layerNormRule(c *call) []value {
 	shape := c.shape(c.x())
 	axis := c.axis("axis", -1, len(shape))
 	s := c.standardize(c.x(), float64(c.Node.Float("epsilon", 1e-5)), sequence(axis, len(shape)-int(axis))...)
@@ -57,7 +57,7 @@ func layerNormRule(c *Call) []value {
 // groupNormRule is for GroupNormalization and, with one group per channel, for InstanceNormalization. Channels are standardized
 // in groups, over the group and space. Scale and shift are one number per channel, or, in version 18 of the operator set, one per
 // group.
-func groupNormRule(c *Call) []value {
+func groupNormRule(c *call) []value {
 	shape := c.shape(c.x())
 	groups, n := c.Node.Int("num_groups", shape[1]), c.shape(c.in(1))[0]
 	grouped := []int64{shape[0], groups, onnxgraph.ElementCount(shape[1:]) / groups}
@@ -74,7 +74,7 @@ func groupNormRule(c *Call) []value {
 
 // meanVarianceRule: y = (x - μ)/σ. The operator adds 1e-9 to σ, and the rule adds the smallest positive number to σ², so that
 // both are finite if σ is 0.
-func meanVarianceRule(c *Call) value {
+func meanVarianceRule(c *call) value {
 	axes := []int64{0, 2, 3}
 	if c.Node.Has("axes") {
 		axes = c.fromZero(c.Node.Ints("axes"), c.rank(c.x()))
@@ -85,7 +85,7 @@ func meanVarianceRule(c *Call) value {
 // lrnRule: y = x·s^-β with s = bias + α/size·Σ x² over a window of an odd number of channels gives
 //
 //	dx = dy·s^-β - 2αβ/size·x·Σ dy·x·s^(-β-1)
-func lrnRule(c *Call) value {
+func lrnRule(c *call) value {
 	size := c.Node.Int("size", 1)
 	alpha := float64(c.Node.Float("alpha", 1e-4)) / float64(size)
 	beta := float64(c.Node.Float("beta", 0.75))
@@ -96,7 +96,7 @@ func lrnRule(c *Call) value {
 }
 
 // channelSum sums, for each channel of v, a window of size channels around it.
-func (c *Call) channelSum(v value, size int64) value {
+func (c *call) channelSum(v value, size int64) value {
 	shape := c.shape(c.x())
 	pads := repeat(0, len(shape))
 	pads[1] = size / 2
@@ -110,7 +110,7 @@ func (c *Call) channelSum(v value, size int64) value {
 
 // lpNormRule: y = x/‖x‖ over the axis. For p = 2, dx = (dy - y·Σ dy·y)/‖x‖; for p = 1, dx = (dy - sign(x)·Σ dy·y)/‖x‖. If x is 0
 // along the whole axis, y and dx are 0, too.
-func lpNormRule(c *Call) value {
+func lpNormRule(c *call) value {
 	axis := c.axis("axis", -1, c.rank(c.x()))
 	op, direction := "ReduceL2", c.y()
 	if c.Node.Int("p", 2) == 1 {

@@ -8,7 +8,7 @@ import (
 
 // maxPoolRule adds each element of the gradient to the element that MaxPool selected, the first of equal ones; MaxPool's second
 // output has its index. Overlapping windows add up; with MaxUnpool, only one of them would count.
-func maxPoolRule(c *Call) value {
+func maxPoolRule(c *call) value {
 	indices := c.Node.NeedOutput(1)
 	inputs, outputs := onnxgraph.ElementCount(c.shape(c.x())), onnxgraph.ElementCount(c.shape(c.y()))
 	flat := c.op("ScatterElements", []value{c.zeros(inputs), c.reshape(indices, outputs), c.reshape(c.dy(), outputs)},
@@ -17,7 +17,7 @@ func maxPoolRule(c *Call) value {
 }
 
 // averagePoolRule spreads each gradient evenly over its window.
-func averagePoolRule(c *Call) value {
+func averagePoolRule(c *call) value {
 	w := c.windowOf(c.Node.Ints("kernel_shape"))
 	return c.spreadWindow(w, c.mul(c.dy(), c.windowShares(w)))
 }
@@ -25,7 +25,7 @@ func averagePoolRule(c *Call) value {
 // windowShares returns 1/(number of elements averaged) per output position, as [1, 1, out…]. Padding counts if the node says so.
 // With ceil_mode, windows can extend beyond the padding. Some releases of ONNX Runtime count these elements, too (before operator
 // set 19, at least up to 1.24), others do not (1.29). So the graph applies the operator to ones to find out.
-func (c *Call) windowShares(w window) value {
+func (c *call) windowShares(w window) value {
 	shares := c.constant("window_share", append([]int64{1, 1}, w.out...), w.shares())
 	if c.Node.Int("count_include_pad", 0) == 0 {
 		return shares
@@ -36,7 +36,7 @@ func (c *Call) windowShares(w window) value {
 
 // spreadWindow adds each element of v, which has the shape of a pooling's output, to all inputs in its window. It is a depthwise
 // transposed convolution with ones.
-func (c *Call) spreadWindow(w window, v value) value {
+func (c *call) spreadWindow(w window, v value) value {
 	ones := c.b.Fill(c.dtype(), 1, append([]int64{w.channels, 1}, w.kernel...)...)
 	full := c.op("ConvTranspose", []value{v, ones},
 		onnxgraph.Ints("kernel_shape", w.kernel...), onnxgraph.Ints("dilations", w.dilation...),
@@ -71,13 +71,13 @@ func (w window) shares() []float64 {
 	return data
 }
 
-func globalAveragePoolRule(c *Call) value {
+func globalAveragePoolRule(c *call) value {
 	shape := c.shape(c.x())
 	return c.expand(c.scale(c.dy(), 1/float64(onnxgraph.ElementCount(shape[2:]))), shape...)
 }
 
 // globalMaxPoolRule adds each gradient to the first element that equals the maximum, as for MaxPool.
-func globalMaxPoolRule(c *Call) value {
+func globalMaxPoolRule(c *call) value {
 	shape := c.shape(c.x())
 	flat := []int64{shape[0], shape[1], onnxgraph.ElementCount(shape[2:])}
 	first := c.op("ArgMax", []value{c.reshape(c.x(), flat...)}, onnxgraph.Int("axis", 2), onnxgraph.Int("keepdims", 1))
@@ -86,7 +86,7 @@ func globalMaxPoolRule(c *Call) value {
 }
 
 // lpPoolRule: y = (Σ |x|^p)^(1/p) over the window gives dx = Σ dy·y^(1-p)·|x|^(p-1)·sign(x), 0 where y is 0.
-func lpPoolRule(c *Call) value {
+func lpPoolRule(c *call) value {
 	w := c.windowOf(c.Node.Ints("kernel_shape"))
 	p := float64(c.Node.Int("p", 2))
 	share := c.mul(c.dy(), c.power(c.nonZero(c.y()), 1-p))
@@ -95,12 +95,12 @@ func lpPoolRule(c *Call) value {
 }
 
 // nonZero returns v with zeros replaced by 1, for divisions whose result does not matter there.
-func (c *Call) nonZero(v value) value {
+func (c *call) nonZero(v value) value {
 	return c.pick(c.compare("Equal", v, c.num(0)), c.num(1), v)
 }
 
 // poolOnly rejects paddings that ONNX Runtime and the ONNX specification treat differently.
-func poolOnly(c *Call) string {
+func poolOnly(c *call) string {
 	kernel, dilated := c.Node.Ints("kernel_shape"), false
 	for i, d := range c.Node.Ints("dilations") {
 		dilated = dilated || d > 1 && kernel[i] > 1
@@ -111,7 +111,7 @@ func poolOnly(c *Call) string {
 	return ""
 }
 
-func maxPoolOnly(c *Call) string {
+func maxPoolOnly(c *call) string {
 	if reason := poolOnly(c); reason != "" {
 		return reason
 	}

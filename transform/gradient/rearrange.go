@@ -8,7 +8,7 @@ import (
 
 // depthToSpaceRule: an input channel is made of the output channel and a position in the block; the output channel comes first
 // (CRD) or last (DCR).
-func depthToSpaceRule(c *Call) value {
+func depthToSpaceRule(c *call) value {
 	size := onnxgraph.Int("blocksize", c.Node.Int("blocksize", 1))
 	if c.Node.Str("mode", "DCR") == "DCR" {
 		return c.unary("SpaceToDepth", c.dy(), size)
@@ -18,12 +18,12 @@ func depthToSpaceRule(c *Call) value {
 	return c.reshape(c.transpose(c.reshape(c.dy(), split...), split, 0, 1, 3, 5, 2, 4), x...)
 }
 
-func spaceToDepthRule(c *Call) value {
+func spaceToDepthRule(c *call) value {
 	return c.unary("DepthToSpace", c.dy(), onnxgraph.Int("blocksize", c.Node.Int("blocksize", 1)), onnxgraph.Str("mode", "DCR"))
 }
 
 // tileRule adds up the copies.
-func tileRule(c *Call) value {
+func tileRule(c *call) value {
 	repeats, _ := c.ints(1)
 	var split, axes []int64
 	for i, d := range c.shape(c.x()) {
@@ -35,7 +35,7 @@ func tileRule(c *Call) value {
 
 // padRule removes the padding, and puts zeros where elements were cropped. In modes other than constant, the padding consists of
 // copies of elements, and its gradients are added to those elements.
-func padRule(c *Call) value {
+func padRule(c *call) value {
 	x := c.shape(c.x())
 	pads, _ := c.ints(1)
 	axes, ok := c.ints(3)

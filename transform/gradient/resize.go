@@ -8,7 +8,7 @@ import (
 
 // resizeRule: Resize is linear, axis by axis: out = M·in, so din = Mᵀ·dout. If the shape stays the same, ONNX Runtime copies the
 // elements even if a scale is not 1, such as 1.1 for 4 elements.
-func resizeRule(c *Call) value {
+func resizeRule(c *call) value {
 	if slices.Equal(c.shape(c.x()), c.shape(c.y())) {
 		return c.dy()
 	}
@@ -22,7 +22,7 @@ func resizeRule(c *Call) value {
 }
 
 // resizeScales returns the scale of every axis, which the node gives directly or by its sizes.
-func (c *Call) resizeScales() []float32 {
+func (c *call) resizeScales() []float32 {
 	in, out := c.shape(c.x()), c.shape(c.y())
 	scales := make([]float32, len(in))
 	for i := range scales {
@@ -42,7 +42,7 @@ func (c *Call) resizeScales() []float32 {
 }
 
 // resizeMatrix returns the matrix that maps in elements to out elements along an axis.
-func (c *Call) resizeMatrix(in, out int64, scale float32) matrix {
+func (c *call) resizeMatrix(in, out int64, scale float32) matrix {
 	coordinate := coordinates[c.Node.Str("coordinate_transformation_mode", "half_pixel")]
 	round := roundings[c.Node.Str("nearest_mode", "round_prefer_floor")]
 	m := newMatrix(out, in)
@@ -94,7 +94,7 @@ var roundings = map[string]func(float32) float32{
 	"ceil":               func(v float32) float32 { return float32(math.Ceil(float64(v))) },
 }
 
-func resizeOnly(c *Call) string {
+func resizeOnly(c *call) string {
 	mode := c.Node.Str("mode", "nearest")
 	transformation := c.Node.Str("coordinate_transformation_mode", "half_pixel")
 	rounding := c.Node.Str("nearest_mode", "round_prefer_floor")

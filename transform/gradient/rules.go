@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// Rule says how to compute the gradients of an operator's inputs from those of its outputs.
-type Rule struct {
+// rule says how to compute the gradients of an operator's inputs from those of its outputs.
+type rule struct {
 	// First returns the gradient of the first input, for operators that have no gradient by another one.
-	First func(*Call) value
+	First func(*call) value
 	// Backward returns the gradient of each input, nil if the input has none or it is not needed.
-	Backward func(*Call) []value
+	Backward func(*call) []value
 	// Broadcasts says that inputs broadcast to the output's shape, and that Backward returns gradients of that shape. The engine
 	// then sums them to the inputs' shapes.
 	Broadcasts bool
@@ -21,14 +21,14 @@ type Rule struct {
 	// Constants lists inputs that must be constant, such as axes.
 	Constants []int
 	// Only returns why a node with these attributes and inputs cannot be differentiated, and what to do about it; "" if it can.
-	Only func(*Call) string
+	Only func(*call) string
 }
 
 // exists reports whether r is a row of the table, not the zero value.
-func (r Rule) exists() bool { return r.First != nil || r.Backward != nil || r.Zero }
+func (r rule) exists() bool { return r.First != nil || r.Backward != nil || r.Zero }
 
 // backward returns the gradients of a node's inputs. It fails if the rule returns gradients that do not fit the inputs.
-func (r Rule) backward(c *Call) ([]value, error) {
+func (r rule) backward(c *call) ([]value, error) {
 	terms := []value{}
 	if r.First != nil {
 		terms = append(terms, r.First(c))
@@ -55,7 +55,7 @@ func (r Rule) backward(c *Call) ([]value, error) {
 }
 
 // faults returns the reasons why a node cannot be differentiated. needed holds the values that lead to the loss.
-func (r Rule) faults(c *Call, needed map[value]bool) []string {
+func (r rule) faults(c *call, needed map[value]bool) []string {
 	var faults []string
 	for _, i := range r.Constants {
 		if v := c.in(i); v != nil && v.Constant() == nil {
@@ -80,9 +80,9 @@ func (r Rule) faults(c *Call, needed map[value]bool) []string {
 	return faults
 }
 
-// Rules has a rule for every operator of ONNX's own domain that can be differentiated. The rules are for the operators of opset
+// rules has a rule for every operator of ONNX's own domain that can be differentiated. The rules are for the operators of opset
 // 18 and newer.
-var Rules = map[string]Rule{
+var rules = map[string]rule{
 	// arithmetic
 	"Add":        {Backward: addRule, Broadcasts: true},
 	"Sub":        {Backward: subRule, Broadcasts: true},
@@ -94,15 +94,15 @@ var Rules = map[string]Rule{
 	"Sum":        {Backward: sumRule, Broadcasts: true},
 	"Mean":       {Backward: meanRule, Broadcasts: true},
 	"Where":      {Backward: whereRule, Broadcasts: true},
-	"Neg":        {First: func(c *Call) value { return c.neg(c.dy()) }},
-	"Abs":        {First: slope(func(c *Call) value { return c.unary("Sign", c.x()) })},
-	"Sqrt":       {First: func(c *Call) value { return c.div(c.scale(c.dy(), 0.5), c.y()) }},
-	"Exp":        {First: slope((*Call).y)},
-	"Log":        {First: func(c *Call) value { return c.div(c.dy(), c.x()) }},
-	"Sin":        {First: slope(func(c *Call) value { return c.unary("Cos", c.x()) })},
-	"Cos":        {First: slope(func(c *Call) value { return c.neg(c.unary("Sin", c.x())) })},
+	"Neg":        {First: func(c *call) value { return c.neg(c.dy()) }},
+	"Abs":        {First: slope(func(c *call) value { return c.unary("Sign", c.x()) })},
+	"Sqrt":       {First: func(c *call) value { return c.div(c.scale(c.dy(), 0.5), c.y()) }},
+	"Exp":        {First: slope((*call).y)},
+	"Log":        {First: func(c *call) value { return c.div(c.dy(), c.x()) }},
+	"Sin":        {First: slope(func(c *call) value { return c.unary("Cos", c.x()) })},
+	"Cos":        {First: slope(func(c *call) value { return c.neg(c.unary("Sin", c.x())) })},
 	"Erf":        {First: slope(erfSlope)},
-	"Reciprocal": {First: slope(func(c *Call) value { return c.neg(c.square(c.y())) })},
+	"Reciprocal": {First: slope(func(c *call) value { return c.neg(c.square(c.y())) })},
 
 	// activations
 	"Relu":            {First: reluRule},
@@ -119,7 +119,7 @@ var Rules = map[string]Rule{
 	"HardSigmoid":     {First: slope(hardSigmoidSlope)},
 	"HardSwish":       {First: slope(hardSwishSlope)},
 	"Tanh":            {First: slope(tanhSlope)},
-	"Softplus":        {First: slope(func(c *Call) value { return c.unary("Sigmoid", c.x()) })},
+	"Softplus":        {First: slope(func(c *call) value { return c.unary("Sigmoid", c.x()) })},
 	"Softsign":        {First: slope(softsignSlope)},
 	"Softmax":         {First: softmaxRule},
 	"LogSoftmax":      {First: logSoftmaxRule},
@@ -149,8 +149,8 @@ var Rules = map[string]Rule{
 	"GlobalMaxPool":     {First: globalMaxPoolRule},
 
 	// shape
-	"Identity":     {First: (*Call).dy},
-	"Dropout":      {First: (*Call).dy, Only: dropoutOnly},
+	"Identity":     {First: (*call).dy},
+	"Dropout":      {First: (*call).dy, Only: dropoutOnly},
 	"Cast":         {First: castRule},
 	"Flatten":      {First: reshapeRule},
 	"Reshape":      {First: reshapeRule},

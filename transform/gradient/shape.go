@@ -6,10 +6,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-func reshapeRule(c *Call) value { return c.reshape(c.dy(), c.shape(c.x())...) }
+func reshapeRule(c *call) value { return c.reshape(c.dy(), c.shape(c.x())...) }
 
 // transposeRule applies the inverse permutation.
-func transposeRule(c *Call) value {
+func transposeRule(c *call) value {
 	perm := c.Node.Ints("perm")
 	if perm == nil { // reversed
 		perm = sequence(0, c.rank(c.x()))
@@ -18,10 +18,10 @@ func transposeRule(c *Call) value {
 	return c.transpose(c.dy(), c.shape(c.y()), inverse(perm)...)
 }
 
-func expandRule(c *Call) value { return c.sumTo(c.dy(), c.shape(c.y()), c.shape(c.x())) }
+func expandRule(c *call) value { return c.sumTo(c.dy(), c.shape(c.y()), c.shape(c.x())) }
 
 // concatRule splits the gradient into those of the inputs.
-func concatRule(c *Call) []value {
+func concatRule(c *call) []value {
 	axis := c.axis("axis", 0, c.rank(c.y()))
 	var sizes []int64
 	for _, x := range c.Node.Inputs() {
@@ -34,7 +34,7 @@ func concatRule(c *Call) []value {
 }
 
 // splitRule concatenates the gradients of the outputs; an output that the loss does not depend on has the gradient 0.
-func splitRule(c *Call) value {
+func splitRule(c *call) value {
 	axis := c.axis("axis", 0, c.rank(c.x()))
 	var parts []value
 	for i, y := range c.Node.Outputs() {
@@ -48,7 +48,7 @@ func splitRule(c *Call) value {
 }
 
 // sliceRule puts the gradient back in its place among zeros.
-func sliceRule(c *Call) value {
+func sliceRule(c *call) value {
 	x := c.shape(c.x())
 	rank := len(x)
 	starts, _ := c.ints(1)
@@ -89,7 +89,7 @@ func sliceRule(c *Call) value {
 }
 
 // spread puts step-1 zeros between the elements of v, of the given shape, along an axis.
-func (c *Call) spread(v value, shape []int64, axis, step int64) value {
+func (c *call) spread(v value, shape []int64, axis, step int64) value {
 	outer, inner := shape[:axis], shape[axis+1:]
 	n := shape[axis]
 	columns := c.reshape(v, append(append(slices.Clone(outer), n, 1), inner...)...)

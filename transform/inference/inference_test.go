@@ -1,18 +1,20 @@
-package trainstep_test
+package inference_test
 
 import (
-	"slices"
+	"bytes"
 	"strings"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze/internal/convcases"
+	"github.com/rcfreeze/rcfreeze/internal/transformtest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
-	"github.com/rcfreeze/rcfreeze/transform/trainstep"
+	"github.com/rcfreeze/rcfreeze/transform"
+	"github.com/rcfreeze/rcfreeze/transform/inference"
 )
 
-// TestInferenceMode brings nodes in every form of training mode into that for inference, in the main graph, in bodies and in
+// TestSwitch brings nodes in every form of training mode into that for inference, in the main graph, in bodies and in
 // functions.
-func TestInferenceMode(t *testing.T) {
+func TestSwitch(t *testing.T) {
 	type values = []*onnxgraph.Value
 	norm := func(outputs int, a ...onnxgraph.Attribute) func(*onnxgraph.Graph, *onnxgraph.Value) *onnxgraph.Node {
 		return func(g *onnxgraph.Graph, x *onnxgraph.Value) *onnxgraph.Node {
@@ -81,8 +83,10 @@ func TestInferenceMode(t *testing.T) {
 				if !c.training {
 					want = 0
 				}
-				if changed, err := trainstep.InferenceMode(m); err != nil || changed != want {
-					t.Errorf("%s, %s: %d nodes are said to be changed (%v), want %d", c.name, place, changed, err, want)
+				training := inference.TrainingNodes(m)
+				rows, err := inference.Switch(m)
+				if err != nil || switched(rows) != want || training != want || len(rows) != copies {
+					t.Errorf("%s, %s: %d nodes of %d are said to be switched, %d to be in training mode (%v), want %d", c.name, place, switched(rows), len(rows), training, err, want)
 				}
 				found := 0
 				for _, n := range allNodes(m) {
@@ -116,45 +120,55 @@ func allNodes(m *onnxgraph.Model) []*onnxgraph.Node {
 	return all
 }
 
-// TestInferenceModeKeeps checks that a mode stays for others that read it, and that all nodes are named whose further outputs
+// TestSwitchKeeps checks that a mode stays for others that read it, and that all nodes are named whose further outputs
 // are read.
-func TestInferenceModeKeeps(t *testing.T) {
-	n := newNet(t, 2, 3)
-	mode := n.model.Graph.AddConstant("mode", onnxgraph.NewScalar(true))
-	x := n.op("Dropout", []*onnxgraph.Value{n.image, nil, mode})
-	n.output(n.op("Where", []*onnxgraph.Value{mode, x, n.image}))
-	if changed, err := trainstep.InferenceMode(n.model); err != nil || changed != 1 || n.model.Graph.Value("mode") == nil {
-		t.Errorf("%d changed, %v; the mode that Where reads is %v", changed, err, n.model.Graph.Value("mode"))
+func TestSwitchKeeps(t *testing.T) {
+	build := func() (*onnxgraph.Model, *onnxgraph.Value) {
+		m := onnxgraph.New("net", 8, 18)
+		x, err := m.Graph.AddInput(convcases.X, onnxgraph.Float32, onnxgraph.Static(2, 3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m, x
 	}
-	n = newNet(t, 2, 3)
-	inputs := n.norm("n", n.image, 3).Producer().Inputs()
+	m, x := build()
+	mode := m.Graph.AddConstant("mode", onnxgraph.NewScalar(true))
+	y := m.Graph.AddNode("Dropout", []*onnxgraph.Value{x, nil, mode}).Output(0)
+	m.Graph.AddOutput(m.Graph.AddNode("Where", []*onnxgraph.Value{mode, y, x}).Output(0), onnxgraph.Float32, nil)
+	if rows, err := inference.Switch(m); err != nil || switched(rows) != 1 || m.Graph.Value("mode") == nil {
+		t.Errorf("%v, %v; the mode that Where reads is %v", rows, err, m.Graph.Value("mode"))
+	}
+	m, x = build()
+	inputs := []*onnxgraph.Value{x}
+	for _, name := range []string{"scale", "shift", "mean", "var"} {
+		inputs = append(inputs, m.Graph.AddConstant(name, onnxgraph.NewTensor([]int64{3}, []float32{1, 2, 3})))
+	}
 	var want []string
 	for range 2 {
-		node := n.model.Graph.AddNodeOf("", "BatchNormalization", inputs, 3, onnxgraph.Int("training_mode", 1))
-		n.output(node.Output(2))
+		node := m.Graph.AddNodeOf("", "BatchNormalization", inputs, 3, onnxgraph.Int("training_mode", 1))
+		m.Graph.AddOutput(node.Output(2), onnxgraph.Float32, nil)
 		want = append(want, "node "+node.String()+`: output "`+node.Output(2).Name()+`" is used`)
 	}
-	_, err := trainstep.InferenceMode(n.model)
+	y = m.Graph.AddNode("Dropout", []*onnxgraph.Value{x, nil, m.Graph.AddConstant("mode", onnxgraph.NewScalar(true))}).Output(0)
+	m.Graph.AddOutput(y, onnxgraph.Float32, nil)
+	before := transformtest.ModelBytes(t, m)
+	_, err := inference.Switch(m)
 	for _, part := range want {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("got error %v, want it to say %s", err, part)
 		}
 	}
+	if !bytes.Equal(transformtest.ModelBytes(t, m), before) {
+		t.Error("the model was changed, although the error says that it cannot be switched")
+	}
 }
 
-// TestOddMomentum names the norms whose statistics training does not move, or forgets, and no others.
-func TestOddMomentum(t *testing.T) {
-	n := newNet(t, 2, 3)
-	x := n.image
-	for i, a := range [][]onnxgraph.Attribute{nil, {onnxgraph.Float("momentum", 1)}, {onnxgraph.Float("momentum", 0)}, {onnxgraph.Float("momentum", 0.5)},
-		{onnxgraph.Float("momentum", 1)}, {onnxgraph.Float("momentum", 0)}} {
-		x = n.norm(string(rune('a'+i)), x, 3, a...)
-		x.Producer().Rename([]string{"norm0", "norm1", "norm2", "norm3", "", "norm5"}[i])
-		n.model.Graph.Rename(x, "out"+string(rune('0'+i)))
+// switched counts the rows of nodes that were switched.
+func switched(rows []transform.Outcome) (count int) {
+	for _, r := range rows {
+		if r.Status == transform.Switched {
+			count++
+		}
 	}
-	n.output(n.op("LRN", []*onnxgraph.Value{x}, onnxgraph.Float("momentum", 1)))
-	stay, forget := trainstep.OddMomentum(n.model)
-	if !slices.Equal(stay, []string{"norm1", "out4"}) || !slices.Equal(forget, []string{"norm2", "norm5"}) {
-		t.Errorf("stay: %q, forget: %q", stay, forget)
-	}
+	return count
 }
