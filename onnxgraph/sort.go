@@ -116,6 +116,32 @@ func (n *Node) Reads() []*Value {
 	return all
 }
 
+// ReadsAny reports whether the node depends on one of the values: whether Reads has one.
+func (n *Node) ReadsAny(values map[*Value]bool) bool {
+	return slices.ContainsFunc(n.Reads(), func(v *Value) bool { return values[v] })
+}
+
+// Dependents returns the start, without nil, and all values of the graph that depend on it. This is the rule everywhere: the outputs
+// of a node depend on all that it Reads, so also on what its bodies read of the graphs around them. Nothing passes a node for which
+// through returns false; through may be nil.
+func (g *Graph) Dependents(start []*Value, through func(*Node) bool) map[*Value]bool {
+	found := map[*Value]bool{}
+	add := func(list []*Value) {
+		for _, v := range list {
+			if v != nil {
+				found[v] = true
+			}
+		}
+	}
+	add(start)
+	for _, n := range g.Sorted() {
+		if (through == nil || through(n)) && n.ReadsAny(found) {
+			add(n.outputs)
+		}
+	}
+	return found
+}
+
 // Sorted returns the graph's nodes in an order in which each comes after the nodes whose outputs it reads.
 func (g *Graph) Sorted() []*Node { return sortNodes(g.nodes).order }
 

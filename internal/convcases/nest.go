@@ -1,6 +1,8 @@
 package convcases
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -106,6 +108,37 @@ func inLoop(p parts) message {
 	n := node("Loop", []string{"one", "true"}, []string{"stacked"}, graphAttribute("body", body))
 	return p.around([]message{n, node("Squeeze", []string{"stacked", "axis"}, []string{Y})},
 		[]message{integer("one", typeInt64, 1), integer("true", typeBool, 1), integer("axis", typeInt64, 0, 1)})
+}
+
+// Capture returns a copy of m in which the main graph's nodes that read the named value read a copy of it instead, which a Loop
+// makes. No input of the Loop depends on the value: its body alone reads it. m needs operator set 13 or newer.
+func Capture(m *onnxgraph.Model, name string) *onnxgraph.Model {
+	data, err := m.Bytes()
+	must(err)
+	body := message{}.text(graphName, "body").add(graphInput, scalar("capture.round", typeInt64)).add(graphInput, scalar("capture.go_on", typeBool)).
+		add(graphNode, node("Identity", []string{"capture.go_on"}, []string{"capture.go_on_still"})).
+		add(graphNode, node("Identity", []string{name}, []string{"capture.inner"})).
+		add(graphOutput, named("capture.go_on_still")).add(graphOutput, named("capture.inner"))
+	added := message{}.
+		add(graphNode, node("Loop", []string{"capture.once", "capture.true"}, []string{"capture.stacked"}, graphAttribute("body", body))).
+		add(graphNode, node("Squeeze", []string{"capture.stacked", "capture.axis"}, []string{"capture.copy"})).
+		add(graphInitializer, integer("capture.once", typeInt64, 1)).add(graphInitializer, integer("capture.true", typeBool, 1)).
+		add(graphInitializer, integer("capture.axis", typeInt64, 0, 1))
+	captured, err := onnxgraph.Parse(message(data).add(modelGraph, added), "") // the parts of a message that is there twice count as one
+	must(err)
+	g := captured.Graph
+	nodes := g.Nodes()
+	v, last := g.Value(name), len(nodes)-2
+	for _, u := range v.Uses() {
+		if u.Node.Graph() == g {
+			u.Node.SetInput(u.Index, g.Value("capture.copy"))
+			last = min(last, slices.Index(nodes, u.Node))
+		}
+	}
+	if last < len(nodes)-2 {
+		g.Insert(nodes[last], nodes[len(nodes)-2:]...)
+	}
+	return captured
 }
 
 // inScan gives the input an axis of size 1 to scan along.

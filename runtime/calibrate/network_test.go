@@ -129,6 +129,40 @@ func TestCalibrateNetwork(t *testing.T) {
 	}
 }
 
+// TestCalibrateBehindBody has two branches of which one reads a value in a body alone: when the other branch was run, what the body
+// puts out must have been kept, since the images are no longer there to compute it.
+func TestCalibrateBehindBody(t *testing.T) {
+	t.Parallel()
+	orttest.Init(t)
+	m := onnxgraph.New("branches", 8, 18)
+	g := m.Graph
+	x, err := g.AddInput("x", onnxgraph.Float32, []onnxgraph.Dim{{Size: -1}, {Size: 2}, {Size: 12}, {Size: 10}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conv := func(v *onnxgraph.Value, seed uint64) *onnxgraph.Value {
+		filters := g.AddConstant("filters", convcases.Draw(onnxgraph.Float32, seed, 4, 2, 3, 3))
+		return g.AddNode("Conv", []*onnxgraph.Value{v, filters}).Output(0)
+	}
+	relu := g.AddNode("Relu", []*onnxgraph.Value{x}).Output(0)
+	convs := []string{conv(x, 1).Name(), conv(relu, 2).Name()}
+	g.AddOutput(g.AddNode("Add", []*onnxgraph.Value{g.Value(convs[0]), g.Value(convs[1])}).Output(0), onnxgraph.Float32, nil)
+	source, images := convcases.Capture(m, relu.Name()), imagesFor(convcases.Case{Input: []int64{1, 2, 12, 10}}, 36)
+	before := observe(t, source, images, convs)
+	m = source.Clone()
+	rows, err := calibrate.Convert(context.Background(), m, calibrate.Options{Convert: transform.Options{Expansion: 3}, Images: images})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := observe(t, m, images, convs)
+	for i, row := range rows {
+		want := outputError(before[convs[i]], after[convs[i]], false)
+		if got := *row.OutputError; row.Status != transform.Converted || math.Abs(got-want) > 1e-3 {
+			t.Errorf("%s is %s with output error %.5f, which is %.5f", row.Node, row.Status, got, want)
+		}
+	}
+}
+
 func total(v []float64) float64 {
 	sum := 0.0
 	for _, x := range v {

@@ -25,7 +25,7 @@ type trace struct {
 
 func newTrace(fitted *onnxgraph.Model, batches []map[string]*onnxgraph.Tensor, o Options) *trace {
 	nodes := fitted.Graph.Sorted()
-	return &trace{model: fitted, session: o.Session, bound: cmp.Or(o.Held, defaultHeld), nodes: nodes, held: batches, dependent: dependent(fitted.Graph, nodes)}
+	return &trace{model: fitted, session: o.Session, bound: cmp.Or(o.Held, defaultHeld), nodes: nodes, held: batches, dependent: fitted.Graph.Dependents(fitted.Graph.Inputs(), nil)}
 }
 
 // advance runs the network up to the node that produces the named value, unless the values to keep there take too much memory.
@@ -134,22 +134,6 @@ func (t *trace) segment(outputs ...string) *onnxgraph.Model {
 	}
 	g.Prune()
 	return m
-}
-
-// dependent returns the values that depend on the graph's inputs.
-func dependent(g *onnxgraph.Graph, sorted []*onnxgraph.Node) map[*onnxgraph.Value]bool {
-	set := map[*onnxgraph.Value]bool{}
-	for _, v := range g.Inputs() {
-		set[v] = true
-	}
-	for _, n := range sorted {
-		reads := slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return set[v] })
-		hasBody := slices.ContainsFunc(n.Attributes(), func(a onnxgraph.Attribute) bool { return len(a.Graphs()) > 0 })
-		for _, v := range n.Outputs() {
-			set[v] = reads || hasBody // a body may read values that are not inputs of n
-		}
-	}
-	return set
 }
 
 // run runs a session of a segment on a batch. Its inputs are values in memory, and others.

@@ -59,7 +59,7 @@ func settle(m *onnxgraph.Model, shape []int64) error {
 	if err := m.Validate(); err != nil { // now that sizes are known
 		return err
 	}
-	static := dataIndependent(m.Graph)
+	depends := dataDependent(m.Graph)
 	foldShapes(m.Graph)
 	var open []wanted
 	for _, n := range m.Graph.Nodes() {
@@ -67,8 +67,8 @@ func settle(m *onnxgraph.Model, shape []int64) error {
 			if v == nil {
 				continue
 			}
-			if _, known := v.StaticShape(); static[v] || !known || v.DType() == onnxgraph.Undefined {
-				open = append(open, wanted{value: v, data: static[v]})
+			if _, known := v.StaticShape(); !depends[v] || !known || v.DType() == onnxgraph.Undefined {
+				open = append(open, wanted{value: v, data: !depends[v]})
 			}
 		}
 	}
@@ -188,27 +188,21 @@ func run(ctx context.Context, m *onnxgraph.Model, shape []int64, list []wanted) 
 	return nil
 }
 
-// dataIndependent returns the values that are the same for every input and can hold no weight: results
-// of Constant nodes and of arithmetic on shapes.
-func dataIndependent(g *onnxgraph.Graph) map[*onnxgraph.Value]bool {
-	known := map[*onnxgraph.Value]bool{}
-	for _, n := range g.Sorted() {
-		if !n.Is("Shape") && !n.Is("Size") && !n.Is("Constant") {
-			if n.HasBody() || len(n.Inputs()) == 0 {
-				continue // may read values that are no inputs, or draw random numbers
-			}
-			unknown := func(v *onnxgraph.Value) bool { return v != nil && !known[v] && !isShapeConstant(v) }
-			if slices.ContainsFunc(n.Inputs(), unknown) {
-				continue
-			}
-		}
-		for _, v := range n.Outputs() {
-			if v != nil {
-				known[v] = true
-			}
+// drawing are operators that draw random numbers, even from inputs that are always the same. Those without inputs, and what is in
+// bodies, may do so, too.
+var drawing = []string{"RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
+
+// dataDependent returns the values that may differ from input to input or from run to run, or that come from a weight. All others
+// are results of Constant nodes and of arithmetic on shapes.
+func dataDependent(g *onnxgraph.Graph) map[*onnxgraph.Value]bool {
+	start := slices.DeleteFunc(slices.Concat(g.Inputs(), g.Initializers()), isShapeConstant)
+	isFixed := func(n *onnxgraph.Node) bool { return n.Is("Shape") || n.Is("Size") || n.Is("Constant") }
+	for _, n := range g.Nodes() {
+		if n.HasBody() || len(n.Inputs()) == 0 && !isFixed(n) || slices.Contains(drawing, n.OpType()) {
+			start = append(start, n.Outputs()...)
 		}
 	}
-	return known
+	return g.Dependents(start, func(n *onnxgraph.Node) bool { return !isFixed(n) })
 }
 
 // isShapeConstant reports whether a value is an initializer that cannot be a weight.

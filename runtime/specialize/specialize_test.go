@@ -223,6 +223,28 @@ func TestWeightsStay(t *testing.T) {
 	}
 }
 
+// TestDrawsStay fits models that draw random numbers from shapes: they must draw anew in each run, as the source does.
+func TestDrawsStay(t *testing.T) {
+	n := newNet(t, 8, open(3)...)
+	zeros := n.op("ConstantOfShape", values{n.op("Shape", values{n.image()})})
+	drawn := values{
+		n.op("RandomNormalLike", values{zeros}), n.op("RandomUniformLike", values{zeros}), n.op("Multinomial", values{zeros}, onnxgraph.Int("sample_size", 3)),
+		n.op("RandomNormal", nil, onnxgraph.Ints("shape", 2, 3)), n.op("RandomUniform", nil, onnxgraph.Ints("shape", 2, 3)),
+	}
+	for _, v := range drawn {
+		n.model.Graph.AddOutput(v, onnxgraph.Undefined, nil)
+	}
+	fitted, err := specialize.Model(n.model, []int64{2, 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range fitted.Graph.Outputs() {
+		if v.Constant() != nil || v.Producer() == nil {
+			t.Errorf("%s is always the same", v.Name())
+		}
+	}
+}
+
 // TestHiddenBatch checks that a model made for one image is refused where a batch would go wrong.
 func TestHiddenBatch(t *testing.T) {
 	const remedy = "take batches of 1, or let the program that made the model write it for any batch size"

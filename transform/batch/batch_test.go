@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/internal/orttest"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform/batch"
@@ -168,6 +169,31 @@ func TestTargets(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestTargetsBehindBodies changes the sizes of what a body makes of the images, and not those of a weight that a node reads without
+// its optional input, even behind a node without an optional output.
+func TestTargetsBehindBodies(t *testing.T) {
+	m := newModel(t, input{"images", onnxgraph.Static(2, 3, 8, 8)})
+	g := m.Graph
+	type values = []*onnxgraph.Value
+	relu := g.AddNode("Relu", values{g.Value("images")}).Output(0)
+	g.AddNodeOf("", "Unique", values{g.Value("images")}, 3).RemoveOutput(1)
+	clipped := g.AddNode("Clip", values{g.AddConstant("weight", onnxgraph.NewTensor([]int64{192}, make([]float32, 192))), nil, g.AddConstant("most", onnxgraph.NewScalar(float32(1)))}).Output(0)
+	for _, v := range []*onnxgraph.Value{relu, clipped} {
+		target := g.AddConstant("target", onnxgraph.NewTensor([]int64{2}, []int64{2, -1}))
+		g.AddOutput(g.AddNode("Reshape", values{v, target}).Output(0), onnxgraph.Float32, nil)
+	}
+	m = convcases.Capture(m, relu.Name())
+	if err := batch.SetSize(m, onnxgraph.Dim{Size: 5}); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int64{5, 2} {
+		sizes, err := m.Graph.Outputs()[i].Producer().Input(1).Constant().Int64s()
+		if err != nil || !slices.Equal(sizes, []int64{want, -1}) {
+			t.Errorf("Reshape %d has the sizes %v (%v), want %v", i, sizes, err, want)
 		}
 	}
 }

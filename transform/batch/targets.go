@@ -25,14 +25,8 @@ func followTargets(g *onnxgraph.Graph, input *onnxgraph.Value, from, to onnxgrap
 	if from.Size < 0 || from.Size == to.Size {
 		return
 	}
-	data := map[*onnxgraph.Value]bool{input: true} // values that depend on the input
-	for _, n := range g.Sorted() {
-		if !slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return data[v] }) {
-			continue
-		}
-		for _, v := range n.Outputs() {
-			data[v] = true
-		}
+	data := g.Dependents([]*onnxgraph.Value{input}, nil)
+	for _, n := range g.Nodes() {
 		t, ok := targets[n.OpType()]
 		if !ok || n.Domain() != "" || !data[n.Input(0)] {
 			continue

@@ -59,25 +59,11 @@ type path struct {
 // between returns the nodes that depend on a wanted value and that the loss depends on. Gradients do not
 // flow through operators that have no derivative.
 func between(wanted []*onnxgraph.Value, loss *onnxgraph.Value) path {
-	p := path{on: map[*onnxgraph.Value]bool{}}
-	for _, v := range wanted {
-		p.on[v] = true
-	}
-	var down []*onnxgraph.Node
-	for _, n := range loss.Graph().Sorted() {
-		if rules[n.OpType()].Zero && n.Domain() == "" || !slices.ContainsFunc(n.Reads(), func(v *onnxgraph.Value) bool { return p.on[v] }) {
-			continue
-		}
-		down = append(down, n)
-		for _, v := range n.Outputs() {
-			if v != nil {
-				p.on[v] = true
-			}
-		}
-	}
-	p.needed = map[*onnxgraph.Value]bool{loss: true}
-	for _, n := range slices.Backward(down) {
-		if slices.ContainsFunc(n.Outputs(), func(v *onnxgraph.Value) bool { return v != nil && p.needed[v] }) {
+	g := loss.Graph()
+	hasDerivative := func(n *onnxgraph.Node) bool { return !rules[n.OpType()].Zero || n.Domain() != "" }
+	p := path{on: g.Dependents(wanted, hasDerivative), needed: map[*onnxgraph.Value]bool{loss: true}}
+	for _, n := range slices.Backward(g.Sorted()) {
+		if hasDerivative(n) && n.ReadsAny(p.on) && slices.ContainsFunc(n.Outputs(), func(v *onnxgraph.Value) bool { return v != nil && p.needed[v] }) {
 			p.nodes = append(p.nodes, n)
 			for _, v := range n.Reads() {
 				p.needed[v] = true

@@ -42,10 +42,8 @@ func Replace(m *onnxgraph.Model, classes int, seed uint64) (Head, error) {
 	if width > 1 {
 		h.decideOnOne(m.Graph.Outputs(), behind)
 	}
-	for n := range behind {
-		for _, v := range n.Outputs() {
-			h.declare(v, width)
-		}
+	for v := range behind {
+		h.declare(v, width)
 	}
 	return h, nil
 }
@@ -59,10 +57,10 @@ func (h *Head) widthFor(classes int) int {
 }
 
 // decideOnOne makes each Sigmoid that outputs come from a Softmax: an image now is of one of several classes.
-func (h *Head) decideOnOne(outputs []*onnxgraph.Value, behind map[*onnxgraph.Node]bool) {
+func (h *Head) decideOnOne(outputs []*onnxgraph.Value, behind map[*onnxgraph.Value]bool) {
 	for _, v := range outputs {
 		last := LastOperator(v)
-		if last == nil || !last.Is("Sigmoid") || !behind[last] {
+		if last == nil || !last.Is("Sigmoid") || !behind[last.Output(0)] {
 			continue
 		}
 		axis := int64(1)
@@ -131,7 +129,7 @@ func findHead(m *onnxgraph.Model, classes int) (Head, error) {
 	var faults []error
 	behind := h.behind()
 	for _, n := range m.Graph.Sorted() {
-		if !behind[n] || n == h.layer {
+		if !n.ReadsAny(behind) {
 			continue
 		}
 		err := mayStandBehind(n)
@@ -143,9 +141,9 @@ func findHead(m *onnxgraph.Model, classes int) (Head, error) {
 	return h, errors.Join(faults...)
 }
 
-// behind returns the layer and all nodes that depend on it.
-func (h *Head) behind() map[*onnxgraph.Node]bool {
-	return parameter.Dependents(h.layer.Graph(), func(n *onnxgraph.Node) bool { return n == h.layer })
+// behind returns what the layer puts out, and all that depends on that.
+func (h *Head) behind() map[*onnxgraph.Value]bool {
+	return h.layer.Graph().Dependents(h.layer.Outputs(), nil)
 }
 
 func mayStandBehind(n *onnxgraph.Node) error {
@@ -285,9 +283,6 @@ func (h *Head) draw(u onnxgraph.Use, dims []int64, role parameter.Role, seed uin
 
 // declare brings what a file says of the shape of a value behind the layer up to date.
 func (h *Head) declare(v *onnxgraph.Value, width int) {
-	if v == nil {
-		return
-	}
 	shape, _ := v.Shape()
 	for _, axis := range []int{1, len(shape) - 1} {
 		if 1 <= axis && axis < len(shape) && shape[axis].Size == int64(h.width) {

@@ -371,12 +371,20 @@ func TestReplaceHeadRefuses(t *testing.T) {
 	if _, err := transform.Convert(inBlock, transform.Options{}); err != nil {
 		t.Fatal(err)
 	}
+	read := transformtest.Classifier(t, linear, 2, oldClasses)
+	logits := read.Graph.Outputs()[0]
+	read.Graph.AddOutput(read.Graph.AddNode("Relu", []*onnxgraph.Value{logits}).Output(0), onnxgraph.Float32, nil)
+	read = convcases.Capture(read, logits.Name())
+	if err := head.Choose(read, logits.Name()); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name    string
 		m       *onnxgraph.Model
 		classes int
 		want    string
 	}{
+		{"read by a body", read, newClasses, "Loop"},
 		{"one class", transformtest.Classifier(t, linear, 2, oldClasses), 1, "needs 2 or more"},
 		{"class-wise scale", transformtest.Classifier(t, func(b *transformtest.Builder, x *onnxgraph.Value) *onnxgraph.Value {
 			return b.Op("Mul", linear(b, x), b.Constant("scale", 10))

@@ -44,15 +44,12 @@ func FindNode(m *onnxgraph.Model, name string) (*onnxgraph.Node, error) {
 // of what the node itself reads and computes, nor of anything beside it. An error says that the node does not depend
 // on the model's input, or that no constant is left.
 func After(m *onnxgraph.Model, n *onnxgraph.Node, names []string) ([]string, error) {
-	fromImages := Dependents(m.Graph, func(r *onnxgraph.Node) bool {
-		return slices.ContainsFunc(r.Inputs(), func(v *onnxgraph.Value) bool { return v != nil && v.IsInput() && v.Constant() == nil })
-	})
-	if !fromImages[n] {
+	images := slices.DeleteFunc(m.Graph.Inputs(), func(v *onnxgraph.Value) bool { return v.Constant() != nil })
+	fromImages := m.Graph.Dependents(images, nil)
+	if !n.ReadsAny(fromImages) {
 		return nil, fmt.Errorf("choosing what trains after node %s: it does not depend on the images", n)
 	}
-	behind := Dependents(m.Graph, func(r *onnxgraph.Node) bool {
-		return slices.ContainsFunc(r.Inputs(), func(v *onnxgraph.Value) bool { return v != nil && v.Producer() == n })
-	})
+	behind := m.Graph.Dependents(n.Outputs(), nil)
 	var kept []string
 	for _, name := range names {
 		if v := m.Graph.Value(name); v != nil && onlyReadBy(v, fromImages, behind) {
@@ -65,27 +62,15 @@ func After(m *onnxgraph.Model, n *onnxgraph.Node, names []string) ([]string, err
 	return kept, nil
 }
 
-// Dependents returns the nodes of a graph for which first holds, and all that depend on one of those.
-func Dependents(g *onnxgraph.Graph, first func(*onnxgraph.Node) bool) map[*onnxgraph.Node]bool {
-	found := map[*onnxgraph.Node]bool{}
-	for _, n := range g.Sorted() {
-		depends := func(v *onnxgraph.Value) bool { return v != nil && v.Producer() != nil && found[v.Producer()] }
-		if first(n) || slices.ContainsFunc(n.Inputs(), depends) {
-			found[n] = true
-		}
-	}
-	return found
-}
-
 // onlyReadBy reports whether all nodes that depend on the images and read v, or what is computed from v and other
-// constants, are among some.
-func onlyReadBy(v *onnxgraph.Value, fromImages, some map[*onnxgraph.Node]bool) bool {
+// constants, also depend on some of the given values.
+func onlyReadBy(v *onnxgraph.Value, fromImages, some map[*onnxgraph.Value]bool) bool {
 	for _, u := range v.Uses() {
 		if u.Node.Graph() != v.Graph() {
 			return false // a body reads it, whenever that runs
 		}
-		if fromImages[u.Node] {
-			if !some[u.Node] {
+		if u.Node.ReadsAny(fromImages) {
+			if !u.Node.ReadsAny(some) {
 				return false
 			}
 			continue

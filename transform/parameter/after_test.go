@@ -58,6 +58,23 @@ func TestAfter(t *testing.T) {
 			t.Errorf("after %s: %q (%v), want %q", name, got, err, want)
 		}
 	}
+	for _, captured := range []string{"x", "a", "left", "right", "sum"} { // a body reads it, and what reads the node with the body comes behind it
+		m := newForked(t)
+		if n, err := FindNode(m, captured); err == nil {
+			m = convcases.Capture(m, n.Output(0).Name())
+		} else {
+			m = convcases.Capture(m, captured)
+		}
+		for name, want := range map[string][]string{"a": {"shared", "right.weight", "turned.weight"}, "left": {"turned.weight"}, "sum": {"turned.weight"}} {
+			n, err := FindNode(m, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := After(m, n, all); err != nil || !slices.Equal(got, want) {
+				t.Errorf("after %s, where a body reads %s: %q (%v), want %q", name, captured, got, err, want)
+			}
+		}
+	}
 	beside := newForked(t) // what is behind reads a weight first, and then what is not
 	beside.Graph.AddOutput(beside.Graph.AddNode("MatMul", []*onnxgraph.Value{beside.Graph.Value("x"), beside.Graph.Value("right.weight")}).Output(0), onnxgraph.Float32, nil)
 	n, err := FindNode(beside, "a")

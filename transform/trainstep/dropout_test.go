@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rcfreeze/rcfreeze/internal/convcases"
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform/filterbank"
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
@@ -84,27 +85,35 @@ func TestDropout(t *testing.T) {
 	}
 }
 
-// TestDropoutBeforeTraining has one Dropout before and one behind the value after which training starts: only the latter
-// drops, and it draws as if the other were not there.
+// TestDropoutBeforeTraining has one Dropout before and one behind the value after which training starts, where a body may be what
+// reads that: only the latter drops, and it draws as if the other were not there.
 func TestDropoutBeforeTraining(t *testing.T) {
-	n := newNet(t, 2, 2000)
-	half := n.model.Graph.AddConstant("ratio", onnxgraph.NewScalar[float32](0.5))
-	before := n.op("Relu", []*onnxgraph.Value{n.op("Dropout", []*onnxgraph.Value{n.image, half})})
-	dropped := n.op("Dropout", []*onnxgraph.Value{before, half})
-	n.output(n.op("Mul", []*onnxgraph.Value{dropped, n.trainable("w1", 0, 0.1, n.shape...)}))
-	r := newRunner(t, n.model, n.shape, trainstep.Options{Trained: []string{"w1"}, After: []string{before.Name()}, Optimizer: trainstep.SGD{}})
-	stream := filterbank.NewStream(5, "a")
-	fill(r, trainstep.DropoutStreamInput, []int64{int64(stream.Add), int64(stream.Xor)})
-	w := widen(r.state(trainstep.ParametersSlot))
-	loss, gradient := r.gradient(slices.Repeat([]float32{1}, 4000), []int64{3, 1999})
-	wantLoss, want := naiveDropout(stream, []float64{0.5}, w, []int64{3, 1999})
-	near(t, "loss", []float64{loss}, []float64{wantLoss}, 1e-5)
-	near(t, "gradient", gradient, want, 1e-5)
+	for _, inBody := range []bool{false, true} {
+		n := newNet(t, 2, 2000)
+		half := n.model.Graph.AddConstant("ratio", onnxgraph.NewScalar[float32](0.5))
+		before := n.op("Relu", []*onnxgraph.Value{n.op("Dropout", []*onnxgraph.Value{n.image, half})})
+		dropped := n.op("Dropout", []*onnxgraph.Value{before, half})
+		m := n.output(n.op("Mul", []*onnxgraph.Value{dropped, n.trainable("w1", 0, 0.1, n.shape...)}))
+		if inBody {
+			m = convcases.Capture(m, before.Name())
+		}
+		r := newRunner(t, m, n.shape, trainstep.Options{Trained: []string{"w1"}, After: []string{before.Name()}, Optimizer: trainstep.SGD{}})
+		if !r.step.HasDropout {
+			t.Fatalf("read by a body %v: the Dropout behind drops nothing", inBody)
+		}
+		stream := filterbank.NewStream(5, "a")
+		fill(r, trainstep.DropoutStreamInput, []int64{int64(stream.Add), int64(stream.Xor)})
+		w := widen(r.state(trainstep.ParametersSlot))
+		loss, gradient := r.gradient(slices.Repeat([]float32{1}, 4000), []int64{3, 1999})
+		wantLoss, want := naiveDropout(stream, []float64{0.5}, w, []int64{3, 1999})
+		near(t, "loss", []float64{loss}, []float64{wantLoss}, 1e-5)
+		near(t, "gradient", gradient, want, 1e-5)
 
-	// Where training starts behind both, nothing is drawn.
-	last := newRunner(t, n.model, n.shape, trainstep.Options{Trained: []string{"w1"}, After: []string{dropped.Name()}, Optimizer: trainstep.SGD{}})
-	if last.step.HasDropout || !r.step.HasDropout {
-		t.Errorf("a step behind all Dropouts draws: %v; one before the last: %v", last.step.HasDropout, r.step.HasDropout)
+		// Where training starts behind both, nothing is drawn.
+		last := newRunner(t, m, n.shape, trainstep.Options{Trained: []string{"w1"}, After: []string{dropped.Name()}, Optimizer: trainstep.SGD{}})
+		if last.step.HasDropout {
+			t.Errorf("read by a body %v: a step behind all Dropouts draws", inBody)
+		}
 	}
 }
 

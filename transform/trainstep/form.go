@@ -47,13 +47,7 @@ func (b *builder) mergeBlocks() error {
 	if err != nil {
 		return err
 	}
-	trains := map[*onnxgraph.Value]bool{}
-	for _, name := range b.Trained {
-		if v := b.Graph.Value(name); v != nil {
-			trains[v] = true
-		}
-	}
-	b.addDependents(trains)
+	trains := b.Graph.Dependents(b.values(b.Trained), nil)
 	for _, block := range blocks {
 		// A norm between the two normalizes by the statistics of the batch, so it cannot be merged.
 		canMerge := block.Record.Between == transform.None && block.BankConv.Graph() == b.Graph

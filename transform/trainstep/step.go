@@ -185,35 +185,28 @@ func (b *builder) findTrainingPart() error {
 	if len(b.After) == 0 {
 		return nil
 	}
-	b.after = map[*onnxgraph.Value]bool{}
-	for _, name := range b.After {
-		if v := b.Graph.Value(name); v != nil && v.Constant() == nil {
-			b.after[v] = true
-		}
-	}
-	if len(b.after) == 0 {
+	first := slices.DeleteFunc(b.values(b.After), func(v *onnxgraph.Value) bool { return v.Constant() != nil })
+	if len(first) == 0 {
 		return fmt.Errorf("%q, after which training starts, does not depend on the images' pixels: name another node", b.After)
 	}
-	b.addDependents(b.after)
+	b.after = b.Graph.Dependents(first, nil)
 	return nil
 }
 
-// addDependents adds to values all values that depend on one of them.
-func (b *builder) addDependents(values map[*onnxgraph.Value]bool) {
-	for _, n := range b.Graph.Sorted() {
-		if slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return values[v] }) {
-			for _, v := range n.Outputs() {
-				if v != nil {
-					values[v] = true
-				}
-			}
+// values returns the graph's values of the given names, and leaves out names that it does not have.
+func (b *builder) values(names []string) []*onnxgraph.Value {
+	var found []*onnxgraph.Value
+	for _, name := range names {
+		if v := b.Graph.Value(name); v != nil {
+			found = append(found, v)
 		}
 	}
+	return found
 }
 
 // isTraining reports whether a node behaves as in training.
 func (b *builder) isTraining(n *onnxgraph.Node) bool {
-	return b.after == nil || slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return b.after[v] })
+	return b.after == nil || n.ReadsAny(b.after)
 }
 
 // logits returns the scores of the classes as [N, classes]. If the output is a Softmax, it returns the Softmax's input. A model
