@@ -33,7 +33,6 @@ func (f Filters) Entropy() Entropy {
 			h -= share * math.Log10(share)
 		}
 	}
-	h = max(0, h) // not -0, or what rounding leaves below
 	e := Entropy{FVE: &h}
 	if isThreeByThree(f.Kernel) && n >= leastForRatio {
 		ratio := h / randomEntropy(n)
