@@ -9,13 +9,13 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// layout says where W, R and P hold the matrices of each of a number of independent problems W = P·R.
+// layout says where W, R and P hold the matrices of several independent problems W = P·R.
 type layout struct {
 	problems int
 	o, j, n  int // of each problem: rows of W and P, rows of R and columns of P, columns of W and R
 
-	wStep, wStride int // from one problem to the next, and from one row to the next, in W; R's problems lie in a row
-	pStep, pStride int // the same in P
+	wStep, wStride int // distances in W from one problem to the next, and from one row to the next; in R, problems follow one another
+	pStep, pStride int // the same distances in P
 }
 
 // groupLayout is W [groups·o × n], R [groups·j × n], P [groups·o × j].
