@@ -3,8 +3,6 @@ package projection
 import (
 	"fmt"
 	"math"
-	"runtime"
-	"sync"
 
 	"gonum.org/v1/gonum/blas/blas64"
 )
@@ -38,20 +36,6 @@ func (l layout) r(data []float64, i int) blas64.General {
 
 func (l layout) p(data []float64, i int) blas64.General {
 	return blas64.General{Rows: l.o, Cols: l.j, Stride: l.pStride, Data: data[i*l.pStep:]}
-}
-
-// each calls f with the index of every problem, on all cores.
-func (l layout) each(f func(i int)) {
-	workers := min(runtime.GOMAXPROCS(0), l.problems)
-	var group sync.WaitGroup
-	for worker := range workers {
-		group.Go(func() {
-			for i := worker; i < l.problems; i += workers {
-				f(i)
-			}
-		})
-	}
-	group.Wait()
 }
 
 // check reports what is wrong with the data of a matrix that has rows × columns numbers in each problem.

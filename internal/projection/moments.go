@@ -9,6 +9,8 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack/lapack64"
+
+	"github.com/rcfreeze/rcfreeze/internal/budget"
 )
 
 // Moments are statistics of data for one convolution with filters W [groups·o × n], by group. At each position of each image, a
@@ -183,7 +185,7 @@ func (m Moments) Whiten(w []float64) (*Whitened, error) {
 	p := &Whitened{slices.Clone(m.Cross), m, make([]blas64.Triangular, m.Groups)}
 	ok := make([]bool, m.Groups)
 	l.problems = m.Groups
-	l.each(func(g int) { p.factors[g], ok[g] = m.whiten(l.w(w, g), l.w(p.Target, g), g) })
+	budget.OnAllCores(l.problems, func(g int) { p.factors[g], ok[g] = m.whiten(l.w(w, g), l.w(p.Target, g), g) })
 	if slices.Contains(ok, false) {
 		return nil, errors.New("weighting filters by data: the moments of the inputs are not positive definite")
 	}
@@ -219,6 +221,6 @@ func (p *Whitened) Bank(r []float64, j int) ([]float64, error) {
 		return nil, fmt.Errorf("weighting a bank by data: %w", err)
 	}
 	out := slices.Clone(r)
-	l.each(func(g int) { blas64.Trmm(blas.Right, blas.Trans, 1, p.factors[g], l.r(out, g)) })
+	budget.OnAllCores(l.problems, func(g int) { blas64.Trmm(blas.Right, blas.Trans, 1, p.factors[g], l.r(out, g)) })
 	return out, nil
 }

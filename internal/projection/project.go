@@ -8,6 +8,8 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
+
+	"github.com/rcfreeze/rcfreeze/internal/budget"
 )
 
 // Solution is the result of a projection.
@@ -48,7 +50,7 @@ func (l layout) project(w, r []float64) (Solution, error) {
 	}
 	s := Solution{P: make([]float64, l.problems*l.o*l.j)}
 	residuals, conditions := make([]float64, l.problems), make([]float64, l.problems)
-	l.each(func(i int) { residuals[i], conditions[i] = solve(l.w(w, i), l.r(r, i), l.p(s.P, i)) })
+	budget.OnAllCores(l.problems, func(i int) { residuals[i], conditions[i] = solve(l.w(w, i), l.r(r, i), l.p(s.P, i)) })
 	if err := l.check("P", s.P, l.o, l.j); err != nil {
 		return Solution{}, fmt.Errorf("projecting filters: the bank's numbers are too small or too large to calculate with: %w", err)
 	}
