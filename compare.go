@@ -18,17 +18,22 @@ import (
 
 // CompareOptions say which variants of a model Compare trains, on what, and how.
 type CompareOptions struct {
-	Folder     string              // gets the table, and checkpoints and model of each run; required
-	Variants   []parameter.Variant // what to train; nil means baseline, frozen and learned
-	Expansions []int               // for variants with frozen blocks; nil means 1
-	Seeds      []uint64            // seeds of the runs; nil means 0
-	Blocks     transform.Options   // for variants with frozen blocks; Expansion and Seed are not used
-	Data       Data                // required
-	Logits     string              // the output with the logits; "" is the only one, or the only one that fits the classes of the data
+	// Folder gets the table, and checkpoints and model of each run; required. If it holds runs of the same settings, Compare keeps
+	// those that are finished, and continues one that was stopped.
+	Folder   string
+	Variants []parameter.Variant // what to train; nil means baseline, frozen and learned
+	Seeds    []uint64            // seeds of the runs; nil means 0
+
+	// Axes has the kinds of frozen blocks: every combination of its values. What it leaves open is as in Blocks, whose Seed is not
+	// used.
+	compare.Axes
+
+	Blocks     transform.Options
+	Data       Data   // required
+	Logits     string // the output with the logits; "" is the only one, or the only one that fits the classes of the data
 	Settings   Settings
 	NumClasses int           // classes of a new last layer, 0 keeps the one that the model has
 	Reinit     bool          // set everything that trains to new random values first, to train from scratch
-	Resume     bool          // continue the comparison in the folder: keep finished runs, and continue one that was stopped
 	SaveEvery  time.Duration // like TrainOptions.SaveEvery
 	Epsilon    float64       // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
 	Runtime    Runtime
@@ -47,15 +52,16 @@ type Comparison struct {
 	Runs      []compare.Row         `json:"runs"`
 }
 
-// Compare trains a classifier in each combination of variants, expansions and seeds, and measures the results. A variant starts
-// from the same weights as with Convert and Train. When ctx is done, Compare stops as Train does, and Resume continues.
+// Compare trains a classifier in each combination of variants, kinds of blocks and seeds, and measures the results. A variant
+// starts from the same weights as with Convert and Train. When ctx is done, Compare stops as Train does, and the next call
+// continues.
+//
+// If runs fail, Compare goes on with the others, and returns the Comparison together with an error that is a
+// *compare.FailedError (by errors.As).
 func Compare(ctx context.Context, m *Model, o CompareOptions) (*Comparison, error) {
 	o.SaveEvery = max(0, cmp.Or(o.SaveEvery, train.DefaultSaveEvery))
 	if o.Variants == nil {
 		o.Variants = []parameter.Variant{parameter.Baseline, parameter.Frozen, parameter.Learned}
-	}
-	if o.Expansions == nil {
-		o.Expansions = []int{1}
 	}
 	if o.Seeds == nil {
 		o.Seeds = []uint64{0}
@@ -85,21 +91,22 @@ func Compare(ctx context.Context, m *Model, o CompareOptions) (*Comparison, erro
 		return nil, err
 	}
 	rows, err := plan.Do(ctx)
-	if err != nil {
+	var failed *compare.FailedError
+	if err != nil && !errors.As(err, &failed) {
 		if len(rows) > 0 {
-			err = fmt.Errorf("%w; %d finished runs are in %s: --resume keeps them", err, len(rows), o.Folder)
+			err = fmt.Errorf("%w; %d finished runs are in %s: the same command continues", err, len(rows), o.Folder)
 		}
 		return nil, withTrainFrom(err, m, parameter.Baseline)
 	}
 	return &Comparison{
 		Model: m.Path(), Folder: o.Folder, MeasuredOn: o.Data.measuredOn(plan.Test, plan.Train), Recipe: plan.Recipe, Normalize: plan.Normalize,
 		Epsilon: plan.Epsilon, Summary: compare.Summarize(rows), Runs: rows,
-	}, nil
+	}, err
 }
 
 // Validate returns an error that lists what is wrong with the options, independent of the model.
 func (o CompareOptions) Validate() error {
-	faults := []error{o.Data.required(), o.Settings.check(), checkHead(o.NumClasses), o.Blocks.Validate(), o.Runtime.check()}
+	faults := []error{o.Data.required(), o.Settings.check(), checkHead(o.NumClasses), o.Axes.Validate(o.Blocks), o.Runtime.check()}
 	if o.Folder == "" {
 		faults = append(faults, errors.New("-o: needs a folder"))
 	}
@@ -113,8 +120,8 @@ func (o CompareOptions) Validate() error {
 func (o CompareOptions) plan(ctx context.Context, m *Model) (*compare.Plan, error) {
 	data := o.Data.reader(o.Reporter, m)
 	plan := &compare.Plan{
-		Model: m, Variants: o.Variants, Expansions: o.Expansions, Seeds: o.Seeds, Convert: o.Blocks, Reinit: o.Reinit, Workers: data.workers(),
-		Epsilon: o.Epsilon, Folder: o.Folder, Resume: o.Resume, Classes: o.NumClasses,
+		Model: m, Variants: o.Variants, Axes: o.Axes, Seeds: o.Seeds, Convert: o.Blocks, Reinit: o.Reinit, Workers: data.workers(),
+		Epsilon: o.Epsilon, Folder: o.Folder, Classes: o.NumClasses,
 		SaveEvery: o.SaveEvery, Warned: func(line string) { o.say("%s", line) },
 	}
 	plan.Convert.Memory = ort.FreeMemory()
@@ -142,6 +149,7 @@ func (o CompareOptions) plan(ctx context.Context, m *Model) (*compare.Plan, erro
 	plan.Describe = func(trained *Model) error { return Describe(trained, plan.Normalize, plan.Train.Classes) }
 	plan.Kept = func(runs int) { o.say("keeping %d finished runs in %s", runs, o.Folder) }
 	plan.Started = func(name string, number, total int) { o.say("run %d/%d: %s", number, total, name) }
+	plan.Failed = func(name string, err error) { o.say("run %s failed, and the others go on: %v", name, err) }
 	plan.Outlined = o.outline
 	plan.Begun, plan.Progress, plan.Measuring, plan.Measured, plan.Recalibrating = w.begun, w.step, w.measuring, w.measured, w.recalibrating
 	return plan, nil
@@ -150,5 +158,5 @@ func (o CompareOptions) plan(ctx context.Context, m *Model) (*compare.Plan, erro
 // fromScratch reports whether all runs use the settings for training from scratch, because some start with random weights. Blocks
 // count even if no variant has blocks yet, because variants may be added to a comparison later.
 func (o CompareOptions) fromScratch() bool {
-	return o.Reinit || o.Blocks.Pointwise == transform.Random || slices.Contains(o.Variants, parameter.FrozenBaseline)
+	return o.Reinit || o.Blocks.Pointwise == transform.Random || slices.Contains(o.Pointwises, transform.Random) || slices.Contains(o.Variants, parameter.FrozenBaseline)
 }

@@ -87,10 +87,11 @@ func TestInspectPlan(t *testing.T) {
 func TestCompareCalibrated(t *testing.T) {
 	workshop(t)
 	args := append([]string{"compare", "model.onnx", "-o", "report", "--variants", "frozen", "-E", "2", "--pointwise", "calibrate"}, quick...)
-	if r := succeedJSON[rcfreeze.Comparison](t, args...); len(r.Runs) != 1 {
-		t.Errorf("runs %+v", r.Runs)
+	r := succeedJSON[rcfreeze.Comparison](t, args...)
+	if len(r.Runs) != 1 {
+		t.Fatalf("runs %+v", r.Runs)
 	}
-	blocks := succeedJSON[rcfreeze.Inspection](t, "inspect", filepath.Join("report", "frozen-x2-seed0", "model.onnx")).Blocks
+	blocks := succeedJSON[rcfreeze.Inspection](t, "inspect", filepath.Join("report", r.Runs[0].Folder, "model.onnx")).Blocks
 	if len(blocks) == 0 || blocks[0].Pointwise != transform.Calibrate {
 		t.Errorf("blocks %+v", blocks)
 	}

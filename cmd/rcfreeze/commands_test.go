@@ -139,9 +139,28 @@ func TestCompare(t *testing.T) {
 	if lines := strings.Count(string(read(t, filepath.Join("report", "comparison.csv"))), "\n"); lines != 7 {
 		t.Errorf("comparison.csv has %d lines, want a header and 6", lines)
 	}
-	again := succeedJSON[rcfreeze.Comparison](t, append(args, "--resume")...)
+	again := succeedJSON[rcfreeze.Comparison](t, args...)
 	if again.Runs[5].Seconds != r.Runs[5].Seconds {
-		t.Error("--resume trained a finished run again")
+		t.Error("a finished run was trained again")
+	}
+}
+
+// TestCompareFailedRuns compares with a learning rate at which every run diverges: the table says so, and the exit code is not 0.
+func TestCompareFailedRuns(t *testing.T) {
+	workshop(t)
+	stdout, stderr, code := call(append(append([]string{"compare", "model.onnx", "-o", "report", "--variants", "baseline,frozen"}, quick...), "--lr", "1e9")...)
+	for _, want := range []string{"baseline ", "frozen -E 1 ", "0 (1 failed)", "–", "report/comparison.csv"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("stdout lacks %q:\n%s", want, stdout)
+		}
+	}
+	for _, want := range []string{"run baseline-seed0 failed, and the others go on: ", "run frozen-x1-seed0 failed", "2 of 2 runs failed"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("stderr lacks %q:\n%s", want, stderr)
+		}
+	}
+	if code != exitFailed {
+		t.Errorf("exit code %d, want %d", code, exitFailed)
 	}
 }
 

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/rcfreeze/rcfreeze"
+	"github.com/rcfreeze/rcfreeze/runtime/compare"
+	"github.com/rcfreeze/rcfreeze/transform"
 	"github.com/rcfreeze/rcfreeze/transform/parameter"
 	"github.com/spf13/cobra"
 )
@@ -17,6 +20,7 @@ type compareCommand struct {
 	options    rcfreeze.CompareOptions
 	variants   []string
 	seeds      []uint
+	kinds      struct{ banks, layouts, betweens, pointwises []string }
 	data       dataFlags
 	recipe     recipeFlags
 	conversion conversionFlags
@@ -30,15 +34,18 @@ func newCompare(p *printer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare MODEL --data PATH -o FOLDER",
 		Short: "Train and measure variants of a model side by side",
-		Long: `Train a model in several variants (as it is, with frozen blocks, and with blocks whose banks train too), with each
-expansion and each seed, and measure them all on the same images. All runs have the same settings. Each run keeps its model, checkpoints and
-metrics in the folder. The table comparison.csv there has a row for each run.`,
+		Long: `Train a model in several variants (as it is, with frozen blocks, and with blocks whose banks train too), with every
+combination of the given kinds of blocks and with each seed, and measure them all on the same images. All runs have the same settings. Each
+run keeps its model, checkpoints and metrics in the folder. The table comparison.csv there has a row for each run.
+
+The same command again continues where a comparison was stopped, and trains only what is missing; with more values, it trains what
+they add. A run that fails stays in the table with the reason, and the others go on.`,
 		Example: `# Compare the model with its frozen and learned blocks
 rcfreeze compare model.onnx -o comparison --data images --epochs 5
-# Continue, if that was stopped
-rcfreeze compare model.onnx -o comparison --data images --epochs 5 --resume
 # Compare frozen blocks of two sizes, each trained twice
-rcfreeze compare model.onnx -o sizes --data images --variants frozen -E 1,4 --seeds 0,1`,
+rcfreeze compare model.onnx -o sizes --data images --variants frozen -E 1,4 --seeds 0,1
+# Compare blocks with and without a ReLU inside, from scratch
+rcfreeze compare model.onnx -o kinds --data images --reinit --pointwise random --between none,relu`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
@@ -52,10 +59,17 @@ rcfreeze compare model.onnx -o sizes --data images --variants frozen -E 1,4 --se
 	addLogits(flags, &o.Logits)
 	c.recipe.add(flags)
 	addNumClasses(flags, &o.NumClasses)
-	c.conversion.addKind(flags)
+	const each = "; several values are compared"
+	flags.StringSliceVar(&c.kinds.banks, "bank", nil, bankUsage+each)
+	flags.StringSliceVar(&c.kinds.layouts, "layout", []string{string(transform.Dense)}, layoutUsage+each)
+	flags.StringSliceVar(&c.kinds.betweens, "between", []string{string(transform.None)}, betweenUsage+each)
+	flags.StringSliceVar(&c.kinds.pointwises, "pointwise", []string{string(transform.Project)}, pointwiseUsage+each)
+	flags.IntSliceVar(&o.KernelSizes, "kernel-size", []int{0}, kernelUsage+each)
+	c.conversion.addChoice(flags)
 	c.runtime.add(flags)
 	flags.BoolVar(&o.Reinit, "reinit", false, "train from scratch: first set everything that trains to new random values")
-	flags.BoolVar(&o.Resume, "resume", false, "continue the comparison in the folder: keep its finished runs, also in the table, and continue one that was stopped")
+	flags.Bool("resume", true, "continue what is in the folder, which is always so")
+	flags.MarkDeprecated("resume", "a comparison always continues what is in its folder")
 	addSaveEvery(flags, &o.SaveEvery)
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
@@ -65,14 +79,23 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 	o := c.options
 	o.Blocks, o.Settings, o.Epsilon = c.conversion.options, c.recipe.settings(), float64(c.epsilon)
 	o.Runtime, o.Reporter = c.runtime.options, c.reporter()
-	for _, v := range c.variants {
-		o.Variants = append(o.Variants, parameter.Variant(v))
-	}
+	o.Variants, o.Banks = list[parameter.Variant](c.variants), c.kinds.banks
+	o.Layouts, o.Betweens = list[transform.Layout](c.kinds.layouts), list[transform.Between](c.kinds.betweens)
+	o.Pointwises = list[transform.Pointwise](c.kinds.pointwises)
 	for _, s := range c.seeds {
 		o.Seeds = append(o.Seeds, uint64(s))
 	}
 	err := errors.Join(settleSaveEvery(&o.SaveEvery), c.data.settle(&o.Data))
 	return perform(ctx, c.printer, path, err, o, rcfreeze.Compare, c.print)
+}
+
+// list returns names as values of a type.
+func list[T ~string](names []string) []T {
+	var values []T
+	for _, name := range names {
+		values = append(values, T(name))
+	}
+	return values
 }
 
 func (c *compareCommand) print(r *rcfreeze.Comparison) {
@@ -85,25 +108,72 @@ func (c *compareCommand) print(r *rcfreeze.Comparison) {
 	if r.Epsilon > 0 {
 		header = append(header, "robust top-1")
 	}
+	header = append(header, "seconds per run")
+	named := kindsThatDiffer(r.Summary)
 	var rows []tableRow
 	for _, s := range r.Summary {
-		variant := string(s.Variant)
-		if s.Variant.HasBlocks() {
-			variant += fmt.Sprintf(" -E %d", s.Expansion)
+		seeds := fmt.Sprint(s.Seeds)
+		if s.Failed > 0 {
+			seeds += fmt.Sprintf(" (%d failed)", s.Failed)
 		}
-		row := tableRow{variant, count(s.Trained), count(s.Parameters), count(s.Deployed), count(s.Seeds),
-			spread(s.Top1, s.Top1Std, s.Seeds)}
+		row := tableRow{string(s.Variant) + named(s.Blocks), count(s.Trained), count(s.Parameters), count(s.Deployed), number(seeds)}
+		if s.Seeds == 0 {
+			row = tableRow{row[0]}
+			for range header[1:] {
+				row = append(row, number("–"))
+			}
+			row[4] = number(seeds)
+			rows = append(rows, row)
+			continue
+		}
+		row = append(row, spread(s.Top1, s.Top1Std, s.Seeds))
 		if hasTop5 {
 			row = append(row, percent(s.Top5))
 		}
 		row = append(row, number(fmt.Sprintf("%.4f", s.Loss)))
-		if s.Robust != nil && s.RobustStd != nil {
-			row = append(row, spread(*s.Robust, *s.RobustStd, s.Seeds))
+		if r.Epsilon > 0 {
+			robust := number("–")
+			if s.Robust != nil && s.RobustStd != nil {
+				robust = spread(*s.Robust, *s.RobustStd, s.Seeds)
+			}
+			row = append(row, robust)
 		}
 		rows = append(rows, append(row, number(fmt.Sprintf("%.1f", s.Seconds))))
 	}
-	c.table(append(header, "seconds per run"), rows)
+	c.table(header, rows)
 	c.facts(append(measuredOnFacts(r.MeasuredOn), [2]string{"written", filepath.Join(r.Folder, "comparison.csv")})...)
+}
+
+// kindsThatDiffer returns a function that says as flags what kind blocks are: the expansion, and what is not the same in all rows.
+func kindsThatDiffer(rows []compare.Summary) func(compare.Blocks) string {
+	var all []compare.Blocks
+	for _, s := range rows {
+		if s.Variant.HasBlocks() {
+			all = append(all, s.Blocks)
+		}
+	}
+	parts := []struct {
+		flag string
+		of   func(compare.Blocks) string
+	}{
+		{"--kernel-size", func(b compare.Blocks) string { return fmt.Sprint(b.KernelSize) }},
+		{"--between", func(b compare.Blocks) string { return string(b.Between) }},
+		{"--layout", func(b compare.Blocks) string { return string(b.Layout) }},
+		{"--bank", func(b compare.Blocks) string { return b.Bank }},
+		{"--pointwise", func(b compare.Blocks) string { return string(b.Pointwise) }},
+	}
+	return func(b compare.Blocks) string {
+		if b.Expansion == 0 {
+			return ""
+		}
+		text := fmt.Sprintf(" -E %d", b.Expansion)
+		for _, p := range parts {
+			if slices.ContainsFunc(all, func(other compare.Blocks) bool { return p.of(other) != p.of(all[0]) }) {
+				text += " " + p.flag + " " + p.of(b)
+			}
+		}
+		return text
+	}
 }
 
 // spread writes a mean share with its standard deviation over seeds, if there are several.

@@ -49,19 +49,31 @@ func (f *conversionFlags) settle() error {
 	return nil
 }
 
-// addKind adds all flags but those in which the runs of a comparison differ.
+// addKind adds the flags for the kind of blocks, but for the expansion.
 func (f *conversionFlags) addKind(flags *pflag.FlagSet) {
 	o := &f.options
-	flags.StringVar(&o.Bank, "bank", "", "how the fixed filters are drawn: "+strings.Join(filterbank.Names(), ", ")+
-		" (default "+filterbank.Default+"; with --pointwise identity, they are the original filters)")
-	flags.StringVar((*string)(&o.Layout), "layout", string(transform.Dense),
-		"what a fixed filter reads: dense (all input channels), depthwise (one of them)")
-	flags.StringVar((*string)(&o.Between), "between", string(transform.None),
-		"what is between the fixed and the 1×1 convolution: none, relu, batchnorm, batchnorm-relu; blocks with a ReLU cannot be merged")
-	flags.StringVar((*string)(&o.Pointwise), "pointwise", string(transform.Project),
-		"how the 1×1 convolution is initialized: project (filters as close to the original ones as possible), "+
-			"calibrate (outputs as close as possible, measured on --data), random, identity (the fixed filters are the original ones)")
-	flags.IntVar(&o.KernelSize, "kernel-size", 0, "give all blocks kernels of this size (0: the size of the original)")
+	flags.StringVar(&o.Bank, "bank", "", bankUsage)
+	flags.StringVar((*string)(&o.Layout), "layout", string(transform.Dense), layoutUsage)
+	flags.StringVar((*string)(&o.Between), "between", string(transform.None), betweenUsage)
+	flags.StringVar((*string)(&o.Pointwise), "pointwise", string(transform.Project), pointwiseUsage)
+	flags.IntVar(&o.KernelSize, "kernel-size", 0, kernelUsage)
+	f.addChoice(flags)
+}
+
+// What the flags say about the kinds of blocks.
+var (
+	bankUsage = "how the fixed filters are drawn: " + strings.Join(filterbank.Names(), ", ") +
+		" (default " + filterbank.Default + "; with --pointwise identity, they are the original filters)"
+	layoutUsage    = "what a fixed filter reads: dense (all input channels), depthwise (one of them)"
+	betweenUsage   = "what is between the fixed and the 1×1 convolution: none, relu, batchnorm, batchnorm-relu; blocks with a ReLU cannot be merged"
+	pointwiseUsage = "how the 1×1 convolution is initialized: project (filters as close to the original ones as possible), " +
+		"calibrate (outputs as close as possible, measured on --data), random, identity (the fixed filters are the original ones)"
+	kernelUsage = "give all blocks kernels of this size (0: the size of the original)"
+)
+
+// addChoice adds the flags that choose which convolutions become blocks.
+func (f *conversionFlags) addChoice(flags *pflag.FlagSet) {
+	o := &f.options
 	flags.StringArrayVar(&o.Include, "include", nil, "convert only convolutions whose names match this pattern, such as 'layer1.*'; may be given several times")
 	flags.StringArrayVar(&o.Skip, "skip", nil, "do not convert convolutions whose names match this pattern; may be given several times")
 	flags.IntVar(&o.MinKernel, "min-kernel", 0, "do not convert convolutions with a smaller kernel than this")

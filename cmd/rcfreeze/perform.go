@@ -8,7 +8,8 @@ import (
 )
 
 // perform does a command's work on a model, and prints the result. wrong is what is wrong with flags: it is told together with what is wrong
-// with the options that they stand for, before the model is read.
+// with the options that they stand for, before the model is read. Work that failed in part has a result beside its error, which is
+// printed, too.
 func perform[O interface{ Validate() error }, R any](ctx context.Context, p *printer, path string, wrong error, o O, do func(context.Context, *rcfreeze.Model, O) (R, error), print func(R)) error {
 	if err := errors.Join(wrong, o.Validate()); err != nil {
 		return err
@@ -18,8 +19,12 @@ func perform[O interface{ Validate() error }, R any](ctx context.Context, p *pri
 		return err
 	}
 	r, err := do(ctx, m, o)
-	if err != nil {
-		return err
+	var none R
+	if err == nil {
+		return p.result(r, func() { print(r) })
 	}
-	return p.result(r, func() { print(r) })
+	if any(r) != any(none) {
+		err = errors.Join(err, p.result(r, func() { print(r) }))
+	}
+	return err
 }

@@ -212,7 +212,7 @@ func TestDirtyNames(t *testing.T) {
 		{"train odd.onnx -o v.onnx --logits {dirty}output" + short, true},
 		{"train dirty.onnx -o v.onnx --augment {dirty}" + short, true},
 		{"compare dirty.onnx -o {dirty}compare --variants baseline,frozen -E 1" + short, false},
-		{"compare dirty.onnx -o {dirty}compare --variants baseline,frozen -E 1 --resume --lr 9" + short, true},
+		{"compare dirty.onnx -o {dirty}compare --variants baseline,frozen -E 1 --lr 9" + short, true},
 		{"eval dirty.onnx --per-class --classes classes.json" + data, false},
 		{"eval dirty.onnx --data folders", true},
 		{"eval dirty.onnx --data {dirty}", true},

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rcfreeze/rcfreeze"
@@ -41,13 +42,12 @@ func TestSameStart(t *testing.T) {
 				data = "labels"
 			}
 			recipe := append([]string{"--data", data, "--epochs", "1", "-b", "8", "--lr", "0.03", "--epsilon", "1/255"}, c.train...)
-			folder, run := fmt.Sprintf("compare%d", i), c.variant+"-seed"+seed
+			folder := fmt.Sprintf("compare%d", i)
 			compared := append(append([]string{"compare", "model.onnx", "-o", folder, "--variants", c.variant, "--seeds", seed}, recipe...), append(c.head, c.convert...)...)
 			model, trained := "model.onnx", append([]string{"--variant", c.variant, "--seed", seed}, recipe...)
 			if c.expansion == "" {
 				trained = append(trained, c.head...)
 			} else {
-				run = c.variant + "-x" + c.expansion + "-seed" + seed
 				compared = append(compared, "-E", c.expansion)
 				model = fmt.Sprintf("blocks%d.onnx", i)
 				succeed(t, append(append([]string{"convert", "model.onnx", "-o", model, "-E", c.expansion, "--seed", cmp.Or(c.made, seed)}, c.convert...), c.head...)...)
@@ -55,7 +55,7 @@ func TestSameStart(t *testing.T) {
 			output := fmt.Sprintf("out%d.onnx", i)
 			one := succeedJSON[rcfreeze.Trained](t, append([]string{"train", model, "-o", output}, trained...)...)
 			other := succeedJSON[rcfreeze.Comparison](t, compared...)
-			if !bytes.Equal(read(t, output), read(t, folder+"/"+run+"/model.onnx")) {
+			if !bytes.Equal(read(t, output), read(t, filepath.Join(folder, other.Runs[0].Folder, "model.onnx"))) {
 				t.Error("train and compare give different models")
 			}
 			if r := other.Runs[0].Result; r.Loss != one.Result.Loss || r.Top1 != one.Result.Top1 || *r.RobustTop1 != *one.Result.RobustTop1 {

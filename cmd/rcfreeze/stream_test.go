@@ -45,7 +45,7 @@ func TestLostResults(t *testing.T) {
 		"predict model.onnx folders --normalize none", "predict model.onnx folders --normalize none --json",
 		"train model.onnx -o trained.onnx --data bands -b 8 --epochs 1 --resume", "train model.onnx -o trained.onnx --data bands -b 8 --epochs 1 --resume --json",
 		"train model.onnx -o - --run-dir trained.run --data bands -b 8 --epochs 1 --resume",
-		"compare model.onnx -o comparison --data bands -b 8 --epochs 1 --variants baseline --resume", "compare model.onnx -o comparison --data bands -b 8 --epochs 1 --variants baseline --resume --json",
+		"compare model.onnx -o comparison --data bands -b 8 --epochs 1 --variants baseline", "compare model.onnx -o comparison --data bands -b 8 --epochs 1 --variants baseline --json",
 	} {
 		args := strings.Fields(command)
 		whole := new(bytes.Buffer)

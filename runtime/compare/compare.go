@@ -1,9 +1,8 @@
 // Package compare trains several variants of one model and measures them: the source model, and models of frozen or learned
-// blocks, with several expansions and seeds.
+// blocks of several kinds, with several seeds.
 package compare
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,35 +27,34 @@ import (
 )
 
 // Plan says what to compare. Every variant is trained with every seed. Variants with blocks are also trained with every
-// expansion.
+// combination of the values of the Axes, whose other options are in Convert.
 type Plan struct {
-	Model      *onnxgraph.Model // the source, without blocks; it is not changed
-	Classes    int              // if above 0, every run gets a new random last layer for this many classes
-	Variants   []parameter.Variant
-	Expansions []int
-	Seeds      []uint64
-	Convert    transform.Options // for variants with blocks; each run sets Expansion and Seed
-	Reinit     bool              // start every run from random weights, not from the source's
-	Recipe     train.Recipe      // for all runs; each run sets Trained and Seed
-	Train      *dataset.Dataset
-	Choose     *dataset.Dataset // measured after every epoch
-	Test       *dataset.Dataset // measured at the end
-	Augment    []dataset.Augmentation
-	Normalize  dataset.Normalization
-	Workers    int
-	Epsilon    float64 // of the FGSM attack; 0 means no attack
-	Session    ort.Options
+	Model    *onnxgraph.Model // the source, without blocks; it is not changed
+	Classes  int              // if above 0, every run gets a new random last layer for this many classes
+	Variants []parameter.Variant
+	Axes
+	Seeds []uint64
+
+	Convert   transform.Options // for variants with blocks; each run sets the fields of Blocks, and Seed
+	Reinit    bool              // start every run from random weights, not from the source's
+	Recipe    train.Recipe      // for all runs; each run sets Trained and Seed
+	Train     *dataset.Dataset
+	Choose    *dataset.Dataset // measured after every epoch
+	Test      *dataset.Dataset // measured at the end
+	Augment   []dataset.Augmentation
+	Normalize dataset.Normalization
+	Workers   int
+	Epsilon   float64 // of the FGSM attack; 0 means no attack
+	Session   ort.Options
 	// Describe, if not nil, is called with every trained model before it is saved. It may record which images the model takes.
-	Describe func(*onnxgraph.Model) error
-	Folder   string // gets a folder for each run, with its checkpoints, metrics and model
-	// Resume continues the comparison in Folder. Finished runs are read from there, even if they are not in the plan, and a run
-	// that was stopped continues. All must have the same settings.
-	Resume    bool
+	Describe  func(*onnxgraph.Model) error
+	Folder    string        // gets a folder for each run, with its checkpoints, metrics and model
 	SaveEvery time.Duration // see train.Run
 	// These functions are called if they are not nil: Kept with the number of finished runs that were read; Started before each
-	// run; the others as in train.Run.
+	// run; Failed after a run that failed; the others as in train.Run.
 	Kept          func(runs int)
 	Started       func(name string, number, total int)
+	Failed        func(name string, err error)
 	Outlined      func(train.Outline)
 	Begun         func(evaluate.Result)
 	Progress      func(train.Progress)
@@ -66,16 +64,16 @@ type Plan struct {
 	Warned        func(string)
 }
 
-// Row is one run and its result.
+// Row is one run and its result. A run that failed has no result, and Failed says why.
 type Row struct {
-	Variant    parameter.Variant `json:"variant"`
-	Expansion  int               `json:"expansion"` // 0 without blocks
-	Seed       uint64            `json:"seed"`
-	Trained    int64             `json:"trained_parameters"`
-	Parameters int64             `json:"parameters"`          // of the trained model
-	Deployed   int64             `json:"deployed_parameters"` // after merging; equal to Parameters if the model cannot be merged
+	Cell
+	Folder     string `json:"folder"` // of its model, checkpoints and metrics, in that of the comparison
+	Trained    int64  `json:"trained_parameters"`
+	Parameters int64  `json:"parameters"`          // of the trained model
+	Deployed   int64  `json:"deployed_parameters"` // after merging; equal to Parameters if the model cannot be merged
 	evaluate.Result
 	Seconds float64 `json:"seconds"` // time of training
+	Failed  string  `json:"failed,omitempty"`
 }
 
 // Check returns an error, before any work is done, if another process uses the folder of a comparison. The folder need not
@@ -91,8 +89,11 @@ func Check(folder string) error {
 	return held.Release()
 }
 
-// Do trains and measures all runs, in the order variant, expansion, seed, and returns all rows of the folder in that order. With
-// an error, it also returns the rows of the runs that finished. It fails if another process uses the folder.
+// Do trains and measures all cells of the plan that have no result in the folder yet, and returns all rows of the folder, in the
+// order of the axes. A run that was stopped continues. All runs in the folder must have the same settings.
+//
+// If a run fails, the others go on: Do then returns a *FailedError, and a row for each run that failed. With another error, it
+// returns the rows of the runs that finished. It fails if another process uses the folder.
 func (p *Plan) Do(ctx context.Context) (rows []Row, err error) {
 	experiment, err := p.experiment()
 	if err != nil {
@@ -104,31 +105,45 @@ func (p *Plan) Do(ctx context.Context) (rows []Row, err error) {
 	}
 	defer func() { err = errors.Join(err, held.Release()) }()
 	p.warn(held.Warning)
-	finished, err := p.finished(experiment)
+	done, err := p.finished(experiment)
 	if err != nil {
 		return nil, fmt.Errorf("comparing: %w", err)
 	}
-	runs, err := p.runs(ctx, finished)
+	cells, err := p.missing(ctx, done)
 	if err != nil {
 		return nil, err
 	}
-	if len(finished) > 0 && p.Kept != nil {
-		p.Kept(len(finished))
+	if len(done) > 0 && p.Kept != nil {
+		p.Kept(len(done))
 	}
-	for i, r := range runs {
+	failed := &FailedError{Runs: len(done) + len(cells)}
+	for i, c := range cells {
 		if p.Started != nil {
-			p.Started(r.name(), i+1, len(runs))
+			p.Started(c.String(), i+1, len(cells))
 		}
-		row, err := p.one(ctx, r, experiment)
+		row, err := p.one(ctx, c, experiment)
+		if err != nil && ctx.Err() != nil {
+			return sorted(done), fmt.Errorf("comparing: %s: %w", c, err)
+		}
 		if err != nil {
-			return sorted(finished), fmt.Errorf("comparing: %s: %w", r.name(), err)
+			row = Row{Cell: c, Folder: experiment.folder(c), Failed: err.Error()}
+			failed.Faults = append(failed.Faults, fmt.Errorf("%s: %w", c, err))
+			if p.Failed != nil {
+				p.Failed(c.String(), err)
+			}
 		}
-		finished[r] = row
-		if err := p.writeTable(finished); err != nil {
-			return sorted(finished), err
+		done[c] = row
+		if err := p.writeTable(done); err != nil {
+			return sorted(done), err
 		}
 	}
-	return sorted(finished), p.writeTable(finished)
+	if err := p.writeTable(done); err != nil {
+		return sorted(done), err
+	}
+	if len(failed.Faults) > 0 {
+		return sorted(done), fmt.Errorf("comparing: %w", failed)
+	}
+	return sorted(done), nil
 }
 
 // warn passes a line to Warned, unless the line is empty or Warned is nil.
@@ -138,108 +153,73 @@ func (p *Plan) warn(line string) {
 	}
 }
 
-// sorted returns the rows of runs by variant, expansion and seed.
-func sorted(finished map[run]Row) []Row {
-	rows := slices.Collect(maps.Values(finished))
-	slices.SortFunc(rows, func(a, b Row) int {
-		place := func(r Row) int { return slices.Index(parameter.Variants(), r.Variant) }
-		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Expansion, b.Expansion), cmp.Compare(a.Seed, b.Seed))
-	})
-	return rows
+// sorted returns the rows in the order of the axes.
+func sorted(rows map[Cell]Row) []Row {
+	return slices.SortedFunc(maps.Values(rows), func(a, b Row) int { return compareCells(a.Cell, b.Cell) })
 }
 
-func (p *Plan) writeTable(finished map[run]Row) error {
-	return writeTable(filepath.Join(p.Folder, "comparison.csv"), sorted(finished))
+func (p *Plan) writeTable(rows map[Cell]Row) error {
+	return writeTable(filepath.Join(p.Folder, "comparison.csv"), sorted(rows))
 }
 
-// run identifies one training run of the plan.
-type run struct {
-	variant   parameter.Variant
-	expansion int // 0 without blocks
-	seed      uint64
-}
-
-func (r run) name() string {
-	if r.expansion == 0 {
-		return fmt.Sprintf("%s-seed%d", r.variant, r.seed)
-	}
-	return fmt.Sprintf("%s-x%d-seed%d", r.variant, r.expansion, r.seed)
-}
-
-// runs returns the runs of the plan that are not finished. It first checks all settings, so that nothing trains if the plan would
+// missing returns the cells of the plan that are not done. It first checks all settings, so that nothing trains if the plan would
 // fail later.
-func (p *Plan) runs(ctx context.Context, finished map[run]Row) ([]run, error) {
-	var runs []run
+func (p *Plan) missing(ctx context.Context, done map[Cell]Row) ([]Cell, error) {
+	cells := p.cells()
 	var faults []error
-	planned := false
-	for _, v := range p.Variants {
-		expansions := []int{0}
-		if v.HasBlocks() {
-			expansions = p.Expansions
-		}
-		for _, e := range expansions {
-			for _, s := range p.Seeds {
-				r := run{v, e, s}
-				planned = true
-				if _, ok := finished[r]; ok || slices.Contains(runs, r) {
-					continue
-				}
-				runs = append(runs, r)
-				if _, err := p.start(ctx, r); err != nil {
-					faults = append(faults, fmt.Errorf("%s: %w", r.name(), err))
-				}
-			}
-		}
+	if len(cells) == 0 {
+		faults = append(faults, errors.New("the plan is empty: give variants and seeds"))
 	}
-	if !planned {
-		faults = append(faults, errors.New("the plan is empty: give variants, seeds and, for blocks, expansions"))
+	cells = slices.DeleteFunc(cells, func(c Cell) bool { _, ok := done[c]; return ok })
+	for _, c := range cells {
+		if _, err := p.start(ctx, c); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", c, err))
+		}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("planning a comparison: %w", err)
 	}
-	return runs, nil
+	return cells, nil
 }
 
 // start returns the model that a run starts from.
-func (p *Plan) start(ctx context.Context, r run) (*onnxgraph.Model, error) {
+func (p *Plan) start(ctx context.Context, c Cell) (*onnxgraph.Model, error) {
 	m := p.Model.Clone()
 	if p.Classes > 0 {
-		if _, err := head.Replace(m, p.Classes, r.seed); err != nil {
+		if _, err := head.Replace(m, p.Classes, c.Seed); err != nil {
 			return nil, err
 		}
 	}
 	parameter.Separate(m)
-	if r.variant.HasBlocks() {
-		o := p.Convert
-		o.Expansion, o.Seed = r.expansion, r.seed
-		if err := p.convert(ctx, m, o); err != nil {
+	if c.Variant.HasBlocks() {
+		if err := p.convert(ctx, m, c.options(p.Convert, c.Seed)); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.variant.Start(m, r.seed, p.Reinit); err != nil {
+	if err := c.Variant.Start(m, c.Seed, p.Reinit); err != nil {
 		return nil, err
 	}
 	recipe := p.Recipe
-	return m, recipe.Select(m, r.variant)
+	return m, recipe.Select(m, c.Variant)
 }
 
 // one trains and measures one run. It writes the description of the experiment just before the first step, so that nothing is
 // written for a plan that cannot be trained. It writes the result last: a run with a result is finished.
-func (p *Plan) one(ctx context.Context, r run, e experiment) (Row, error) {
-	folder := filepath.Join(p.Folder, r.name())
-	row := Row{Variant: r.variant, Expansion: r.expansion, Seed: r.seed}
-	m, err := p.start(ctx, r)
+func (p *Plan) one(ctx context.Context, c Cell, e experiment) (Row, error) {
+	row := Row{Cell: c, Folder: e.folder(c)}
+	folder := filepath.Join(p.Folder, row.Folder)
+	m, err := p.start(ctx, c)
 	if err != nil {
 		return row, err
 	}
 	recipe := p.Recipe
-	recipe.Seed = r.seed
-	if err := recipe.Select(m, r.variant); err != nil {
+	recipe.Seed = c.Seed
+	if err := recipe.Select(m, c.Variant); err != nil {
 		return row, err
 	}
 	training := train.Run{
 		Model: m, Recipe: recipe, Train: p.Train, Test: p.Choose, Augment: p.Augment, Normalize: p.Normalize,
-		Workers: p.Workers, Session: p.Session, Folder: train.Folder(folder), Resume: p.Resume, SaveEvery: p.SaveEvery, Keep: train.KeepLast,
+		Workers: p.Workers, Session: p.Session, Folder: train.Folder(folder), Resume: true, SaveEvery: p.SaveEvery, Keep: train.KeepLast,
 		Outlined: p.Outlined, Progress: p.Progress, Measuring: p.Measuring, Measured: p.Measured, Recalibrating: p.Recalibrating,
 		Warned: p.Warned,
 	}

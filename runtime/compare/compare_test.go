@@ -31,7 +31,7 @@ func newPlan(t *testing.T) *compare.Plan {
 	recipe := train.PaperRecipe()
 	recipe.Epochs, recipe.BatchSize = 1, 16
 	p := &compare.Plan{
-		Model: transformtest.ResNet(t, 1, datasettest.Side, datasettest.Classes), Variants: parameter.Variants(), Expansions: []int{1, 2}, Seeds: []uint64{0, 1},
+		Model: transformtest.ResNet(t, 1, datasettest.Side, datasettest.Classes), Variants: parameter.Variants(), Axes: compare.Axes{Expansions: []int{1, 2}}, Seeds: []uint64{0, 1},
 		Convert: transform.Options{Pointwise: transform.Random}, Recipe: recipe, Epsilon: 1.0 / 255,
 		Normalize: dataset.Normalization{Mean: []float64{0.3}, Std: []float64{0.2}},
 		Session:   orttest.Options(t), Folder: filepath.Join(t.TempDir(), "comparison"),
@@ -77,8 +77,8 @@ func TestAllVariants(t *testing.T) {
 	if err != nil || strings.Count(string(table), "\n") != 13 {
 		t.Errorf("the table: %v\n%s", err, table)
 	}
-	for _, name := range []string{"baseline-seed0", "frozen-x2-seed1", "learned-x1-seed0"} {
-		m, err := onnxgraph.Load(filepath.Join(p.Folder, name, "model.onnx"))
+	for _, name := range []string{"baseline-seed0", "frozen-x2-random-seed1", "learned-x1-random-seed0"} {
+		m, err := onnxgraph.Load(filepath.Join(p.Folder, folderOf(t, p, name), "model.onnx"))
 		if err != nil {
 			t.Error(err)
 		} else if _, err := transform.Blocks(m); err != nil {
@@ -109,11 +109,11 @@ func TestResume(t *testing.T) {
 	if rows, err := p.Do(ctx); err == nil || len(rows) != 1 {
 		t.Fatalf("stopped after %d rows with error %v", len(rows), err)
 	}
-	left := filepath.Join(p.Folder, "baseline-seed0", ".rcfreeze-0123456789abcdef") // by a process that was killed
+	left := filepath.Join(p.Folder, folderOf(t, p, "baseline-seed0"), ".rcfreeze-0123456789abcdef") // by a process that was killed
 	if err := errors.Join(os.Mkdir(left, 0o700), os.WriteFile(filepath.Join(left, "lock"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	p.Resume, p.Progress = true, nil
+	p.Progress = nil
 	p.Measured = func(train.Row) { started++ }
 	got, err := p.Do(context.Background())
 	if _, err := os.Stat(left); err == nil {
@@ -139,15 +139,14 @@ func TestOrderOfFiles(t *testing.T) {
 	p := quick(t)
 	p.Seeds = []uint64{0, 1}
 	second := *p
-	second.Resume = true
-	is := func(name string) bool {
-		_, err := os.Stat(filepath.Join(p.Folder, name))
-		return err == nil
+	is := func(pattern string) bool {
+		found, err := filepath.Glob(filepath.Join(p.Folder, pattern))
+		return err == nil && len(found) > 0
 	}
 	before := 0
 	p.Started = func(string, int, int) {
 		first := before == 1
-		if is("experiment.json") != first || is("frozen-x1-seed0/result.json") != first || is("frozen-x1-seed0/model.onnx") != first || is("comparison.csv") != first {
+		if is("experiment.json") != first || is("frozen-x1-random-seed0-*/result.json") != first || is("frozen-x1-random-seed0-*/model.onnx") != first || is("comparison.csv") != first {
 			t.Errorf("before run %d, the folder has %v", before, slices.Collect(maps.Keys(files(t, p.Folder))))
 		}
 		before++
@@ -178,14 +177,10 @@ func TestDamagedResult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(p.Folder, "frozen-x1-seed0", "result.json")
+	path := filepath.Join(p.Folder, want[0].Folder, "result.json")
 	if err := os.Truncate(path, 20); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "--resume") {
-		t.Errorf("without resuming: %v", err)
-	}
-	p.Resume = true
 	p.Progress = func(train.Progress) { t.Error("the run is trained again") }
 	said := ""
 	p.Warned = func(line string) { said += line }
@@ -238,20 +233,16 @@ func TestOtherExperiment(t *testing.T) {
 			_, p.Test = datasettest.OpenCorners(t, 64, 21)
 		}, []string{"test_data was"}},
 		"normalization": {func(p *compare.Plan) { p.Normalize.Mean = []float64{0.4} }, []string{"normalization was"}},
-		"bank":          {func(p *compare.Plan) { p.Convert.Bank = "orthogonal" }, []string{"bank was kaiming-uniform and is now orthogonal"}},
-		"pointwise":     {func(p *compare.Plan) { p.Convert.Pointwise = transform.Project }, []string{"pointwise was random and is now project"}},
-		"layout": {func(p *compare.Plan) { p.Convert.Layout, p.Convert.Skip = transform.Depthwise, []string{"conv1"} },
-			[]string{"layout was dense and is now depthwise", "skip was [] and is now [conv1]"}},
+		"choice of convolutions": {func(p *compare.Plan) { p.Convert.MinKernel, p.Convert.Skip = 2, []string{"conv1"} },
+			[]string{"min_kernel was 0 and is now 2", "skip was [] and is now [conv1]"}},
 		"reinit":      {func(p *compare.Plan) { p.Reinit = true }, []string{"reinit was false and is now true"}},
 		"num-classes": {func(p *compare.Plan) { p.Classes = datasettest.Classes }, []string{"num_classes was 0 and is now 4"}},
 		"epsilon":     {func(p *compare.Plan) { p.Epsilon, p.Seeds = 1.0/255, []uint64{0, 1} }, []string{"epsilon was 0 and is now 0.0039"}},
 		"recipe":      {func(p *compare.Plan) { p.Recipe.LearningRate, p.Recipe.Epochs = 0.5, 2 }, []string{"lr was 0.01 and is now 0.5", "epochs was 1 and is now 2"}},
 		"threads":     {func(p *compare.Plan) { p.Session.IntraOpThreads = 2 }, []string{"threads was 1 and is now 2"}},
-		"not resumed": {func(p *compare.Plan) { p.Resume = false }, []string{"holds a comparison", "--resume"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := *p
-			other.Resume = true
 			c.change(&other)
 			_, err := other.Do(context.Background())
 			for _, want := range c.want {
@@ -268,6 +259,16 @@ func TestOtherExperiment(t *testing.T) {
 	if _, err := p.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "no experiment.json") {
 		t.Errorf("results of which nobody knows what made them: %v", err)
 	}
+}
+
+// folderOf returns the folder of a run of the given name.
+func folderOf(t *testing.T, p *compare.Plan, name string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(p.Folder, name+"-????????"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("the folders of %s are %v, want one", name, found)
+	}
+	return filepath.Base(found[0])
 }
 
 // files returns the contents of all files in a folder.
@@ -307,7 +308,7 @@ func TestMoreRuns(t *testing.T) {
 		{[]parameter.Variant{"frozen"}, []int{2}, []uint64{0, 1}, 0, "baseline x0 1, frozen x1 1, frozen x2 0, frozen x2 1"},
 	} {
 		kept, trained := 0, 0
-		p.Variants, p.Expansions, p.Seeds, p.Resume = c.variants, c.expansions, c.seeds, i > 0
+		p.Variants, p.Expansions, p.Seeds = c.variants, c.expansions, c.seeds
 		p.Convert.Bank = []string{"", "kaiming-uniform"}[i%2] // which are the same
 		p.Kept = func(runs int) { kept = runs }
 		p.Started = func(string, int, int) { trained++ }
@@ -318,7 +319,11 @@ func TestMoreRuns(t *testing.T) {
 		var got, table []string
 		for _, r := range rows {
 			got = append(got, fmt.Sprintf("%s x%d %d", r.Variant, r.Expansion, r.Seed))
-			table = append(table, fmt.Sprintf("%s,%d,%d", r.Variant, r.Expansion, r.Seed))
+			kind := ",,,"
+			if r.Variant.HasBlocks() {
+				kind = "none,dense,kaiming-uniform,random"
+			}
+			table = append(table, fmt.Sprintf("%s,%d,0,%s,%d", r.Variant, r.Expansion, kind, r.Seed))
 		}
 		if text := strings.Join(got, ", "); text != c.want || trained != c.trained || kept != len(rows)-trained {
 			t.Errorf("%d: got %s, want %s; %d trained, want %d; %d kept", i, text, c.want, trained, c.trained, kept)
@@ -344,7 +349,7 @@ func TestBadPlans(t *testing.T) {
 	}{
 		"nothing":      {func(p *compare.Plan) { p.Variants = nil }, []string{"the plan is empty"}},
 		"unknown":      {func(p *compare.Plan) { p.Variants = []parameter.Variant{"warm"} }, []string{`"warm"`, "baseline"}},
-		"no expansion": {func(p *compare.Plan) { p.Expansions = []int{-1}; p.Variants = []parameter.Variant{"frozen", "learned"} }, []string{"frozen-x-1", "learned-x-1"}},
+		"no expansion": {func(p *compare.Plan) { p.Expansions = []int{-1}; p.Variants = []parameter.Variant{"frozen", "learned"} }, []string{"frozen-x-1-random-seed0", "learned-x-1-random-seed1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlan(t)
@@ -365,7 +370,7 @@ func TestBadPlans(t *testing.T) {
 // TestSummary takes means and sample standard deviations over seeds.
 func TestSummary(t *testing.T) {
 	row := func(v parameter.Variant, e int, top1 float64) compare.Row {
-		return compare.Row{Variant: v, Expansion: e, Result: evaluate.Result{Top1: top1}}
+		return compare.Row{Cell: compare.Cell{Variant: v, Blocks: compare.Blocks{Expansion: e}}, Result: evaluate.Result{Top1: top1}}
 	}
 	got := compare.Summarize([]compare.Row{
 		row("frozen", 1, 0.5), row("frozen", 2, 0.9), row("frozen", 1, 0.7), row("baseline", 0, 0.8), row("frozen", 1, 0.6),

@@ -21,7 +21,7 @@ import (
 type experiment struct {
 	Source   train.Source      `json:"source"`  // the source of all variants
 	Recipe   train.Recipe      `json:"recipe"`  // without Seed and Trained, which differ between runs
-	Convert  transform.Options `json:"convert"` // without Expansion and Seed
+	Convert  transform.Options `json:"convert"` // without Seed and the fields of Blocks, which differ between runs
 	Settings settings          `json:"settings"`
 }
 
@@ -33,8 +33,8 @@ type settings struct {
 }
 
 func (p *Plan) experiment() (experiment, error) {
-	e := experiment{Recipe: p.Recipe, Convert: p.Convert.WithDefaults(), Settings: settings{p.Classes, p.Reinit, p.Epsilon}}
-	e.Recipe.Seed, e.Recipe.Trained, e.Convert.Expansion, e.Convert.Seed = 0, nil, 0, 0
+	e := experiment{Recipe: p.Recipe, Convert: shared(p.Convert), Settings: settings{p.Classes, p.Reinit, p.Epsilon}}
+	e.Recipe.Seed, e.Recipe.Trained = 0, nil
 	var err error
 	e.Source, err = train.NewSource(p.Model, p.Train, p.Test, p.Normalize, p.Session)
 	return e, err
@@ -52,9 +52,10 @@ const (
 	resultFile     = "result.json"     // in a run's folder, after the run has finished
 )
 
-// finished returns the finished runs in the folder. It fails if they belong to another experiment, or if Resume is not set.
-func (p *Plan) finished(is experiment) (map[run]Row, error) {
-	rows := map[run]Row{}
+// finished returns the finished runs in the folder, also those that are not in the plan. It fails if they belong to another
+// experiment.
+func (p *Plan) finished(is experiment) (map[Cell]Row, error) {
+	rows := map[Cell]Row{}
 	files, err := p.results()
 	if err != nil {
 		return nil, err
@@ -69,10 +70,7 @@ func (p *Plan) finished(is experiment) (map[run]Row, error) {
 		return rows, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading the settings of the comparison in %s: %w", p.Folder, err)
-	case !p.Resume && p.hasWork():
-		return nil, fmt.Errorf("the folder %s holds a comparison: continue it with --resume, or choose another folder, or empty this one", p.Folder)
-	}
-	if !p.Resume {
+	case !p.hasWork():
 		return rows, nil
 	}
 	if err := was.differences(is); err != nil {
@@ -80,12 +78,12 @@ func (p *Plan) finished(is experiment) (map[run]Row, error) {
 	}
 	for _, file := range files {
 		atomicfile.RemoveStale(filepath.Dir(file)) // no later write will do this
-		row, err := readRow(file)
+		row, err := is.readRow(file)
 		if err != nil {
 			p.warn(fmt.Sprintf("reading a finished run: %v; if this comparison includes it, it is measured again from its last checkpoint", err))
 			continue
 		}
-		rows[run{row.Variant, row.Expansion, row.Seed}] = row
+		rows[row.Cell] = row
 	}
 	return rows, nil
 }
@@ -123,13 +121,13 @@ func (p *Plan) note(e experiment) error { return writeJSON(filepath.Join(p.Folde
 func writeRow(folder string, row Row) error { return writeJSON(filepath.Join(folder, resultFile), row) }
 
 // readRow reads the result of a finished run. It fails if the result does not match the name of the run's folder.
-func readRow(file string) (row Row, err error) {
+func (e experiment) readRow(file string) (row Row, err error) {
 	if err := readJSON(file, &row); err != nil {
 		return row, err
 	}
 	named := filepath.Base(filepath.Dir(file))
-	if name := (run{row.Variant, row.Expansion, row.Seed}).name(); name != named {
-		return row, fmt.Errorf("%s: it is the result of %q, in the folder of %s", file, name, named)
+	if row.Folder = e.folder(row.Cell); row.Folder != named {
+		return row, fmt.Errorf("%s: it is the result of %q, in the folder of %s", file, row.Folder, named)
 	}
 	return row, nil
 }

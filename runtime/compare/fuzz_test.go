@@ -12,13 +12,13 @@ import (
 // FuzzFinished damages what a comparison's folder tells of the experiment and of a finished run, which is the last argument: what
 // is taken for finished must be the run that the folder is named after.
 func FuzzFinished(f *testing.F) {
-	p := Plan{Folder: f.TempDir(), Resume: true}
+	p := Plan{Folder: f.TempDir()}
 	is := experiment{}
 	text, err := json.Marshal(is)
 	if err != nil {
 		f.Fatal(err)
 	}
-	const name = "frozen-x2-seed3"
+	name := is.folder(Cell{"frozen", Blocks{Expansion: 2}, 3})
 	f.Add(text, []byte(`{"variant": "frozen", "expansion": 2, "seed": 3, "top1": 0.5}`))
 	f.Add(text, []byte(`{"variant": "", "expansion": -2, "robust_top1": null}`))
 	if err := os.Mkdir(filepath.Join(p.Folder, name), 0o755); err != nil {
@@ -35,9 +35,9 @@ func FuzzFinished(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for r, row := range rows {
-			if r.name() != name || len(rows) > 1 {
-				t.Fatalf("%q is taken for finished in the folder of %s", r.name(), name)
+		for c, row := range rows {
+			if is.folder(c) != name || len(rows) > 1 {
+				t.Fatalf("%s is taken for finished in the folder of %s", c, name)
 			}
 			if s := Summarize([]Row{row}); len(s) != 1 || s[0].Seeds != 1 {
 				t.Fatalf("the summary of one run is %+v", s)

@@ -24,8 +24,8 @@ func TestRowsAreOfTheModels(t *testing.T) {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
 	fooled := false
-	for i, name := range []string{"baseline-seed3", "frozen-x2-seed3"} {
-		m, err := onnxgraph.Load(filepath.Join(p.Folder, name, "model.onnx"))
+	for i, name := range []string{"baseline-seed3", "frozen-x2-random-seed3"} {
+		m, err := onnxgraph.Load(filepath.Join(p.Folder, folderOf(t, p, name), "model.onnx"))
 		if err != nil {
 			t.Fatal(err)
 		}

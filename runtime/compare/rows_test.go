@@ -6,20 +6,28 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
 // TestReadRow reads results of finished runs, and what is not one.
 func TestReadRow(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "frozen-x2-seed3", resultFile)
+	var e experiment
+	named := func(v parameter.Variant, expansion int, seed uint64) string {
+		return e.folder(Cell{v, Blocks{Expansion: expansion}, seed})
+	}
+	file := filepath.Join(t.TempDir(), named("frozen", 2, 3), resultFile)
 	if err := os.Mkdir(filepath.Dir(file), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{
-		`{"variant": "frozen", "expansion": 2, "seed": 3, "top1": 0.5}`:   "",
-		`{"variant": "frozen", "expansion": 2, "seed": 4}`:                "frozen-x2-seed4",
-		`{"variant": "learned", "expansion": 2, "seed": 3}`:               "learned-x2-seed3",
-		`{"variant": "frozen", "seed": 3}`:                                "frozen-seed3",
-		`{}`:                                                              `"-seed0", in the folder of frozen-x2-seed3`,
+		`{"variant": "frozen", "expansion": 2, "seed": 3, "top1": 0.5}`:          "",
+		`{"variant": "frozen", "expansion": 2, "seed": 4}`:                       named("frozen", 2, 4),
+		`{"variant": "learned", "expansion": 2, "seed": 3}`:                      named("learned", 2, 3),
+		`{"variant": "frozen", "seed": 3}`:                                       named("frozen", 0, 3),
+		`{}`:                                                                     named("", 0, 0) + `", in the folder of ` + named("frozen", 2, 3),
+		`{"variant": "frozen", "expansion": 2, "seed": 3, "bank": "orthogonal"}`: "frozen-x2-orthogonal-seed3-",
+
 		`{"variant": "frozen", "expansion": 2, "seed": 3`:                 "unexpected end",
 		`{"variant": "frozen", "expansion": 2, "seed": -3}`:               "seed",
 		`{"variant": "frozen", "expansion": 99999999999999999999999}`:     "expansion",
@@ -28,7 +36,7 @@ func TestReadRow(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		row, err := readRow(file)
+		row, err := e.readRow(file)
 		if want == "" && (err != nil || row.Top1 != 0.5) {
 			t.Errorf("%s: %+v, error %v", text, row, err)
 		}
@@ -39,7 +47,7 @@ func TestReadRow(t *testing.T) {
 	if err := errors.Join(os.Remove(file), os.Mkdir(file, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readRow(file); err == nil || !strings.Contains(err.Error(), "is a folder") {
+	if _, err := e.readRow(file); err == nil || !strings.Contains(err.Error(), "is a folder") {
 		t.Errorf("a folder: error %v", err)
 	}
 }

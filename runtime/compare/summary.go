@@ -7,50 +7,51 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
-// Summary holds the results of all runs of one variant and expansion: means over seeds, and for some numbers the sample standard
-// deviation (0 for a single seed).
+// Summary holds the results of all runs of one variant and one kind of blocks: means over the seeds whose runs finished, and for some
+// numbers the sample standard deviation (0 for a single seed).
 type Summary struct {
-	Variant    parameter.Variant `json:"variant"`
-	Expansion  int               `json:"expansion"`
-	Seeds      int               `json:"seeds"`
-	Trained    int64             `json:"trained_parameters"`
-	Parameters int64             `json:"parameters"`
-	Deployed   int64             `json:"deployed_parameters"`
-	Top1       float64           `json:"top1"`
-	Top1Std    float64           `json:"top1_std"`
-	Top5       float64           `json:"top5"`
-	Loss       float64           `json:"loss"`
-	Robust     *float64          `json:"robust_top1,omitempty"`
-	RobustStd  *float64          `json:"robust_top1_std,omitempty"`
-	Seconds    float64           `json:"seconds"` // training time per run
+	Variant parameter.Variant `json:"variant"`
+	Blocks
+	Seeds      int      `json:"seeds"`            // whose runs finished
+	Failed     int      `json:"failed,omitempty"` // whose runs did not
+	Trained    int64    `json:"trained_parameters"`
+	Parameters int64    `json:"parameters"`
+	Deployed   int64    `json:"deployed_parameters"`
+	Top1       float64  `json:"top1"`
+	Top1Std    float64  `json:"top1_std"`
+	Top5       float64  `json:"top5"`
+	Loss       float64  `json:"loss"`
+	Robust     *float64 `json:"robust_top1,omitempty"`
+	RobustStd  *float64 `json:"robust_top1_std,omitempty"`
+	Seconds    float64  `json:"seconds"` // training time per run
 }
 
-// Summarize groups rows by variant and expansion, in the order in which they first appear.
+// Summarize groups rows by variant and blocks, in the order in which they first appear.
 func Summarize(rows []Row) []Summary {
-	type key struct {
-		variant   parameter.Variant
-		expansion int
-	}
-	groups := map[key][]Row{}
-	var order []key
+	groups := map[Cell][]Row{}
+	var order []Cell
 	for _, r := range rows {
-		k := key{r.Variant, r.Expansion}
-		if groups[k] == nil {
-			order = append(order, k)
+		group := r.Cell
+		group.Seed = 0
+		if groups[group] == nil {
+			order = append(order, group)
 		}
-		groups[k] = append(groups[k], r)
+		groups[group] = append(groups[group], r)
 	}
 	var list []Summary
-	for _, k := range order {
-		list = append(list, summarize(groups[k]))
+	for _, group := range order {
+		list = append(list, summarize(group, groups[group]))
 	}
 	return list
 }
 
-func summarize(rows []Row) Summary {
-	first := rows[0]
-	s := Summary{Variant: first.Variant, Expansion: first.Expansion, Seeds: len(rows),
-		Trained: first.Trained, Parameters: first.Parameters, Deployed: first.Deployed}
+func summarize(group Cell, all []Row) Summary {
+	rows := slices.DeleteFunc(slices.Clone(all), func(r Row) bool { return r.Failed != "" })
+	s := Summary{Variant: group.Variant, Blocks: group.Blocks, Seeds: len(rows), Failed: len(all) - len(rows)}
+	if len(rows) == 0 {
+		return s
+	}
+	s.Trained, s.Parameters, s.Deployed = rows[0].Trained, rows[0].Parameters, rows[0].Deployed
 	s.Top1, s.Top1Std = meanStd(rows, func(r Row) float64 { return r.Top1 })
 	s.Top5, _ = meanStd(rows, func(r Row) float64 { return r.Top5 })
 	s.Loss, _ = meanStd(rows, func(r Row) float64 { return r.Loss })

@@ -102,12 +102,11 @@ func (c *call) nonZero(v value) value {
 // poolOnly rejects paddings that ONNX Runtime and the ONNX specification treat differently.
 func poolOnly(c *call) string {
 	kernel, dilated := c.Node.Ints("kernel_shape"), false
-	w := c.Node.Window(len(kernel))
-	for i, d := range w.Dilations {
+	for i, d := range c.Node.Ints("dilations") {
 		dilated = dilated || d > 1 && kernel[i] > 1
 	}
-	if dilated && w.IsSame() {
-		return fmt.Sprintf("it has dilations, strides larger than its kernel, and auto_pad %s: export it with pads in numbers", w.AutoPad)
+	if mode := c.Node.Str("auto_pad", "NOTSET"); dilated && (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
+		return fmt.Sprintf("it has dilations, strides larger than its kernel, and auto_pad %s: export it with pads in numbers", mode)
 	}
 	return ""
 }
