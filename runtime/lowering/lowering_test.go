@@ -36,7 +36,7 @@ func TestLoweredSteps(t *testing.T) {
 	}{
 		{"residual", "cifar-resnet", architecture.Options{Depth: 8, Width: 16}, nil},
 		{"narrow", "cifar-resnet", architecture.Options{Depth: 8, Width: 4}, nil},
-		{"pooling", "vgg", architecture.Options{}, nil},
+		{"pooling", "vgg", architecture.Options{Width: 16}, nil},
 		{"two-conv blocks", "cifar-resnet", architecture.Options{Depth: 8, Width: 16}, &transform.Options{Pointwise: transform.Random}},
 		{"folded blocks", "cifar-resnet", architecture.Options{Depth: 8, Width: 16}, &transform.Options{Pointwise: transform.Random, Expansion: 3}},
 		{"depthwise blocks", "cifar-resnet", architecture.Options{Depth: 8, Width: 16}, &transform.Options{Pointwise: transform.Random, Layout: transform.Depthwise, Expansion: 2}},
