@@ -52,9 +52,12 @@ func Analyze(ctx context.Context, m *Model, o AnalyzeOptions) (*Analysis, error)
 	if c.Errors, err = relativeErrors(stats, c.Stats); err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	a.Compared = c
 	o.tellComparison(a)
-	return a, ctx.Err()
+	return a, nil
 }
 
 // Validate lists what is wrong with the options, whatever the model.

@@ -20,6 +20,8 @@ type Data struct {
 	ImageSize ImageSize      // size to which images are scaled, if the model leaves it open
 	ShortSide int            // length of the shorter side after scaling and before the center crop; 0 means just enough to cover the model's size
 	Limits    dataset.Limits // limits for the sizes that files declare
+	// Limit is how many images of each split are used at most, as in dataset.Options; 0 means all.
+	Limit int
 	// Classes names the model's classes in the order of its outputs; nil means the names that the model records.
 	Classes []string
 	// Normalize says how pixels are normalized. If it is nil, the normalization is the one that the model records, or else the
@@ -47,10 +49,14 @@ func (s ImageSize) String() string {
 
 // check lists what is wrong with the options, before any data is read.
 func (d Data) check() error {
+	var faults []error
 	if !slices.Contains([]string{"", "rgb", dataset.BGR}, d.Channels) {
-		return fmt.Errorf("--channels %q: choose rgb or bgr", d.Channels)
+		faults = append(faults, fmt.Errorf("--channels %q: choose rgb or bgr", d.Channels))
 	}
-	return nil
+	if d.Limit < 0 {
+		faults = append(faults, fmt.Errorf("--limit %d: needs a positive number of images, or 0 for all", d.Limit))
+	}
+	return errors.Join(faults...)
 }
 
 // required is like check, for work that needs data.
@@ -118,7 +124,7 @@ func (r *reader) openQuietly(o dataset.Options) (*dataset.Dataset, error) {
 	if o.Shape, err = r.shape(); err != nil {
 		return nil, err
 	}
-	o.Format, o.ShortSide, o.Limits = cmp.Or(r.Format, "auto"), r.ShortSide, r.Limits
+	o.Format, o.ShortSide, o.Limits, o.Limit = cmp.Or(r.Format, "auto"), r.ShortSide, r.Limits, r.Limit
 	o.Resize = r.Resize || r.ImageSize != ImageSize{}
 	return dataset.Open(r.Path, o)
 }
@@ -215,7 +221,8 @@ type MeasuredOn struct {
 	// OnTraining says that these are the training images.
 	OnTraining   bool `json:"on_training_images"`
 	Images       int  `json:"images"`
-	Classes      int  `json:"classes"` // how many classes have images there
+	Limit        int  `json:"limit,omitempty"` // as in Data: the split may have more images
+	Classes      int  `json:"classes"`         // how many classes have images there
 	ModelClasses int  `json:"model_classes"`
 }
 
@@ -223,6 +230,6 @@ type MeasuredOn struct {
 func (d Data) measuredOn(set, train *dataset.Dataset) MeasuredOn {
 	return MeasuredOn{
 		Data: d.Path, Split: set.Split, OnTraining: set == train || set.Split == dataset.Train,
-		Images: set.Len(), Classes: set.ClassesHere(), ModelClasses: len(set.Classes),
+		Images: set.Len(), Limit: set.Limit, Classes: set.ClassesHere(), ModelClasses: len(set.Classes),
 	}
 }

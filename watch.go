@@ -21,7 +21,7 @@ type watcher struct {
 	classes           int
 	epoch             func(train.Row) // called after every epoch, if not nil
 	steps             int             // how many steps of the epoch this process did
-	first, last       time.Time       // when these began and ended
+	first, last       time.Time       // when the first and the last of these ended
 }
 
 func (w *watcher) step(p train.Progress) {

@@ -37,28 +37,19 @@ func outputShapeFaults(n *Node) []error {
 		return nil
 	}
 	asked = asked[len(asked)-axes:] // some models give batch size and channels, too
-	strides, dilations := n.perAxis("strides", axes, 1), n.perAxis("dilations", axes, 1)
+	w := n.Window(axes)
 	for i, size := range asked {
 		from, kernel := shape[2+i].Size, filters[2+i].Size
-		if from < 1 || kernel < 1 || len(strides) != axes || len(dilations) != axes ||
-			max(from, kernel, strides[i], dilations[i]) > maxSize {
+		if from < 1 || kernel < 1 || len(w.Strides) != axes || len(w.Dilations) != axes ||
+			max(from, kernel, w.Strides[i], w.Dilations[i]) > maxSize {
 			continue
 		}
-		if most := strides[i]*from + dilations[i]*(kernel-1); size > most {
+		if most := w.Strides[i]*from + w.Dilations[i]*(kernel-1); size > most {
 			return []error{fmt.Errorf("output_shape is %d, but of its input %q of shape %v it can make at most %d along axis %d",
 				asked, n.Input(0).name, shape, most, 2+i)}
 		}
 	}
 	return nil
-}
-
-// perAxis returns the integers of an attribute, one per axis, or the value of without for each axis if the node does not have the
-// attribute. It returns nil for a function's parameter.
-func (n *Node) perAxis(name string, axes int, without int64) []int64 {
-	if n.Has(name) {
-		return n.literal(name).GetInts()
-	}
-	return slices.Repeat([]int64{without}, axes)
 }
 
 // columnFaults checks that a Col2Im has the right number of columns for its image. Otherwise ONNX Runtime reads outside the
@@ -71,16 +62,16 @@ func columnFaults(n *Node) []error {
 	}
 	shape := n.Input(0).shape()
 	axes := len(image)
-	strides, dilations, pads := n.perAxis("strides", axes, 1), n.perAxis("dilations", axes, 1), n.perAxis("pads", 2*axes, 0)
-	if len(faults) > 0 || len(shape) != 3 || axes == 0 || len(block) != axes || len(strides) != axes || len(dilations) != axes || len(pads) != 2*axes {
+	w := n.Window(axes)
+	if len(faults) > 0 || len(shape) != 3 || axes == 0 || len(block) != axes || len(w.Strides) != axes || len(w.Dilations) != axes || len(w.Pads) != 2*axes {
 		return faults
 	}
 	columns := int64(1)
 	for i, size := range image {
-		if max(size, block[i], strides[i], dilations[i], pads[i], pads[i+axes]) > maxSize {
+		if max(size, block[i], w.Strides[i], w.Dilations[i], w.Pads[i], w.Pads[i+axes]) > maxSize {
 			return []error{fmt.Errorf("it makes an image of shape %d from blocks of shape %d, which is too large", image, block)}
 		}
-		columns *= min(max(0, (size+pads[i]+pads[i+axes]-dilations[i]*(block[i]-1)-1)/strides[i]+1), maxSize)
+		columns *= min(max(0, (size+w.Pads[i]+w.Pads[i+axes]-w.Dilations[i]*(block[i]-1)-1)/w.Strides[i]+1), maxSize)
 		columns = min(columns, maxSize)
 	}
 	if found := shape[2].Size; found >= 0 && found != columns {

@@ -147,11 +147,11 @@ func (c *candidate) bankConv(bank *onnxgraph.Value) *onnxgraph.Node {
 // window returns the source's attributes, those that say where the kernel is applied as the new kernel needs them.
 func (c *candidate) window() []onnxgraph.Attribute {
 	attrs := slices.Clone(c.conv.Node.Attributes())
-	if c.begin == nil || c.conv.HasSamePadding() {
+	if c.begin == nil || c.conv.IsSame() {
 		return attrs
 	}
 	attrs = slices.DeleteFunc(attrs, func(a onnxgraph.Attribute) bool { return a.Name() == "auto_pad" || a.Name() == "pads" })
-	return append(attrs, onnxgraph.Ints("pads", weights.Int64s(c.conv.Pads...)...))
+	return append(attrs, onnxgraph.Ints("pads", c.conv.Pads...))
 }
 
 // betweenNode adds the nodes that may stand between the convolutions, by operator.

@@ -85,7 +85,7 @@ func (r *Conversion) lost() float64 {
 
 // describe fills in what is known of a convolution.
 func (r *Conversion) describe(c weights.Convolution) {
-	r.Kernel, r.Strides, r.Groups, r.In, r.Out = c.Kernel, c.Strides, c.Groups, c.In, c.Out
+	r.Kernel, r.Strides, r.Groups, r.In, r.Out = c.Kernel, weights.Ints(c.Strides), c.Groups, c.In, c.Out
 }
 
 // positions returns the number of places at which the filters of a convolution are applied in one example, 0 if unknown.

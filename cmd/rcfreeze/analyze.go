@@ -24,12 +24,13 @@ func newAnalyze(p *printer) *cobra.Command {
 		Long: `Measure the filters of every spatial convolution: of frozen blocks the combined filters, those of the convolution that
 export makes. The model may be of any origin. Nothing is written.
 
-FVE is the filter variance entropy: 0 if all kernels are multiples of one pattern, and the larger the more evenly they vary. Its
-ratio to that of random kernels is about 1 for random kernels, of 3×3, and lower for learned ones. Sparse kernels have no weight
-above 1 % of the layer's largest; the clean FVE leaves them out. Orthogonality is 1 if all filters are orthogonal, and 0 if all
-are multiples of one.
+FVE is the filter variance entropy: 0 if all kernels are multiples of one pattern, and the larger the more evenly they vary. The
+ratio, for 3×3 kernels, compares it with that of random ones: kernels with a ratio of about 1 or more look random, learned ones
+have less. Sparse kernels have no weight of 1 % of the layer's largest or more; the clean FVE leaves them out. Orthogonality is 1 if all
+filters are orthogonal, and 0 if all are multiples of one.
 
-The variance in the center of the kernels and elsewhere is that of all kernels of one size; --json has it for every position.
+The variance in the center of the kernels and elsewhere is that over all kernels of one size, after each layer was scaled to a
+standard deviation of 1: random kernels vary alike everywhere. --json has it for every position.
 
 With two models, the shift tells how differently their 3×3 kernels are distributed, and the relative error how far the filters of
 the first are from those of the second, by layer.`,

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"math"
 	"strings"
 	"testing"
@@ -87,6 +89,17 @@ func TestAnalyze(t *testing.T) {
 				t.Errorf("%s: a line is too wide: %s", c.args, line)
 			}
 		}
+	}
+}
+
+// TestAnalyzeInterrupted stops it, as Ctrl-C does.
+func TestAnalyzeInterrupted(t *testing.T) {
+	workshop(t)
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	var out, talk bytes.Buffer
+	if code := execute(ctx, []string{"analyze", "model.onnx", "model.onnx"}, &out, &talk); code == exitDone || out.Len() > 0 {
+		t.Errorf("exit code %d, printed %q, said %q", code, out.String(), talk.String())
 	}
 }
 

@@ -29,6 +29,7 @@ func (f *dataFlags) addOptional(flags *pflag.FlagSet) {
 	flags.StringVar(&f.data.Path, "data", "", "the data set: a folder or a file, such as cifar-10-batches-bin")
 	flags.StringVar(&f.data.Format, "format", "auto", "format of the data set: auto (detect it), "+strings.Join(dataset.Formats(), ", "))
 	flags.BoolVar(&f.data.Resize, "resize", false, "scale images to the size that the model takes; without it, images of another size are refused")
+	flags.IntVar(&f.data.Limit, "limit", 0, "use only this many images of each split, for a quick try: the first ones, or in image folders and npz files, where images may be sorted by class, the first of each class in turn (0: all)")
 	f.limits.addArrays(flags)
 	f.addReading(flags)
 }
@@ -67,12 +68,16 @@ func addLogits(flags *pflag.FlagSet, name *string) {
 
 // measuredOnFacts returns what people read of the images that a result was measured on.
 func measuredOnFacts(m rcfreeze.MeasuredOn) [][2]string {
-	split := fmt.Sprintf("%s split", m.Split)
+	split, whole := fmt.Sprintf("%s split", m.Split), "all of the data set"
+	if m.Limit > 0 {
+		with := fmt.Sprintf(" with --limit %d", m.Limit)
+		split, whole = split+with, "of the data set"+with
+	}
 	switch {
 	case m.Split == dataset.All && m.OnTraining:
-		split = "all of the data set, which has no separate splits: they were also used to train"
+		split = whole + ", which has no separate splits: they were also used to train"
 	case m.Split == dataset.All:
-		split = "all of the data set, which has no separate splits"
+		split = whole + ", which has no separate splits"
 	case m.OnTraining:
 		split += ": they train"
 	}

@@ -23,7 +23,7 @@ var flagGroups = []flagGroup{
 		"kernel-size N", "convert: seed N", "convert: reinit", "inspect: seed N", "blocks", "plan"}},
 	{"Choice of convolutions", []string{"include PATTERN", "skip PATTERN", "min-kernel N", "max-kernel N", "min-in-channels N"}},
 	{"Model", []string{"num-classes N", "precision TYPE", "logits NAME"}},
-	{"Data", []string{"data PATH", "split NAME", "format NAME", "classes FILE", "images N", "calibration-images N", "recalibrate: batch-size N", "recalibrate: seed N",
+	{"Data", []string{"data PATH", "split NAME", "format NAME", "limit N", "classes FILE", "images N", "calibration-images N", "recalibrate: batch-size N", "recalibrate: seed N",
 		"max-image-pixels N", "max-array-size SIZE"}},
 	{"Training", []string{"epochs N", "batch-size N", "lr X", "optimizer NAME", "scheduler NAME", "momentum X", "weight-decay X", "label-smoothing X",
 		"augment LIST", "seed N", "batchnorm HOW", "grad-accum-steps N", "warmup-epochs X", "step-epochs N", "step-factor X", "clip-grad X", "nesterov", "block-form HOW"}},

@@ -67,6 +67,7 @@ var ranges = map[string]numberRange{
 	"images":                 {0, 1e9, neither},
 	"kernel-size":            {0, 1023, neither},
 	"label-smoothing":        {0, 1, upper},
+	"limit":                  {0, 1e9, neither},
 	"lr":                     {0, mostFactor, lower},
 	"max-error":              {0, 1, upper},
 	"max-image-pixels":       {0, 1 << 40, neither},

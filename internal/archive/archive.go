@@ -1,4 +1,4 @@
-// Package archive opens zip files that may be damaged, or made to do harm: what they claim is checked before it takes memory.
+// Package archive opens zip files that may be damaged or malicious: it checks declared sizes before it allocates memory for them.
 package archive
 
 import (
@@ -19,8 +19,8 @@ type Archive struct {
 	file *os.File
 }
 
-// Open opens a zip file. It returns an error for what is no file, no zip file, or one with a directory of more than
-// mostDirectory bytes.
+// Open opens a zip file. It fails if path is not a regular file, not a zip file, or if its directory has more than mostDirectory
+// bytes.
 func Open(path string) (*Archive, error) {
 	f, info, err := plainfile.Open(path)
 	if err != nil {
@@ -37,13 +37,13 @@ func Open(path string) (*Archive, error) {
 // Close closes the file.
 func (a *Archive) Close() error { return a.file.Close() }
 
-// mostDirectory bounds an archive's directory, in bytes: the names of its files and where they are. In memory it takes
-// several times as much.
+// mostDirectory limits an archive's directory, in bytes: the names of its files and their positions. In memory, the directory
+// takes several times as much.
 const mostDirectory = 1 << 22
 
 var errDirectory = fmt.Errorf("its list of files has more than %d bytes: it is damaged, or no archive of ours or of NumPy", mostDirectory)
 
-// New opens a zip file of that size.
+// New opens a zip file of size bytes.
 func New(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	m := &metered{ReaderAt: r, left: mostDirectory, opening: true}
 	z, err := zip.NewReader(m, size)
@@ -54,7 +54,7 @@ func New(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	return z, err
 }
 
-// metered is a zip file of which only so many bytes are read to open it.
+// metered limits how many bytes of a zip file are read to open it.
 type metered struct {
 	io.ReaderAt
 	left    int64
@@ -76,16 +76,16 @@ func (m *metered) ReadAt(p []byte, offset int64) (int, error) {
 }
 
 // claimsMany reports whether data is the end record of a large zip file (zip64) with more files than the directory can list.
-// The zip package takes memory for as many as the record claims.
+// Package zip would allocate memory for the number in the record.
 func claimsMany(data []byte) bool {
 	const signature, number = "PK\x06\x06", 32 // where the number of files is
 	return len(data) >= number+8 && string(data[:4]) == signature && binary.LittleEndian.Uint64(data[number:]) > mostDirectory/leastEntry
 }
 
-// leastEntry is how many bytes a directory takes for a file at least.
+// leastEntry is the smallest number of bytes in a directory for one file.
 const leastEntry = 46
 
-// ReadFile reads the file of an archive with that name, which must have at most so many bytes.
+// ReadFile reads the named file of an archive. It fails if the file has more than most bytes.
 func ReadFile(z *zip.Reader, name string, most int64) ([]byte, error) {
 	i := slices.IndexFunc(z.File, func(f *zip.File) bool { return f.Name == name })
 	if i < 0 {

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// CheckDeflated returns an error if so many bytes cannot be what is compressed: by deflate, as in zip, gzip and PNG.
+// CheckDeflated returns an error if deflate, as in zip, gzip and PNG, cannot compress size bytes to as few bytes as compressed.
 func CheckDeflated(size, compressed uint64) error {
 	// A run of 258 equal bytes takes two bits at least (RFC 1951), which is 1,032 bytes for each byte.
 	const most, slack = 1032, 1 << 10
@@ -15,8 +15,8 @@ func CheckDeflated(size, compressed uint64) error {
 	return nil
 }
 
-// ReadExactly reads all of r, which must hold size bytes. It takes memory for them at once: the caller has checked that the
-// file can have as many.
+// ReadExactly reads all of r, which must have exactly size bytes. It allocates memory for them at once, so the caller must first
+// check that the file can have as many.
 func ReadExactly(r io.Reader, size int64) ([]byte, error) {
 	data := make([]byte, size)
 	var got int64
@@ -30,7 +30,7 @@ func ReadExactly(r io.Reader, size int64) ([]byte, error) {
 			return nil, err
 		}
 	}
-	switch n, err := io.ReadFull(r, make([]byte, 1)); { // where the end is, checksums are compared
+	switch n, err := io.ReadFull(r, make([]byte, 1)); { // readers compare checksums at the end
 	case n > 0:
 		return nil, TooLong(size)
 	case err != io.EOF:

@@ -14,11 +14,11 @@ import (
 type Step struct {
 	Doing Operation
 	Path  string // the file or folder, where it is now
-	To    string // where it is moved to, for Moving
-	Name  string // what messages call it: the place that it is for
+	To    string // the new path, for Moving
+	Name  string // its name in messages: the final path
 }
 
-// Operation is a kind of step, as messages call it.
+// Operation is a kind of step, with its name in messages.
 type Operation string
 
 const (
@@ -36,11 +36,11 @@ const (
 
 var intercept atomic.Pointer[func(Step) error]
 
-// Skipped is what the function of Intercept returns for a step that is to be left out as if it were done.
+// Skipped is an error that the function of Intercept returns to skip a step as if it were done.
 var Skipped = errors.New("skipped")
 
-// Intercept has before called ahead of every step, until the function that it returns is called. An error of before takes the
-// step's place. It is for tests, see package atomicfiletest; before may be called by several goroutines at a time.
+// Intercept calls before ahead of every step, until end is called. If before returns an error, the step fails with it and is not
+// done. It is for tests, see package atomicfiletest. Several goroutines may call before at the same time.
 func Intercept(before func(Step) error) (end func()) {
 	intercept.Store(&before)
 	return func() { intercept.Store(nil) }
@@ -89,8 +89,8 @@ func openFolder(path string) (*os.File, error) {
 	return f, nil
 }
 
-// syncFolder makes the names of a folder durable. Some file systems cannot be asked for that; they say that the operation is not
-// valid or not supported.
+// syncFolder makes the names in a folder durable. Some file systems cannot do that, and return that the operation is not valid or
+// not supported.
 func syncFolder(f *os.File, path string) error {
 	err := do(Step{Doing: SyncFolder, Path: path, Name: path}, func() error {
 		if f == nil {
@@ -104,7 +104,7 @@ func syncFolder(f *os.File, path string) error {
 	return err
 }
 
-// syncFolderAt is syncFolder of one that is not open.
+// syncFolderAt is like syncFolder, for a folder that is not open.
 func syncFolderAt(path string) error {
 	f, err := openFolder(path)
 	if err != nil {

@@ -1,7 +1,8 @@
-// Package atomicfile puts files in their places: whole or not at all, and to stay, whether the writing fails, its process is
-// killed or the power goes.
+// Package atomicfile writes files completely or not at all, even if writing fails, the process is killed or the power fails. A
+// file that was written stays.
 //
-// A file is written in a temporary folder beside its place, synced, and moved to its place by one rename; then the folder is
-// synced. A file that comes with others, which it names, comes last: its rename is the commit. The temporary folder is locked as
-// long as its process lives, so that the next process that writes there removes what a killed one left, and nothing else.
+// A file is written to a temporary folder beside its place, synced, and moved to its place by one rename; then the folder is
+// synced. If a file names other files that belong to it, these are moved first, and the rename of the file itself is the commit.
+// The process keeps the temporary folder locked. So the next process that writes there can remove the folders of killed
+// processes, and nothing else.
 package atomicfile

@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// Write writes a file that takes the place that Target tells for path once it is complete.
+// Write writes a file, and moves it to Target(path) when it is complete.
 func Write(path string, write func(io.Writer) error) error {
 	s, err := Begin(path)
 	if err != nil {
@@ -18,7 +18,7 @@ func Write(path string, write func(io.Writer) error) error {
 	return s.Commit(nil)
 }
 
-// Check tells whether files can be written to a path, and beside it, as far as that is known before it is done.
+// Check returns an error if it is already clear that files cannot be written to a path, or beside it.
 func Check(path string) error {
 	s, err := Begin(path)
 	if err != nil {
@@ -28,17 +28,17 @@ func Check(path string) error {
 	return errors.Join(err, s.Abandon())
 }
 
-// Move gives a file another place on the same disk, and replaces what is there. It stays there at the latest when the next file of
-// its new folder does.
+// Move moves a file on the same disk, and replaces an existing file. The move is durable at the latest when the next file in its
+// new folder is.
 func Move(from, to string) error { return move(from, to, to) }
 
 // Remove removes a file, if it is there.
 func Remove(path string) error { return remove(path, path) }
 
-// File is what a staged file is written to.
+// File is a staged file that is being written.
 type File struct {
 	file *os.File
-	name string // what messages call it
+	name string // its name in messages
 }
 
 // Write appends to the file.

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// MakeFolder makes a folder, unless it is there, with those above it that are missing. They stay when the power goes.
+// MakeFolder creates a folder and missing folders above it, unless they exist. They stay even if the power fails.
 func MakeFolder(path string) error {
 	if err := makeFolder(path); err != nil {
 		return fmt.Errorf("making the folder %s: %w", path, err)
@@ -17,7 +17,7 @@ func MakeFolder(path string) error {
 }
 
 func makeFolder(path string) error {
-	var within []string // the folders that get a new one, from the innermost
+	var within []string // the folders that get a new folder, innermost first
 	for missing := filepath.Clean(path); ; missing = filepath.Dir(missing) {
 		if _, err := os.Stat(missing); !errors.Is(err, fs.ErrNotExist) {
 			break

@@ -14,17 +14,17 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// note says what a commit does beside giving the staged file its place. It is in the temporary folder from before the first change
-// until all is done, so that another process can finish what a killed one began.
+// note says what a commit does besides moving the staged file to its place. It is in the temporary folder from before the first
+// change until everything is done, so that another process can finish the commit if this one is killed.
 type note struct {
 	Place    string   // the name of the file that is committed
-	Added    []string // the files that come with it: if it does not get its place, they go
-	Obsolete []string // the files that came with the one that it replaces: if it gets its place, they go
+	Added    []string // the files that belong to it; they are removed if it does not get its place
+	Obsolete []string // the files of the one that it replaces; they are removed if it gets its place
 }
 
 const noteFile = "note"
 
-// leave writes the note, unless there is nothing to say.
+// leave writes the note, unless it is empty.
 func (s *Stage) leave(n note) error {
 	if len(n.Added) == 0 && len(n.Obsolete) == 0 {
 		return nil
@@ -39,11 +39,11 @@ func (s *Stage) leave(n note) error {
 	})
 }
 
-// finish ends a commit that was done, failed, or was cut off, in the folder of the place. A file that the one at the place mentions
-// stays in any case. The note may go only when it is sure that they do not come back.
+// finish cleans up after a commit that succeeded, failed or was interrupted, in the folder of the place. A file that the file at
+// the place mentions always stays. The note may be removed only when the removals are durable.
 func (n note) finish(temporary, folder string) error {
 	needless := n.Obsolete
-	if isThere(filepath.Join(temporary, stagedFile)) { // it did not get its place
+	if isThere(filepath.Join(temporary, stagedFile)) { // the staged file did not get its place
 		needless = n.Added
 	}
 	if len(needless) == 0 {
@@ -61,7 +61,7 @@ func (n note) finish(temporary, folder string) error {
 	return errors.Join(append(problems, syncFolderAt(folder))...)
 }
 
-// isSound reports whether the note is about files in the folder of the place that come with the file there, and no others.
+// isSound reports whether the note names only files that belong to the file at the place, and are in its folder.
 func (n note) isSound() bool {
 	for _, name := range slices.Concat(n.Added, n.Obsolete) {
 		if n.Place != filepath.Base(n.Place) || !IsWith(n.Place, name) {
@@ -82,7 +82,7 @@ func finishStale(temporary string) error {
 	}
 	var n note
 	if json.Unmarshal(text, &n) != nil || !n.isSound() {
-		return nil // it was not complete, so nothing had been done yet, or it is not ours: anyone can make a folder of that name
+		return nil // the note is not complete, so nothing had been done yet, or it is not ours: anyone can make a folder with that name
 	}
 	folder := filepath.Dir(temporary)
 	unlock, err := lockFolder(folder)
@@ -93,8 +93,8 @@ func finishStale(temporary string) error {
 	return n.finish(temporary, folder)
 }
 
-// lockFolder keeps other processes from committing files with others in the folder, so that none removes what another one
-// needs. Where a file system has no locks for folders, nothing does.
+// lockFolder keeps other processes from committing files in the folder, so that none removes files that another one needs. It has
+// no effect if the file system has no locks for folders.
 func lockFolder(folder string) (unlock func() error, err error) {
 	l := flock.New(folder, flock.SetFlag(os.O_RDONLY))
 	ctx, cancel := context.WithTimeout(context.Background(), longestCommit)

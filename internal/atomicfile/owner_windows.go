@@ -2,5 +2,5 @@ package atomicfile
 
 import "io/fs"
 
-// isOf would report whether a file belongs to a user, but here one cannot remove files of others anyway.
+// isOf returns true: on Windows, users cannot remove files of others anyway.
 func isOf(int, fs.FileInfo) bool { return true }

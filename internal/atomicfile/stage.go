@@ -8,23 +8,23 @@ import (
 	"path/filepath"
 )
 
-// Stage is a file that is complete but has not taken its place yet, and perhaps files that come with it, which it names. They are
-// in a temporary folder beside its place, to be tried there.
+// Stage is a file in a temporary folder beside its final place, perhaps together with other files that it names. It can be tried
+// there before Commit moves it.
 type Stage struct {
 	path      string // the place
 	name      string // what messages call it
 	temporary *Temporary
-	with      []string // the names of the files that come with it
+	with      []string // the names of the files that belong to it
 
-	isKept bool        // whether it is to be synced and to get its place
-	folder *os.File    // of the place, to be synced; nil where that cannot be done
+	isKept bool        // it will be synced and moved to its place
+	folder *os.File    // the folder of the place, to be synced; nil if that is not possible
 	mode   fs.FileMode // of the file that is replaced, 0 if there is none
 }
 
-// The staged file in its temporary folder. Those that come with it have the names there that they will have beside it.
+// The name of the staged file in its temporary folder. Files that belong to it have their final names there.
 const stagedFile = "staged"
 
-// Begin begins a file that is to take the place that Target tells for a path.
+// Begin begins a file that Commit will move to Target(path).
 func Begin(path string) (*Stage, error) {
 	path, err := Target(path)
 	if err != nil {
@@ -43,8 +43,8 @@ func Begin(path string) (*Stage, error) {
 	return s, nil
 }
 
-// BeginTemporary begins a file that gets no place, is not synced, and is there until Abandon. What a killed process left of such
-// files goes when another one begins one.
+// BeginTemporary begins a file that stays temporary: it is not synced, has no final place, and exists until Abandon. It also
+// removes such files of killed processes.
 func BeginTemporary() (*Stage, error) {
 	folder := os.TempDir()
 	t, err := NewTemporary(folder)
@@ -54,10 +54,10 @@ func BeginTemporary() (*Stage, error) {
 	return &Stage{path: filepath.Join(folder, "temporary"), name: "a temporary file in " + folder, temporary: t}, nil
 }
 
-// Place returns where the file belongs.
+// Place returns the final path of the file.
 func (s *Stage) Place() string { return s.path }
 
-// Path returns where the complete file is until Commit.
+// Path returns the path of the complete file in the temporary folder. It is valid until Commit.
 func (s *Stage) Path() string { return s.staged(stagedFile) }
 
 func (s *Stage) staged(name string) string { return filepath.Join(s.temporary.Path, name) }
@@ -69,8 +69,8 @@ func (s *Stage) Write(write func(*File) error) error {
 	return s.create(s.Path(), write)
 }
 
-// WriteWith writes a file that comes with the staged one, and returns the name that it has beside it. The name is by the content,
-// whose checksum write returns: so a file that another one needs is never replaced.
+// WriteWith writes a file that belongs to the staged one, and returns its final name. The name depends on the checksum of the
+// content, which write returns, so a file that another file needs is never replaced.
 func (s *Stage) WriteWith(write func(*File) (Sum, error)) (name string, err error) {
 	var sum Sum
 	unnamed := s.staged("unnamed")
@@ -96,7 +96,7 @@ func (s *Stage) WriteWith(write func(*File) (Sum, error)) (name string, err erro
 	return name, move(unnamed, s.staged(name), s.beside(name))
 }
 
-// mayBe reports whether nothing is at a path, or a file of the same content as another one.
+// mayBe reports whether nothing is at path, or a file with the same content as other.
 func mayBe(path, other string) (bool, error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -127,7 +127,7 @@ func (s *Stage) create(path string, write func(*File) error) error {
 	return errors.Join(err, f.do(Closing, f.file.Close))
 }
 
-// setMode gives a file the mode of the one that is replaced, which those have, too, that come with it.
+// setMode gives a file the mode of the file that is replaced. Files that belong to the staged one also get this mode.
 func (s *Stage) setMode(f *File) error {
 	info, err := f.file.Stat()
 	if err != nil || s.mode == 0 || s.mode == info.Mode().Perm() {
@@ -136,9 +136,9 @@ func (s *Stage) setMode(f *File) error {
 	return f.do(SettingMode, func() error { return f.file.Chmod(s.mode) })
 }
 
-// Commit gives the files their places, those that come with the staged one first. In the end it removes what is obsolete: the
-// files beside the place whose names the function returns, and which the file at the place does not name any more. The function may be nil.
-// If there is an error, or the process is killed, the file at the place is the old one or the new one, with all that comes with it.
+// Commit moves the files to their places, the staged file last. Then it removes obsolete files: those beside the place whose
+// names the function obsolete returns, unless the file at the place still names them. The function may be nil. After an error, or
+// if the process is killed, the place has the old file or the new one, with all files that belong to it.
 func (s *Stage) Commit(obsolete func() ([]string, error)) error {
 	err := s.commit(obsolete)
 	isThere := s.isCommitted()
@@ -174,7 +174,7 @@ func (s *Stage) commit(obsolete func() ([]string, error)) error {
 		err = s.moveStaged()
 	}
 	if err != nil && s.isCommitted() {
-		s.temporary.giveUp() // it is not certain that the change lasts, so nothing can be removed yet
+		s.temporary.giveUp() // the change may not be durable, so nothing may be removed yet
 		return err
 	}
 	if unfinished := n.finish(s.temporary.Path, filepath.Dir(s.path)); unfinished != nil {
@@ -184,7 +184,7 @@ func (s *Stage) commit(obsolete func() ([]string, error)) error {
 	return err
 }
 
-// missing returns which of the files that come with the staged one are not there yet. The others are made sure to stay.
+// missing returns which of the files that belong to the staged one do not exist yet. It syncs the others.
 func (s *Stage) missing() (names []string, err error) {
 	for _, name := range s.with {
 		path := s.beside(name)
@@ -205,7 +205,7 @@ func (s *Stage) missing() (names []string, err error) {
 	return names, nil
 }
 
-// move gives files that come with the staged one their places.
+// move moves files that belong to the staged one to their places.
 func (s *Stage) move(names []string) error {
 	for _, name := range names {
 		if err := move(s.staged(name), s.beside(name), s.beside(name)); err != nil {
@@ -218,7 +218,7 @@ func (s *Stage) move(names []string) error {
 	return syncFolder(s.folder, filepath.Dir(s.path))
 }
 
-// moveStaged gives the staged file its place.
+// moveStaged moves the staged file to its place.
 func (s *Stage) moveStaged() error {
 	if err := move(s.Path(), s.path, s.path); err != nil {
 		return err
@@ -228,7 +228,7 @@ func (s *Stage) moveStaged() error {
 
 func (s *Stage) isCommitted() bool { return !isThere(s.Path()) }
 
-// Abandon removes what is left of the temporary folder. After Commit it does nothing.
+// Abandon removes the temporary folder. After Commit it does nothing.
 func (s *Stage) Abandon() error {
 	return errors.Join(s.temporary.Remove(), s.closeFolder())
 }

@@ -10,9 +10,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/plainfile"
 )
 
-// Target returns the file that is written when a user names path for output: path itself or, if it is a link, what the link
-// leads to, so that the link stays. An error says that something is there which a file must not replace: a folder, a
-// device, a pipe.
+// Target returns the file to write if a user names path as the output: path itself or, if it is a link, the file that it points
+// to, so that the link stays. It fails if a folder, a device or a pipe is there, which a file must not replace.
 func Target(path string) (string, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -33,7 +32,7 @@ func Target(path string) (string, error) {
 	return path, nil
 }
 
-// newTarget is Target for a path at which there is no file: nothing, or a link to a file that is still to be made.
+// newTarget is Target for a path without a file: nothing is there, or a link to a file that does not exist yet.
 func newTarget(path string) (string, error) {
 	if !isLink(path) {
 		return path, nil
@@ -49,7 +48,7 @@ func newTarget(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return Target(folder + string(filepath.Separator) + next) // not cleaned: what comes before a ".." may be a link
+	return Target(folder + string(filepath.Separator) + next) // not cleaned, because the part before a ".." may be a link
 }
 
 func isLink(path string) bool {

@@ -16,22 +16,22 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Temporary is a folder for files that are still to get their places, or that are needed for a while only. Its process holds a
-// lock on it: what is there when the lock is free was left by a process that was killed.
+// Temporary is a folder for files that are not yet at their final places, or are needed only for a while. Its process holds a
+// lock on it. If the lock is free, a killed process left the folder.
 type Temporary struct {
 	Path string
-	lock *flock.Flock // nil once it is given up
+	lock *flock.Flock // nil after giveUp
 }
 
-// temporaryName matches names of temporary folders: short ones, whatever the files are called.
+// temporaryName matches the names of temporary folders. They are short, even if names of files are long.
 var temporaryName = regexp.MustCompile(`^\.rcfreeze-[0-9a-f]{16}$`)
 
 const lockFile = "lock"
 
-// errGone says that another process took a temporary folder for one that was left, before it was locked.
+// errGone says that another process removed a temporary folder before it was locked.
 var errGone = errors.New("the temporary folder is gone")
 
-// NewTemporary makes a temporary folder in the given one, and removes those that killed processes of the same user left there.
+// NewTemporary makes a temporary folder in the given folder, and removes those of killed processes of the same user.
 func NewTemporary(folder string) (*Temporary, error) {
 	RemoveStale(folder)
 	for {
@@ -57,7 +57,7 @@ func makeTemporary(folder string) (*Temporary, error) {
 
 // hold makes the lock's file and locks it.
 func (t *Temporary) hold() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // another process may try it, for a moment
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // another process may test the lock for a moment
 	defer cancel()
 	_, err := t.lock.TryLockContext(ctx, time.Millisecond)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !isAt(t.lock, t.lock.Path()) {
@@ -66,8 +66,8 @@ func (t *Temporary) hold() error {
 	return err
 }
 
-// HasNoLocks reports whether an error of locking says that the file system has no locks. There one does without: nobody else can
-// find such a lock free.
+// HasNoLocks reports whether an error of locking says that the file system has no locks. Then no lock is needed, because no other
+// process can find it free either.
 func HasNoLocks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK)
 }
@@ -97,7 +97,8 @@ func (t *Temporary) Remove() error {
 	return err
 }
 
-// empty removes what is in the folder, and the lock's file only then: as long as there is anything, the lock tells whose it is.
+// empty removes the content of the folder, and the lock's file last: as long as anything is there, the lock says that it is in
+// use.
 func (t *Temporary) empty() error {
 	entries, err := os.ReadDir(t.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -118,18 +119,18 @@ func (t *Temporary) empty() error {
 	return nil
 }
 
-// giveUp leaves what is in the folder to the next process that writes there.
+// giveUp leaves the content of the folder to the next process that writes there.
 func (t *Temporary) giveUp() {
-	t.lock.Close() // a lock that cannot be released goes with the process
+	t.lock.Close() // a lock that cannot be released ends with the process
 	t.lock = nil
 }
 
-// RemoveStale removes the temporary folders that killed processes of the same user left in a folder, as NewTemporary does where
-// something is to be written. What cannot be removed is left to the next one: it does not hinder the work at hand.
+// RemoveStale removes the temporary folders of killed processes of the same user in a folder, as NewTemporary does. It ignores
+// folders that it cannot remove, because they do not affect the current work.
 func RemoveStale(folder string) {
 	f, err := os.Open(folder)
 	if err != nil {
-		return // whoever writes there will be told
+		return // a later write to the folder will report the error
 	}
 	defer f.Close()
 	for err == nil {

@@ -14,7 +14,7 @@ import (
 // Sum is a checksum of a file's content.
 type Sum [sha256.Size]byte
 
-// next returns another one, for content whose name is taken.
+// next returns another checksum, for content whose name is taken.
 func (s Sum) next() Sum { return sha256.Sum256(s[:]) }
 
 const (
@@ -25,8 +25,8 @@ const (
 	pieceSize = 1 << 18 // bytes that are read at a time
 )
 
-// nameWith returns the name of the file with the given checksum that comes with the file base: base.CHECKSUM.data, with as much of
-// base as there is room for.
+// nameWith returns the name of a file that belongs to the file base: base.CHECKSUM.data. base is shortened if the name would be
+// too long.
 func nameWith(base string, sum Sum) string {
 	return fmt.Sprintf("%s.%x%s", stem(base), sum[:digits/2], extension)
 }
@@ -42,7 +42,7 @@ func stem(base string) string {
 	return base[:room]
 }
 
-// IsWith reports whether a name is one that a file has which comes with the file base.
+// IsWith reports whether name is the name of a file that belongs to the file base.
 func IsWith(base, name string) bool {
 	rest, isOf := strings.CutPrefix(name, stem(base)+".")
 	sum, isData := strings.CutSuffix(rest, extension)
@@ -78,7 +78,7 @@ func haveSameContent(path, other string) (bool, error) {
 	return true, nil
 }
 
-// mentions reports whether the bytes of a file contain text. A file that is not there does not.
+// mentions reports whether the bytes of a file contain text. A file that does not exist contains nothing.
 func mentions(path, text string) (bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -101,6 +101,6 @@ func mentions(path, text string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		kept = copy(piece, read[max(0, len(read)-len(text)):]) // text may go on in the next piece
+		kept = copy(piece, read[max(0, len(read)-len(text)):]) // text may continue in the next piece
 	}
 }

@@ -1,4 +1,4 @@
-// Package atomicfiletest checks that files are written whole or not at all, whatever fails on the way.
+// Package atomicfiletest checks that files are written completely or not at all, whichever step fails.
 package atomicfiletest
 
 import (
@@ -17,18 +17,18 @@ import (
 
 // Case is something that writes files into a folder.
 type Case struct {
-	Before func(folder string) error           // makes what is there before; nil for nothing
-	Write  func(folder string) error           // what is tried
-	State  func(folder string) (string, error) // what is there, as those see it who read the files; an error if they do not fit together
+	Before func(folder string) error           // makes the files that exist before; nil if there are none
+	Write  func(folder string) error           // the write to test
+	State  func(folder string) (string, error) // describes the files as a reader sees them; fails if they do not match
 }
 
 const incomplete = "what is not complete: "
 
 var errFault = errors.New("the disk is on fire")
 
-// Check lets every step fail, lets the process be killed before it, and lets the power go before it. Each time, what was there
-// before must still be there, or all that is new; an error must tell the step, and whether the file is written nevertheless; and the next attempt must leave what the first one
-// would have left, and nothing else. Other tests of the same package must not run at the same time.
+// Check makes every step fail, and simulates a kill and a power failure before it. Each time, all old files must still exist, or
+// all new ones. The error must name the step, and say whether the file was written nevertheless. The next attempt must leave the
+// same files as an undisturbed one, and nothing else. Other tests of the same package must not run at the same time.
 func Check(t *testing.T, c Case) {
 	t.Helper()
 	before := c.state(t, c.prepared(t))
@@ -73,7 +73,7 @@ func Check(t *testing.T, c Case) {
 	}
 }
 
-// prepared returns a folder with what is there before.
+// prepared returns a folder with the files that exist before.
 func (c Case) prepared(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -95,7 +95,7 @@ func (c Case) state(t *testing.T, folder string) string {
 	return state
 }
 
-// writeWithFault lets step number i fail, which it returns, and all that follow if the process is to be killed.
+// writeWithFault makes step number i fail, and with isKilled all later steps, too. It returns the step.
 func (c Case) writeWithFault(folder string, i int, isKilled bool) (failed atomicfile.Step, err error) {
 	var lock sync.Mutex
 	n := 0
@@ -115,7 +115,7 @@ func (c Case) writeWithFault(folder string, i int, isKilled bool) (failed atomic
 	return failed, err
 }
 
-// unlessSync leaves out what takes long, and makes no difference as long as this machine has power.
+// unlessSync skips syncs, which take long and make no difference while this machine has power.
 func unlessSync(s atomicfile.Step) error {
 	if s.Doing == atomicfile.Syncing || s.Doing == atomicfile.SyncFolder {
 		return atomicfile.Skipped
@@ -136,7 +136,7 @@ func names(t *testing.T, folder string) []string {
 	return names
 }
 
-// disk is what a folder has when the power goes: content that was synced, under names that were.
+// disk is the content of a folder after a power failure: content that was synced, under names that were synced.
 type disk struct {
 	c      Case
 	t      *testing.T
@@ -160,7 +160,7 @@ type change struct {
 	content *content
 }
 
-// loss is a state after the power went.
+// loss is a state after a power failure.
 type loss struct{ after, state string }
 
 // record writes and returns the steps.
@@ -188,7 +188,8 @@ func (d *disk) record() ([]atomicfile.Step, error) {
 	return steps, err
 }
 
-// follow does what the last step did, and notes what a loss of power then leaves: any of the names that were not synced may be there.
+// follow applies the last step, and records the possible states after a power failure: any of the names that were not synced may
+// exist.
 func (d *disk) follow(steps []atomicfile.Step) {
 	if len(steps) == 0 {
 		return
@@ -243,7 +244,7 @@ func (c change) apply(files map[string]*content) {
 	files[c.name] = &copied
 }
 
-// lose notes the state if of the changes those last whose bits are set.
+// lose records the state in which only the changes whose bits are set in which are on the disk.
 func (d *disk) lose(after string, which int) {
 	files := map[string]*content{}
 	for name, c := range d.lasting {
@@ -267,7 +268,7 @@ func (d *disk) lose(after string, which int) {
 	d.states = append(d.states, loss{after, d.c.state(d.t, folder)})
 }
 
-// check looks at what the losses leave: from the end on, what is new.
+// check checks the states after losses: after the end, all files must be new.
 func (d *disk) check(after string) {
 	for _, s := range d.states {
 		if s.state != d.before && s.state != after {

@@ -1,4 +1,4 @@
-// Package budget runs tasks on all cores that together need a bounded amount of memory.
+// Package budget runs tasks on all cores, and limits the memory that tasks use at the same time.
 package budget
 
 import (
@@ -9,11 +9,11 @@ import (
 	"sync"
 )
 
-// memory bounds in bytes what tasks that run at the same time need together.
+// memory is the limit for tasks that run at the same time, in bytes.
 const memory = 1 << 30
 
-// Each calls f with 0 to n-1 on all cores, the dearest first, and returns all errors in the order of the calls' numbers. Calls run together only
-// as long as their costs, in bytes, fit 1 GiB; a call that alone is above it runs alone.
+// Each calls f(0) … f(n-1) on all cores, the most expensive first, and returns all errors in the order of the numbers. Calls run
+// at the same time only if the sum of their costs, in bytes, is at most 1 GiB. A call that costs more runs alone.
 func Each(n int, cost func(i int) int64, f func(i int) error) error {
 	var (
 		shared = NewMemory(memory)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -40,6 +41,28 @@ func TestEach(t *testing.T) {
 	if err := Each(0, nil, nil); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestOnAllCores counts the calls of every task, and has as many tasks as cores wait for each other.
+func TestOnAllCores(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for _, n := range []int{0, 1, 3, 4, 11} {
+		calls := make([]atomic.Int64, n)
+		OnAllCores(n, func(i int) { calls[i].Add(1) })
+		for i := range calls {
+			if calls[i].Load() != 1 {
+				t.Errorf("%d tasks: %d calls of task %d", n, calls[i].Load(), i)
+			}
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var together sync.WaitGroup
+		together.Add(4)
+		OnAllCores(4, func(int) {
+			together.Done()
+			together.Wait()
+		})
+	})
 }
 
 // TestDearestFirst runs tasks on one core: those that cost most begin first, as a long one that begins last would keep the

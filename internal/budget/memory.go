@@ -9,15 +9,16 @@ type Memory struct {
 	freed     *sync.Cond
 }
 
-// NewMemory returns so many bytes, all of them free.
+// NewMemory returns a Memory of the given bytes, all free.
 func NewMemory(bytes int64) *Memory {
 	m := &Memory{all: bytes, free: bytes}
 	m.freed = sync.NewCond(&m.lock)
 	return m
 }
 
-// Take waits until so many bytes are free, and takes them; of more than there are, all. The function that it returns gives
-// them back. A task takes once: two that hold some and wait for more could wait for each other.
+// Take waits until the given number of bytes is free, and takes them. If a task asks for more than the total, it gets all.
+// giveBack returns the bytes. A task must call Take only once: two tasks that hold some memory and wait for more could wait for
+// each other.
 func (m *Memory) Take(bytes int64) (giveBack func()) {
 	bytes = min(bytes, m.all)
 	m.lock.Lock()

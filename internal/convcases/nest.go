@@ -8,7 +8,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Place is where the nodes of a model are put: into bodies of an operator, or into a function.
+// Place says where to put the nodes of a model: into bodies of an operator, or into a function.
 type Place struct {
 	Name      string
 	Inside    bool // the constants are there too, else outside

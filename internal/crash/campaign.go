@@ -17,7 +17,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/crash/trace"
 )
 
-// campaign is all that one call of the program tries.
+// campaign holds everything that one call of the program tries.
 type campaign struct {
 	program, setup string
 	only           string
@@ -31,7 +31,7 @@ type campaign struct {
 	tally  map[string]*tally
 }
 
-// tally counts what was tried of a command.
+// tally counts the trials of a command.
 type tally struct {
 	injected map[trace.Kind]int
 	missed   int // the call was not reached
@@ -45,7 +45,7 @@ type trial struct {
 	inject trace.Injection
 }
 
-// String returns how the trial is named by -only.
+// String returns the trial in the form of -only.
 func (t trial) String() string {
 	return fmt.Sprintf("%s %s %s#%d", t.name, t.inject.Kind, t.inject.Call, t.inject.Number)
 }
@@ -90,7 +90,7 @@ func (c *campaign) parts() (name, kind, call string) {
 	return parts[0], parts[1], parts[2]
 }
 
-// trials runs all scenarios undisturbed, and chooses the injections.
+// trials runs all scenarios without injections, and chooses the injections.
 func (c *campaign) trials(ctx context.Context) ([]trial, error) {
 	var chosen []scenario
 	perCommand := map[string]int{}
@@ -117,7 +117,7 @@ func (c *campaign) trials(ctx context.Context) ([]trial, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if err != nil { // then there is nothing to compare with
+		if err != nil { // there is nothing to compare with
 			c.failed(s.name, s.name, []string{"undisturbed: " + err.Error()})
 			continue
 		}
@@ -131,8 +131,8 @@ func (s scenario) commandName() string {
 	return name
 }
 
-// undisturbed runs a scenario as it is, and once more: that must change nothing. How the order of its calls breaks the rules of a power loss is
-// a failure, too.
+// undisturbed runs a scenario without injections, and once more, which must change nothing. It is also a failure if the order of
+// its calls breaks the rules for power failures.
 func (c *campaign) undisturbed(ctx context.Context, st *stage) (*undisturbed, error) {
 	u := &undisturbed{given: map[string]int{}, moved: map[string]string{}}
 	at, err := st.site.copied(c.folder)
@@ -211,7 +211,7 @@ func (c *campaign) choose(t trial, random int) []trial {
 	var list []trial
 	add := func(kind trace.Kind, call string, number int) {
 		t.inject = trace.Injection{Kind: kind, Call: call, Number: number, Errno: errno(call, number)}
-		if kind == trace.Interrupt && t.script { // its parts end as they like
+		if kind == trace.Interrupt && t.script { // programs in a script handle this signal in their own ways
 			return
 		}
 		if !slices.ContainsFunc(list, func(o trial) bool { return o.inject == t.inject }) {
@@ -243,7 +243,7 @@ func (c *campaign) choose(t trial, random int) []trial {
 	return list
 }
 
-// errno returns the error that a call gives when it is to fail: a full disk and a broken one in turn, where both can be.
+// errno returns the error for a call that must fail: a full disk and an input/output error in turn, if the call can have both.
 func errno(call string, number int) syscall.Errno {
 	switch call {
 	case "fsync", "fdatasync", "close", "unlink", "rmdir":

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// normal returns the content of a file without what differs between runs that do the same: how long they took, and the order
-// of what has none. What cannot be read so is returned as it is.
+// normal returns the content of a file without parts that differ between equal runs: times, and the order of unordered parts. A
+// file that it cannot read is returned as it is.
 func normal(name string, data []byte) []byte {
 	var out []byte
 	var err error
@@ -33,7 +33,7 @@ func normal(name string, data []byte) []byte {
 	return out
 }
 
-// complete says what a file lacks of being whole, judged by itself.
+// complete returns an error if the file alone shows that it is not complete.
 func complete(name string, data []byte) error {
 	var err error
 	switch filepath.Ext(name) {
@@ -118,7 +118,7 @@ func normalZip(data []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// masked returns what a command printed without its numbers, and without the widths of tables, which follow from them.
+// masked returns the text that a command printed, without numbers and without the widths of tables, which depend on them.
 func masked(text string) string {
 	var out strings.Builder
 	last := rune(0)

@@ -10,16 +10,16 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/crash/trace"
 )
 
-// undisturbed is what a command does if nothing happens.
+// undisturbed holds the results of a command without an injection.
 type undisturbed struct {
 	before, after tree
 	calls         []trace.Call
 	stdout        string
-	given         map[string]int    // how often each file got its name
-	moved         map[string]string // files that made room for a new one: the other name that they got
+	given         map[string]int    // how often each file was renamed to its name
+	moved         map[string]string // files that were renamed to make room for a new one: their new name
 }
 
-// lasts reports whether a name in a tree is there before or after the command.
+// lasts reports whether a name exists before or after the command.
 func (u *undisturbed) lasts(name string) bool {
 	_, before := u.before[name]
 	_, after := u.after[name]
@@ -27,7 +27,7 @@ func (u *undisturbed) lasts(name string) bool {
 	return before || after || folder
 }
 
-// judge returns what is wrong with the files that a disturbed run left: each must be as before or as after, complete.
+// judge returns the faults in the files after a run with an injection: each file must be as before or as after, and complete.
 func (u *undisturbed) judge(now tree) []string {
 	var wrong []string
 	names := slices.Compact(slices.Sorted(slices.Values(append(u.before.names(), u.after.names()...))))
@@ -37,7 +37,7 @@ func (u *undisturbed) judge(now tree) []string {
 		}
 		found, ok := now[name]
 		switch {
-		case !ok && u.moved[name] != "": // it made room, and the new one did not come
+		case !ok && u.moved[name] != "": // it made room for a new file, which was not written
 			if e, ok := now[u.moved[name]]; !ok {
 				wrong = append(wrong, fmt.Sprintf("%s is gone, and so is %s", name, u.moved[name]))
 			} else if err := complete(name, e.raw); err != nil {
@@ -47,7 +47,7 @@ func (u *undisturbed) judge(now tree) []string {
 			wrong = append(wrong, name+" is gone")
 		case u.given[name] < 2:
 			wrong = append(wrong, fmt.Sprintf("%s is neither old nor new: it is %s, was %s, is to be %s", name, found, u.before[name], u.after[name]))
-		default: // it may be one of those between
+		default: // it may be a version from the middle of the run
 			if err := complete(name, found.raw); err != nil {
 				wrong = append(wrong, fmt.Sprintf("%s, %s, is not complete: %v", name, found, err))
 			}
@@ -61,8 +61,8 @@ func (u *undisturbed) judge(now tree) []string {
 	return wrong
 }
 
-// wanted returns what is to be there in the end. Which version a file has that made room for a newer one depends on when the
-// newer one came, so any will do that is complete.
+// wanted returns the files that must exist at the end. If a file made room for a newer one, its version depends on the time of
+// that, so any complete version is correct.
 func (u *undisturbed) wanted(now tree) tree {
 	want := maps.Clone(u.after)
 	for _, name := range u.moved {
@@ -73,8 +73,8 @@ func (u *undisturbed) wanted(now tree) tree {
 	return want
 }
 
-// judgeData returns what is wrong with the data files of a model, those with its name and more behind: they must be as old or
-// as new as the model is.
+// judgeData returns the faults in the data files of a model, whose names begin with the model's name. They must be old if the
+// model is old, and new if it is new.
 func (u *undisturbed) judgeData(name string, now tree) []string {
 	var lacks []string
 	for _, state := range []struct {
@@ -98,10 +98,10 @@ func (u *undisturbed) judgeData(name string, now tree) []string {
 	return lacks
 }
 
-// unknown is what a command says of figures that it could not find out, and that its table leaves out.
+// unknown is part of the message about figures that a command could not find out, so its table leaves them out.
 const unknown = "are not known: "
 
-// judgeExit returns what is wrong with how a disturbed run ended.
+// judgeExit returns the faults in the exit code and the output of a run with an injection.
 func (u *undisturbed) judgeExit(i trace.Injection, o *trace.Outcome, now tree, stdout, talk string) []string {
 	var wrong []string
 	killed := i.Kind == trace.KillBefore || i.Kind == trace.KillAfter

@@ -1,6 +1,6 @@
-// Command crash tries that rcfreeze loses nothing: it lets system calls of its commands fail, and kills the commands, at every
-// kind of call by which they change files. What is on disk must be the old result or the new one, complete, and the command
-// given once more must end as if nothing had happened. docs/reliability.md says what is promised.
+// Command crash checks that rcfreeze never loses data. It makes system calls of its commands fail, and kills the commands, at
+// every kind of call that changes files. Afterwards, the disk must have the old result or the complete new one, and repeating the
+// command must give the same result as a run that was not disturbed. docs/reliability.md says what is promised.
 package main
 
 import (

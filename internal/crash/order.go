@@ -8,18 +8,18 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/crash/trace"
 )
 
-// After a power loss, of what was not synced, some is on disk and some is not: any part of a file's data, and of the names that
-// were given and taken in folders. These rules leave no choice but one: what a kill at the same place would leave. The kills
-// try that.
+// After a power failure, any part of the changes that were not synced may be on the disk: of the data of files, and of the names
+// in folders. With these rules, only one result is possible: the files that a kill at the same point leaves. The kills test that.
 //
 //   - A file's data is synced before the file gets its lasting name, and not changed after.
 //   - The folder is synced after each lasting name that is given, before the next one is given or taken, and before anything is
 //     printed to standard output.
 //
-// A file may move to another lasting name, and a new one take its place at once: whichever of the two changes is on disk, the older
-// file has one of the names, and the kills try that it is found there. A name that is taken may come back: then there is a file too many, not one too few, and the next command takes it again. Names that
-// are neither there before the command nor after it do not last, and may be lost. So may a lock, a file that flock is called on: what
-// it says is of no use to a later process.
+// A file may be renamed to another lasting name, and a new file may then take its name without a sync between them: whichever
+// change is on the disk, the older file has one of the names, and the kills test that it is found there. A removed name may come
+// back. Then there is one file too many, not too few, and the next command removes it again. Names that exist neither before nor
+// after the command are not lasting, and may be lost. The same holds for a lock, a file on which flock is called, because its
+// content is useless to a later process.
 type order struct {
 	lasts   func(path string) bool // has a lasting name
 	stdout  string
@@ -55,7 +55,7 @@ func (o *order) blame(format string, args ...any) {
 	o.broken = append(o.broken, fmt.Sprintf(format, args...))
 }
 
-// settled blames what comes before the folders are synced in which something has changed.
+// settled records a fault if something happens before changed folders are synced.
 func (o *order) settled(before string) {
 	for folder, by := range o.waiting {
 		o.blame("%s comes before the folder %s is synced after %s", before, folder, by)
@@ -63,7 +63,7 @@ func (o *order) settled(before string) {
 	clear(o.waiting)
 }
 
-// given notes that a call gave a lasting name.
+// given records that a call gave a lasting name.
 func (o *order) given(c trace.Call, file string) {
 	if before, ok := o.waiting[path.Dir(file)]; ok && before.Name == "rename" && before.Path == file {
 		delete(o.waiting, path.Dir(file))
@@ -110,7 +110,7 @@ func (o *order) add(c trace.Call) {
 	}
 }
 
-// moved gives what is known of a file, or of what is in a folder, to its new name.
+// moved transfers what is known about a file, or about the content of a folder, to its new name.
 func (o *order) moved(from, to string) {
 	delete(o.dirty, to)
 	for file, by := range o.dirty {

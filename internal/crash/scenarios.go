@@ -1,13 +1,13 @@
 package main
 
-// scenario is a command to try, and what is there before it.
+// scenario is a command to try, and the files that exist before it.
 type scenario struct {
 	name    string   // the command, a slash, and what is special
-	before  []string // commands that make what is there before
+	before  []string // commands that make the files that exist before
 	command string
-	again   string // flags for the command when it is given once more, after it was stopped
-	// script says that the command is scripts/setup.sh, which has its own way to bear a power loss: a library of which the checksum is
-	// not recorded, or is another, is fetched again.
+	again   string // flags for repeating the command after it was stopped
+	// script says that the command is scripts/setup.sh. It handles a power failure in its own way: it fetches the library again
+	// if the library's checksum is not recorded, or differs.
 	script bool
 }
 
@@ -20,7 +20,7 @@ const (
 	small = " --data data --epochs 2 --batch-size 16 --threads 1"
 )
 
-// scenarios are all there are. A row is a case of its own: a command, the old state of its output, where its tensors go.
+// scenarios lists all scenarios: combinations of a command, the old state of its output, and the place of its tensors.
 var scenarios = []scenario{
 	{name: "convert/new", before: []string{lenet}, command: "convert source.onnx -o out.onnx"},
 	{name: "convert/replace", before: []string{lenet, "convert source.onnx -o out.onnx -E 2"}, command: "convert source.onnx -o out.onnx"},

@@ -21,10 +21,10 @@ func (s site) temporary() string { return filepath.Join(string(s), "tmp") }
 func (s site) stdout() string    { return filepath.Join(string(s), "stdout") }
 func (s site) stderr() string    { return filepath.Join(string(s), "stderr") }
 
-// watched are what counts of a site: failures of standard output must be noticed, too.
+// watched returns the watched paths of a site, including standard output, whose failures must be noticed, too.
 func (s site) watched() []string { return []string{s.work(), s.temporary(), s.stdout()} }
 
-// relative returns a path as it is called in a tree.
+// relative returns the name of a path in a tree.
 func (s site) relative(path string) string {
 	if rest, ok := strings.CutPrefix(path, s.work()+"/"); ok {
 		return rest
@@ -35,7 +35,7 @@ func (s site) relative(path string) string {
 	return path
 }
 
-// temporaryMark is before the names of a tree that are not in the folder to work in.
+// temporaryMark is a prefix for names in a tree that are outside the working folder.
 const temporaryMark = "(beside) "
 
 // copied returns a new site below a folder with the files of s.
@@ -51,12 +51,12 @@ func (s site) copied(below string) (site, error) {
 	return to, os.MkdirAll(to.temporary(), 0o755)
 }
 
-// tree is what is in a site: the files by name, folders with a slash behind. The values are the kind and the content.
+// tree is the content of a site: kind and content of each file by name. Names of folders end with a slash.
 type tree map[string]entry
 
 type entry struct {
 	mode fs.FileMode
-	data []byte // as normal gives it
+	data []byte // as normal returns it
 	raw  []byte
 }
 
@@ -95,7 +95,7 @@ func (t tree) names() []string { return slices.Sorted(maps.Keys(t)) }
 
 func same(a, b entry) bool { return a.mode == b.mode && bytes.Equal(a.data, b.data) }
 
-// same reports whether a name is the same in two trees: also if neither has it.
+// same reports whether a name has the same content in two trees, or is in neither.
 func (t tree) same(name string, other tree) bool {
 	a, here := t[name]
 	b, there := other[name]
@@ -112,7 +112,7 @@ func (t tree) differences(want tree) []string {
 			list = append(list, fmt.Sprintf("%s is %s, want %s", name, t[name], want[name]))
 		}
 	}
-	folder := "\x00" // the last one that is left over: what is in it is, too
+	folder := "\x00" // the last folder that should not exist: neither should its content
 	for _, name := range t.names() {
 		if _, ok := want[name]; ok || strings.HasPrefix(name, folder) {
 			continue

@@ -20,10 +20,10 @@ import (
 	"time"
 )
 
-// limit is far more than a run of a scenario takes.
+// limit is far longer than a run of a scenario takes.
 const limit = 2 * time.Minute
 
-// stage is a scenario with what is there before it.
+// stage is a scenario with the files that exist before it.
 type stage struct {
 	scenario
 	program string
@@ -31,7 +31,7 @@ type stage struct {
 	path    string
 }
 
-// newStage makes what is there before a scenario, below a folder.
+// newStage makes the files that exist before a scenario, below a folder.
 func newStage(ctx context.Context, c *campaign, s scenario, below string) (*stage, error) {
 	folder, err := os.MkdirTemp(below, "stage-")
 	if err != nil {
@@ -55,7 +55,7 @@ func newStage(ctx context.Context, c *campaign, s scenario, below string) (*stag
 	return st, nil
 }
 
-// args is the command's line, first or when it is given once more.
+// args returns the arguments of the command, for the first run or for repeating it.
 func (st *stage) args(again bool) []string {
 	if st.script {
 		return nil
@@ -127,8 +127,8 @@ func writeData(folder string) error {
 	return errors.Join(faults...)
 }
 
-// prepareSetup copies the script into the site, with the checksum of a small file in the library's place, and puts an npm
-// beside it that has a package with that file: nothing is downloaded.
+// prepareSetup copies the script into the site, with the checksum of a small file instead of the library's, and adds a fake npm
+// that has a package with that file, so that nothing is downloaded.
 func (st *stage) prepareSetup(script string) error {
 	text, err := os.ReadFile(script)
 	if err != nil {

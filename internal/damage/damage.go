@@ -1,4 +1,4 @@
-// Package damage changes models at random for fuzz tests: into other valid ones, and into such as no exporter writes.
+// Package damage changes models at random for fuzz tests: to other valid models, and to models that no exporter writes.
 package damage
 
 import (
@@ -19,11 +19,11 @@ var changes = []func(*editor){
 	(*editor).changePorts, (*editor).changeShape, (*editor).changeVersion, (*editor).changeMetadata,
 }
 
-// mostChanges is how often a model is changed at most.
+// mostChanges is the largest number of changes to a model.
 const mostChanges = 8
 
-// Model returns the model in an ONNX file after some changes, which follow from seed: none if it is 0. What is no ONNX
-// file comes back as it is.
+// Model returns the bytes of an ONNX file after random changes, which depend on seed; 0 means no changes. Data that is not an
+// ONNX file is returned as it is.
 func Model(data []byte, seed uint64) []byte {
 	m := &onnxpb.ModelProto{}
 	if err := proto.Unmarshal(data, m); err != nil || m.Graph == nil {

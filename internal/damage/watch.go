@@ -9,17 +9,16 @@ import (
 	"time"
 )
 
-// The bounds on what a test of one file may take. Memory is all that is allocated meanwhile, which is more than is held at
-// a time.
+// The limits for a test of one file. Memory is the sum of all allocations, which is more than the memory in use at any time.
 const (
 	most     = 10               // times the file's size
 	floor    = 32 << 20         // bytes, in addition
 	patience = 10 * time.Second // a hang, where inputs are looked for
 )
 
-// Watch looks after a test of one file of that size; the function that it returns ends it, and fails the test if the test
-// has allocated memory out of proportion. While inputs are looked for, a hang ends the program with all stacks, so that its input
-// is kept; else `go test` itself ends what hangs.
+// Watch watches a test of one file of the given size. Call the function that it returns at the end of the test: it fails the test
+// if that allocated too much memory for the size of the file. During fuzzing, a hang ends the program with all stacks, so that
+// its input is kept. Otherwise, `go test` itself ends a test that hangs.
 func Watch(t testing.TB, size int) func() {
 	ended := func() bool { return true }
 	if f := flag.Lookup("test.fuzz"); f != nil && f.Value.String() != "" {
@@ -36,9 +35,8 @@ func Watch(t testing.TB, size int) func() {
 
 func allocated() uint64 { return metric("/gc/heap/allocs:bytes") }
 
-// HeapGrowth returns by how many bytes what the heap holds grew at most while f ran. It collects garbage again and again, and
-// counts what is in use. Collector and f share one core, so that what f takes while garbage is collected does not depend on the
-// machine and its load.
+// HeapGrowth returns the largest growth of the heap, in bytes, while f runs. It collects garbage repeatedly, and counts the
+// memory in use. The collector and f share one core, so that the result does not depend on the machine and its load.
 func HeapGrowth(f func()) uint64 {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	live := func() uint64 {

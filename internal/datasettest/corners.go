@@ -14,8 +14,8 @@ const (
 	Classes = 4
 )
 
-// Corners writes a data set as IDX files into a folder of its own, and returns the folder. The image of
-// class k is noise with a brighter square in corner k: easy to learn, and not at once.
+// Corners writes a data set as IDX files to a new folder, and returns the folder. An image of class k is noise with a brighter
+// square in corner k. A model learns this easily, but needs more than a few steps.
 func Corners(t testing.TB, training, test int) string {
 	t.Helper()
 	folder := t.TempDir()

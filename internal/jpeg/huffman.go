@@ -10,13 +10,12 @@ const lookBits = 9
 
 // huffman is a Huffman code for bytes.
 type huffman struct {
-	// look has for the next lookBits bits the length of the code that they begin with, times 256, and the byte that it
-	// stands for; 0 for longer codes.
+	// look maps the next lookBits bits to the code at their beginning: its length times 256, plus its byte; 0 for longer codes.
 	look [1 << lookBits]uint16
 	// whole has for the next lookBits bits, if a code for a coefficient and the coefficient are among them: the coefficient
 	// times 2^16, the zeros before times 2^8, and the length of both; else 0.
 	whole [1 << lookBits]int32
-	// after has for each length the first code, of 16 bits, that is no longer such a code or a shorter one.
+	// after has, for each length, the first number of 16 bits that does not begin with a code of this length or a shorter one.
 	after  [18]uint32
 	offset [17]int32 // of the values of a length: what to add to a code
 	values []byte
@@ -51,7 +50,7 @@ func (d *decoder) readHuffman(segment []byte) error {
 	return nil
 }
 
-// newHuffman makes a code that has so many codes of 1, 2, … 16 bits, for the values in turn.
+// newHuffman makes a Huffman code. counts says how many codes have 1, 2, … 16 bits; they stand for the values in order.
 func newHuffman(counts, values []byte) (*huffman, error) {
 	h := &huffman{values: values}
 	code, used := uint32(0), int32(0)
@@ -88,7 +87,7 @@ func (h *huffman) findWhole() {
 	}
 }
 
-// extend returns the number that v, of so many bits, stands for: those with a highest bit of 0 are negative.
+// extend converts v, which has size bits, to its number: if the highest bit is 0, the number is negative.
 func extend(v int32, size uint) int32 {
 	if v < 1<<(size-1) {
 		return v - 1<<size + 1
@@ -105,7 +104,7 @@ type bits struct {
 	n    uint   // at least 56 after fill
 }
 
-// padding is more than a block can take: 64 codes of 16 bits with numbers of 16 bits, and what is read ahead.
+// padding is more bytes than a block can need: 64 codes of 16 bits with numbers of 16 bits, and bits that are read ahead.
 const padding = 64*4 + 16
 
 func (b *bits) fill() {

@@ -31,8 +31,8 @@ const (
 	f3_072711026 = 25172
 )
 
-// inverse computes the samples of a block from its coefficients, in natural order, of which those after last in zigzag order
-// are 0. It is the inverse cosine transform of Loeffler, Ligtenberg and Moschytz (1989), to the bit as libjpeg has it.
+// inverse computes the samples of a block from its coefficients in natural order. The coefficients after last in zigzag order
+// must be 0. It is the inverse cosine transform of Loeffler, Ligtenberg and Moschytz (1989), with exactly the bits of libjpeg.
 func inverse(block *[64]int32, last int, samples []uint8, stride int) {
 	if last == 0 {
 		v := level((block[0]<<passBits + 1<<(passBits+2)) >> (passBits + 3))

@@ -90,8 +90,8 @@ type decoder struct {
 	endOfBand   int // how many further blocks have no more coefficients in a progressive scan
 }
 
-// Decode decodes a file. It asks allow before it takes memory for the pixels: for an image of that size, about so many bytes,
-// and ends with its error if there is one.
+// Decode decodes a file. Before it allocates memory for the pixels, it calls allow with the size of the image and about how many
+// bytes it needs. If allow returns an error, Decode returns it.
 func Decode(data []byte, allow func(width, height int, memory int64) error) (*Image, error) {
 	d := &decoder{data: data, allow: allow}
 	if !bytes.HasPrefix(data, []byte(Prefix)) {
@@ -120,7 +120,7 @@ func Decode(data []byte, allow func(width, height int, memory int64) error) (*Im
 	return d.finish()
 }
 
-// marker returns the next marker. Bytes that belong to nothing are passed over, as all decoders do.
+// marker returns the next marker. Like all decoders, it skips bytes that belong to nothing.
 func (d *decoder) marker() (byte, error) {
 	for {
 		i := bytes.IndexByte(d.data[d.pos:], 0xff)

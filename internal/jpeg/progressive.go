@@ -52,8 +52,8 @@ func (d *decoder) firstOfBand(s scan, c *component, block *[64]int16) error {
 // run returns for how many blocks, from the current one on, there are no more new coefficients.
 func (d *decoder) run(size int) int { return 1<<size + int(d.bits.take(uint(size))) }
 
-// nextOfBand reads one more bit of a band: of the coefficients that are not 0, and the new ones, which are the first
-// after so many that stay 0.
+// nextOfBand reads one more bit of a band: bits of the coefficients that are not 0, and new coefficients, each after a number of
+// coefficients that stay 0.
 func (d *decoder) nextOfBand(s scan, c *component, block *[64]int16) error {
 	bit := int16(1) << s.low
 	k := s.first
@@ -95,8 +95,8 @@ func (d *decoder) nextOfBand(s scan, c *component, block *[64]int16) error {
 	return nil
 }
 
-// correct reads a bit for each coefficient from k on that is not 0, up to the one behind so many that are 0, and
-// returns its place.
+// correct starts at coefficient k and reads a bit for each coefficient that is not 0, until it has passed the given number of
+// zeros. It returns the position of the next zero.
 func (d *decoder) correct(block *[64]int16, k, last, zeros int, bit int16) int {
 	for ; k <= last; k++ {
 		v := &block[zigzag[k]]

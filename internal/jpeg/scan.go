@@ -15,8 +15,8 @@ type scan struct {
 	high, low   uint // the bit above and the lowest bit that are known after; high is 0 in a band's first scan
 }
 
-// mostScans bounds how often a file goes over its pixels: few bytes make a progressive scan of all of them. Encoders write
-// about ten.
+// mostScans limits the number of scans of a file, because a progressive scan of all pixels can take only a few bytes. Encoders
+// write about ten.
 const mostScans = 100
 
 func (d *decoder) readScan(segment []byte) error {

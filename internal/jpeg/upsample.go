@@ -1,9 +1,9 @@
 package jpeg
 
-// row returns line y of a component, one sample for each pixel. It is the component's own memory, or lies in room, which holds
-// as many samples as the image is wide. Where two pixels have a sample in common, across or down, the sample counts three
-// quarters and the next one a quarter, rounded up and down in turn; else, and in images of a few pixels, samples are
-// repeated: all as libjpeg does it.
+// row returns line y of a component, one sample for each pixel. The result is the component's own memory, or in room, which has
+// as many samples as the image is wide. If two pixels share a sample, across or down, a pixel is three quarters of its sample
+// plus a quarter of the next one, rounded up and down in turn. Otherwise, and in images of a few pixels, samples are repeated.
+// libjpeg does the same.
 func (m *Image) row(c *component, y int, room []uint8) []uint8 {
 	line := func(y int) []uint8 { return c.samples[min(max(y, 0), c.height-1)*c.stride:][:c.width] }
 	mixes := c.width > 2 // in a line

@@ -1,4 +1,4 @@
-// Package lock keeps a second process out of a folder that one is at work in.
+// Package lock makes sure that only one process at a time works in a folder.
 package lock
 
 import (
@@ -13,22 +13,23 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
 )
 
-// Name is that of the file in a locked folder. It says who is at work there; what counts is the lock that the system holds on it,
-// which ends with the process. A file that is left behind does not lock anything.
+// Name is the name of a file in a locked folder. The file says which process works there. What counts is the system's lock on the
+// file, which ends with the process: a file that is left behind locks nothing.
 const Name = "lock"
 
 // Lock is this process's hold on a folder.
 type Lock struct {
-	// Warning, if not "", says that the folder is not locked, since its file system has no locks.
+	// Warning, if not "", says that the folder is not locked, because its file system has no locks.
 	Warning string
 	file    *flock.Flock
-	made    string // the folder, if it was made for the lock, else ""
+	made    string // the folder, if Folder created it, otherwise ""
 }
 
-// try locks a file, if no other process has, until it is closed or the process ends.
+// try locks a file, unless another process has locked it, until the file is closed or the process ends.
 var try = (*flock.Flock).TryLock
 
-// Folder makes a folder, if it is not there, and locks it. The error says who holds it, if someone does: it does not wait.
+// Folder creates a folder, if necessary, and locks it. If another process has locked it, Folder does not wait, and the error says
+// which process.
 func Folder(path string) (*Lock, error) {
 	l := &Lock{}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -57,7 +58,7 @@ func Folder(path string) (*Lock, error) {
 	return l, nil
 }
 
-// isThere reports whether the file is still in the folder: what was removed locks nobody out.
+// isThere reports whether the file is still in the folder. A removed file locks nobody out.
 func (l *Lock) isThere() bool {
 	mine, err := l.file.Stat()
 	if err != nil {
@@ -67,7 +68,7 @@ func (l *Lock) isThere() bool {
 	return err == nil && os.SameFile(mine, there)
 }
 
-// sign writes into the file who holds it. Without it, the lock holds all the same.
+// sign writes to the file which process holds the lock. The lock also works without that.
 func (l *Lock) sign() {
 	host, err := os.Hostname()
 	if err != nil {
@@ -76,7 +77,7 @@ func (l *Lock) sign() {
 	os.WriteFile(l.file.Path(), fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0o644)
 }
 
-// holder returns who holds the lock by what the file says, which may not say it yet.
+// holder returns which process holds the lock, as the file says. The file may still be empty.
 func (l *Lock) holder() string {
 	text, err := os.ReadFile(l.file.Path())
 	line, _, whole := strings.Cut(string(text), "\n")
@@ -86,7 +87,7 @@ func (l *Lock) holder() string {
 	return line
 }
 
-// Release gives the folder free. One that was made for the lock goes, too, if nothing else is in it.
+// Release unlocks the folder. If Folder created it and it is empty, Release removes it.
 func (l *Lock) Release() error {
 	var err error
 	if l.Warning == "" {
@@ -98,7 +99,7 @@ func (l *Lock) Release() error {
 	return err
 }
 
-// remove removes the file before it is unlocked: another process that has it open finds that it is not there any more.
+// remove removes the file before it unlocks it, so that another process that has it open sees that it is no longer there.
 func (l *Lock) remove() error {
 	var err error
 	if l.isThere() {

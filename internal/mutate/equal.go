@@ -14,8 +14,9 @@ import (
 // position is the line and column in a line that the tool printed.
 var position = regexp.MustCompile(`^([^:\s]+):\d+:\d+`)
 
-// readEqual reads a list of mutants that are the same program: a line as the tool prints it for a survivor, with or without the
-// position, and below it, indented, the reason. Lines that begin with # are comments. A missing file is an empty list.
+// readEqual reads a list of mutants that behave like the original program: a line as the tool prints it for a survivor, with or
+// without the position, and below it, indented, the reason. Lines that begin with # are comments. A missing file is an empty
+// list.
 func readEqual(path string) (map[string]string, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -67,9 +67,9 @@ const (
 
 // find returns all mutants of a file, and the edits for them. Places are numbered from first.
 //
-// Left out, because no user relies on it or it cannot show: text of errors and panics, methods String and Error, capacities in
-// make, what keeps memory alive, and what only makes a program hang: the post statement of loops, their condition made true,
-// go statements and sends.
+// Some changes are left out, because no user relies on the code or no test can see them: texts of errors and panics, methods
+// String and Error, capacities in make, and code that keeps memory alive. Changes that only make a program hang are also left
+// out: removing the post statement of a loop, a loop condition that is always true, go statements and sends.
 func find(p *sourcePackage, file *sourceFile, first int) ([]mutant, []edit) {
 	if ast.IsGenerated(file.ast) {
 		return nil, nil

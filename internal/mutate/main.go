@@ -1,10 +1,10 @@
 //go:build unix
 
-// Command mutate tells how much the tests of a package notice: it changes the code in one small place after the other (a
-// "mutant") and runs the tests. A mutant that all tests pass, a survivor, is something that no test would notice.
+// Command mutate measures how many faults the tests of a package notice. It changes the code in one small place at a time (a
+// "mutant") and runs the tests. If all tests pass, the mutant is a survivor: no test notices this change.
 //
-// All mutants are compiled at once into one test program, and the environment turns one on. Each runs only with the tests that
-// reach its code. The working tree is never written.
+// All mutants are compiled into one test program, and an environment variable turns one of them on. Each mutant runs only with
+// the tests that reach its code. The working tree is never changed.
 package main
 
 import (

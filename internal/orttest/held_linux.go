@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Held is what a process holds: a long run must not hold more and more.
+// Held holds the resources of a process, which must not grow during a long run.
 type Held struct {
 	Resident   int64 // bytes, of Go and of ONNX Runtime
 	Heap       int64 // bytes of Go's heap that are in use
@@ -17,7 +17,7 @@ type Held struct {
 	Goroutines int
 }
 
-// Hold returns what the process holds now, after a collection of garbage.
+// Hold returns the current resources of the process, after a garbage collection.
 func Hold(t testing.TB) Held {
 	t.Helper()
 	debug.FreeOSMemory()
@@ -52,7 +52,7 @@ func (h Held) String() string {
 		float64(h.Resident)/1e6, float64(h.Heap)/1e6, h.Files, h.Threads, h.Goroutines)
 }
 
-// Growth returns by how much a number rises from one sample to the next, as the line of least squares tells.
+// Growth returns the growth of a number per sample, as the slope of the least-squares line.
 func Growth(samples []Held, of func(Held) int64) float64 {
 	n := float64(len(samples))
 	var meanX, meanY, xy, xx float64
@@ -68,9 +68,9 @@ func Growth(samples []Held, of func(Held) int64) float64 {
 	return xy / xx
 }
 
-// Flat fails the test if what a process holds grows from sample to sample. The first tenth is left out: allocators fill their
-// pools. Bounds are bytes per sample; files and goroutines may not become more at all, and threads no more than Go starts when
-// it happens to need one.
+// Flat fails the test if the resources of a process grow from sample to sample. It ignores the first tenth, while allocators fill
+// their pools. The limits are bytes per sample. The numbers of files and goroutines may not grow at all; the number of threads
+// may grow a little, because Go starts threads when it needs them.
 func Flat(t testing.TB, samples []Held, resident, heap float64) {
 	t.Helper()
 	if len(samples) < 20 {
@@ -100,7 +100,7 @@ func Flat(t testing.TB, samples []Held, resident, heap float64) {
 	}
 }
 
-// Soak skips a test that runs for so long that leaks show.
+// Soak skips a long test for leaks unless `make soak` runs it.
 func Soak(t testing.TB) {
 	t.Helper()
 	if os.Getenv("RCFREEZE_SOAK") == "" {

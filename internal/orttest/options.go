@@ -7,14 +7,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
-// Options returns how tests run sessions: in one thread, so that numbers repeat, on Provider.
+// Options returns the options for sessions in tests: one thread, so that results repeat, on Provider.
 func Options(t testing.TB) ort.Options {
 	t.Helper()
 	return ort.Options{IntraOpThreads: 1, Provider: Provider(t)}
 }
 
-// Provider initializes ONNX Runtime, and returns what tests and benchmarks run on: the provider that RCFREEZE_TEST_PROVIDER
-// names, or the CPU. Without that provider the test fails.
+// Provider initializes ONNX Runtime, and returns the provider for tests and benchmarks: the one that RCFREEZE_TEST_PROVIDER
+// names, or the CPU. The test fails if that provider is not usable.
 func Provider(t testing.TB) ort.Provider {
 	t.Helper()
 	name := os.Getenv("RCFREEZE_TEST_PROVIDER")

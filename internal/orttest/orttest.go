@@ -9,9 +9,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
-// A test's binary lies in a folder of the go command, from where no library is found. So every program of tests that imports
-// this package names the one that make setup has put into .cache/onnxruntime of the source, to itself and to the programs that it
-// starts, before a test leaves the folder of its source. A library that RCFREEZE_ORT_LIB names goes before.
+// The go command puts test binaries into a temporary folder, from which they would not find the library. So every test binary
+// that imports this package sets RCFREEZE_ORT_LIB to the library in .cache/onnxruntime of the source, where `make setup` puts it,
+// for itself and for the programs that it starts. If RCFREEZE_ORT_LIB is already set, it stays.
 func init() {
 	if os.Getenv(ort.LibraryVariable) != "" {
 		return
@@ -27,8 +27,8 @@ func init() {
 	}
 }
 
-// Init initializes ONNX Runtime with the library of the source, or that RCFREEZE_ORT_LIB names, and returns it. Without one
-// the test fails, since most of the product would go untested; the message says how to get one.
+// Init initializes ONNX Runtime with the library that RCFREEZE_ORT_LIB names, and returns it. Without a library the test fails,
+// because most of the program would not be tested. The message says how to get a library.
 func Init(t testing.TB) *ort.Library {
 	t.Helper()
 	lib, err := ort.Init("")

@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// Peak returns by how many bytes the resident memory of the process rises at most while do runs. Where the system does
-// not tell, the test is skipped: only Linux does. What counts as resident differs between systems: only `make test-all` runs
-// tests that ask.
+// Peak returns the largest growth of the process's resident memory, in bytes, while do runs. Only Linux reports it; on other
+// systems the test is skipped. The definition of resident memory differs between systems, so only `make test-all` runs tests that
+// use Peak.
 func Peak(t testing.TB, do func()) int64 {
 	t.Helper()
 	debug.FreeOSMemory()
-	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil { // 5 makes the peak what is held now
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil { // 5 resets the peak to the current value
 		t.Skipf("cannot measure memory: %v", err)
 	}
 	before := peak(t)

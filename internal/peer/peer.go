@@ -1,5 +1,5 @@
-// Package peer gives tests what they compare rcfreeze with: programs, models and images of others. Only `make test-all`
-// asks for them, so that `make test` has the same outcome on every machine.
+// Package peer gives tests the programs, models and images that they compare rcfreeze with. Only `make test-all` uses them, so
+// that `make test` has the same outcome on every machine.
 package peer
 
 import (
@@ -21,7 +21,7 @@ const (
 	fashionMNIST      = "/usr/share/datasets/fashion-mnist"
 )
 
-// All skips a test that only `make test-all` runs, because of a peer, its length, or what it measures of the system.
+// All skips the test unless `make test-all` runs it. Use it in tests that need a peer, take long, or measure the system.
 func All(t testing.TB) {
 	t.Helper()
 	if os.Getenv(Variable) == "" {

@@ -1,5 +1,5 @@
-// Package plainfile opens files for reading, and nothing else that can be at a path: reading from a pipe may wait forever, and
-// from a device never end.
+// Package plainfile opens only regular files for reading, because reading from a pipe may block forever, and reading from a
+// device may never end.
 package plainfile
 
 import (
@@ -10,17 +10,17 @@ import (
 	"syscall"
 )
 
-// Open opens a file for reading, and returns what the system tells of it. Links are followed. What is no file, such as
-// a folder, a pipe or a device, is an error, see [Check]; it is not waited for.
+// Open opens a file for reading, and returns its os.FileInfo. It follows links. It fails, without waiting, if path is not a
+// regular file, but for example a folder, a pipe or a device; see [Check].
 func Open(path string) (*os.File, os.FileInfo, error) {
-	info, err := os.Stat(path) // first, as opening alone makes some devices do something
+	info, err := os.Stat(path) // before opening, because only opening some devices already has an effect
 	if err == nil {
 		err = Check(path, info)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	// If a pipe has taken the file's place meanwhile, it must not be waited for.
+	// If a pipe has replaced the file meanwhile, opening it must not block.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
@@ -35,7 +35,7 @@ func Open(path string) (*os.File, os.FileInfo, error) {
 	return f, info, nil
 }
 
-// Check returns an error that says what is at path if it is no file. info is what os.Stat tells of path.
+// Check returns an error that says what is at path, if it is not a regular file. info is the result of os.Stat for path.
 func Check(path string, info os.FileInfo) error {
 	switch mode := info.Mode(); {
 	case mode.IsRegular():
@@ -60,7 +60,7 @@ func Kind(mode fs.FileMode) string {
 	return "something special"
 }
 
-// Read reads a whole file of at most that many bytes. It must be one, as for [Open].
+// Read reads a whole regular file of at most most bytes.
 func Read(path string, most int64) ([]byte, error) {
 	f, info, err := Open(path)
 	if err != nil {

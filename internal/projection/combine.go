@@ -6,6 +6,8 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
+
+	"github.com/rcfreeze/rcfreeze/internal/budget"
 )
 
 // Combine returns the combined filters W = P·R [o × n] of pointwise weights P [o × j] and a bank R [j × n].
@@ -29,7 +31,7 @@ func (l layout) combine(p, r []float64) ([]float64, error) {
 		return nil, fmt.Errorf("combining filters: %w", err)
 	}
 	w := make([]float64, l.problems*l.o*l.n)
-	l.each(func(i int) {
+	budget.OnAllCores(l.problems, func(i int) {
 		blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, l.p(p, i), l.r(r, i), 0, l.w(w, i))
 	})
 	return w, nil

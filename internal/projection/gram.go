@@ -18,10 +18,10 @@ type gram struct {
 
 const epsilon = 0x1p-52
 
-// maxCondition bounds the condition of G for which refinement converges fast, with room for a wrong estimate.
+// maxCondition is the largest condition of G for which refinement converges fast, with a margin for a wrong estimate.
 const maxCondition = 1e11
 
-// factorGram returns false if R is singular, or so nearly that squaring its condition costs too many digits.
+// factorGram returns false if R is singular, or so close to it that squaring its condition loses too many digits.
 func factorGram(r blas64.General) (gram, bool) {
 	size := min(r.Rows, r.Cols)
 	g := blas64.Symmetric{N: size, Stride: size, Data: make([]float64, size*size), Uplo: blas.Upper}
@@ -36,7 +36,7 @@ func factorGram(r blas64.General) (gram, bool) {
 	return gram{r, factor, condition}, condition <= maxCondition
 }
 
-// fillGram computes the upper triangle of G in strips of rows: the general product runs on all cores, the symmetric one of
+// fillGram computes the upper triangle of G in strips of rows: the general product runs on all cores, but the symmetric one of
 // the BLAS does not.
 func fillGram(r blas64.General, g blas64.Symmetric) {
 	const strip = 128

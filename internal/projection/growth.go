@@ -10,9 +10,8 @@ import (
 	"gonum.org/v1/gonum/lapack/lapack64"
 )
 
-// Growth returns the relative errors that Project has for the first step, 2·step, … filters of a bank R [j × n], with
-// j ≤ n: all from one factorization. With R·Rᵀ = UᵀU, the columns of W·Rᵀ·U⁻¹ are what one filter after the other adds
-// to what the bank explains of W [o × n].
+// Growth returns the relative errors that Project has for the first step, 2·step, … filters of a bank R [j × n], with j ≤ n: it
+// needs only one factorization. With R·Rᵀ = UᵀU, each column of W·Rᵀ·U⁻¹ is the part of W [o × n] that one more filter explains.
 //
 // Errors below 1e-7 are lost in rounding. It fails if the filters are linearly dependent.
 func Growth(w, r []float64, o, j, n, step int) ([]float64, error) {
@@ -34,7 +33,7 @@ func Growth(w, r []float64, o, j, n, step int) ([]float64, error) {
 	blas64.Trsm(blas.Right, blas.NoTrans, 1, factor, explained)
 	size, rest := norm(w), 1.0
 	if size == 0 {
-		size, rest = 1, 0 // nothing is lost of nothing
+		size, rest = 1, 0 // if W is 0, nothing is lost
 	}
 	var list []float64
 	for k := range j {

@@ -3,19 +3,17 @@ package projection
 import (
 	"fmt"
 	"math"
-	"runtime"
-	"sync"
 
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// layout says where W, R and P hold the matrices of each of a number of independent problems W = P·R.
+// layout says where W, R and P hold the matrices of several independent problems W = P·R.
 type layout struct {
 	problems int
 	o, j, n  int // of each problem: rows of W and P, rows of R and columns of P, columns of W and R
 
-	wStep, wStride int // from one problem to the next, and from one row to the next, in W; R's problems lie in a row
-	pStep, pStride int // the same in P
+	wStep, wStride int // distances in W from one problem to the next, and from one row to the next; in R, problems follow one another
+	pStep, pStride int // the same distances in P
 }
 
 // groupLayout is W [groups·o × n], R [groups·j × n], P [groups·o × j].
@@ -38,20 +36,6 @@ func (l layout) r(data []float64, i int) blas64.General {
 
 func (l layout) p(data []float64, i int) blas64.General {
 	return blas64.General{Rows: l.o, Cols: l.j, Stride: l.pStride, Data: data[i*l.pStep:]}
-}
-
-// each calls f with the index of every problem, on all cores.
-func (l layout) each(f func(i int)) {
-	workers := min(runtime.GOMAXPROCS(0), l.problems)
-	var group sync.WaitGroup
-	for worker := range workers {
-		group.Go(func() {
-			for i := worker; i < l.problems; i += workers {
-				f(i)
-			}
-		})
-	}
-	group.Wait()
 }
 
 // check reports what is wrong with the data of a matrix that has rows × columns numbers in each problem.

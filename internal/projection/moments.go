@@ -9,15 +9,17 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack/lapack64"
+
+	"github.com/rcfreeze/rcfreeze/internal/budget"
 )
 
-// Moments are what data says of one convolution with filters W [groups·o × n], by group. At each position of each image a
-// filter sees n numbers u, and y is what is to come out for the filters of the group. y differs from W·u by d: it may
-// be what another network has at the same place.
+// Moments are statistics of data for one convolution with filters W [groups·o × n], by group. At each position of each image, a
+// filter reads n numbers u, and y holds the desired outputs of the group's filters. y differs from W·u by d, for example because
+// y comes from another network.
 type Moments struct {
 	Groups, O, N int
 
-	Positions float64 // how many were seen: by it the moments of several convolutions are weighed, see Plus
+	Positions float64 // number of positions: the weight of these moments in Plus
 
 	Inputs  []float64 // [groups × n × n]: mean of u·uᵀ
 	Cross   []float64 // [groups × o × n]: mean of d·uᵀ
@@ -45,7 +47,7 @@ func (m Moments) check() error {
 	return errors.Join(faults...)
 }
 
-// Plus returns the moments of all positions of two convolutions with the same filters. The zero value has none.
+// Plus returns the moments over all positions of two convolutions with the same filters. The zero value has no positions.
 func (m Moments) Plus(other Moments) Moments {
 	if m.Positions == 0 {
 		return other
@@ -63,14 +65,14 @@ func (m Moments) Plus(other Moments) Moments {
 		Squares: mix(m.Squares, other.Squares), Output: mix(m.Output, other.Output), Energy: mix(m.Energy, other.Energy)}
 }
 
-// Centered returns the moments about the means, for outputs whose means are corrected apart.
+// Centered returns the moments about the means, for outputs whose means are corrected separately.
 func (m Moments) Centered() Moments {
 	c := m.moved(-1)
 	c.Input, c.Shift, c.Output = make([]float64, len(m.Input)), make([]float64, len(m.Shift)), make([]float64, len(m.Output))
 	return c
 }
 
-// Uncentered returns the moments of which m has the means, and the moments about them.
+// Uncentered is the inverse of Centered: it returns the moments about 0 if those in m are about its means.
 func (m Moments) Uncentered() Moments { return m.moved(1) }
 
 // moved returns the moments with the products of the means added sign times.
@@ -99,7 +101,7 @@ func (m Moments) filters(data []float64, g int) blas64.General {
 	return blas64.General{Rows: m.O, Cols: m.N, Stride: m.N, Data: data[g*m.O*m.N:]}
 }
 
-// OutputError returns √(E‖y - V·u‖² / E‖y‖²) for the filters V in the place of W, both [groups·o × n]. It is 0 if y is 0.
+// OutputError returns √(E‖y - V·u‖² / E‖y‖²) if the filters V replace W, both [groups·o × n]. It is 0 if y is 0.
 func (m Moments) OutputError(w, v []float64) (float64, error) {
 	l := groupLayout(m.Groups, m.O, 0, m.N)
 	if err := errors.Join(m.check(), l.check("W", w, l.o, l.n), l.check("V", v, l.o, l.n)); err != nil {
@@ -125,8 +127,8 @@ func (m Moments) OutputError(w, v []float64) (float64, error) {
 	return math.Sqrt(max(rest, 0) / all), nil
 }
 
-// Scales returns by what the outputs of each of the filters V [groups·o × n] are to be multiplied to be as large as what is to
-// come out: √(E y² / E (V·u)²), or 1 if one of the two is 0.
+// Scales returns, for each of the filters V [groups·o × n], the factor that makes its outputs as large as the desired ones: √(E
+// y² / E (V·u)²), or 1 if one of the two is 0.
 func (m Moments) Scales(v []float64) ([]float64, error) {
 	l := groupLayout(m.Groups, m.O, 0, m.N)
 	if err := errors.Join(m.check(), l.check("V", v, l.o, l.n)); err != nil {
@@ -147,7 +149,7 @@ func (m Moments) Scales(v []float64) ([]float64, error) {
 	return scales, nil
 }
 
-// Offset returns E[y - V·u] [groups·o] for the filters V in the place of W: what is to be added to their outputs.
+// Offset returns E[y - V·u] [groups·o] if the filters V replace W: the numbers to add to their outputs.
 func (m Moments) Offset(w, v []float64) []float64 {
 	offset := slices.Clone(m.Shift)
 	for i := range offset {
@@ -158,15 +160,15 @@ func (m Moments) Offset(w, v []float64) []float64 {
 	return offset
 }
 
-// damping is what Whiten adds to the second moment of each input, as a share of it, and leastDamping what it adds at least,
-// as a share of their mean.
+// damping is the share of the second moment of each input that Whiten adds to it. leastDamping is the least that it adds, as a
+// share of the mean of these moments.
 const damping, leastDamping = 1e-4, 1e-6
 
-// Whitened is a problem weighted by moments in a form that Project solves: with S = L·Lᵀ, the combined filters V = P·R
-// with the least E‖y - V·u‖² are those with the least ‖T - P·(R·L)‖ for T = (W·S + C)·L⁻ᵀ.
+// Whitened is a problem weighted by moments in a form that Project solves: with S = L·Lᵀ, the combined filters V = P·R with the
+// least E‖y - V·u‖² are those with the least ‖T - P·(R·L)‖ for T = (W·S + C)·L⁻ᵀ.
 //
-// So that inputs of which the data says little cannot make weights large, S is damped: Σᵢ λᵢ·‖Wᵢ - Vᵢ‖² over the columns
-// of the filters counts, too. With this alone it would be a plain projection.
+// S is damped, so that inputs for which there is little data do not cause large weights: the problem also minimizes Σᵢ λᵢ·‖Wᵢ -
+// Vᵢ‖² over the columns of the filters. This term alone would give a plain projection.
 type Whitened struct {
 	Target []float64 // T [groups·o × n]
 
@@ -183,7 +185,7 @@ func (m Moments) Whiten(w []float64) (*Whitened, error) {
 	p := &Whitened{slices.Clone(m.Cross), m, make([]blas64.Triangular, m.Groups)}
 	ok := make([]bool, m.Groups)
 	l.problems = m.Groups
-	l.each(func(g int) { p.factors[g], ok[g] = m.whiten(l.w(w, g), l.w(p.Target, g), g) })
+	budget.OnAllCores(l.problems, func(g int) { p.factors[g], ok[g] = m.whiten(l.w(w, g), l.w(p.Target, g), g) })
 	if slices.Contains(ok, false) {
 		return nil, errors.New("weighting filters by data: the moments of the inputs are not positive definite")
 	}
@@ -199,7 +201,7 @@ func (m Moments) whiten(w, target blas64.General, g int) (blas64.Triangular, boo
 	}
 	least := leastDamping * trace / float64(m.N)
 	if !(least > 0) {
-		least = 1 // nothing comes in
+		least = 1 // all inputs are 0
 	}
 	for i := range s.Rows {
 		s.Data[i*s.Stride+i] += damping*s.Data[i*s.Stride+i] + least
@@ -219,6 +221,6 @@ func (p *Whitened) Bank(r []float64, j int) ([]float64, error) {
 		return nil, fmt.Errorf("weighting a bank by data: %w", err)
 	}
 	out := slices.Clone(r)
-	l.each(func(g int) { blas64.Trmm(blas.Right, blas.Trans, 1, p.factors[g], l.r(out, g)) })
+	budget.OnAllCores(l.problems, func(g int) { blas64.Trmm(blas.Right, blas.Trans, 1, p.factors[g], l.r(out, g)) })
 	return out, nil
 }

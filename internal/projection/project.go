@@ -8,9 +8,11 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
+
+	"github.com/rcfreeze/rcfreeze/internal/budget"
 )
 
-// Solution is what a projection found.
+// Solution is the result of a projection.
 type Solution struct {
 	P []float64 // the pointwise weights
 
@@ -18,15 +20,15 @@ type Solution struct {
 	// rows of W.
 	Error float64
 
-	// Condition is about the condition number of R, the largest of all problems: the ratio of its largest to its smallest
-	// singular value that counts, by which P·R may multiply rounding errors.
+	// Condition estimates the condition number of R, the largest of all problems: the ratio of its largest to its smallest
+	// singular value that counts. P·R may multiply rounding errors by this factor.
 	Condition float64
 }
 
-// Project finds the P [o × j] that minimizes ‖W - P·R‖ for W [o × n] and a bank R [j × n]. Where several P do equally well it
-// is the one with the smallest norm, that is W·R⁺ with the pseudo-inverse of R.
+// Project finds the P [o × j] that minimizes ‖W - P·R‖ for W [o × n] and a bank R [j × n]. If several P are equally good, it
+// returns the one with the smallest norm, which is W·R⁺ with the pseudo-inverse R⁺.
 //
-// R may have any rank: directions in which it is smaller than max(j, n)·2^-52 of its largest count as absent.
+// R may have any rank: singular values below max(j, n)·2^-52 of the largest count as 0.
 func Project(w, r []float64, o, j, n int) (Solution, error) {
 	return groupLayout(1, o, j, n).project(w, r)
 }
@@ -48,7 +50,7 @@ func (l layout) project(w, r []float64) (Solution, error) {
 	}
 	s := Solution{P: make([]float64, l.problems*l.o*l.j)}
 	residuals, conditions := make([]float64, l.problems), make([]float64, l.problems)
-	l.each(func(i int) { residuals[i], conditions[i] = solve(l.w(w, i), l.r(r, i), l.p(s.P, i)) })
+	budget.OnAllCores(l.problems, func(i int) { residuals[i], conditions[i] = solve(l.w(w, i), l.r(r, i), l.p(s.P, i)) })
 	if err := l.check("P", s.P, l.o, l.j); err != nil {
 		return Solution{}, fmt.Errorf("projecting filters: the bank's numbers are too small or too large to calculate with: %w", err)
 	}
@@ -59,8 +61,8 @@ func (l layout) project(w, r []float64) (Solution, error) {
 	return s, nil
 }
 
-// solve sets p, which is zero, to the solution of one problem and returns ‖w - p·r‖ and r's condition
-// number. The Gram matrix of r is the fast way; a bank that is too close to singular for it goes through an orthogonal decomposition.
+// solve sets p, which is zero, to the solution of one problem and returns ‖w - p·r‖ and r's condition number. It uses the Gram
+// matrix of r, which is fast, or an orthogonal decomposition if the bank is too close to singular.
 func solve(w, r, p blas64.General) (residual, condition float64) {
 	rest := clone(w)
 	gram, ok := factorGram(r)
@@ -74,7 +76,7 @@ func solve(w, r, p blas64.General) (residual, condition float64) {
 	for range 1 + refinements {
 		explained := gram.addSolution(rest, p)
 		if refinements == 0 && explained < 0.99*size {
-			// Pythagoras saves a third of the work; a smaller remainder would be lost in rounding.
+			// Pythagoras' theorem saves a third of the work, but would lose a smaller remainder in rounding.
 			return math.Sqrt(size-explained) * math.Sqrt(size+explained), condition
 		}
 		copyInto(rest, w)

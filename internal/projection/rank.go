@@ -9,10 +9,10 @@ import (
 	"gonum.org/v1/gonum/lapack/lapack64"
 )
 
-// solveByRank sets p, which is zero, to w·R⁺ for a bank of any rank, by the complete orthogonal decomposition (Golub & Van
-// Loan, "Matrix Computations", section 5.5): Rᵀ·Π = Q₁·S by QR with column pivoting, cut off at the rank k, so that S is
-// k × j; then Sᵀ = Q₂·T by QR. Hence p·Π = w·Q₁·T⁻¹·Q₂ᵀ, where Q₁ and Q₂ have k columns. It returns about the condition number
-// of what is left of r, which is that of T; 0 if nothing is.
+// solveByRank sets p, which is zero, to w·R⁺ for a bank of any rank, by the complete orthogonal decomposition (Golub & Van Loan,
+// "Matrix Computations", section 5.5): Rᵀ·Π = Q₁·S by QR with column pivoting, cut off at the rank k, so that S is k × j; then Sᵀ
+// = Q₂·T by QR. Hence p·Π = w·Q₁·T⁻¹·Q₂ᵀ, where Q₁ and Q₂ have k columns. It returns an estimate of the condition number of the
+// part of r that counts, which is that of T; 0 if no part counts.
 func solveByRank(w, r, p blas64.General) (condition float64) {
 	q1, tau1, permutation := pivotedQR(transposed(r))
 	k := rank(q1)
@@ -73,8 +73,8 @@ func multiply(x blas64.General, transpose blas.Transpose, packed blas64.General,
 	})
 }
 
-// withWorkspace calls a LAPACK routine twice: with size -1, whereupon it puts the size of memory it wants into work[0], and
-// with that memory.
+// withWorkspace calls a LAPACK routine twice: first with size -1, so that it stores the size of the memory that it needs in
+// work[0], and then with that memory.
 func withWorkspace(routine func(work []float64, size int)) {
 	var want [1]float64
 	routine(want[:], -1)

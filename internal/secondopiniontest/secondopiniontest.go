@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// Build builds the program into a folder and puts that on PATH, where [secondopinion.Find] finds it. It is for TestMain.
+// Build builds the program into a folder and puts that folder on PATH, so that [secondopinion.Find] finds it. Call it in
+// TestMain.
 func Build(folder string) error {
 	build := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", folder+string(os.PathSeparator), "github.com/rcfreeze/rcfreeze/cmd/rcfreeze-second-opinion")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -20,7 +21,7 @@ func Build(folder string) error {
 // Use builds the program for one test.
 func Use(t *testing.T) {
 	t.Helper()
-	t.Setenv("PATH", os.Getenv("PATH")) // is as before when the test ends
+	t.Setenv("PATH", os.Getenv("PATH")) // restored when the test ends
 	if err := Build(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}

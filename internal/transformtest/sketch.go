@@ -7,9 +7,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Sketch makes a model of lines such as "Conv x w -> y". Of the values that no node makes, x is the input, w… are weights
-// [4, 4, 1, 1], n… vectors of 4 different numbers, r… matrices of these, [1, 4], e… such of ones, s… single numbers of many digits, and all others four ones, as exporters
-// merge them, dims is the shape [4], and _ is absent; the output of the last line is that of the model.
+// Sketch makes a model from lines such as "Conv x w -> y". The names of values that no node makes say what they are: x is the
+// input, w… are weights [4, 4, 1, 1], n… vectors of 4 different numbers, r… the same as matrices [1, 4], e… matrices [1, 4] of
+// ones, s… single numbers with many digits, dims is the shape [4], and _ is an absent input. All others are four ones, which
+// exporters store only once. The output of the last line is the model's output.
 func Sketch(t *testing.T, text string) *onnxgraph.Model {
 	t.Helper()
 	m := onnxgraph.New("sketch", 8, 18)

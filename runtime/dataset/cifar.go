@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"strings"
@@ -64,9 +65,7 @@ func (c cifar) open(path string, o Options) (*Dataset, error) {
 // dataset returns the samples of files that have a whole number of records.
 func (c cifar) dataset(files []cifarFile) *Dataset {
 	d := &Dataset{Shape: cifarShape, named: true}
-	var records [][]byte
 	for _, f := range files {
-		records = append(records, f.data)
 		for r := c.labelBytes - 1; r < len(f.data); r += c.stride() {
 			d.labels = append(d.labels, int64(f.data[r]))
 		}
@@ -76,7 +75,11 @@ func (c cifar) dataset(files []cifarFile) *Dataset {
 		copy(dst, f.data[i*c.stride()+c.labelBytes:][:cifarShape.Size()])
 		return nil
 	}
-	d.content = bytesContent(records...)
+	d.content = func(w io.Writer, i int) error {
+		f, i := c.locate(files, i)
+		_, err := w.Write(f.data[i*c.stride():][:c.stride()])
+		return err
+	}
 	d.sample = func(i int) string {
 		f, i := c.locate(files, i)
 		return fmt.Sprintf("%s, sample %d", f.path, i)

@@ -33,14 +33,15 @@ type Dataset struct {
 	Split   Split    // the split that was opened: Val and Test can replace each other; All without splits
 	Classes []string // names in label order; the model's names, if known
 	Shape   Shape    // shape of every sample
+	Limit   int      // as in [Options]: the split may have more samples than these
 	Notes   []string // sentences for the user about what was skipped or rounded
 
 	labels []int64
 	named  bool // the format names its classes; otherwise Classes are the numbers 0, 1, …
 	// read writes the pixels of sample i, planar and as long as Shape says, to dst.
 	read func(i int, dst []uint8) error
-	// content writes bytes that identify the pixels of the data set, as they are in the files.
-	content func(io.Writer) error
+	// content writes bytes that identify the pixels of sample i, as they are in its file.
+	content func(w io.Writer, i int) error
 	// sample returns a name of sample i for messages: its file, and its index in the file if that has several samples.
 	sample func(i int) string
 }

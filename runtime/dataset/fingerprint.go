@@ -27,8 +27,10 @@ func (d *Dataset) identify(w io.Writer) error {
 	if err := json.NewEncoder(w).Encode([]any{d.Shape, d.Classes, d.labels}); err != nil {
 		return err
 	}
-	if err := d.content(w); err != nil {
-		return err
+	for i := range d.Len() {
+		if err := d.content(w, i); err != nil {
+			return err
+		}
 	}
 	pixels := make([]uint8, d.Shape.Size())
 	n := min(tastedImages, d.Len())
@@ -43,34 +45,26 @@ func (d *Dataset) identify(w io.Writer) error {
 	return nil
 }
 
-// bytesContent returns a content function for pixels in memory.
-func bytesContent(pieces ...[]byte) func(io.Writer) error {
-	return func(w io.Writer) error {
-		for _, piece := range pieces {
-			if _, err := w.Write(piece); err != nil {
-				return err
-			}
-		}
-		return nil
+// bytesContent returns a content function for pixels in memory, in which the samples follow one another.
+func bytesContent(pixels []byte, size int) func(io.Writer, int) error {
+	return func(w io.Writer, i int) error {
+		_, err := w.Write(pixels[i*size:][:size])
+		return err
 	}
 }
 
 // filesContent returns a content function for images in files below a folder.
-func filesContent(folder string, files []string) func(io.Writer) error {
-	return func(w io.Writer) error {
-		for _, file := range files {
-			info, err := os.Stat(file)
-			if err != nil {
-				return err
-			}
-			name, err := filepath.Rel(folder, file)
-			if err != nil {
-				return err
-			}
-			if _, err := fmt.Fprintf(w, "%q %d\n", filepath.ToSlash(name), info.Size()); err != nil {
-				return err
-			}
+func filesContent(folder string, files []string) func(io.Writer, int) error {
+	return func(w io.Writer, i int) error {
+		info, err := os.Stat(files[i])
+		if err != nil {
+			return err
 		}
-		return nil
+		name, err := filepath.Rel(folder, files[i])
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(w, "%q %d\n", filepath.ToSlash(name), info.Size())
+		return err
 	}
 }

@@ -80,7 +80,7 @@ func readIDX(images, labels *idxFile, limits Limits) (*Dataset, error) {
 		Shape:   shape,
 		labels:  widen(numbers),
 		read:    inMemory(pixels, shape.Size()),
-		content: bytesContent(pixels),
+		content: bytesContent(pixels, shape.Size()),
 		sample:  func(i int) string { return fmt.Sprintf("%s, sample %d", images.path, i) },
 	}, nil
 }

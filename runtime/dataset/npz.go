@@ -194,7 +194,7 @@ func (d *Dataset) setImages(a *array) error {
 		d.Shape = Shape{int(dims[3]), int(dims[1]), int(dims[2])}
 		channelsFirst(pixels, d.Shape)
 	}
-	d.read, d.content = inMemory(pixels, d.Shape.Size()), bytesContent(pixels)
+	d.read, d.content = inMemory(pixels, d.Shape.Size()), bytesContent(pixels, d.Shape.Size())
 	return nil
 }
 

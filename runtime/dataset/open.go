@@ -29,6 +29,10 @@ type Options struct {
 	// covers Shape. Any other length also turns Resize on. ImageNet models are usually measured with 256 for 224×224.
 	ShortSide int
 
+	// Limit is how many samples of the split are used at most, for quick tries; 0 means all. They are the first ones, or the first
+	// of each class if the format may store samples class by class. All labels are checked anyway.
+	Limit int
+
 	Limits Limits
 }
 
@@ -38,14 +42,16 @@ type format struct {
 	needs  string // the needed files, for messages
 	detect func(path string) bool
 	open   func(path string, o Options) (*Dataset, error)
+	// sorted says that samples may be stored class by class, so that the first ones of all may be of one class.
+	sorted bool
 }
 
 var formats = []format{
-	{"idx", "train-images-idx3-ubyte, train-labels-idx1-ubyte and the same for t10k, plain or .gz", detectIDX, openIDX},
-	{"cifar10", "data_batch_1.bin to data_batch_5.bin, test_batch.bin, batches.meta.txt", cifar10.detect, cifar10.open},
-	{"cifar100", "train.bin, test.bin, fine_label_names.txt", cifar100.detect, cifar100.open},
-	{"npz", "a .npz file with x_train, y_train, x_val, y_val, x_test, y_test, or with images, labels", detectNPZ, openNPZ},
-	{"imagefolder", "train, val and test folders, each with one folder of PNG or JPEG files per class", detectFolder, openFolder},
+	{"idx", "train-images-idx3-ubyte, train-labels-idx1-ubyte and the same for t10k, plain or .gz", detectIDX, openIDX, false},
+	{"cifar10", "data_batch_1.bin to data_batch_5.bin, test_batch.bin, batches.meta.txt", cifar10.detect, cifar10.open, false},
+	{"cifar100", "train.bin, test.bin, fine_label_names.txt", cifar100.detect, cifar100.open, false},
+	{"npz", "a .npz file with x_train, y_train, x_val, y_val, x_test, y_test, or with images, labels", detectNPZ, openNPZ, true},
+	{"imagefolder", "train, val and test folders, each with one folder of PNG or JPEG files per class", detectFolder, openFolder, true},
 }
 
 // Formats returns the names of the formats.
@@ -78,6 +84,9 @@ func open(path string, o Options) (*Dataset, error) {
 	if min(o.Shape.Channels, o.Shape.Height, o.Shape.Width, o.Classes) < 0 {
 		return nil, fmt.Errorf("a model of %v images and %d classes: needs no negative numbers", o.Shape, o.Classes)
 	}
+	if o.Limit < 0 {
+		return nil, fmt.Errorf("a limit of %d images: needs a positive number, or 0 for all", o.Limit)
+	}
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {
 		err = plainfile.Check(path, info)
@@ -97,6 +106,7 @@ func open(path string, o Options) (*Dataset, error) {
 	if err := d.settle(o); err != nil {
 		return nil, err
 	}
+	d.keepFirst(o.Limit, f.sorted)
 	return d, nil
 }
 

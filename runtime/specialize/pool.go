@@ -19,8 +19,10 @@ func settlePool(g *onnxgraph.Graph) bool {
 			continue
 		}
 		shape, ok := n.Input(0).StaticShape()
-		p := poolOf(n)
-		if ok && len(shape) == len(p.kernel)+2 && p.settle(n, shape[2:]) {
+		if !ok || len(shape) != len(n.Ints("kernel_shape"))+2 {
+			continue
+		}
+		if p, ok := poolOf(n); ok && p.settle(shape[2:]) {
 			return true
 		}
 	}
@@ -29,53 +31,41 @@ func settlePool(g *onnxgraph.Graph) bool {
 
 // pool is the geometry of a pooling node, one number per dimension.
 type pool struct {
-	kernel, extent, stride []int64 // extent is what the kernel spans with its dilation
-	begin, end             []int64 // padding
+	node           *onnxgraph.Node
+	window         onnxgraph.Window
+	kernel, extent []int64 // extent is what the kernel spans with its dilation
+	begin, end     []int64 // the window's pads
 }
 
-func poolOf(n *onnxgraph.Node) pool {
-	p := pool{kernel: n.Ints("kernel_shape")}
-	rank := len(p.kernel)
-	orElse := func(list []int64, otherwise int64) []int64 {
-		if len(list) != rank {
-			return slices.Repeat([]int64{otherwise}, rank)
-		}
-		return slices.Clone(list)
+// poolOf reads a node; ok is false if its attributes do not go with its kernel.
+func poolOf(n *onnxgraph.Node) (p pool, ok bool) {
+	kernel := n.Ints("kernel_shape")
+	p = pool{node: n, window: n.Window(len(kernel)), kernel: kernel}
+	w := p.window
+	if len(kernel) == 0 || len(w.Strides) != len(kernel) || len(w.Dilations) != len(kernel) || len(w.Pads) != 2*len(kernel) {
+		return p, false
 	}
-	p.stride, p.extent = orElse(n.Ints("strides"), 1), orElse(n.Ints("dilations"), 1)
-	for i, k := range p.kernel {
-		p.extent[i] = p.extent[i]*(k-1) + 1
+	for i, k := range kernel {
+		p.extent = append(p.extent, w.Dilations[i]*(k-1)+1)
 	}
-	pads := n.Ints("pads")
-	if len(pads) != 2*rank || n.Str("auto_pad", "NOTSET") != "NOTSET" {
-		pads = make([]int64, 2*rank)
-	}
-	p.begin, p.end = slices.Clone(pads[:rank]), slices.Clone(pads[rank:])
-	return p
+	p.begin, p.end = w.Pads[:len(kernel)], w.Pads[len(kernel):]
+	return p, true
 }
 
 // settle is settlePool for one node, with the spatial size of its input.
-func (p pool) settle(n *onnxgraph.Node, in []int64) bool {
-	if slices.Min(p.stride) < 1 {
-		return false
-	}
-	ceil, mode := n.Int("ceil_mode", 0) != 0, n.Str("auto_pad", "NOTSET")
-	if mode == "SAME_UPPER" || mode == "SAME_LOWER" {
+func (p pool) settle(in []int64) bool {
+	n, stride := p.node, p.window.Strides
+	ceil := n.Int("ceil_mode", 0) != 0
+	if p.window.IsSame() {
 		if slices.Equal(p.kernel, p.extent) {
 			n.RemoveAttr("ceil_mode")
 			return ceil
 		}
-		for i := range in {
-			total := ((in[i]+p.stride[i]-1)/p.stride[i]-1)*p.stride[i] + p.kernel[i] - in[i]
-			if total < 0 { // the stride is larger than the kernel: nobody pads so
-				return false
-			}
-			p.begin[i], p.end[i] = total/2, total-total/2
-			if mode == "SAME_LOWER" {
-				p.begin[i], p.end[i] = p.end[i], p.begin[i]
-			}
+		pads := p.window.SamePads(in, p.kernel)
+		if slices.Min(pads) < 0 { // the stride is larger than the kernel: nobody pads so
+			return false
 		}
-		p.setPads(n)
+		p.setPads(pads)
 		return true
 	}
 	if !ceil {
@@ -84,9 +74,9 @@ func (p pool) settle(n *onnxgraph.Node, in []int64) bool {
 	beyond, partial := false, false
 	for i := range in {
 		room := in[i] + p.begin[i] + p.end[i] - p.extent[i] // for the first window to move
-		switch rest := room % p.stride[i]; {
+		switch rest := room % stride[i]; {
 		case room < 0 || rest == 0:
-		case (room/p.stride[i]+1)*p.stride[i] >= in[i]+p.begin[i]:
+		case (room/stride[i]+1)*stride[i] >= in[i]+p.begin[i]:
 			beyond = true
 			p.end[i] -= rest
 		default:
@@ -100,17 +90,17 @@ func (p pool) settle(n *onnxgraph.Node, in []int64) bool {
 		n.RemoveAttr("ceil_mode")
 		return true
 	}
-	p.crop(n, in)
-	p.setPads(n)
+	p.crop(in)
+	p.setPads(p.window.Pads)
 	return true
 }
 
 // crop takes from the end of a node's input what the padding there is short of 0.
-func (p pool) crop(n *onnxgraph.Node, in []int64) {
+func (p pool) crop(in []int64) {
 	if slices.Min(p.end) >= 0 {
 		return
 	}
-	g := n.Graph()
+	n, g := p.node, p.node.Graph()
 	var starts, ends, axes []int64
 	for i := range in {
 		starts, ends, axes = append(starts, 0), append(ends, in[i]+min(0, p.end[i])), append(axes, int64(2+i))
@@ -123,8 +113,8 @@ func (p pool) crop(n *onnxgraph.Node, in []int64) {
 	n.SetInput(0, g.AddNode("Slice", inputs).Output(0))
 }
 
-// setPads makes a node pad so.
-func (p pool) setPads(n *onnxgraph.Node) {
-	n.RemoveAttr("auto_pad")
-	n.SetAttr(onnxgraph.Ints("pads", append(slices.Clone(p.begin), p.end...)...))
+// setPads makes the node pad so.
+func (p pool) setPads(pads []int64) {
+	p.node.RemoveAttr("auto_pad")
+	p.node.SetAttr(onnxgraph.Ints("pads", pads...))
 }

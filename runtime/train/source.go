@@ -18,6 +18,7 @@ type Source struct {
 	TestData      string                `json:"test_data"`     // likewise
 	Images        int                   `json:"training_images"`
 	TestImages    int                   `json:"test_images"`
+	Limit         int                   `json:"limit"` // how many images of each split are used at most, 0 for all
 	Shape         string                `json:"image_shape"`
 	Normalization dataset.Normalization `json:"normalization"`
 	Provider      ort.Provider          `json:"provider"`
@@ -32,7 +33,7 @@ func NewSource(m *onnxgraph.Model, training, test *dataset.Dataset, n dataset.No
 		return Source{}, err
 	}
 	s := Source{
-		Model: fmt.Sprintf("%x", sha256.Sum256(data)), Images: training.Len(), TestImages: test.Len(), Shape: training.Shape.String(),
+		Model: fmt.Sprintf("%x", sha256.Sum256(data)), Images: training.Len(), TestImages: test.Len(), Limit: training.Limit, Shape: training.Shape.String(),
 		Normalization: n, Provider: session.Provider, TF32: session.TF32, Threads: session.Threads(),
 	}
 	if s.TrainingData, err = training.Fingerprint(); err == nil {

@@ -1,6 +1,10 @@
 package filterbank
 
-import "math"
+import (
+	"math"
+
+	"github.com/rcfreeze/rcfreeze/internal/budget"
+)
 
 // A bank with nearly linearly dependent filters works badly: to come close to given filters, it needs large weights that cancel
 // each other, and these magnify every rounding error. Random filters are nearly dependent if there are about as many filters as
@@ -124,7 +128,7 @@ func (s *span) factorize(count int) {
 			s.products(k, start, k)
 			s.distance(k)
 		}
-		inParallel(count-end, func(i int) { s.products(end+i, start, end) })
+		budget.OnAllCores(count-end, func(i int) { s.products(end+i, start, end) })
 	}
 }
 

@@ -2,8 +2,8 @@ package filterbank
 
 import (
 	"math"
-	"runtime"
-	"sync"
+
+	"github.com/rcfreeze/rcfreeze/internal/budget"
 )
 
 // orthogonal draws one normal matrix [filters of the group × weights of a filter] per group and makes it orthonormal: its rows if
@@ -68,7 +68,7 @@ func orthonormalize(vectors [][]float64) {
 			}
 		}
 		vectors = vectors[len(panel):]
-		inParallel(len(vectors), func(i int) { project(vectors[i], panel) })
+		budget.OnAllCores(len(vectors), func(i int) { project(vectors[i], panel) })
 	}
 }
 
@@ -97,18 +97,4 @@ func dot(a, b []float64) float64 {
 		s0 += float64(a[k] * b[k])
 	}
 	return s0 + s1 + (s2 + s3)
-}
-
-// inParallel calls f(0) … f(count-1) on all cores.
-func inParallel(count int, f func(i int)) {
-	workers := min(runtime.GOMAXPROCS(0), count)
-	var group sync.WaitGroup
-	for w := range workers {
-		group.Go(func() {
-			for i := w; i < count; i += workers {
-				f(i)
-			}
-		})
-	}
-	group.Wait()
 }

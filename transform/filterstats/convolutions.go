@@ -67,7 +67,7 @@ func convolutions(m *onnxgraph.Model) ([]convolution, error) {
 func (c *convolution) read(n *onnxgraph.Node) {
 	conv, reason := weights.ReadConv(n)
 	c.filters, c.reason = weights.Source{Root: conv.Weight, Tensor: conv.Filters}, reason
-	if w := n.Input(1); reason != "" && w != nil && w.Producer() != nil && w.Producer().Is("DequantizeLinear") {
+	if w := n.Input(1); w != nil && w.Producer() != nil && w.Producer().Is("DequantizeLinear") {
 		c.reason = "its weight is quantized: analyze the floating-point model that was quantized"
 	}
 }
@@ -89,7 +89,7 @@ func constants(b transform.Block) []*onnxgraph.Tensor {
 // even combined then.
 func (c *convolution) load() (Filters, error) {
 	f, err := filters(c.filters.Tensor)
-	finite := err != nil || isFinite(f.Weights)
+	finite := isFinite(f.Weights)
 	if err != nil {
 		for _, t := range c.combined {
 			data, fault := t.Float64s()

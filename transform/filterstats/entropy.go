@@ -9,7 +9,7 @@ import (
 // Entropy tells how evenly the variance of a layer's kernels is spread over their principal components.
 type Entropy struct {
 	FVE   *float64 // filter variance entropy: 0 for multiples of one pattern, log10 of the kernel's weights at most; nil below two kernels
-	Ratio *float64 // the FVE over that of random kernels: about 1 is random; nil but for 3×3, and below nine kernels
+	Ratio *float64 // the FVE over the least of random kernels: about 1 and more look random; nil but for 3×3, and below nine kernels
 }
 
 // leastForRatio is how many kernels there must be for the threshold to mean anything: fewer span no nine dimensions, however random.
@@ -33,7 +33,6 @@ func (f Filters) Entropy() Entropy {
 			h -= share * math.Log10(share)
 		}
 	}
-	h = max(0, h) // not -0, or what rounding leaves below
 	e := Entropy{FVE: &h}
 	if isThreeByThree(f.Kernel) && n >= leastForRatio {
 		ratio := h / randomEntropy(n)

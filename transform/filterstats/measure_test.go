@@ -194,14 +194,11 @@ func TestLeftOut(t *testing.T) {
 			w := m.Graph.AddConstant("w", tensor(f))
 			add(t, m, "Conv", "other", 1, m.Graph.AddNode("Mul", []*onnxgraph.Value{w, w}).Output(0), 3, 2)
 		}, "computed by Mul"},
-		{"a block with NaN", func(m *onnxgraph.Model) {
-			conv(t, m, "other", f)
-			if _, err := transform.Convert(m, transform.Options{Pointwise: transform.Random, Include: []string{"other"}}); err != nil {
-				t.Fatal(err)
-			}
-			p := m.Graph.Value("other.pointwise")
-			p.SetConstant(onnxgraph.NewTensor(p.Constant().Dims(), constant(math.NaN(), int(p.Constant().Len()))))
+		{"minus infinity", func(m *onnxgraph.Model) {
+			conv(t, m, "other", each(f, func(float64, int, int) float64 { return math.Inf(-1) }))
 		}, "NaN or infinity"},
+		{"a block with NaN", func(m *onnxgraph.Model) { blockWithNaN(t, m, f, "other.pointwise") }, "NaN or infinity"},
+		{"a block with NaN in its batch normalization", func(m *onnxgraph.Model) { blockWithNaN(t, m, f, "other.norm.scale") }, "NaN or infinity"},
 		{"a weight that is an input", func(m *onnxgraph.Model) {
 			w, err := m.Graph.AddInput("w", onnxgraph.Float64, onnxgraph.Static(4, 3, 3, 3))
 			if err != nil {
@@ -234,6 +231,20 @@ func TestLeftOut(t *testing.T) {
 			t.Errorf("%s: %d kernels in the heat map", c.name, s.HeatMaps[0].Kernels)
 		}
 	}
+}
+
+// blockWithNaN adds the convolution "other" as a block with batch normalization, of which a constant holds NaN.
+func blockWithNaN(t *testing.T, m *onnxgraph.Model, f filterstats.Filters, name string) {
+	t.Helper()
+	conv(t, m, "other", f)
+	if _, err := transform.Convert(m, transform.Options{Pointwise: transform.Random, Between: transform.BatchNorm, Include: []string{"other"}}); err != nil {
+		t.Fatal(err)
+	}
+	v := m.Graph.Value(name)
+	if v == nil {
+		t.Fatalf("there is no %q in %+v", name, m.Graph.Initializers())
+	}
+	v.SetConstant(onnxgraph.NewTensor(v.Constant().Dims(), constant(math.NaN(), int(v.Constant().Len()))))
 }
 
 // TestWeights measures filters that come from constants of every kind.

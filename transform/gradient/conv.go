@@ -32,38 +32,24 @@ func (w window) reach() (before, after []int64) {
 }
 
 // windowOf reads the geometry of a Conv or pooling node from its attributes and static shapes.
-//
-// auto_pad follows the ONNX specification: SAME_UPPER and SAME_LOWER pad so that out = ceil(in/stride); an odd element goes to
-// the end (UPPER) or to the beginning (LOWER).
 func (c *call) windowOf(kernel []int64) window {
 	in, out := c.shape(c.x()), c.shape(c.y())
-	n := c.Node
 	rank := len(in) - 2
-	orOnes := func(list []int64) []int64 {
-		if list == nil {
-			return repeat(1, rank)
-		}
-		return list
-	}
+	attributes := c.Node.Window(rank)
 	w := window{
 		in: in[2:], out: out[2:], kernel: kernel, batch: in[0], channels: in[1],
-		stride: orOnes(n.Ints("strides")), dilation: orOnes(n.Ints("dilations")),
-		padBegin: repeat(0, rank),
+		stride: attributes.Strides, dilation: attributes.Dilations, padBegin: attributes.Pads[:rank],
 	}
-	if pads := n.Ints("pads"); pads != nil {
-		w.padBegin = pads[:rank]
-	}
-	mode := n.Str("auto_pad", "NOTSET")
-	if mode == "SAME_UPPER" || mode == "SAME_LOWER" {
-		for i := range rank {
-			total := (w.out[i]-1)*w.stride[i] + w.extent(i) - w.in[i]
-			if isConv := n.Is("Conv") || n.Is("ConvTranspose"); isConv {
-				total = max(0, total) // if the stride is larger than the kernel, pooling skips the first elements instead
+	if attributes.IsSame() {
+		extent := make([]int64, rank)
+		for i := range extent {
+			extent[i] = w.extent(i)
+		}
+		for i, begin := range attributes.SamePads(w.in, extent)[:rank] {
+			if c.Node.Is("Conv") {
+				begin = max(0, begin)
 			}
-			w.padBegin[i] = total / 2
-			if mode == "SAME_LOWER" {
-				w.padBegin[i] = (total + 1) / 2
-			}
+			w.padBegin[i] = begin
 		}
 	}
 	return w

@@ -26,11 +26,10 @@ func convTransposeRule(c *call) []value {
 func (c *call) turnedWindow() window {
 	w := c.windowOf(c.shape(c.in(1))[2:])
 	w.in, w.out = w.out, w.in
-	mode := c.Node.Str("auto_pad", "NOTSET")
-	same := mode == "SAME_UPPER" || mode == "SAME_LOWER"
+	attributes := c.Node.Window(w.rank())
 	added := c.Node.Ints("output_padding")
 	for i := range w.rank() {
-		if !same && !c.Node.Has("output_shape") {
+		if !attributes.IsSame() && !c.Node.Has("output_shape") {
 			continue
 		}
 		total := (w.out[i]-1)*w.stride[i] + w.extent(i) - w.in[i]
@@ -39,7 +38,7 @@ func (c *call) turnedWindow() window {
 		}
 		total = max(total, 0)
 		w.padBegin[i] = total - total/2
-		if mode == "SAME_UPPER" {
+		if attributes.AutoPad == "SAME_UPPER" {
 			w.padBegin[i] = total / 2
 		}
 	}

@@ -82,6 +82,7 @@ func convTransposeCases() []gradientCase {
 		conv("odd output shape SAME_UPPER", x(1, 2, 4, 3), x(2, 2, 4, 4), list("strides", 2, 2), list("output_shape", 7, 5), str("auto_pad", "SAME_UPPER")),
 		conv("SAME_UPPER", x(1, 2, 4, 3), x(2, 2, 3, 3), list("strides", 2, 2), str("auto_pad", "SAME_UPPER")),
 		conv("SAME_LOWER", x(1, 2, 4, 3), x(2, 2, 3, 3), list("strides", 2, 2), str("auto_pad", "SAME_LOWER")),
+		conv("sizes given, pads that do not count", x(1, 2, 4, 3), x(2, 2, 3, 3), list("strides", 2, 2), list("output_shape", 7, 5), list("pads", 2, 2, 2, 2)),
 		conv("VALID", x(1, 2, 4, 3), x(2, 2, 3, 3), list("strides", 2, 2), str("auto_pad", "VALID")),
 		conv("rank 1", x(2, 3, 5), x(3, 2, 4), list("strides", 2), list("pads", 1, 1)),
 		conv("rank 3", x(1, 2, 3, 2, 3), x(2, 2, 2, 3, 2), list("strides", 2, 1, 2)),

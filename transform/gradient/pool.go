@@ -102,11 +102,12 @@ func (c *call) nonZero(v value) value {
 // poolOnly rejects paddings that ONNX Runtime and the ONNX specification treat differently.
 func poolOnly(c *call) string {
 	kernel, dilated := c.Node.Ints("kernel_shape"), false
-	for i, d := range c.Node.Ints("dilations") {
+	w := c.Node.Window(len(kernel))
+	for i, d := range w.Dilations {
 		dilated = dilated || d > 1 && kernel[i] > 1
 	}
-	if mode := c.Node.Str("auto_pad", "NOTSET"); dilated && (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
-		return fmt.Sprintf("it has dilations, strides larger than its kernel, and auto_pad %s: export it with pads in numbers", mode)
+	if dilated && w.IsSame() {
+		return fmt.Sprintf("it has dilations, strides larger than its kernel, and auto_pad %s: export it with pads in numbers", w.AutoPad)
 	}
 	return ""
 }

@@ -1,7 +1,6 @@
 package weights
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,9 +14,9 @@ type Convolution struct {
 	Weight  *onnxgraph.Value  // the constant that holds the filters
 	Filters *onnxgraph.Tensor // what it holds: out × in/groups × kernel
 
-	Out, In, Groups                  int
-	Kernel, Strides, dilations, Pads []int // pads: the begin of each axis, then the end of each
-	autoPad                          string
+	Out, In, Groups int
+	Kernel          []int
+	onnxgraph.Window
 }
 
 // What to do about convolutions that are never rewritten.
@@ -59,7 +58,8 @@ var autoPads = []string{"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"}
 // ReadConv reads a Conv node. If it is not a spatial convolution with known floating-point filters, the reason says so, and
 // the convolution holds what is known of it.
 func ReadConv(n *onnxgraph.Node) (c Convolution, reason string) {
-	c = Convolution{Node: n, Groups: int(n.Int("group", 1)), Kernel: Ints(n.Ints("kernel_shape")), autoPad: cmp.Or(n.Str("auto_pad", ""), "NOTSET")}
+	given := Ints(n.Ints("kernel_shape"))
+	c = Convolution{Node: n, Groups: int(n.Int("group", 1)), Kernel: given}
 	c.Weight, c.Filters, reason = Resolve(n.Input(1))
 	if reason != "" {
 		return c, "its weight " + reason
@@ -81,19 +81,14 @@ func ReadConv(n *onnxgraph.Node) (c Convolution, reason string) {
 	}
 	c.Out, c.In, c.Kernel = dims[0], dims[1]*c.Groups, dims[2:]
 	axes := len(c.Kernel)
-	c.Strides = attribute(n, "strides", axes, 1)
-	c.dilations = attribute(n, "dilations", axes, 1)
-	c.Pads = slices.Repeat([]int{0}, 2*axes)
-	if c.autoPad == "NOTSET" {
-		c.Pads = attribute(n, "pads", 2*axes, 0)
-	}
-	switch given := Ints(n.Ints("kernel_shape")); {
+	c.Window = n.Window(axes)
+	switch {
 	case len(given) > 0 && !slices.Equal(given, c.Kernel):
 		return c, fmt.Sprintf("malformed: its kernel_shape is %v, its weight's is %v", given, c.Kernel)
-	case len(c.Strides) != axes || slices.Min(c.Strides) < 1, len(c.dilations) != axes || slices.Min(c.dilations) < 1, len(c.Pads) != 2*axes:
-		return c, fmt.Sprintf("malformed: strides %v, dilations %v, pads %v for %d axes", c.Strides, c.dilations, c.Pads, axes)
-	case !slices.Contains(autoPads, c.autoPad):
-		return c, fmt.Sprintf("malformed: auto_pad %q is none of %s", c.autoPad, strings.Join(autoPads, ", "))
+	case len(c.Strides) != axes || slices.Min(c.Strides) < 1, len(c.Dilations) != axes || slices.Min(c.Dilations) < 1, len(c.Pads) != 2*axes:
+		return c, fmt.Sprintf("malformed: strides %v, dilations %v, pads %v for %d axes", c.Strides, c.Dilations, c.Pads, axes)
+	case !slices.Contains(autoPads, c.AutoPad):
+		return c, fmt.Sprintf("malformed: auto_pad %q is none of %s", c.AutoPad, strings.Join(autoPads, ", "))
 	case c.shapeMismatch() != "":
 		return c, "malformed: " + c.shapeMismatch()
 	case slices.Max(c.Kernel) == 1:
@@ -124,23 +119,19 @@ func (c Convolution) Resized(k int) (r Convolution, begin []int, reason string) 
 		r.Kernel[axis] = k
 		begin[axis] = (k - old) / 2
 		end := k - old - begin[axis]
-		if c.HasSamePadding() {
-			if odd := (k - old) % 2; odd != 0 || c.Strides[axis] > c.dilations[axis]*(min(k, old)-1)+1 {
-				return c, nil, fmt.Sprintf("with auto_pad %s, a kernel of extent %d cannot take the place of %d at stride %d", c.autoPad, k, old, c.Strides[axis])
+		if c.IsSame() {
+			if odd := (k - old) % 2; odd != 0 || c.Strides[axis] > c.Dilations[axis]*int64(min(k, old)-1)+1 {
+				return c, nil, fmt.Sprintf("with auto_pad %s, a kernel of extent %d cannot take the place of %d at stride %d", c.AutoPad, k, old, c.Strides[axis])
 			}
 			continue // ONNX computes the pads from the kernel
 		}
-		r.Pads[axis] += c.dilations[axis] * begin[axis]
-		r.Pads[axis+len(c.Kernel)] += c.dilations[axis] * end
+		r.Pads[axis] += c.Dilations[axis] * int64(begin[axis])
+		r.Pads[axis+len(c.Kernel)] += c.Dilations[axis] * int64(end)
 	}
 	if slices.Min(r.Pads) < 0 {
 		return c, nil, fmt.Sprintf("a kernel of extent %d would need less than no padding to keep the output's size", k)
 	}
 	return r, begin, ""
-}
-
-func (c Convolution) HasSamePadding() bool {
-	return c.autoPad == "SAME_UPPER" || c.autoPad == "SAME_LOWER"
 }
 
 // Embed copies filters of kernel from into filters of kernel to, in which the former begins at the given places: what lies
@@ -164,14 +155,6 @@ func Embed(filters []float64, from, to, begin []int) []float64 {
 		}
 	}
 	return out
-}
-
-// attribute returns a list of integers, or count times the default if the node has no such list.
-func attribute(n *onnxgraph.Node, name string, count int, otherwise int) []int {
-	if list := n.Ints(name); len(list) > 0 {
-		return Ints(list)
-	}
-	return slices.Repeat([]int{otherwise}, count)
 }
 
 func Ints(list []int64) []int {

@@ -15,8 +15,8 @@ import (
 // asked is the variable by which Run asks a copy of this program to become the one to watch.
 const asked = "RCFREEZE_CRASH_TRACED"
 
-// RunChildIfAsked is to be called first by a program that uses Run: Run starts the program again, and the copy asks the
-// kernel to stop at the calls to watch, and at no other, before it becomes the program to watch.
+// RunChildIfAsked must be the first call in a program that uses Run. Run starts the program again; the copy asks the kernel to
+// stop only at the calls to watch, and then becomes the program to watch.
 func RunChildIfAsked() {
 	if os.Getenv(asked) == "" {
 		return
@@ -27,7 +27,7 @@ func RunChildIfAsked() {
 }
 
 func become(args []string) error {
-	runtime.LockOSThread() // the filter is this thread's, and what it becomes
+	runtime.LockOSThread() // the filter applies to this thread, and to the program that it becomes
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("giving up further rights, which a filter needs: %w", err)
 	}

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Supported is nil where programs can be watched.
+// Supported returns an error if programs cannot be watched on this system.
 func Supported() error {
 	idle, err := exec.LookPath("true")
 	if err != nil {
@@ -33,14 +33,14 @@ func Supported() error {
 	return nil
 }
 
-// tracer watches one program. It lives on one thread of the system, as ptrace wants it.
+// tracer watches one program. It stays on one system thread, as ptrace requires.
 type tracer struct {
 	*Program
 	inject  *Injection
 	first   int              // the process that was started
 	started bool             // it has become the program to watch
 	threads map[int]bool     // those that are watched
-	calls   map[int]*pending // by thread: what it is in the middle of
+	calls   map[int]*pending // the current call of each thread
 	counts  map[string]int   // calls so far, by name
 	outcome Outcome
 }
@@ -48,7 +48,7 @@ type tracer struct {
 // pending is a call that has begun, and its place among the calls.
 type pending struct {
 	index int
-	kill  bool // once it is done
+	kill  bool // after the call
 }
 
 // Run runs the program to its end.
@@ -117,7 +117,7 @@ func (t *tracer) start() error {
 func (t *tracer) watch() error {
 	for {
 		var status unix.WaitStatus
-		thread, err := unix.Wait4(-t.first, &status, unix.WALL|unix.WNOTHREAD, nil) // of its process group: other children are others' business
+		thread, err := unix.Wait4(-t.first, &status, unix.WALL|unix.WNOTHREAD, nil) // only in its process group; other children are not ours
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue

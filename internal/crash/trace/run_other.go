@@ -8,7 +8,7 @@ import (
 	"runtime"
 )
 
-// Supported is nil where programs can be watched.
+// Supported returns an error: programs cannot be watched on this system.
 func Supported() error {
 	return fmt.Errorf("watching system calls on %s, %s: it needs Linux on amd64 or arm64: %w", runtime.GOOS, runtime.GOARCH, errors.ErrUnsupported)
 }
@@ -16,5 +16,5 @@ func Supported() error {
 // RunChildIfAsked does nothing here: there is no Run.
 func RunChildIfAsked() {}
 
-// Run gives an error here.
+// Run fails on this system.
 func (p *Program) Run(*Injection) (*Outcome, error) { return nil, Supported() }

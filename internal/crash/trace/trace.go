@@ -1,5 +1,5 @@
-// Package trace runs a program under ptrace and watches the system calls by which it changes files, in one order over all
-// of its threads and child processes. It can make one of these calls fail, or end the program before or after it.
+// Package trace runs a program under ptrace and watches the system calls that change files, in one order for all of its threads
+// and child processes. It can make one of these calls fail, or end the program before or after it.
 //
 // It works on Linux, on amd64 and arm64.
 package trace
@@ -19,17 +19,17 @@ type Program struct {
 	Env    []string
 	Stdout *os.File // nil for none, as Stderr
 	Stderr *os.File
-	Watch  []string      // calls count that touch one of these files or folders, or what is below them
-	Limit  time.Duration // after which the program is killed, 0 for none
+	Watch  []string      // the files and folders, including everything below them, whose calls are watched
+	Limit  time.Duration // the program is killed after this time; 0 means no limit
 }
 
-// Call is a system call that changes a file, or that makes sure of a change or of a lock.
+// Call is a system call that changes, syncs or locks a file.
 type Call struct {
 	Name   string // such as "write"; "rmdir" for unlinkat of a folder
 	Number int    // of the calls of this name, from 1
-	Path   string // the file, with all links resolved where the call got a descriptor
-	To     string // the new name, of calls that give a file another name
-	Result int64  // as the kernel gave it: -1 to -4095 stand for errors
+	Path   string // the file; links are resolved if the call has a descriptor
+	To     string // the new name, for calls that rename a file
+	Result int64  // the kernel's result: -1 to -4095 are errors
 }
 
 // Failed reports whether the call gave an error.
@@ -66,16 +66,16 @@ type Injection struct {
 	Kind   Kind
 	Call   string        // the call's name
 	Number int           // of the calls of this name, from 1
-	Errno  syscall.Errno // what Fail gives
+	Errno  syscall.Errno // the error of Fail
 }
 
 func (i *Injection) at(c *Call) bool { return i != nil && i.Call == c.Name && i.Number == c.Number }
 
-// Outcome is what became of a program.
+// Outcome says how a program ran and ended.
 type Outcome struct {
 	Calls    []Call         // in their order
 	Code     int            // the exit code, -1 if a signal ended the first process
-	Signal   syscall.Signal // which, if one did
+	Signal   syscall.Signal // the signal, if Code is -1
 	Injected bool           // the call of the injection was reached
 	Late     bool           // the program took longer than its limit
 }

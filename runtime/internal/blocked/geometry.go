@@ -16,25 +16,15 @@ type geometry struct {
 func geometryOf(c gradient.Convolution) (g geometry, ok bool) {
 	n := c.Node
 	x, w, groups := shapeOf(c.X), shapeOf(c.W), n.Int("group", 1)
-	if len(x) != 4 || len(w) != 4 || n.Str("auto_pad", "NOTSET") != "NOTSET" {
+	window := n.Window(2)
+	if len(x) != 4 || len(w) != 4 || window.AutoPad != "NOTSET" {
 		return geometry{}, false
 	}
 	isDepthwise := groups > 1 && groups == x[1] && groups == w[0]
 	if groups > 1 && !isDepthwise {
 		return geometry{}, false
 	}
-	orElse := func(list []int64, otherwise ...int64) []int64 {
-		if list == nil {
-			return otherwise
-		}
-		return list
-	}
-	return geometry{
-		strides:     orElse(n.Ints("strides"), 1, 1),
-		dilations:   orElse(n.Ints("dilations"), 1, 1),
-		pads:        orElse(n.Ints("pads"), 0, 0, 0, 0),
-		isDepthwise: isDepthwise,
-	}, true
+	return geometry{window.Strides, window.Dilations, window.Pads, isDepthwise}, true
 }
 
 // readsAll reports whether 1×1 filters read every position of the image exactly once, and no padding.
