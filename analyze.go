@@ -2,6 +2,8 @@ package rcfreeze
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/transform/filterstats"
@@ -81,7 +83,12 @@ func (o AnalyzeOptions) measureFilters(ctx context.Context, m *Model) (*filterst
 		names[l.Reason] = append(names[l.Reason], l.Name)
 	}
 	for _, reason := range reasons {
-		o.say("left out %s of %s: %s", onnxgraph.Listed(names[reason]), m.Path(), reason)
+		const most = 3 // what is left out by its kind is often long
+		who := strings.Join(names[reason], ", ")
+		if n := len(names[reason]); n > most {
+			who = fmt.Sprintf("%d convolutions", n)
+		}
+		o.say("left out %s of %s: %s", who, m.Path(), reason)
 	}
 	if len(s.Layers) == 0 {
 		o.say("%s has no spatial convolution whose filters can be measured", m.Path())

@@ -13,8 +13,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// writeFilters writes a model of convolutions of one input: of 3×3, the same again, 1×1, few of 3×3, and of 5×5 with equal weights.
-func writeFilters(t *testing.T, path string) {
+// writeFilters writes a model of convolutions of one input: of 3×3, the same again, few of 3×3, of 5×5 with equal weights, and of 1×1 with these
+// names.
+func writeFilters(t *testing.T, path string, pointwise ...string) {
 	t.Helper()
 	m := onnxgraph.New("filters", 8, 18)
 	g := m.Graph
@@ -33,7 +34,9 @@ func writeFilters(t *testing.T, path string) {
 	}
 	shared := add("plain", draw("w", 64, 4, 3, 3))
 	add("again", shared)
-	add("pointwise", draw("p", 8, 4, 1, 1))
+	for _, name := range pointwise {
+		add(name, draw("p", 8, 4, 1, 1))
+	}
 	add("few", draw("f", 2, 4, 3, 3))
 	add("box", g.AddConstant("b", onnxgraph.NewTensor([]int64{1, 4, 5, 5}, make([]float32, 100))))
 	writeModel(t, path, m)
@@ -42,10 +45,12 @@ func writeFilters(t *testing.T, path string) {
 // TestAnalyze looks at what analyze prints of a model, of blocks, and of both.
 func TestAnalyze(t *testing.T) {
 	workshop(t)
-	writeFilters(t, "source.onnx")
+	writeFilters(t, "source.onnx", "pointwise")
 	succeed(t, "convert", "source.onnx", "-o", "blocks.onnx", "-E", "2", "--skip", "few", "--pointwise", "random")
 	succeed(t, "convert", "source.onnx", "-o", "relu.onnx", "--between", "relu", "--pointwise", "random", "--include", "few")
 	succeed(t, "new", "lenet", "-o", "lenet.onnx")
+	writeFilters(t, "three.onnx", "one", "two", "three")
+	writeFilters(t, "four.onnx", "one", "two", "three", "four")
 	const pointwise = "left out pointwise of source.onnx: a kernel of 1 is not spatial\n"
 	for _, c := range []struct {
 		args            string
@@ -58,6 +63,8 @@ func TestAnalyze(t *testing.T) {
 		{"relu.onnx", []string{"\nplain "}, []string{"left out few of relu.onnx: the block has no combined filters: a ReLU stands between"}, []string{"\nfew "}, nil},
 		{"blocks.onnx source.onnx", []string{"file  blocks.onnx\n", "file  source.onnx\n", "relative error\n", "component of 3×3 kernels", "\nshift "},
 			[]string{"there is no relative error of box: source.onnx has no filters of that name and size, or only zeros"}, nil, []string{"no shift"}},
+		{"three.onnx", nil, []string{"left out one, two, three of three.onnx: a kernel of 1 is not spatial\n"}, nil, nil},
+		{"four.onnx", nil, []string{"left out 4 convolutions of four.onnx: a kernel of 1 is not spatial\n"}, nil, nil},
 		{"source.onnx lenet.onnx", []string{"\nconv1 "}, []string{"there is no shift: lenet.onnx has no 3×3 kernels", "there is no relative error of plain, again, few, box: lenet.onnx"}, []string{"component"}, nil},
 	} {
 		out, talk, code := call(append([]string{"analyze"}, strings.Fields(c.args)...)...)
@@ -106,7 +113,7 @@ func TestAnalyzeInterrupted(t *testing.T) {
 // TestAnalyzeJSON checks the document: measures that mean nothing are null, heat maps have every position, and blocks come close to their source.
 func TestAnalyzeJSON(t *testing.T) {
 	workshop(t)
-	writeFilters(t, "source.onnx")
+	writeFilters(t, "source.onnx", "pointwise")
 	converted := succeedJSON[rcfreeze.Converted](t, "convert", "source.onnx", "-o", "blocks.onnx", "-E", "2")
 	a := succeedJSON[rcfreeze.Analysis](t, "analyze", "blocks.onnx", "source.onnx")
 	lost := map[string]float64{}

@@ -51,7 +51,7 @@ func convolutions(m *onnxgraph.Model) ([]convolution, error) {
 			}
 			switch {
 			case isOther:
-				c.reason = "only Conv is measured, and this is " + n.OpType()
+				c.reason = n.OpType() + " is not measured, only Conv is"
 			case isBlock && merged[i].Status == transform.Skipped:
 				c.reason = "the block has no combined filters: " + merged[i].Reason
 			default:
