@@ -18,7 +18,7 @@ type Data struct {
 	Format    string         // one of dataset.Formats; "" means that it is detected
 	Resize    bool           // scale images of another size to the model's
 	ImageSize ImageSize      // size to which images are scaled, if the model leaves it open
-	ShortSide int            // length of the shorter side after scaling and before the center crop; 0 means just enough to cover the model's size
+	ShortSide int            // shorter side after scaling, before the center crop; 0 means just enough for the model's size
 	Limits    dataset.Limits // limits for the sizes that files declare
 	// Limit is how many images of each split are used at most, as in dataset.Options; 0 means all.
 	Limit int

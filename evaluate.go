@@ -33,7 +33,7 @@ type Evaluation struct {
 	Epsilon   float64               `json:"epsilon,omitempty"`
 	evaluate.Result
 	PerClass []ClassResult `json:"per_class,omitempty"` // for classes that have images, in the order of the model's outputs
-	Mistakes []Mistake     `json:"mistakes,omitempty"`  // the most frequent first; with PerClass all off-diagonal counts of the confusion matrix
+	Mistakes []Mistake     `json:"mistakes,omitempty"`  // most frequent first; with PerClass, all of them
 
 	ClassNames []string            `json:"-"` // names of the classes in the order of the model's outputs
 	Confusion  *evaluate.Confusion `json:"-"` // nil without PerClass

@@ -21,7 +21,7 @@ type ExportOptions struct {
 	KeepBatchNorm bool    // do not merge BatchNormalization into the convolutions before it
 	Batch         string  // the new batch size: a number, or DynamicBatch; "" keeps the model's
 	NoVerify      bool    // do not run the models to compare their outputs
-	Tolerance     float64 // largest difference of outputs, relative to the largest value; 0 means UsualTolerance, negative allows no difference
+	Tolerance     float64 // largest difference relative to the largest value; 0 means UsualTolerance, negative none
 	SecondOpinion bool    // also run the written model in a second engine, and compare
 	Time          bool    // measure how fast the models run, alternating between them
 	TimeRuns      int     // timed runs of each model; 0 means DefaultTimeRuns
@@ -41,10 +41,10 @@ type Exported struct {
 	Merged        []transform.Outcome       `json:"merged"` // one per frozen block
 	Folded        []transform.Outcome       `json:"folded"` // one per batch normalization
 	Tolerance     float64                   `json:"tolerance"`
-	VerifiedOn    []string                  `json:"verified_on,omitempty"`    // the shapes of the inputs, and values that decide what the model does
-	Differences   []verify.Difference       `json:"differences,omitempty"`    // between the outputs of the model and of the exported one
-	SecondOpinion *secondopinion.Difference `json:"second_opinion,omitempty"` // between the outputs of the second engine and of ONNX Runtime
-	Models        []ModelFacts              `json:"models"`                   // the source, if given, the model, and the exported model
+	VerifiedOn    []string                  `json:"verified_on,omitempty"`    // shapes and decisive values of the inputs
+	Differences   []verify.Difference       `json:"differences,omitempty"`    // between outputs of the two models
+	SecondOpinion *secondopinion.Difference `json:"second_opinion,omitempty"` // between outputs of the two engines
+	Models        []ModelFacts              `json:"models"`                   // source (if given), model, exported model
 	Model         *Model                    `json:"-"`                        // the new one
 }
 

@@ -23,13 +23,13 @@ import (
 type TrainOptions struct {
 	Data       Data              // required
 	Logits     string            // the output with the logits; "" is the only one, or the only one that fits the classes of the data
-	Variant    parameter.Variant // what trains; "" means parameter.Frozen for a model with frozen blocks, otherwise parameter.Baseline
+	Variant    parameter.Variant // what trains; "" means parameter.Frozen for a model with blocks, otherwise parameter.Baseline
 	Settings   Settings
 	Seed       uint64        // seed for the order of images, augmentation, dropout and Reinit
 	NumClasses int           // classes of a new last layer, 0 keeps the one that the model has
 	Reinit     bool          // set everything that trains to new random values first, to train from scratch
 	Resume     bool          // continue from the last checkpoint in RunDir; if there is none, start a new run
-	SaveEvery  time.Duration // time between two checkpoints within an epoch; 0 means train.DefaultSaveEvery, negative only after each epoch
+	SaveEvery  time.Duration // between checkpoints; 0 means train.DefaultSaveEvery, negative only after each epoch
 	Keep       train.Keep    // which weights to keep; "" means train.KeepLast
 	// RunDir is the folder for checkpoints and metrics.csv. "" means the output's path with .run instead of .onnx. If there is no
 	// output either, Train uses a temporary folder and removes it when it returns, also after an error, so the run cannot be

@@ -12,8 +12,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// Block is a frozen block in a model: x → BankConv → Between → PointwiseConv → y. Where the source had one weight in
-// several places, there is a block for each of them, with the same Bank and Pointwise.
+// Block is a frozen block in a model: x → BankConv → Between → PointwiseConv → y. If several convolutions of the source share a
+// weight, there is a block for each of them, with the same Bank and Pointwise.
 type Block struct {
 	Name   string
 	Record Record
@@ -41,7 +41,7 @@ func HasDrawn(m *onnxgraph.Model) (bool, error) {
 	return slices.ContainsFunc(blocks, func(b Block) bool { return b.Record.Pointwise == Random && !b.Record.Trained }), err
 }
 
-// Rehash records the block with its bank as it is now: to be called after a bank was changed on purpose.
+// Rehash records the hash of the current bank. Call it after you change a bank on purpose.
 func (b *Block) Rehash(m *onnxgraph.Model) error {
 	sum, err := weights.Hash(b.Bank.Constant())
 	if err != nil {
@@ -52,11 +52,11 @@ func (b *Block) Rehash(m *onnxgraph.Model) error {
 	return nil
 }
 
-// Blocks returns the model's frozen blocks in the order of their records. The error lists everything in which the model
-// differs from the records.
+// Blocks returns the model's frozen blocks in the order of their records. The error lists all differences between the model and
+// the records.
 func Blocks(m *onnxgraph.Model) ([]Block, error) {
 	var blocks []Block
-	var faults []error // of each block, nil for none
+	var faults []error // for each block, nil if it has none
 	owner := map[*onnxgraph.Node]string{}
 	constants := constantsByName(m)
 	for _, key := range m.MetadataKeys() {
@@ -84,10 +84,9 @@ func Blocks(m *onnxgraph.Model) ([]Block, error) {
 	return blocks, nil
 }
 
-// checkHashes checks the banks of those blocks that have no fault yet, on all cores, and says of every fault of which block
-// it is.
+// checkHashes checks the banks of blocks without a fault, on all cores, and adds the name of the block to each fault.
 func checkHashes(blocks []Block, faults []error) {
-	noMemory := func(int) int64 { return 0 } // to speak of
+	noMemory := func(int) int64 { return 0 } // hardly any memory
 	budget.Each(len(blocks), noMemory, func(i int) error {
 		if faults[i] == nil {
 			faults[i] = blocks[i].checkHash()
@@ -99,7 +98,7 @@ func checkHashes(blocks []Block, faults []error) {
 	})
 }
 
-// findBlock finds what a record speaks of among the constants of the model.
+// findBlock finds the constants that a record names.
 func findBlock(constants map[string]*onnxgraph.Value, name, text string) (Block, error) {
 	b := Block{Name: name}
 	if err := json.Unmarshal([]byte(text), &b.Record); err != nil {
@@ -122,7 +121,7 @@ func findBlock(constants map[string]*onnxgraph.Value, name, text string) (Block,
 	return b, b.findShape()
 }
 
-// constantsByName returns the constants of all graphs; of several of one name, that of the first graph.
+// constantsByName returns the constants of all graphs. If several have the same name, the one in the first graph counts.
 func constantsByName(m *onnxgraph.Model) map[string]*onnxgraph.Value {
 	byName := map[string]*onnxgraph.Value{}
 	for _, g := range slices.Backward(m.Graphs()) {
@@ -135,7 +134,7 @@ func constantsByName(m *onnxgraph.Model) map[string]*onnxgraph.Value {
 	return byName
 }
 
-// findNodes walks from the bank to the 1×1 convolution.
+// findNodes finds the nodes from the bank to the 1×1 convolution.
 func (b *Block) findNodes() error {
 	operators, ok := betweenOperators[b.Record.Between]
 	if !ok {
@@ -169,14 +168,14 @@ func (b *Block) findNodes() error {
 	return nil
 }
 
-// nodes returns those nodes of the block that were found.
+// nodes returns the nodes of the block that were found.
 func (b *Block) nodes() []*onnxgraph.Node {
 	all := append([]*onnxgraph.Node{b.BankConv, b.PointwiseConv}, b.Between...)
 	return slices.DeleteFunc(all, func(n *onnxgraph.Node) bool { return n == nil })
 }
 
-// reader returns the node that calls the operator and reads v as that input, nil if there is none. Of several it is that
-// with the named output, or the first.
+// reader returns the node that calls the operator and reads v as the given input, nil if there is none. If there are several, it
+// is the one with the named output, or the first.
 func reader(v *onnxgraph.Value, input int, operator, output string) *onnxgraph.Node {
 	var found *onnxgraph.Node
 	for _, u := range v.Uses() {

@@ -16,7 +16,7 @@ func (c *candidate) source() ([]float64, error) {
 	return w, err
 }
 
-// build makes the block's tensors and completes the row. The moments are nil without data.
+// build makes the block's tensors and completes the row. moments is nil without data.
 func (c *candidate) build(o Options, moments *projection.Moments) error {
 	err := c.makeTensors(o, moments)
 	if err == nil {
@@ -47,8 +47,8 @@ func (c *candidate) makeTensors(o Options, moments *projection.Moments) error {
 	return c.makeBest(o, q)
 }
 
-// The tensors of random and identity weights, and all banks, are computed again when the model is saved: those of a large
-// model together need not fit in memory.
+// The tensors of random and identity weights, and all banks, are computed again when the model is saved, because those of a large
+// model may not fit into memory together.
 
 func (c *candidate) makeRandom(o Options) {
 	c.bank = c.drawBank(o)
@@ -80,9 +80,9 @@ func (c *candidate) makeIdentity(o Options) error {
 // makeBest draws the bank and solves for the pointwise weights.
 func (c *candidate) makeBest(o Options, q leastSquares) error {
 	c.bank = c.drawBank(o)
-	bank, err := c.bank.Float64s() // as rounded to the model's type
+	bank, err := c.bank.Float64s() // rounded to the model's type
 	if err == nil {
-		_, err = c.bank.SHA256() // which build asks for, while its elements are at hand
+		_, err = c.bank.SHA256() // compute the hash for build while the elements are in memory
 	}
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ func (s shape) draw(dtype onnxgraph.DType, bank string, seed uint64, block strin
 	return drawn(dtype, dims, bank, filterbank.Spec{Seed: seed, Stream: block, Filters: dims[0], Shape: dims[1:], Groups: s.bankGroups()})
 }
 
-// drawn returns a bank as a tensor of the given type and dims.
+// drawn returns a bank as a tensor with the given type and dims.
 func drawn(dtype onnxgraph.DType, dims []int, bank string, spec filterbank.Spec) *onnxgraph.Tensor {
 	pieces := filterbank.Pieces(bank, spec)
 	return onnxgraph.NewPiecewiseTensor(dtype, weights.Int64s(dims...), func(yield func(*onnxgraph.Tensor, error) bool) {
@@ -136,7 +136,7 @@ func drawn(dtype onnxgraph.DType, dims []int, bank string, spec filterbank.Spec)
 	})
 }
 
-// tensorOf returns a tensor of the given type of numbers, which it may keep.
+// tensorOf returns a tensor of the given type. It may keep numbers.
 func tensorOf(dtype onnxgraph.DType, numbers []float32) (*onnxgraph.Tensor, error) {
 	dims := weights.Int64s(len(numbers))
 	if dtype == onnxgraph.Float32 {
@@ -149,7 +149,7 @@ func tensorOf(dtype onnxgraph.DType, numbers []float32) (*onnxgraph.Tensor, erro
 	return onnxgraph.FromFloat64s(dtype, dims, wide)
 }
 
-// Redraw returns another bank of the recorded kind, and records its seed.
+// Redraw returns a bank of the recorded kind, drawn from another seed, and records that seed.
 func (b *Block) Redraw(seed uint64) *onnxgraph.Tensor {
 	if b.Record.Bank == sourceBank {
 		b.Record.Bank = filterbank.Default

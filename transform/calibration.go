@@ -10,29 +10,30 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// Calibration gives Convert statistics of the inputs and outputs of convolutions on data. It repeats the conversion on a copy
-// of the model. For one block after the other, in topological order of the first convolutions of each, Convert calls Reach for
-// the first of the convolutions that share the block, then Moments for all of them, then Replace for all.
+// Calibration gives Convert statistics of the inputs and outputs of convolutions on data. It repeats the conversion on a copy of
+// the model. Convert handles one block at a time, in topological order of the blocks' first convolutions. For each, it calls
+// Reach for the first of the convolutions that share the block, then Moments for all of them, then Replace for all.
 type Calibration interface {
 	// Reach is called when everything before the layer is converted.
 	Reach(Layer) error
 	// Moments returns the moments of the layer's inputs in the model converted so far, and of its outputs in the source.
 	Moments(Layer) (projection.Moments, error)
-	// Replace gives the layer's convolution other filters, of the same dims, and adds an offset to each of its outputs.
+	// Replace replaces the filters of the layer's convolution by filters of the same dims, and adds an offset to each of its
+	// outputs.
 	Replace(layer Layer, filters, offset []float64) error
 }
 
 // Layer is a convolution that is about to become a block.
 type Layer struct {
 	Name    string
-	Node    *onnxgraph.Node // in the model that is converted
-	Filters []float64       // the source's, in the block's kernel: out × in/groups × kernel
+	Node    *onnxgraph.Node // in the model that is being converted
+	Filters []float64       // the source's filters in the block's kernel: out × in/groups × kernel
 	Groups  int
-	Out, In int   // channels, of all groups together
+	Out, In int   // channels of all groups together
 	Kernel  []int // of the block
 
-	// Window holds the attributes that say where the block's kernel is applied: auto_pad, dilations, pads and strides, as
-	// far as they are given.
+	// Window holds those of the attributes auto_pad, dilations, pads and strides that the node has, adapted to the block's
+	// kernel.
 	Window []onnxgraph.Attribute
 }
 
@@ -41,7 +42,7 @@ func (c *candidate) layer(w []float64) Layer {
 	return Layer{Name: c.row.Node, Node: c.conv.Node, Filters: w, Groups: c.groups, Out: c.conv.Out, In: c.conv.In, Kernel: c.kernel, Window: c.window()}
 }
 
-// maxMoments bounds the numbers in the second moments of a convolution's inputs, 2 GiB of them.
+// maxMoments limits how many numbers the second moments of a convolution's inputs may have: 2 GiB.
 const maxMoments = 1 << 28
 
 // reasonAgainstCalibration says why the convolution cannot be calibrated, "" if it can.
@@ -57,9 +58,9 @@ func reasonAgainstCalibration(c weights.Convolution) string {
 	return ""
 }
 
-// meanKeeper returns the node that can add an offset to each output of a convolution, and which of its inputs holds it:
-// the convolution itself if it has a bias that is known, or else the batch normalization behind it, by its running mean. It returns nil
-// if there is neither.
+// meanKeeper returns a node that can add an offset to each output of a convolution, and the input that holds the offset: the
+// convolution and its bias, if that is known, or else the running mean of the batch normalization after it. n is nil if there is
+// neither.
 func meanKeeper(conv *onnxgraph.Node) (n *onnxgraph.Node, input int) {
 	const bias, mean = 2, 3
 	if _, _, reason := weights.Resolve(conv.Input(bias)); reason == "" {
@@ -76,18 +77,18 @@ func meanKeeper(conv *onnxgraph.Node) (n *onnxgraph.Node, input int) {
 	return nil, 0
 }
 
-// offset is what calibration adds to the outputs of convolutions that share a block, and the constant that can take it (see
-// meanKeeper). Without such a constant there is nothing to add.
+// offset is an offset that calibration adds to the outputs of convolutions that share a block, and the constant that stores it
+// (see meanKeeper). Without such a constant, nothing is added.
 type offset struct {
 	places []*candidate
 	Source weights.Source
-	input  int // of the keepers that reads the constant
+	input  int // number of the keepers' input that reads the constant
 	values []float64
-	moved  *onnxgraph.Tensor // the constant with the values
+	moved  *onnxgraph.Tensor // the constant after the values were added
 }
 
-// offsetsOf returns one offset for each constant that can take some for the convolutions of the block, and one for those
-// that have no such constant.
+// offsetsOf returns one offset for each constant that can store offsets for convolutions of the block, and one for all
+// convolutions without such a constant.
 func (c *candidate) offsetsOf() []offset {
 	var list []offset
 	for _, place := range c.places {
@@ -124,7 +125,7 @@ func (f offset) add() {
 	}
 }
 
-// move puts the values into the constant: a bias, or a mean, which is subtracted.
+// move adds the values to the constant: to a bias, or with the opposite sign to a mean, which is subtracted.
 func (f *offset) move(values []float64) error {
 	t := f.Source.Tensor
 	data, err := t.Float64s()
@@ -147,7 +148,7 @@ func (f *offset) move(values []float64) error {
 	return err
 }
 
-// calibrateAll makes the tensors of all blocks, one after the other.
+// calibrateAll makes the tensors of all blocks, one block after another.
 func calibrateAll(candidates []*candidate, o Options) error {
 	ordered := firsts(candidates)
 	if len(ordered) == 0 {
@@ -168,7 +169,7 @@ func calibrateAll(candidates []*candidate, o Options) error {
 	return nil
 }
 
-// calibrate makes the tensors of one block, which the network meets at its earliest place first.
+// calibrate makes the tensors of one block. earliest is its first place in topological order.
 func (c *candidate) calibrate(o Options, earliest *candidate) error {
 	w, err := c.source()
 	if err != nil {

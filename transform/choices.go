@@ -14,14 +14,14 @@ type Choice struct {
 	Error     float64 `json:"relative_error"` // as in Conversion
 }
 
-// Choices are the choices for one convolution.
+// Choices lists the choices for one convolution.
 type Choices struct {
 	Node    string   `json:"node"`
-	Choices []Choice `json:"choices"` // by expansion: the powers of two, then that whose bank spans all filters
+	Choices []Choice `json:"choices"` // by expansion: the powers of two, then the one whose bank spans all filters
 }
 
-// PlanChoices returns, for every convolution, or the first of several that share a block, that Convert would rewrite by projection, how error and size depend on the
-// expansion. It changes nothing.
+// PlanChoices returns how error and size depend on the expansion, for every convolution that Convert would rewrite by projection.
+// If several share a block, it lists only the first. It changes nothing.
 func PlanChoices(m *onnxgraph.Model, o Options) ([]Choices, error) {
 	list, err := planChoices(m, o.WithDefaults())
 	if err != nil {
@@ -54,7 +54,7 @@ func planChoices(m *onnxgraph.Model, o Options) ([]Choices, error) {
 	return list, err
 }
 
-// expansions returns the powers of two below the expansion whose bank spans all filters, and that.
+// expansions returns the powers of two below the expansion whose bank spans all filters, and that expansion.
 func (s shape) expansions() []int {
 	var list []int
 	for e := 1; e < s.spanning(); e *= 2 {
@@ -63,7 +63,7 @@ func (s shape) expansions() []int {
 	return append(list, s.spanning())
 }
 
-// choices returns what each expansion costs and loses.
+// choices returns the cost and the error of each expansion.
 func (c *candidate) choices(o Options) (Choices, error) {
 	list := Choices{Node: c.row.Node}
 	w, err := c.source()
@@ -72,7 +72,7 @@ func (c *candidate) choices(o Options) (Choices, error) {
 	}
 	var known []float64 // errors for expansions from 1 on
 	if c.isNested() {
-		known, _ = c.growth(o, w, c.spanning()) // a bank that has none is projected on, one expansion after the other
+		known, _ = c.growth(o, w, c.spanning()) // if the bank has no such list, each expansion is projected by itself
 	}
 	for _, e := range c.expansions() {
 		choice := Choice{Expansion: e, After: c.together(e, o)}
@@ -91,7 +91,7 @@ func (c *candidate) choices(o Options) (Choices, error) {
 	return list, nil
 }
 
-// together returns the cost of the convolutions that share a block of that expansion.
+// together returns the total cost of the convolutions that share a block with the given expansion.
 func (c *candidate) together(expansion int, o Options) Cost {
 	s := c.shape
 	s.expansion = expansion

@@ -9,13 +9,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// Convert turns the selected spatial convolutions of the model, in bodies and functions too, into frozen blocks, records
-// them in the model's metadata, and returns one row per convolution. An error lists all faults, and the model is
-// unchanged.
+// Convert turns the selected spatial convolutions of the model, in bodies and functions too, into frozen blocks, records them in
+// the model's metadata, and returns one row per convolution. An error lists all faults, and the model is unchanged.
 //
-// The source's node becomes the 1×1 convolution: it keeps its name, its bias and its output. The bank's convolution, before
-// it, has the source's strides, dilations and pads. All is of the type of the source's weight. Convolutions that have one
-// weight in the source have one bank and one 1×1 weight.
+// The source's node becomes the 1×1 convolution: it keeps its name, its bias and its output. The bank's convolution, before it,
+// has the source's strides, dilations and pads. All tensors have the type of the source's weight. Convolutions that share a
+// weight in the source share the bank and the 1×1 weight.
 func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	o = o.WithDefaults()
 	candidates, err := prepare(m, o)
@@ -31,15 +30,15 @@ func Convert(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	if err != nil {
 		return nil, fmt.Errorf("converting to frozen blocks: %w", err)
 	}
-	list := rows(candidates, o) // of the source
+	list := rows(candidates, o) // costs before anything changes
 	for _, c := range firsts(candidates) {
 		c.apply(m, o)
 	}
 	return list, nil
 }
 
-// checkMemory returns an error if solving for the 1×1 weights of these blocks takes more memory than may be taken: all weights are kept, and
-// at least one bank is there at a time.
+// checkMemory returns an error if solving for the 1×1 weights of these blocks takes more than the allowed memory: all weights are
+// kept in memory, and at least one bank at a time.
 func (o Options) checkMemory(blocks []*candidate) error {
 	if o.Memory <= 0 || o.MaxError > 0 || o.Pointwise == Random || o.Pointwise == Identity {
 		return nil
@@ -70,12 +69,12 @@ func buildAll(candidates []*candidate, o Options) error {
 	}
 	return eachConverted(candidates, o, func(c *candidate) error {
 		err := c.build(o, nil)
-		c.combined = nil // those of a large model need not fit in memory
+		c.combined = nil // in a large model, they may not fit into memory
 		return err
 	})
 }
 
-// apply puts the block into the model, wherever its weight was.
+// apply puts the block into the model, at each place that reads the weight.
 func (c *candidate) apply(m *onnxgraph.Model, o Options) {
 	owner := c.conv.Weight.Graph()
 	bank := owner.AddConstant(c.row.Node+".bank", c.bank)
@@ -95,7 +94,7 @@ func (c *candidate) apply(m *onnxgraph.Model, o Options) {
 	}
 }
 
-// insert makes the convolution a block of those constants, and returns the name of what the bank's convolution puts out.
+// insert turns the convolution into a block with these constants, and returns the name of the output of the bank's convolution.
 func (c *candidate) insert(o Options, bank, pointwise *onnxgraph.Value, norm []*onnxgraph.Value) string {
 	name, source := c.row.Node, c.conv.Node
 	g := source.Graph()
@@ -110,7 +109,7 @@ func (c *candidate) insert(o Options, bank, pointwise *onnxgraph.Value, norm []*
 	for _, n := range added {
 		part := name + "/" + partNames[n.OpType()]
 		n.Rename(part)
-		g.Rename(n.Output(0), part+"_output") // if the name is taken, that which the graph chose stays
+		g.Rename(n.Output(0), part+"_output") // if the name is taken, the name that the graph chose stays
 		c.declare(n.Output(0))
 	}
 	g.Insert(source, added...)
@@ -124,7 +123,7 @@ func (c *candidate) insert(o Options, bank, pointwise *onnxgraph.Value, norm []*
 	return conv.Output(0).Name()
 }
 
-// declare gives a value within the block the shape of the block's output, as far as the model says that.
+// declare declares the shape of a value inside the block: that of the block's output, if the model states it.
 func (c *candidate) declare(v *onnxgraph.Value) {
 	shape, ok := c.conv.Node.Output(0).Shape()
 	if ok && len(shape) == 2+len(c.kernel) {
@@ -133,10 +132,10 @@ func (c *candidate) declare(v *onnxgraph.Value) {
 	}
 }
 
-// partNames are the names of a block's nodes, behind that of the block.
+// partNames has the names of a block's nodes, which follow the name of the block.
 var partNames = map[string]string{"Conv": "bank", "BatchNormalization": "norm", "Relu": "relu"}
 
-// bankConv adds the bank's convolution, which is the source's but for the filters and the bias.
+// bankConv adds the bank's convolution, which equals the source's except for the filters and the bias.
 func (c *candidate) bankConv(bank *onnxgraph.Value) *onnxgraph.Node {
 	source := c.conv.Node
 	conv := source.Graph().AddNode("Conv", []*onnxgraph.Value{source.Input(0), bank}, c.window()...)
@@ -144,7 +143,7 @@ func (c *candidate) bankConv(bank *onnxgraph.Value) *onnxgraph.Node {
 	return conv
 }
 
-// window returns the source's attributes, those that say where the kernel is applied as the new kernel needs them.
+// window returns the source's attributes, adapted to the new kernel.
 func (c *candidate) window() []onnxgraph.Attribute {
 	attrs := slices.Clone(c.conv.Node.Attributes())
 	if c.begin == nil || c.conv.IsSame() {
@@ -154,7 +153,7 @@ func (c *candidate) window() []onnxgraph.Attribute {
 	return append(attrs, onnxgraph.Ints("pads", c.conv.Pads...))
 }
 
-// betweenNode adds the nodes that may stand between the convolutions, by operator.
+// betweenNode has functions that add the nodes between the convolutions, by operator.
 var betweenNode = map[string]func(g *onnxgraph.Graph, v *onnxgraph.Value, norm []*onnxgraph.Value) *onnxgraph.Node{
 	"Relu": func(g *onnxgraph.Graph, v *onnxgraph.Value, _ []*onnxgraph.Value) *onnxgraph.Node {
 		return g.AddNode("Relu", []*onnxgraph.Value{v})

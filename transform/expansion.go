@@ -5,7 +5,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// spanning returns the least expansion whose bank spans all filters of the source, if its filters are independent.
+// spanning returns the smallest expansion whose bank spans all filters of the source, if the bank's filters are linearly
+// independent.
 func (s shape) spanning() int {
 	n := weights.Product(s.kernel)
 	if s.layout == Depthwise {
@@ -14,7 +15,7 @@ func (s shape) spanning() int {
 	return (s.in*n + s.out - 1) / s.out
 }
 
-// makeSmallest makes the block of the least expansion whose error is at most the bound or, if none keeps it, of the one
+// makeSmallest makes the block with the smallest expansion whose error is at most the limit or, if there is none, with the one
 // whose bank spans all filters.
 func (c *candidate) makeSmallest(o Options, q leastSquares) error {
 	last := c.spanning()
@@ -32,13 +33,13 @@ func (c *candidate) makeSmallest(o Options, q leastSquares) error {
 	}
 }
 
-// firstGuess returns an expansion below which the error is above the bound.
+// firstGuess returns an expansion; for all smaller ones, the error is above the limit.
 func (c *candidate) firstGuess(o Options, q leastSquares) int {
 	if q.moments != nil || !c.isNested() {
 		return 1
 	}
 	for most := 4; ; most *= 4 {
-		list, _ := c.growth(o, q.filters, most) // of a bank that has none, one expansion is tried after the other
+		list, _ := c.growth(o, q.filters, most) // if the bank has no such list, each expansion is tried in turn
 		for i, lost := range list {
 			if lost <= o.MaxError {
 				return i + 1
@@ -50,11 +51,12 @@ func (c *candidate) firstGuess(o Options, q leastSquares) int {
 	}
 }
 
-// isNested reports whether the bank of an expansion is the beginning of those of larger ones. In others each group or
-// channel has a section of the random stream, whose place depends on the expansion.
+// isNested reports whether larger expansions begin with the bank of a smaller one. In other layouts, each group or channel has
+// its own part of the random stream, whose place depends on the expansion.
 func (s shape) isNested() bool { return s.layout == Dense && s.groups == 1 }
 
-// growth returns the errors for expansions from 1 to most, or as far as the bank has no more filters than they have weights.
+// growth returns the errors for expansions from 1 to most, but only while the bank has at most as many filters as weights in a
+// filter.
 func (c *candidate) growth(o Options, w []float64, most int) ([]float64, error) {
 	n := c.in * weights.Product(c.kernel)
 	largest := *c

@@ -7,11 +7,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// leastSquares is what the pointwise weights of a block are to solve: to bring the combined filters close to W or, where
-// there is data, the outputs of the combined filters close to what is to come out.
+// leastSquares is the problem that the pointwise weights of a block solve: the combined filters should be close to W or, with
+// data, their outputs should be close to the desired outputs.
 type leastSquares struct {
 	filters []float64           // W
-	moments *projection.Moments // what the data says, nil without data
+	moments *projection.Moments // statistics of the data, nil without data
 	scaled  bool                // see Options.KeepVariance
 
 	whitened *projection.Whitened // the weighted problem, nil without data
@@ -41,7 +41,8 @@ func (q leastSquares) solve(s shape, bank []float64) (p []float64, condition flo
 	return found.P, 0, err
 }
 
-// scale gives each output the size of the source's. Least squares make it smaller, as what the bank cannot say is left out.
+// scale scales each output to the size of the source's. Least squares make it smaller, because they leave out the part that the
+// bank cannot express.
 func (q leastSquares) scale(s shape, p, bank []float64) error {
 	v, err := s.combine(p, bank)
 	if err != nil {

@@ -9,14 +9,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// Merge turns every frozen block that is linear into one convolution, under the names that the source's node and weight
-// had, and removes its record:
+// Merge turns every frozen block that is linear into one convolution, under the names that the source's node and weight had, and
+// removes its record:
 //
 //	W = P·diag(scale)·R, bias = P·shift + b
 //
-// where scale and shift are those of the batch normalization between, if there is one. Blocks that share a bank and a 1×1
-// weight, and have the same scale, become convolutions that share their weight. It returns one row per block. An error
-// means that the model differs from its records, or that the numbers of a block cannot be read.
+// scale and shift come from the batch normalization between the convolutions, if there is one. Blocks that share a bank and a 1×1
+// weight, and have the same scale, become convolutions that share their weight. It returns one row per block. An error means that
+// the model differs from its records, or that the numbers of a block cannot be read.
 func Merge(m *onnxgraph.Model) ([]Outcome, error) {
 	blocks, err := Blocks(m)
 	if err != nil {
@@ -53,7 +53,7 @@ func Merge(m *onnxgraph.Model) ([]Outcome, error) {
 	return outcomes, nil
 }
 
-// merger is a block with the convolution that it is equal to.
+// merger is a block, and the convolution that computes the same.
 type merger struct {
 	*Block
 	outcome Outcome
@@ -63,21 +63,21 @@ type merger struct {
 	bias    *onnxgraph.Tensor // nil if the bias stays as it is
 }
 
-// hasWeightOf reports whether the convolution that b becomes has the weight of the other, which has the same bank. With the same
-// 1×1 weight, too, it has as many groups.
+// hasWeightOf reports whether b and other, which have the same bank, become convolutions with the same weight. If they also have
+// the same 1×1 weight, they have the same number of groups.
 func (b *merger) hasWeightOf(other *merger) bool {
 	return b.Pointwise == other.Pointwise &&
 		slices.EqualFunc(b.norms, other.norms, func(x, y weights.ChannelMap) bool { return slices.Equal(x.Scale, y.Scale) })
 }
 
-// hasBiasOf reports the same of the bias, of one that has the weight.
+// hasBiasOf reports the same for the bias, if the weights are the same.
 func (b *merger) hasBiasOf(other *merger) bool {
 	return b.oldBias.Equals(other.oldBias) &&
 		slices.EqualFunc(b.norms, other.norms, func(x, y weights.ChannelMap) bool { return slices.Equal(x.Shift, y.Shift) })
 }
 
-// compute makes the convolution's tensors, or notes why the block cannot be merged. The weight is computed when the model
-// is saved: those of a large model together need not fit in memory.
+// compute makes the convolution's tensors, or records why the block cannot be merged. The weight is computed only when the model
+// is saved, because the weights of a large model may not fit into memory together.
 func (b *merger) compute() error {
 	if reason := b.reasonAgainst(); reason != "" {
 		b.outcome.Skip(reason)
@@ -174,8 +174,8 @@ func (b *merger) fold(norm *onnxgraph.Node) (a weights.ChannelMap, reason string
 	return a, "", nil
 }
 
-// apply puts the convolution into the model, in place of the 1×1 convolution. It takes the weight and, if it is the same,
-// the bias of one like it that was put there before, if that is not b itself.
+// apply replaces the 1×1 convolution by the merged one. If like is not b itself, it is an equal block that was merged before;
+// apply then reuses its weight and, if that is the same, its bias.
 func (b *merger) apply(m *onnxgraph.Model, like *merger) {
 	n, owner := b.PointwiseConv, b.Pointwise.Graph()
 	inside := n.Input(0)

@@ -13,12 +13,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// Layout says which input channels the filters of a bank see.
+// Layout says which input channels the filters of a bank read.
 type Layout string
 
 const (
-	Dense     Layout = "dense"     // every bank filter sees all input channels of its group
-	Depthwise Layout = "depthwise" // every input channel has bank filters of its own
+	Dense     Layout = "dense"     // every bank filter reads all input channels of its group
+	Depthwise Layout = "depthwise" // every input channel has its own bank filters
 )
 
 // Between says what is between the bank's convolution and the 1×1 convolution.
@@ -35,16 +35,16 @@ const (
 type Pointwise string
 
 const (
-	Project   Pointwise = "project"   // the combined filters come as close to the source's as the bank allows
-	Calibrate Pointwise = "calibrate" // the outputs do, on data: see Calibration
+	Project   Pointwise = "project"   // the combined filters are as close to the source's as the bank allows
+	Calibrate Pointwise = "calibrate" // the outputs on data are as close as the bank allows: see Calibration
 	Random    Pointwise = "random"    // uniform in ±1/√fan_in
-	Identity  Pointwise = "identity"  // the bank is the source's filters, which the 1×1 convolution passes on
+	Identity  Pointwise = "identity"  // the bank has the source's filters, and the 1×1 convolution copies them
 )
 
-// sourceBank is what a record calls the bank of Identity, which is not one of filterbank's.
+// sourceBank is the name in records for the bank of Identity, which is not from package filterbank.
 const sourceBank = "source"
 
-// betweenOperators is the chain of operators that each kind of Between stands for.
+// betweenOperators lists the operators of each kind of Between, in order.
 var betweenOperators = map[Between][]string{
 	None:          nil,
 	ReLU:          {"Relu"},
@@ -70,30 +70,30 @@ type Options struct {
 
 	Calibration Calibration `json:"-"` // the data for Calibrate; Plan does not need it
 
-	// KeepVariance makes Calibrate scale each output so that it varies as much as the source's, as re-estimated statistics of
-	// batch normalizations would. The error of a single output is larger, that of a network with a small expansion smaller.
+	// KeepVariance makes Calibrate scale each output so that it varies as much as the source's, as batch normalizations with new
+	// statistics would. The error of a single output gets larger, but that of a network with a small expansion gets smaller.
 	KeepVariance bool `json:"keep_variance"`
 
-	// KernelSize replaces every kernel by one of that extent along all axes, 0 keeps it. The output's size stays;
-	// the source's filters are centered in the new kernel.
+	// KernelSize is the new size of every kernel along all axes; 0 keeps it. The size of the output stays, and the source's
+	// filters are centered in the new kernel.
 	KernelSize int `json:"kernel_size"`
 
-	// Shapes, if not nil, is a copy of the model that says how large values of the main graph are for one example. Costs are
-	// computed from it if the model itself does not give sizes. It is not changed, and not written.
+	// Shapes, if not nil, is a copy of the model with the shapes of values of the main graph for one example. Costs are computed
+	// from it if the model itself does not state sizes. It is not changed.
 	Shapes *onnxgraph.Model `json:"-"`
 
-	// Memory, if above 0, is how many bytes the conversion may take. One that needs more is refused before it begins.
+	// Memory, if above 0, is how many bytes the conversion may take. Convert fails at once if it needs more.
 	Memory int64 `json:"-"`
 
-	// Progress, if not nil, gets how many of the convolutions have been projected; calls do not overlap. An error stops the
-	// work, and is returned.
+	// Progress, if not nil, is called with the number of projected convolutions, one call at a time. If it returns an error, the
+	// work stops with it.
 	Progress func(done, total int) error `json:"-"`
 
-	Include       []string `json:"include"`         // patterns of path.Match on block names: convolutions to take, all if empty
-	Skip          []string `json:"skip"`            // patterns for convolutions not to take
-	MinKernel     int      `json:"min_kernel"`      // leaves out convolutions whose largest kernel extent is smaller
-	MaxKernel     int      `json:"max_kernel"`      // leaves out those whose largest kernel extent is larger; 0 is no limit
-	MinInChannels int      `json:"min_in_channels"` // leaves out convolutions with fewer input channels, over all groups
+	Include       []string `json:"include"`         // patterns for names of blocks, as in path.Match: convolutions to convert, all if empty
+	Skip          []string `json:"skip"`            // patterns for convolutions to leave out
+	MinKernel     int      `json:"min_kernel"`      // leave out convolutions whose largest kernel size is smaller
+	MaxKernel     int      `json:"max_kernel"`      // leave out those whose largest kernel size is larger; 0 means no limit
+	MinInChannels int      `json:"min_in_channels"` // leave out convolutions with fewer input channels in all groups
 }
 
 // WithDefaults returns the options with the defaults in place of empty values.
@@ -195,8 +195,8 @@ func (o Options) reasonAgainst(name string, c weights.Convolution) string {
 	return ""
 }
 
-// matches reports whether a pattern, which has been checked, matches a name. A "/" is no border, since ONNX names are no
-// paths, although some exporters put slashes into them.
+// matches reports whether a valid pattern matches a name. A "/" is an ordinary character, because ONNX names are not paths,
+// although some exporters put slashes into them.
 func matches(pattern, name string) bool {
 	noBorder := strings.NewReplacer("/", "\x00")
 	ok, _ := path.Match(noBorder.Replace(pattern), noBorder.Replace(name))

@@ -14,7 +14,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// Plan returns what Convert would report, and changes nothing. Errors are not calculated, unless they choose the expansions.
+// Plan returns what Convert would report, and changes nothing. It computes errors only if they are needed to choose expansions.
 func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	o = o.WithDefaults()
 	candidates, err := prepare(m, o)
@@ -40,22 +40,22 @@ func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 // candidate is a convolution that may become a block.
 type candidate struct {
 	row  Conversion
-	conv weights.Convolution // as it is in the block: with the new kernel and pads
+	conv weights.Convolution // in the form for the block: with the new kernel and pads
 	shape
 	begin []int // where the source's kernel begins in the new one, nil if the kernel stays
 
-	isBank bool         // of a block that is there already
-	first  *candidate   // the first of those that share the block, itself for most; nil for those that are skipped
-	places []*candidate // of the first: all that share the block, in the order of the model's nodes
+	isBank bool         // it is the bank of an existing block
+	first  *candidate   // the first candidate that shares the block, often itself; nil if skipped
+	places []*candidate // set for the first: all that share the block, in the order of the model's nodes
 
-	// Once built, of the first:
+	// Set for the first by build:
 	bank, pointwise *onnxgraph.Tensor
 	bankHash        string
-	combined        []float64 // the filters that they make, unless P is drawn
-	offsets         []offset  // what is to be added to outputs
+	combined        []float64 // the combined filters, unless P is drawn
+	offsets         []offset  // to be added to outputs
 }
 
-// rows returns the finished rows. Those of one block tell the same of it, but for its cost, which the first has.
+// rows returns the finished rows. All rows of one block say the same about it, except that only the first has its cost.
 func rows(candidates []*candidate, o Options) []Conversion {
 	for _, c := range candidates {
 		if c.first == nil {
@@ -86,7 +86,7 @@ func prepare(m *onnxgraph.Model, o Options) ([]*candidate, error) {
 	inBlock := map[*onnxgraph.Node]string{}
 	isBank := map[*onnxgraph.Node]bool{}
 	taken := map[string]bool{}
-	first := map[*onnxgraph.Value]string{} // the first block with a bank or a 1×1 weight
+	first := map[*onnxgraph.Value]string{} // the name of the first block with a bank or a 1×1 weight
 	of := func(weight *onnxgraph.Value, block string) string {
 		if other, ok := first[weight]; ok {
 			return fmt.Sprintf("of frozen block %q, shared with %q", block, other)
@@ -143,7 +143,7 @@ func blockName(n *onnxgraph.Node, taken map[string]bool) string {
 	return name
 }
 
-// decide reads the convolution and fills in its row; one that is not skipped has no status yet.
+// decide reads the convolution and fills in its row. The row has no status yet, unless the convolution is skipped.
 func (c *candidate) decide(n *onnxgraph.Node, o Options) {
 	var reason string
 	c.conv, reason = weights.ReadConv(n)
@@ -176,7 +176,7 @@ func (c *candidate) decide(n *onnxgraph.Node, o Options) {
 	}
 }
 
-// firsts returns those of the candidates that stand for a block: the first of each weight.
+// firsts returns the first candidate of each block.
 func firsts(candidates []*candidate) []*candidate {
 	return slices.DeleteFunc(slices.Clone(candidates), func(c *candidate) bool { return c.first != c })
 }
@@ -192,7 +192,7 @@ func eachConverted(candidates []*candidate, o Options, f func(*candidate) error)
 	}))
 }
 
-// counting returns f for each of a number of tasks so that Progress is told, and can end it.
+// counting returns a function that calls f, reports finished tasks to Progress, and stops if Progress fails.
 func (o Options) counting(tasks int, f func(i int) error) func(i int) error {
 	if o.Progress == nil {
 		return f

@@ -14,7 +14,7 @@ const (
 	blockPrefix = "rcfreeze.block." // followed by the block's name; the value is a Record as JSON
 )
 
-// recordVersion is that of the records' form.
+// recordVersion is the version of the format of records.
 const recordVersion = "1"
 
 // Record describes a frozen block in the model's metadata, so that it is found again when the file is loaded. Blocks that share
@@ -26,13 +26,13 @@ type Record struct {
 	Between   Between   `json:"between"`
 	Pointwise Pointwise `json:"pointwise"`         // how the 1×1 convolution started
 	Seed      uint64    `json:"seed"`              // of the bank
-	Trained   bool      `json:"trained,omitempty"` // since it started so
+	Trained   bool      `json:"trained,omitempty"` // since the conversion
 
 	BankTensor      string `json:"bank_tensor"`      // name of the constant that holds the bank
-	BankOutput      string `json:"bank_output"`      // name of what the bank's convolution produces
+	BankOutput      string `json:"bank_output"`      // name of the output of the bank's convolution
 	PointwiseTensor string `json:"pointwise_tensor"` // name of the constant that holds the 1×1 convolution's weight
-	SourceWeight    string `json:"source_weight"`    // name of the weight that the source had, and a merged convolution has again
-	BankHash        string `json:"bank_sha256"`      // of the bank's little-endian bytes
+	SourceWeight    string `json:"source_weight"`    // name of the source's weight, which a merged convolution gets again
+	BankHash        string `json:"bank_sha256"`      // hash of the bank's little-endian bytes
 }
 
 // save records the block of that name in the model's metadata.

@@ -19,16 +19,16 @@ const (
 
 // Outcome is what a pass did with a node.
 type Outcome struct {
-	Node   string `json:"node"`  // its name or, without one, its output's
+	Node   string `json:"node"`  // its name or, if it has none, that of its output
 	Graph  string `json:"graph"` // the graph it is in
 	Status Status `json:"status"`
 	Reason string `json:"reason,omitempty"` // why it was skipped, or what else the user should know
 }
 
-// Skip notes that the node was skipped.
+// Skip records that the node was skipped, and why.
 func (o *Outcome) Skip(reason string) { o.Status, o.Reason = Skipped, reason }
 
-// Cost is the number of parameters and operations of a convolution or a block. What several share is counted for the first of
+// Cost is the number of parameters and operations of a convolution or a block. Parts that several share count for the first of
 // them.
 type Cost struct {
 	Trainable int64 `json:"trainable"`      // parameters that train in a frozen block, or in the source
@@ -54,24 +54,26 @@ type Conversion struct {
 	Untied []string `json:"untied,omitempty"`
 
 	Before Cost `json:"before"`
-	After  Cost `json:"after"` // as Before if skipped
+	After  Cost `json:"after"` // equal to Before if skipped
 
-	// Error is ‖W - P·R‖ / ‖W‖ for the source's filters W and the block's combined filters: what a projection lost. It is nil
-	// if it was not calculated: for skipped convolutions, for random P, and in plans.
+	// Error is ‖W - P·R‖ / ‖W‖ for the source's filters W and the block's combined filters: the loss of a projection. It is nil
+	// if it was not computed: for skipped convolutions, for random P, and in plans.
 	Error *float64 `json:"relative_error,omitempty"`
 
-	// Condition is about the condition number of the bank, of the worst group or channel: how much larger rounding errors may
-	// be in the block than in one convolution. It is nil if nothing was projected.
+	// Condition estimates the condition number of the bank in its worst group or channel: the factor by which rounding errors in
+	// the block may be larger than in one convolution. It is nil if nothing was projected.
 	Condition *float64 `json:"condition,omitempty"`
 
-	// OutputError is what calibration lost: √(E‖y - ŷ‖² / E‖y‖²) for the block's output ŷ and the source's y, each in its
-	// network, about their means if the block corrects these. It is nil without calibration.
+	// OutputError is the loss of calibration: √(E‖y - ŷ‖² / E‖y‖²) for the output ŷ of the block in the new network and the
+	// output y of the source in the old one. If the block corrects the means, these are subtracted first. It is nil without
+	// calibration.
 	OutputError *float64 `json:"output_error,omitempty"`
 
-	// AboveBound says that no expansion kept the error within Options.MaxError: this is the one whose bank spans all filters.
+	// AboveBound says that no expansion keeps the error within Options.MaxError. Expansion is then the one whose bank spans all
+	// filters.
 	AboveBound bool `json:"above_bound,omitempty"`
 
-	// Note says what else the user should know of the conversion, "" if there is nothing.
+	// Note says what else the user should know about the conversion, "" if there is nothing.
 	Note string `json:"note,omitempty"`
 }
 
@@ -88,7 +90,7 @@ func (r *Conversion) describe(c weights.Convolution) {
 	r.Kernel, r.Strides, r.Groups, r.In, r.Out = c.Kernel, weights.Ints(c.Strides), c.Groups, c.In, c.Out
 }
 
-// positions returns the number of places at which the filters of a convolution are applied in one example, 0 if unknown.
+// positions returns the number of positions at which the filters of a convolution are applied in one example, 0 if unknown.
 func (o Options) positions(n *onnxgraph.Node) int64 {
 	v := n.Output(0)
 	if v == nil {

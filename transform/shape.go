@@ -9,7 +9,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// shape is what the sizes of a block follow from. The source has groups·out filters of in channels.
+// shape has the numbers that determine all sizes of a block. The source has groups·out filters of in channels.
 type shape struct {
 	layout    Layout
 	expansion int
@@ -48,7 +48,7 @@ func (s shape) pointwiseDims() []int {
 	return append([]int{s.groups * s.out, s.mapsPerGroup()}, slices.Repeat([]int{1}, len(s.kernel))...)
 }
 
-// cost returns what a block holds, without its bias.
+// cost returns the numbers of parameters of a block, without its bias.
 func (s shape) cost(b Between) Cost {
 	cost := Cost{Bank: int64(weights.Product(s.bankDims())), Trainable: int64(weights.Product(s.pointwiseDims()))}
 	if b == BatchNorm || b == BatchNormReLU {
@@ -57,13 +57,13 @@ func (s shape) cost(b Between) Cost {
 	return cost
 }
 
-// macs returns what a block computes at so many positions.
+// macs returns the multiply-accumulates of a block for the given number of positions.
 func (s shape) macs(positions int64) int64 {
 	return int64(weights.Product(s.bankDims())+weights.Product(s.pointwiseDims())) * positions
 }
 
-// reasonAgainstSize says why no block is made: one whose pointwise weight is out of all proportion to the filters, whatever
-// the expansion, would fill the memory for a source of a few kilobytes.
+// reasonAgainstSize says why a block is too large, "" if it is not. If a pointwise weight is far larger than the filters for any
+// expansion, a source of a few kilobytes could use up all memory.
 func (s shape) reasonAgainstSize() string {
 	const tolerable, timesSource = 1 << 26, 16 // numbers
 	if s.layout == Depthwise {
@@ -76,13 +76,13 @@ func (s shape) reasonAgainstSize() string {
 	return fmt.Sprintf("its 1×1 convolution would have %d weights, the filters have %d: choose layout depthwise", pointwise, source)
 }
 
-// sourceDims are those of the filters that the block is equal to.
+// sourceDims returns the dims of the combined filters.
 func (s shape) sourceDims() []int {
 	return append([]int{s.groups * s.out, s.in}, s.kernel...)
 }
 
-// project returns the pointwise weights whose combined filters come closest to w, and the bank's condition number: the
-// largest of all parts that are solved for by themselves.
+// project returns the pointwise weights whose combined filters are closest to w, and the bank's condition number: the largest of
+// all parts that are solved separately.
 func (s shape) project(w, bank []float64) (p []float64, condition float64, err error) {
 	taps := weights.Product(s.kernel)
 	if s.layout == Dense {
@@ -130,13 +130,13 @@ func (s shape) dense(bank []float64) []float64 {
 	return wide
 }
 
-// group returns part g of data that consists of that many equal parts.
+// group returns part g of data, which consists of groups equal parts.
 func group(data []float64, g, groups int) []float64 {
 	size := len(data) / groups
 	return data[g*size : (g+1)*size]
 }
 
-// identity returns the pointwise weights that pass each bank filter on; there are as many as source filters.
+// identity returns the pointwise weights that copy each bank filter. There must be as many bank filters as source filters.
 func (s shape) identity() []float64 {
 	p := make([]float64, weights.Product(s.pointwiseDims()))
 	for o := range s.groups * s.out {

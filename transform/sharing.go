@@ -9,8 +9,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// shareBlocks makes one block of convolutions that have one weight: they have the first one's bank and 1×1 weight. Each
-// keeps its own strides, dilations, pads and bias.
+// shareBlocks makes one block for convolutions that share a weight: all use the bank and the 1×1 weight of the first. Each keeps
+// its own strides, dilations, pads and bias.
 func shareBlocks(candidates []*candidate) {
 	blocks := map[*onnxgraph.Value][]*candidate{} // the first places, by weight
 	for _, c := range candidates {
@@ -40,7 +40,7 @@ func shareBlocks(candidates []*candidate) {
 	}
 }
 
-// fits reports whether c can be one more place of a block. Of filters of one kernel, the block's has one extent, too.
+// fits reports whether c can be another place of a block. If the kernels of the sources are equal, so are those of the blocks.
 func (c *candidate) fits(first *candidate) bool {
 	return first.groups == c.groups &&
 		source(first.conv).Equals(source(c.conv))
@@ -50,7 +50,7 @@ func source(c weights.Convolution) weights.Source {
 	return weights.Source{Root: c.Weight, Tensor: c.Filters}
 }
 
-// untied says which nodes read the block's weight too, and keep it or make another block of it.
+// untied lists other nodes that read the block's weight, but keep it or become another block.
 func (c *candidate) untied(byNode map[*onnxgraph.Node]*candidate) []string {
 	var list []string
 	for _, n := range weights.ReadersOf(c.conv.Weight) {
@@ -70,10 +70,10 @@ func (c *candidate) untied(byNode map[*onnxgraph.Node]*candidate) []string {
 	return list
 }
 
-// counter counts the numbers of each constant once, however many convolutions read it.
+// counter counts the elements of each constant once, even if several convolutions read it.
 type counter map[*onnxgraph.Value]bool
 
-// once returns the number of numbers behind v, 0 if they were counted before or if there is no v.
+// once returns count the first time it gets v, and 0 after that or if v is nil.
 func (seen counter) once(v *onnxgraph.Value, count int64) int64 {
 	if v == nil {
 		return 0
@@ -88,7 +88,7 @@ func (seen counter) once(v *onnxgraph.Value, count int64) int64 {
 	return count
 }
 
-// fillCosts completes the rows with what each convolution holds and computes, before and after.
+// fillCosts fills in the parameters and operations of each convolution, before and after.
 func fillCosts(candidates []*candidate, o Options) {
 	before, after := counter{}, counter{}
 	for _, c := range candidates {
@@ -117,8 +117,7 @@ func fillCosts(candidates []*candidate, o Options) {
 	}
 }
 
-// Sharing says in words with which convolution the row's convolution shares its block, and with which nodes it no longer shares
-// its weight; "" if there are none.
+// Sharing says in words which convolution shares the block, and which nodes no longer share the weight; "" if there are none.
 func (r *Conversion) Sharing() string {
 	var words []string
 	if r.SharedWith != "" {

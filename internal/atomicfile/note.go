@@ -82,7 +82,7 @@ func finishStale(temporary string) error {
 	}
 	var n note
 	if json.Unmarshal(text, &n) != nil || !n.isSound() {
-		return nil // the note is not complete, so nothing had been done yet, or it is not ours: anyone can make a folder with that name
+		return nil // the note is incomplete, so nothing had been done yet; or someone else made this folder
 	}
 	folder := filepath.Dir(temporary)
 	unlock, err := lockFolder(folder)

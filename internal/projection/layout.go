@@ -12,7 +12,7 @@ type layout struct {
 	problems int
 	o, j, n  int // of each problem: rows of W and P, rows of R and columns of P, columns of W and R
 
-	wStep, wStride int // distances in W from one problem to the next, and from one row to the next; in R, problems follow one another
+	wStep, wStride int // distances in W between problems, and between rows; in R, problems follow one another
 	pStep, pStride int // the same distances in P
 }
 

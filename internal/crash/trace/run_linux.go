@@ -117,7 +117,7 @@ func (t *tracer) start() error {
 func (t *tracer) watch() error {
 	for {
 		var status unix.WaitStatus
-		thread, err := unix.Wait4(-t.first, &status, unix.WALL|unix.WNOTHREAD, nil) // only in its process group; other children are not ours
+		thread, err := unix.Wait4(-t.first, &status, unix.WALL|unix.WNOTHREAD, nil) // only in its process group
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
