@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/transform/filterstats"
@@ -77,14 +76,7 @@ func (c *analyzeCommand) print(r *rcfreeze.Analysis) {
 	c.shift(r.Compared)
 }
 
-// filterColumn is a column of the table of filters. It is there if it says something of some row.
-type filterColumn struct {
-	header string
-	says   func(filterstats.Layer) bool // nil for all rows
-	cell   func(filterstats.Layer) any
-}
-
-var filterColumns = []filterColumn{
+var filterColumns = []columnOf[filterstats.Layer]{
 	{"layer", nil, func(l filterstats.Layer) any { return l.Name }},
 	{"kernel", nil, func(l filterstats.Layer) any { return product(l.Kernel) }},
 	{"kernels", nil, func(l filterstats.Layer) any { return count(l.Kernels) }},
@@ -115,17 +107,7 @@ func (p *printer) filters(s *filterstats.Stats, errors []*float64) {
 	if len(s.Layers) == 0 {
 		return
 	}
-	var header tableRow
-	rows := make([]tableRow, len(s.Layers))
-	for _, column := range filterColumns {
-		if column.says != nil && !slices.ContainsFunc(s.Layers, column.says) {
-			continue
-		}
-		header = append(header, column.header)
-		for i, l := range s.Layers {
-			rows[i] = append(rows[i], column.cell(l))
-		}
-	}
+	header, rows := tableOf(filterColumns, s.Layers)
 	if errors != nil {
 		header = append(header, "relative error")
 		for i, e := range errors {

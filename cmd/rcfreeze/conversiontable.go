@@ -2,20 +2,13 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// conversionColumn is a column of the table of conversions. It is there if it says something of some row.
-type conversionColumn struct {
-	header string
-	says   func(transform.Conversion) bool // nil for all rows
-	cell   func(transform.Conversion) any
-}
-
-var conversionColumns = []conversionColumn{
+// conversionColumns are the columns of a table of conversions. With the expansion, what is about the blocks begins.
+var conversionColumns = []columnOf[transform.Conversion]{
 	{"convolution", nil, func(c transform.Conversion) any { return c.Node }},
 	{"kernel", nil, func(c transform.Conversion) any {
 		if c.NewKernel != nil {
@@ -33,7 +26,7 @@ var conversionColumns = []conversionColumn{
 		return count(c.Before.Trainable + c.Before.Bank)
 	}},
 	{"MACs", func(c transform.Conversion) bool { return c.Before.MACs > 0 }, func(c transform.Conversion) any { return known(c.Before.MACs) }},
-	{expansionHeader, nil, func(c transform.Conversion) any {
+	{newPart(expansionHeader), nil, func(c transform.Conversion) any {
 		if c.Status != transform.Converted {
 			return number("")
 		}
@@ -46,7 +39,7 @@ var conversionColumns = []conversionColumn{
 	{"outcome", nil, func(c transform.Conversion) any { return outcome(c) }},
 }
 
-// expansionHeader heads expansions: in a table of conversions, what follows is about the blocks.
+// expansionHeader heads expansions.
 const expansionHeader = "-E"
 
 // outcome says what became of a convolution, and what there is to say of it.
@@ -74,21 +67,5 @@ func (p *printer) conversions(list []transform.Conversion) {
 	if len(list) == 0 {
 		return
 	}
-	columns := slices.DeleteFunc(slices.Clone(conversionColumns), func(column conversionColumn) bool {
-		return column.says != nil && !slices.ContainsFunc(list, column.says)
-	})
-	header := make(tableRow, len(columns))
-	for i, column := range columns {
-		header[i] = column.header
-		if column.header == expansionHeader {
-			header[i] = newPart(column.header)
-		}
-	}
-	rows := make([]tableRow, len(list))
-	for i, c := range list {
-		for _, column := range columns {
-			rows[i] = append(rows[i], column.cell(c))
-		}
-	}
-	p.table(header, rows)
+	p.table(tableOf(conversionColumns, list))
 }

@@ -10,17 +10,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/budget"
 )
 
-// Combine returns the combined filters W = P·R [o × n] of pointwise weights P [o × j] and a bank R [j × n].
-func Combine(p, r []float64, o, j, n int) ([]float64, error) {
-	return groupLayout(1, o, j, n).combine(p, r)
-}
-
-// CombineGroups is Combine for each of a number of groups: P [groups·o × j], R [groups·j × n], W [groups·o × n].
+// CombineGroups returns for each of a number of groups the combined filters W = P·R [o × n] of pointwise weights P [o × j] and a bank
+// R [j × n]: in all, P is [groups·o × j], R [groups·j × n], W [groups·o × n].
 func CombineGroups(p, r []float64, groups, o, j, n int) ([]float64, error) {
 	return groupLayout(groups, o, j, n).combine(p, r)
 }
 
-// CombineChannels is Combine for each input channel: P [o × channels·m], R [channels·m × k], W [o × channels·k], with
+// CombineChannels is CombineGroups for each input channel: P [o × channels·m], R [channels·m × k], W [o × channels·k], with
 // m bank filters of k weights per channel.
 func CombineChannels(p, r []float64, channels, o, m, k int) ([]float64, error) {
 	return channelLayout(channels, o, m, k).combine(p, r)

@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/gonum/lapack/lapack64"
 )
 
-// Growth returns the relative errors that Project has for the first step, 2·step, … filters of a bank R [j × n], with j ≤ n: it
+// Growth returns the relative errors that ProjectGroups has for the first step, 2·step, … filters of a bank R [j × n], with j ≤ n: it
 // needs only one factorization. With R·Rᵀ = UᵀU, each column of W·Rᵀ·U⁻¹ is the part of W [o × n] that one more filter explains.
 //
 // Errors below 1e-7 are lost in rounding. It fails if the filters are linearly dependent.

@@ -19,7 +19,7 @@ func TestGrowthIsThatOfProject(t *testing.T) {
 		}
 		for i, got := range list {
 			filters := (i + 1) * c.step
-			want, err := Project(w, r[:filters*c.n], c.o, filters, c.n)
+			want, err := project(w, r[:filters*c.n], c.o, filters, c.n)
 			if err != nil || !(math.Abs(got-want.Error) <= 1e-6) {
 				t.Errorf("%+v: the error with %d filters is %v, want %v, %v", c, filters, got, want.Error, err)
 			}

@@ -14,7 +14,7 @@ func TestLayouts(t *testing.T) {
 		squares, worst := 0.0, 0.0
 		pieces := make([][]float64, count)
 		for i := range pieces {
-			found, err := Project(w[i*o*n:(i+1)*o*n], r[i*j*n:(i+1)*j*n], o, j, n)
+			found, err := project(w[i*o*n:(i+1)*o*n], r[i*j*n:(i+1)*j*n], o, j, n)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +82,7 @@ func interleave(data []float64, count, rows, columns int) []float64 {
 func TestCombine(t *testing.T) {
 	const o, j, n = 4, 70, 300
 	p, r := random(o*j, 1), random(j*n, 2)
-	w, err := Combine(p, r, o, j, n)
+	w, err := combine(p, r, o, j, n)
 	if want := product(p, r, o, j, n); err != nil || difference(w, want) > 1e-14 {
 		t.Errorf("differs from the naive product by %g, %v", difference(w, want), err)
 	}
@@ -96,15 +96,15 @@ func TestBadInput(t *testing.T) {
 		err  error
 		want []string
 	}{
-		{"both lengths", errorOf(Project(x, x, 2, 2, 7)), []string{"W has 12 numbers, needs 1 × 2 × 7 = 14", "R has 12 numbers"}},
-		{"no rows", errorOf(Project(nil, x, 0, 2, 6)), []string{"W has 1 × 0 × 6"}},
-		{"negative", errorOf(Project(x, x, -2, 2, -6)), []string{"W has 1 × -2 × -6", "R has 1 × 2 × -6"}},
+		{"both lengths", errorOf(project(x, x, 2, 2, 7)), []string{"W has 12 numbers, needs 1 × 2 × 7 = 14", "R has 12 numbers"}},
+		{"no rows", errorOf(project(nil, x, 0, 2, 6)), []string{"W has 1 × 0 × 6"}},
+		{"negative", errorOf(project(x, x, -2, 2, -6)), []string{"W has 1 × -2 × -6", "R has 1 × 2 × -6"}},
 		{"no groups", errorOf(ProjectGroups(nil, nil, 0, 2, 2, 2)), []string{"W has 0 × 2 × 2", "R has 0 × 2 × 2"}},
 		{"overflow", errorOf(ProjectChannels(nil, nil, 1<<32, 1<<32, 1, 1)), []string{"W has 0 numbers", "R has 0 numbers"}},
-		{"undefined", errorOf(Project(x, withNaN, 2, 2, 6)), []string{"R holds NaN at index 11"}},
-		{"infinite", errorOf(Project([]float64{1, math.Inf(1)}, []float64{1, math.Inf(-1)}, 1, 1, 2)), []string{"W holds +Inf at index 1", "R holds -Inf at index 1"}},
-		{"combine", second(Combine(x, withNaN, 5, 2, 7)), []string{"P has 12 numbers, needs 1 × 5 × 2 = 10", "R has 12 numbers, needs 1 × 2 × 7 = 14"}},
-		{"combine undefined", second(Combine(withNaN, x, 6, 2, 6)), []string{"combining filters: P holds NaN at index 11"}},
+		{"undefined", errorOf(project(x, withNaN, 2, 2, 6)), []string{"R holds NaN at index 11"}},
+		{"infinite", errorOf(project([]float64{1, math.Inf(1)}, []float64{1, math.Inf(-1)}, 1, 1, 2)), []string{"W holds +Inf at index 1", "R holds -Inf at index 1"}},
+		{"combine", second(combine(x, withNaN, 5, 2, 7)), []string{"P has 12 numbers, needs 1 × 5 × 2 = 10", "R has 12 numbers, needs 1 × 2 × 7 = 14"}},
+		{"combine undefined", second(combine(withNaN, x, 6, 2, 6)), []string{"combining filters: P holds NaN at index 11"}},
 		{"combine by channel", second(CombineChannels(x, x, 2, 3, 2, 4)), []string{"R has 12 numbers, needs 2 × 2 × 4 = 16"}},
 	} {
 		for _, want := range c.want {

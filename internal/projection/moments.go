@@ -164,7 +164,7 @@ func (m Moments) Offset(w, v []float64) []float64 {
 // share of the mean of these moments.
 const damping, leastDamping = 1e-4, 1e-6
 
-// Whitened is a problem weighted by moments in a form that Project solves: with S = L·Lᵀ, the combined filters V = P·R with the
+// Whitened is a problem weighted by moments in a form that ProjectGroups solves: with S = L·Lᵀ, the combined filters V = P·R with the
 // least E‖y - V·u‖² are those with the least ‖T - P·(R·L)‖ for T = (W·S + C)·L⁻ᵀ.
 //
 // S is damped, so that inputs for which there is little data do not cause large weights: the problem also minimizes Σᵢ λᵢ·‖Wᵢ -

@@ -189,7 +189,7 @@ func TestWeightedProjectionWithoutData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, _ := Project(w, r, o, j, n)
+	plain, _ := project(w, r, o, j, n)
 	if d := difference(p, plain.P); d > 1e-12 {
 		t.Errorf("differs from the plain projection by %.3g", d)
 	}

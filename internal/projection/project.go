@@ -25,20 +25,16 @@ type Solution struct {
 	Condition float64
 }
 
-// Project finds the P [o × j] that minimizes ‖W - P·R‖ for W [o × n] and a bank R [j × n]. If several P are equally good, it
-// returns the one with the smallest norm, which is W·R⁺ with the pseudo-inverse R⁺.
+// ProjectGroups finds for each of a number of groups the P [o × j] that minimizes ‖W - P·R‖ for W [o × n] and a bank R [j × n]:
+// in all, W is [groups·o × n], R [groups·j × n], P [groups·o × j]. If several P are equally good, it returns the one with the smallest
+// norm, which is W·R⁺ with the pseudo-inverse R⁺.
 //
 // R may have any rank: singular values below max(j, n)·2^-52 of the largest count as 0.
-func Project(w, r []float64, o, j, n int) (Solution, error) {
-	return groupLayout(1, o, j, n).project(w, r)
-}
-
-// ProjectGroups is Project for each of a number of groups: W [groups·o × n], R [groups·j × n], P [groups·o × j].
 func ProjectGroups(w, r []float64, groups, o, j, n int) (Solution, error) {
 	return groupLayout(groups, o, j, n).project(w, r)
 }
 
-// ProjectChannels is Project for each input channel: W [o × channels·k], R [channels·m × k], P [o × channels·m], with
+// ProjectChannels is ProjectGroups for each input channel: W [o × channels·k], R [channels·m × k], P [o × channels·m], with
 // m bank filters of k weights per channel.
 func ProjectChannels(w, r []float64, channels, o, m, k int) (Solution, error) {
 	return channelLayout(channels, o, m, k).project(w, r)

@@ -15,7 +15,7 @@ func TestProjectAgainstNaive(t *testing.T) {
 		{1, 1, 1}, {1, 1, 9}, {1, 9, 1}, {3, 2, 5}, {3, 5, 2}, {16, 16, 144}, {8, 130, 144}, {8, 160, 144}, {5, 300, 140}, {10, 64, 27},
 	} {
 		w, r := random(c.o*c.n, 1), random(c.j*c.n, 2)
-		found, err := Project(w, r, c.o, c.j, c.n)
+		found, err := project(w, r, c.o, c.j, c.n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +37,7 @@ func TestProjectAgainstNaive(t *testing.T) {
 func TestProjectRecovers(t *testing.T) {
 	const o, j, n = 12, 40, 90
 	want, r := random(o*j, 3), random(j*n, 4)
-	found, err := Project(product(want, r, o, j, n), r, o, j, n)
+	found, err := project(product(want, r, o, j, n), r, o, j, n)
 	if err != nil || found.Error > 1e-14 || difference(found.P, want) > 1e-13 {
 		t.Errorf("relative error %.3g, P off by %.3g, %v", found.Error, difference(found.P, want), err)
 	}
@@ -50,11 +50,11 @@ func TestProjectBadlyConditioned(t *testing.T) {
 		for _, j := range []int{24, 48, 96} {
 			r := stretched(j, n, condition)
 			inside := product(random(o*j, 7), r, o, j, n)
-			if found, err := Project(inside, r, o, j, n); err != nil || found.Error > 1e-12 {
+			if found, err := project(inside, r, o, j, n); err != nil || found.Error > 1e-12 {
 				t.Errorf("condition %g, j = %d: relative error %.3g for filters that the bank spans, %v", condition, j, found.Error, err)
 			}
 			w := random(o*n, 8)
-			found, err := Project(w, r, o, j, n)
+			found, err := project(w, r, o, j, n)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +103,7 @@ func TestProjectWithoutFullRank(t *testing.T) {
 			}
 		}
 		w := random(o*n, 10)
-		found, err := Project(w, r, o, j, n)
+		found, err := project(w, r, o, j, n)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -128,7 +128,7 @@ func TestProjectWithoutFullRank(t *testing.T) {
 		}
 		checkOptimal(t, w, r, p, o, j, n, 1e-14)
 		inside := product(random(o*j, 11), r, o, j, n)
-		if found, err := Project(inside, r, o, j, n); err != nil || found.Error > 1e-12 {
+		if found, err := project(inside, r, o, j, n); err != nil || found.Error > 1e-12 {
 			t.Errorf("%s: relative error %.3g for filters that the bank spans, %v", name, found.Error, err)
 		}
 	}
@@ -196,7 +196,7 @@ func TestProjectExtremes(t *testing.T) {
 		for i := range r {
 			r[i] *= c.rScale
 		}
-		found, err := Project(w, r, o, j, n)
+		found, err := project(w, r, o, j, n)
 		relative := found.Error
 		if c.name == "quotient too large" && (err == nil || !strings.Contains(err.Error(), "too small or too large to calculate with: P holds")) {
 			t.Errorf("%s: error %v", c.name, err)
@@ -216,7 +216,7 @@ func BenchmarkProject(b *testing.B) {
 		b.Run(fmt.Sprintf("%dx%d over %d", c.o, c.n, c.j), func(b *testing.B) {
 			w, r := random(c.o*c.n, 1), random(c.j*c.n, 2)
 			for b.Loop() {
-				if _, err := Project(w, r, c.o, c.j, c.n); err != nil {
+				if _, err := project(w, r, c.o, c.j, c.n); err != nil {
 					b.Fatal(err)
 				}
 			}

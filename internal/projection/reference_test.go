@@ -6,6 +6,12 @@ import (
 	"slices"
 )
 
+// project is ProjectGroups for one group.
+func project(w, r []float64, o, j, n int) (Solution, error) { return ProjectGroups(w, r, 1, o, j, n) }
+
+// combine is CombineGroups for one group.
+func combine(p, r []float64, o, j, n int) ([]float64, error) { return CombineGroups(p, r, 1, o, j, n) }
+
 // random returns n numbers uniform in [-1, 1].
 func random(n int, seed uint64) []float64 {
 	source := rand.New(rand.NewPCG(seed, 0))

@@ -77,7 +77,7 @@ func measuring(m *onnxgraph.Model, shape []int64, o Options, what trainstep.Meas
 		return nil, "", nil, err
 	}
 	if len(segments) == 0 {
-		return nil, "", nil, ErrNone
+		return nil, "", nil, errNone
 	}
 	return fitted, image, segments, nil
 }

@@ -54,7 +54,7 @@ func TestNotMeasured(t *testing.T) {
 		{"a model for other images", wide, set, func(*Options) {}, "[8 1 12 12]"},
 		{"normalization of other images", newModel(t), set, func(o *Options) { o.Normalize.Mean = []float64{0, 0} }, "2 means"},
 		{"an image that cannot be read", newModel(t), damaged, func(*Options) {}, filepath.Join("cat", "x.png")},
-		{"nodes that are not there", newModel(t), set, func(o *Options) { o.Means = []string{"elsewhere"} }, ErrNone.Error()},
+		{"nodes that are not there", newModel(t), set, func(o *Options) { o.Means = []string{"elsewhere"} }, errNone.Error()},
 	} {
 		o := plain
 		c.change(&o)

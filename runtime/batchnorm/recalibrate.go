@@ -49,8 +49,8 @@ type Report struct {
 	Unmeasured []string `json:"unmeasured,omitempty"`
 }
 
-// ErrNone says that a model has no BatchNormalization whose statistics can be estimated.
-var ErrNone = errors.New("the model has no BatchNormalization, or none that its outputs depend on")
+// errNone says that a model has no BatchNormalization whose statistics can be estimated.
+var errNone = errors.New("the model has no BatchNormalization, or none that its outputs depend on")
 
 // Recalibrate sets the running statistics of every BatchNormalization of m to those of the images: the averages of mean and
 // unbiased variance over batches. As in PyTorch's update_bn, layers normalize by the statistics of the batch meanwhile, so that

@@ -275,7 +275,7 @@ func (h *Head) draw(u onnxgraph.Use, dims []int64, role parameter.Role, seed uin
 	if root.IsUsed() {
 		name = old.Name() // exporters merge equal constants, and say with an Identity how each was named
 	}
-	count, dtype := weights.Product(weights.Ints(dims)), h.weight.DType()
+	count, dtype := int(onnxgraph.ElementCount(dims)), h.weight.DType()
 	v := g.AddConstant(name, weights.Floats(dtype, dims, make([]float64, count)))
 	u.Node.SetInput(u.Index, v)
 	v.SetConstant(weights.Floats(dtype, dims, parameter.Parameter{Value: v, Role: role, Reading: u}.Initial(seed)(count)))

@@ -156,27 +156,3 @@ func Embed(filters []float64, from, to, begin []int) []float64 {
 	}
 	return out
 }
-
-func Ints(list []int64) []int {
-	out := make([]int, len(list))
-	for i, v := range list {
-		out[i] = int(v)
-	}
-	return out
-}
-
-func Int64s(list ...int) []int64 {
-	out := make([]int64, len(list))
-	for i, v := range list {
-		out[i] = int64(v)
-	}
-	return out
-}
-
-func Product(list []int) int {
-	p := 1
-	for _, v := range list {
-		p *= v
-	}
-	return p
-}

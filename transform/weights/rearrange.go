@@ -133,7 +133,7 @@ func flatten(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, erro
 	if axis < 0 || axis > t.Rank() {
 		return nil, fmt.Errorf("axis %d of %d", axis, t.Rank())
 	}
-	return t.Reshaped([]int64{int64(Product(Ints(t.Dims()[:axis]))), int64(Product(Ints(t.Dims()[axis:])))})
+	return t.Reshaped([]int64{onnxgraph.ElementCount(t.Dims()[:axis]), onnxgraph.ElementCount(t.Dims()[axis:])})
 }
 
 func squeeze(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, error) {
