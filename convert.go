@@ -48,7 +48,7 @@ type Converted struct {
 	Source       string                 `json:"model"` // its file
 	Output       string                 `json:"output"`
 	Precision    *precision.Report      `json:"precision,omitempty"` // what Precision changed; nil without Precision
-	Converted    int                    `json:"converted"`           // convolutions
+	Converted    int                    `json:"converted"`           // number of convolutions
 	Before       ParameterCount         `json:"parameters_before"`
 	After        ParameterCount         `json:"parameters_after"`
 	Convolutions []transform.Conversion `json:"convolutions"`

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestSetupIsKilled kills scripts/setup.sh at each program that it calls. The library is not there then, or whole; and the next run
-// puts it there, and leaves nothing else. Nothing is downloaded: a false curl gives a false library.
+// TestSetupIsKilled kills scripts/setup.sh at each program that it calls. After each kill, the library must be missing or
+// complete. The next run must install it, and leave nothing else. Nothing is downloaded: a fake curl returns a fake library.
 func TestSetupIsKilled(t *testing.T) {
 	const release, library = "onnxruntime-linux-x64-1.24.3", "this is the library\n"
 	root := t.TempDir()

@@ -265,7 +265,7 @@ func TestExpansionsOfTooFewInputs(t *testing.T) {
 	}
 }
 
-// TestExpansionByFunctions calls functions with constants: what they make of them counts for each call.
+// TestExpansionByFunctions calls functions with constants: the tensors that they compute count for each call.
 func TestExpansionByFunctions(t *testing.T) {
 	constant := func(attr *onnxpb.AttributeProto, output string) *onnxpb.NodeProto {
 		n := node("Constant", nil, []string{output})

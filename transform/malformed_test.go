@@ -248,7 +248,7 @@ func TestMalformedModels(t *testing.T) {
 		}, convert, "it fills dims [1000000000 3 3 3]"},
 	} {
 		m := c.model()
-		before := m.Validate() // what a model is refused for when it is loaded, a program may still build
+		before := m.Validate() // a program can build models that would be refused when loaded
 		outcome, err := c.pass(m)
 		got := outcome.Reason
 		if err != nil {

@@ -10,7 +10,7 @@ package main
 static char models[4096]; // their names
 
 static void say(const char *text) {
-	if (write(STDERR_FILENO, text, strlen(text))) {} // if that fails, nobody can be told
+	if (write(STDERR_FILENO, text, strlen(text))) {} // if that fails, there is no way to report it
 }
 
 static void tell_crash(int number) {
@@ -35,7 +35,7 @@ static void handle_crash(int number) {
 	sigaction(number, &action, NULL);
 }
 
-// Go's own handlers, which come later, call these if the fault is not in Go code.
+// Go installs its own handlers later; they call these if the fault is not in Go code.
 __attribute__((constructor)) static void handle_crashes(void) {
 	handle_crash(SIGSEGV);
 	handle_crash(SIGBUS);
@@ -55,14 +55,15 @@ import "C"
 
 import "unsafe"
 
-// A model may make ONNX Runtime end the process. What is known to do so is refused when the model is loaded (see onnxgraph), but
-// much depends on sizes that only a run shows. Then one line says what happened, instead of Go's goroutines and registers, and the
-// process ends by the signal as it would have.
+// A model can crash ONNX Runtime, which ends the process. Known cases are refused when the model is loaded (see onnxgraph), but
+// some depend on sizes that only a run shows. Then one line says what happened, instead of Go's goroutines and registers, and the
+// signal ends the process as usual.
 
-// tellCrashes sees to that for an abort too, which Go does not pass on. For the others it is done before Go starts.
+// tellCrashes installs the handler for an abort, which Go does not pass on to earlier handlers. Those for other signals are
+// installed before Go starts.
 func tellCrashes() { C.handle_abort() }
 
-// blameForCrash says what ONNX Runtime runs from now on: a crash is told with it.
+// blameForCrash sets the names of the models that the message about a crash will contain.
 func blameForCrash(models string) { rememberText(unsafe.StringData(models), len(models)) }
 
 func rememberText(text *byte, length int) {

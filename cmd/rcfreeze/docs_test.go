@@ -163,7 +163,7 @@ func (d *document) makeFaults(t *testing.T, words []string) (faults []string) {
 	return faults
 }
 
-// missing returns which words are paths of packages or files of the source, which begin with ./, that are not there.
+// missing returns the words that are paths in the source, beginning with ./, of packages or files that do not exist.
 func (d *document) missing(words []string) (faults []string) {
 	for _, word := range words {
 		if path, ok := strings.CutPrefix(word, "./"); ok {

@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// needs says that some flags do something only if one of others has such a value. Those that need --data are told by their command.
+// needs says that some flags have an effect only if one of other flags has a certain value. Commands themselves report flags that
+// need --data.
 type needs struct {
 	flags  []string
 	others []setting
@@ -28,7 +29,7 @@ func (s setting) String() string {
 	return fmt.Sprintf("with --%s %s", s.flag, s.value)
 }
 
-// whenNeeded has all flags that some command lines leave without effect.
+// whenNeeded lists all flags that have no effect on some command lines.
 var whenNeeded = []needs{
 	{[]string{"step-epochs", "step-factor"}, []setting{{"scheduler", "step"}}},
 	{[]string{"momentum", "nesterov"}, []setting{{"optimizer", "sgd"}}},
@@ -38,7 +39,7 @@ var whenNeeded = []needs{
 	{[]string{"inputs", "verify-batch"}, []setting{{"no-verify", "false"}, {"second-opinion", "true"}, {"time", "true"}}},
 }
 
-// checkIdle lists the flags that were given, and do nothing beside the others.
+// checkIdle returns an error that lists flags without effect beside the others on the command line.
 func checkIdle(cmd *cobra.Command) error {
 	var faults []error
 	cmd.Flags().Visit(func(f *pflag.Flag) {

@@ -120,7 +120,7 @@ func withoutMeasured(output string) []string {
 					cells[j] = digits.ReplaceAllString(cells[j], "#")
 				}
 			}
-		case header == nil && len(cells) == 2 && measured.MatchString(cells[0]): // a fact
+		case header == nil && len(cells) == 2 && measured.MatchString(cells[0]): // a name and a value
 			cells[1] = digits.ReplaceAllString(cells[1], "#")
 		}
 		lines[i] = strings.Join(cells, "  ")

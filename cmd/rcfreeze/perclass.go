@@ -10,13 +10,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 
-// How much of the results by class people see: all in one matrix for a few classes, else the worst.
+// Limits for the results by class: with few classes, people see one matrix with all of them, otherwise only the worst.
 const (
 	matrixClasses = 12
 	listedClasses = 20
 )
 
-// printClasses prints for a few classes the confusion matrix, for more the classes with the lowest accuracy and the most
+// printClasses prints the confusion matrix if there are few classes, otherwise the classes with the lowest accuracy and the most
 // frequent mistakes.
 func (p *printer) printClasses(r *rcfreeze.Evaluation) {
 	if len(r.ClassNames) <= matrixClasses {
@@ -41,14 +41,14 @@ func (p *printer) printClasses(r *rcfreeze.Evaluation) {
 	}
 }
 
-// left says how many of something a table leaves out, and where they are.
+// left says how many items a table leaves out, and where to find them.
 func (p *printer) left(n int, what string) {
 	if n > 0 {
 		p.say("and %s more %s, which --json lists", count(n), what)
 	}
 }
 
-// printMatrix prints a row for each class, with a column for each number of a class that its images were taken for.
+// printMatrix prints a row for each class, and a column for each predicted class.
 func (p *printer) printMatrix(c *evaluate.Confusion, names []string) {
 	header := tableRow{"class", "images", "top-1"}
 	for class := range names {

@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// Models, data sets and folders are made by anyone, and so are the names in them, which the program prints. A name may hold what a
-// terminal obeys (colors, the cursor, the direction of writing) or what looks like a line of the program's own. People get to see
-// it written out, by the rules of Go's strconv.QuoteToGraphic: \x1b, \n, \u202e.
+// The program prints names from models, data sets and folders that anyone could have made. A name can contain control sequences
+// for a terminal (colors, the cursor, the direction of writing), or text that looks like a line of the program itself. Such
+// characters are printed as escapes, by the rules of Go's strconv.QuoteToGraphic: \x1b, \n, \u202e.
 
-// plain returns a text as one line that a terminal can only show.
+// plain returns a text as one line without characters that control a terminal.
 func plain(text string) string {
 	var b strings.Builder
 	for len(text) > 0 {
@@ -31,7 +31,7 @@ func plain(text string) string {
 	return b.String()
 }
 
-// plainError returns the text of an error with each of those that were joined in a line of its own.
+// plainError returns the text of an error, with each joined error on its own line.
 func plainError(err error) string {
 	var inner []error
 	switch e := err.(type) {
@@ -71,7 +71,7 @@ func (s shown) Format(f fmt.State, verb rune) {
 	fmt.Fprint(f, plain(fmt.Sprintf(fmt.FormatString(f, verb), s.value)))
 }
 
-// plainJSON returns a JSON document whose strings are written so that a terminal can only show them.
+// plainJSON returns a JSON document whose strings have no characters that control a terminal.
 func plainJSON(document []byte) []byte {
 	plain := make([]byte, 0, len(document))
 	for len(document) > 0 {

@@ -10,16 +10,16 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// precisionFlags say whether a model gets another floating-point type, and whether convert then makes blocks, too.
+// precisionFlags say whether to change a model's floating-point type, and whether convert also makes blocks.
 type precisionFlags struct {
 	name   string
 	blocks bool
 
 	flags   *pflag.FlagSet // the command's
-	onBlock *pflag.FlagSet // those of them that say which blocks to make
+	onBlock *pflag.FlagSet // those of the command's flags that say which blocks to make
 }
 
-// add adds the flags. Those of onBlock are about blocks, and the command has them, too.
+// add adds the flags. onBlock has the command's flags that are about blocks.
 func (f *precisionFlags) add(flags, onBlock *pflag.FlagSet) {
 	f.flags, f.onBlock = flags, onBlock
 	flags.StringVar(&f.name, "precision", "", "convert the model to another floating-point type: "+strings.Join(slices.Sorted(maps.Keys(precision.Types)), ", ")+
@@ -34,7 +34,7 @@ func (f *precisionFlags) check() error {
 	return nil
 }
 
-// given returns the name of a flag on blocks that was given, "" if there is none.
+// given returns the name of a flag about blocks that the user gave, "" if there is none.
 func (f *precisionFlags) given() string {
 	name := ""
 	f.onBlock.VisitAll(func(flag *pflag.Flag) {

@@ -15,25 +15,25 @@ import (
 	"github.com/rcfreeze/rcfreeze/internal/figures"
 )
 
-// printer writes results to stdout and talk to stderr.
+// printer writes results to stdout and messages to stderr.
 type printer struct {
 	json           bool
 	verbose        bool // say more
-	width          int  // of results in cells of a terminal, 0 for that where they go
-	begun          bool // a part of the result is printed
+	width          int  // width of results in terminal cells; 0 means that of the terminal
+	begun          bool // a part of the result has been printed
 	stdin          io.Reader
-	stdinTaken     bool      // by the model that was read from it
+	stdinTaken     bool      // a model was read from standard input
 	loaded         []string  // the paths of models
 	bar            *progress // nil before any progress is shown
 	stdout, stderr io.Writer
 }
 
-// reporter returns what tells the user how work goes.
+// reporter returns a Reporter that shows messages and progress to the user.
 func (p *printer) reporter() rcfreeze.Reporter {
 	return rcfreeze.Reporter{Say: p.say, Progress: p.show, Verbose: p.verbose}
 }
 
-// show tells that done of total pieces of a task are done.
+// show shows that done of total pieces of a task are finished.
 func (p *printer) show(task string, done, total int, details string) {
 	if p.bar == nil {
 		p.bar = &progress{w: p.stderr, terminal: isTerminal(p.stderr), said: time.Now()}
@@ -48,7 +48,7 @@ func (p *printer) clear() {
 	}
 }
 
-// result prints a finished result: as JSON if asked for, else as people read it.
+// result prints a result: as JSON with --json, otherwise as tables.
 func (p *printer) result(document any, human func()) error {
 	p.clear()
 	if !p.json {
@@ -66,7 +66,7 @@ func (p *printer) result(document any, human func()) error {
 	return err
 }
 
-// say writes one line of talk, or several if an argument is an error of several.
+// say writes a message of one line, or of several lines if an argument is a joined error.
 func (p *printer) say(format string, args ...any) {
 	p.clear()
 	for i, arg := range args {
@@ -77,7 +77,7 @@ func (p *printer) say(format string, args ...any) {
 
 // facts prints a name and a value per line.
 func (p *printer) facts(rows ...[2]string) {
-	const most = 30 // cells of a name that stands beside its value
+	const most = 30 // cells of a name in the same line as its value
 	rows, indent := slices.Clone(rows), 0
 	for i, r := range rows {
 		rows[i] = [2]string{cut(plain(r[0]), mostRunes), cut(plain(r[1]), mostRunes)}
@@ -106,7 +106,7 @@ func isNumeric(rows []tableRow, column int) bool {
 // count writes an integer with commas between thousands.
 func count[T int | int64](n T) number { return number(figures.Count(n)) }
 
-// known writes a count that is 0 if it is not known.
+// known returns a count as text; 0 means that it is not known.
 func known(n int64) number {
 	if n == 0 {
 		return "?"
@@ -120,7 +120,7 @@ func percent(share float64) number { return number(figures.Percent(share)) }
 // decimal writes a number with four significant digits.
 func decimal(v float64) number { return number(fmt.Sprintf("%.4g", v)) }
 
-// optional writes a number that may not be there.
+// optional returns a number as text, "" if it is nil.
 func optional(v *float64) number {
 	if v == nil {
 		return ""

@@ -8,10 +8,10 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// sayEvery is how often progress is told where no bar can be drawn.
+// sayEvery is how often progress is reported where no bar can be drawn.
 const sayEvery = 10 * time.Second
 
-// progress shows how far long work is: as a bar on a terminal, else as a line now and then.
+// progress shows the progress of long work: as a bar on a terminal, otherwise as a line from time to time.
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -20,7 +20,7 @@ type progress struct {
 	said     time.Time
 }
 
-// show tells that done of total pieces of a task are done.
+// show shows that done of total pieces of a task are finished.
 func (p *progress) show(task string, done, total int, details string) {
 	if !p.terminal {
 		if time.Since(p.said) >= sayEvery {

@@ -75,7 +75,7 @@ func addVersion(root *cobra.Command, p *printer) {
 	})
 }
 
-// onlyCommands refuses what is no subcommand, and tells which one may be meant.
+// onlyCommands refuses arguments that are not subcommands, and suggests similar ones.
 func onlyCommands(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

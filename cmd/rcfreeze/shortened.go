@@ -6,14 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// The most that people see of a text: what a model or a folder holds may be without end. JSON has all of it.
+// Limits for the text that people see, because texts from models and folders may have any length. JSON has all of it.
 const (
 	mostLines = 30   // of a message
 	mostRunes = 1500 // of a line, or of a cell of a table
 )
 
-// shortened returns a message without what nobody would read: the middle of long lines, and lines after the first ones,
-// but for the last.
+// shortened shortens a message: it cuts the middle of long lines, and leaves out lines between the first ones and the last.
 func shortened(message string) string {
 	lines := strings.Split(message, "\n")
 	if more := len(lines) - mostLines; more > 0 {
@@ -26,7 +25,8 @@ func shortened(message string) string {
 	return strings.Join(lines, "\n")
 }
 
-// cut leaves out the middle of a line of more characters than most: a fifth of what stays is its end, where the advice stands.
+// cut leaves out the middle of a line with more than most characters. A fifth of the result is the end of the line, which often
+// has the advice.
 func cut(line string, most int) string {
 	n := utf8.RuneCountInString(line)
 	if n <= most {

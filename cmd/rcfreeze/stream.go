@@ -14,7 +14,7 @@ import (
 // stream is standard output or standard error: it remembers the first error of writing to it.
 type stream struct {
 	io.Writer
-	broken func() // called when nobody reads the stream any more
+	broken func() // called when the reader of the stream has ended
 
 	mutex sync.Mutex
 	err   error
@@ -38,10 +38,11 @@ func (s *stream) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// errUnread is the error of a command that did its work, but whose result nobody reads to its end.
+// errUnread is the error of a command that did its work, but whose reader ended before it had the whole result.
 var errUnread = workError{errors.New("the program that reads the result ended before it had all of it")}
 
-// explain returns the error of a command that has written its result to the stream: it did not succeed if that was lost.
+// explain returns the error of a command that has written its result to the stream. If a part of the result was lost, the command
+// failed.
 func (s *stream) explain(err error) error {
 	if s.err == nil || err != nil && !errors.Is(err, s.err) {
 		return err
@@ -57,7 +58,7 @@ func (s *stream) explain(err error) error {
 	return workError{err}
 }
 
-// reason leaves out of an error of writing to a file what is said of it anyway.
+// reason removes the parts of a write error that the message contains anyway.
 func reason(err error) error {
 	var path *os.PathError
 	if errors.As(err, &path) {
@@ -66,7 +67,7 @@ func reason(err error) error {
 	return err
 }
 
-// isTerminal reports whether a person sees what is written.
+// isTerminal reports whether w is a terminal, where a person reads the output.
 func isTerminal(w io.Writer) bool {
 	if s, ok := w.(*stream); ok {
 		w = s.Writer
@@ -75,7 +76,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// closedStream is a standard stream that was closed when the program started. Writing to it would write to whatever file has got
+// closedStream is a standard stream that was closed when the program started. Writing to it would write to any file that has got
 // its number since.
 type closedStream struct{}
 

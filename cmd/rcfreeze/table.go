@@ -11,10 +11,10 @@ import (
 // tableRow is a row of a table. Its first cell names it.
 type tableRow []any
 
-// noted is a cell with a note, which stands below the table, once for all cells that have it.
+// noted is a cell with a note. The note is printed below the table, once for all cells that have it.
 type noted struct{ text, note string }
 
-// newPart is the header of a column with which a table goes on below that is too wide for one.
+// newPart is the header of a column at which a table that is too wide continues below.
 type newPart string
 
 const (
@@ -31,9 +31,9 @@ type column struct {
 	newPart bool
 }
 
-// table prints rows under a header, in lines that are no wider than the terminal. What does not fit otherwise is done in this
-// order: long headers take several lines, and so does the widest text; names stand on lines of their own above their rows; the
-// table is divided in two, each with the names. A name is never broken, so that it can be copied.
+// table prints rows under a header, in lines that are no wider than the terminal. If the table is too wide, table tries the
+// following in this order: long headers, and then the widest text, take several lines; names get their own lines above their
+// rows; the table is divided into two, each with the names. A name is never broken, so that it can be copied.
 func (p *printer) table(header tableRow, rows []tableRow) {
 	columns := make([]column, len(header))
 	var notes []string
@@ -68,7 +68,7 @@ func (p *printer) table(header tableRow, rows []tableRow) {
 	}
 }
 
-// columns returns how many cells of the terminal a result may be wide.
+// columns returns how wide a result may be, in terminal cells.
 func (p *printer) columns() int {
 	if p.width > 0 {
 		return p.width
@@ -76,7 +76,7 @@ func (p *printer) columns() int {
 	return widthOf(p.stdout)
 }
 
-// begin leaves a line empty between two parts of a result.
+// begin prints an empty line between two parts of a result.
 func (p *printer) begin() {
 	if p.begun {
 		fmt.Fprintln(p.stdout)
@@ -84,7 +84,7 @@ func (p *printer) begin() {
 	p.begun = true
 }
 
-// part is columns of a table that are printed beside each other.
+// part holds columns of a table that are printed beside each other.
 type part struct {
 	names   column
 	columns []column

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// usageError is a mistake in the command line itself, which has an exit code of its own.
+// usageError is a mistake in the command line itself, which has its own exit code.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -25,8 +25,8 @@ type workError struct{ error }
 
 func (e workError) Unwrap() error { return e.error }
 
-// tellWorkApart marks the errors that come from the command's work: all others are of the command line, and come from the
-// parser of flags, which does not mark its own.
+// tellWorkApart marks the errors of the command's work. All other errors are about the command line: they come from the parser of
+// flags, which does not mark its errors.
 func tellWorkApart(cmd *cobra.Command) {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -83,8 +83,8 @@ type code struct {
 	values []byte   // in the order of codes
 }
 
-// means is the code for the sizes of blocks' means, others that for zeros and sizes of the other coefficients: all bytes
-// in any order.
+// means is the Huffman code for the sizes of blocks' means; others is the code for zeros and sizes of the other coefficients.
+// Both have all bytes, in any order.
 var (
 	means  = code{[16]byte{1: 2, 3: 4, 5: 4, 7: 3, 11: 3}, shuffled(16)}
 	others = code{[16]byte{1: 1, 3: 4, 5: 8, 7: 16, 9: 64, 11: 100, 15: 63}, shuffled(256)}
@@ -368,7 +368,7 @@ func (p *picture) at(plane []float64, i, x, y int) float64 {
 	return sum
 }
 
-// weightOf returns what the sample that is d beside the nearest counts for a pixel.
+// weightOf returns the weight, in a pixel, of the sample at distance d from the nearest one.
 func weightOf(mixes bool, pixel, d int) float64 {
 	switch {
 	case !mixes && d == 0:

@@ -190,7 +190,7 @@ func sameStates(t *testing.T, got, want *train.Run) {
 
 func lastCheckpoint(r *train.Run) string { return filepath.Join(string(r.Folder), "last.ckpt") }
 
-// stopped returns a run that was stopped in its second epoch and is to be resumed.
+// stopped returns a run that was stopped in its second epoch, ready to be resumed.
 func stopped(t *testing.T) *train.Run {
 	t.Helper()
 	r := newRun(t, leNet(t), parameter.Baseline)
@@ -342,8 +342,9 @@ func epochs(t *testing.T, r *train.Run) string {
 	return strings.Join(words, " ")
 }
 
-// TestMetricsFollowTheCheckpoint takes up a run that was killed between writing the metrics of an epoch and its checkpoint, or that
-// falls back to a checkpoint of an earlier epoch: the metrics hold, while it goes on, what the checkpoint knows.
+// TestMetricsFollowTheCheckpoint continues a run that was killed between writing the metrics and the checkpoint of an epoch, or
+// that falls back to the checkpoint of an earlier epoch. While it continues, the metrics must have only the epochs in the
+// checkpoint.
 func TestMetricsFollowTheCheckpoint(t *testing.T) {
 	r := newRun(t, leNet(t), parameter.Baseline)
 	do(t, r)

@@ -168,7 +168,7 @@ func TestStoreWhatWasComputed(t *testing.T) {
 	}
 }
 
-// TestStatesThatAreNoNumbers has one number among the parameters that is none, before the first step and behind it.
+// TestStatesThatAreNoNumbers sets one parameter to NaN or infinity, before and after the first step.
 func TestStatesThatAreNoNumbers(t *testing.T) {
 	tr := newTrainerOf(t, smallModel(t))
 	good, err := tr.states()

@@ -47,7 +47,7 @@ func (h *heat) add(f Filters) bool {
 	return true
 }
 
-// add takes in further kernels of the size.
+// add adds more kernels of the same size.
 func (m *moments) add(other moments) {
 	count := m.count + other.count
 	for tap := range m.mean {

@@ -59,7 +59,7 @@ func find(m *onnxgraph.Model) *finder {
 	return f
 }
 
-// read notes the parameters that n reads, and what its outputs depend on.
+// read records the parameters that n reads, and what its outputs depend on.
 func (f *finder) read(n *onnxgraph.Node) {
 	fixed, learned, data := len(n.Inputs()) > 0 && !n.HasBody(), n.HasBody(), n.HasBody()
 	for _, v := range n.Inputs() {
@@ -138,7 +138,7 @@ func (f *finder) spread(p *parameterInput, l *layer, v *onnxgraph.Value, role Ro
 	}
 }
 
-// note gives a role to a constant, unless it has one that counts more.
+// note sets the role of a constant, unless it already has a role that comes earlier in rank.
 func (f *finder) note(v *onnxgraph.Value, role Role, reading onnxgraph.Use) {
 	old := f.found[v]
 	for _, r := range rank {

@@ -7,7 +7,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Variant says which parameters of a model train: what the paper compares.
+// Variant says which parameters of a model train. These are the variants that the paper compares.
 type Variant string
 
 // The variants.
@@ -15,7 +15,7 @@ const (
 	Baseline       Variant = "baseline"        // the source model, everything trains
 	FrozenBaseline Variant = "frozen-baseline" // the source model, spatial filters drawn anew and fixed
 	Frozen         Variant = "frozen"          // frozen blocks: banks are fixed
-	Learned        Variant = "learned"         // the same blocks, banks train too
+	Learned        Variant = "learned"         // the same blocks, and banks train, too
 )
 
 // Variants returns all variants.
