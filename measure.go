@@ -39,7 +39,7 @@ func (r Reporter) measure(ctx context.Context, m *Model, set *dataset.Dataset, o
 		r.say("memory for %d images at a time: about %s%s", o.BatchSize, figures.Bytes(memory.Needed()), freeMemory(memory.Free))
 	}
 	o.Outlined = r.outlined
-	o.Progress = func(done int) { r.progress("measuring", done, set.Len(), "images") }
+	o.Progress = func(done, total int) { r.progress("measuring", done, total, "images") }
 	return evaluate.Measure(ctx, fitted, image, set, o)
 }
 

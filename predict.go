@@ -126,7 +126,7 @@ func (r Reporter) predict(ctx context.Context, m *Model, set *dataset.Dataset, o
 	if err != nil {
 		return err
 	}
-	o.Progress = func(done int) { r.progress("predicting", done, set.Len(), "images") }
+	o.Progress = func(done, total int) { r.progress("predicting", done, total, "images") }
 	return evaluate.Predict(ctx, fitted, image, set, o, each)
 }
 

@@ -286,10 +286,7 @@ func (p *Plan) measure(ctx context.Context, m *onnxgraph.Model) (evaluate.Result
 	if err != nil {
 		return evaluate.Result{}, err
 	}
-	o := evaluate.Options{BatchSize: p.Recipe.BatchSize, Normalize: p.Normalize, Workers: p.Workers, Epsilon: p.Epsilon, Session: p.Session}
-	if p.Measuring != nil {
-		o.Progress = func(done int) { p.Measuring(done, p.Test.Len()) }
-	}
+	o := evaluate.Options{BatchSize: p.Recipe.BatchSize, Normalize: p.Normalize, Workers: p.Workers, Epsilon: p.Epsilon, Session: p.Session, Progress: p.Measuring}
 	return evaluate.Measure(ctx, fitted, image, p.Test, o)
 }
 

@@ -22,9 +22,9 @@ type Options struct {
 	Epsilon float64
 	Session ort.Options
 	// Outlined, if not nil, is called before the first image. Progress, if not nil, is called after every batch with the
-	// number of samples done.
+	// numbers of samples done and in all.
 	Outlined func(Outline)
-	Progress func(done int)
+	Progress func(done, total int)
 	// Classified, if not nil, is called for every image with its label and the predicted class.
 	Classified func(label, class int)
 }
@@ -100,25 +100,15 @@ func (e *evaluator) close() error { return errors.Join(e.forward.close(), e.atta
 
 func (e *evaluator) measure(ctx context.Context) (Result, error) {
 	clean, robust := tally{classified: e.options.Classified}, tally{}
-	for batch, err := range e.loader.Batches(ctx, 0, 0) {
-		if err != nil {
-			return Result{}, err
+	err := e.each(ctx, func(batch *dataset.Batch, logits []float32) error {
+		err := clean.add(logits, batch.Labels[:batch.Count], e.options.BatchSize)
+		if err == nil && e.attack != nil {
+			err = e.addRobust(&robust, batch)
 		}
-		logits, err := e.forward.run(batch.Images, nil, trainstep.LogitsOutput)
-		if err != nil {
-			return Result{}, err
-		}
-		if err := clean.add(logits, batch.Labels[:batch.Count], e.options.BatchSize); err != nil {
-			return Result{}, err
-		}
-		if e.attack != nil {
-			if err := e.addRobust(&robust, batch); err != nil {
-				return Result{}, err
-			}
-		}
-		if e.options.Progress != nil {
-			e.options.Progress(clean.samples)
-		}
+		return err
+	})
+	if err != nil {
+		return Result{}, err
 	}
 	result := clean.result()
 	if e.attack != nil {
@@ -126,6 +116,27 @@ func (e *evaluator) measure(ctx context.Context) (Result, error) {
 		result.RobustTop1 = &top1
 	}
 	return result, nil
+}
+
+// each calls do with every batch and its logits, which are valid until the next run of the model.
+func (e *evaluator) each(ctx context.Context, do func(batch *dataset.Batch, logits []float32) error) error {
+	done := 0
+	for batch, err := range e.loader.Batches(ctx, 0, 0) {
+		if err != nil {
+			return err
+		}
+		logits, err := e.forward.run(batch.Images, nil, trainstep.LogitsOutput)
+		if err != nil {
+			return err
+		}
+		if err := do(batch, logits); err != nil {
+			return err
+		}
+		if done += batch.Count; e.options.Progress != nil {
+			e.options.Progress(done, e.set.Len())
+		}
+	}
+	return nil
 }
 
 // graph is a session of an evaluation graph.

@@ -290,10 +290,10 @@ func TestFaults(t *testing.T) {
 	t.Run("stopped", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		m, _ := linear(t, 0.1)
-		done := 0
-		_, err := newEvaluator(t, m, set, Options{BatchSize: 8, Progress: func(n int) { done = n; cancel() }}).measure(ctx)
-		if err == nil || done != 8 {
-			t.Errorf("got error %v after %d samples, want one after 8", err, done)
+		done, total := 0, 0
+		_, err := newEvaluator(t, m, set, Options{BatchSize: 8, Progress: func(n, of int) { done, total = n, of; cancel() }}).measure(ctx)
+		if err == nil || done != 8 || total != set.Len() {
+			t.Errorf("got error %v after %d of %d samples, want one after 8 of %d", err, done, total, set.Len())
 		}
 	})
 	t.Run("label outside the classes", func(t *testing.T) {
@@ -413,7 +413,7 @@ func TestNotMeasured(t *testing.T) {
 	t.Run("predictions that are stopped or not finite", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := 0
-		o := Options{BatchSize: 8, Progress: func(n int) { done = n; cancel() }}
+		o := Options{BatchSize: 8, Progress: func(n, _ int) { done = n; cancel() }}
 		if err := Predict(ctx, fit(t, plain, 8, gray.Shape), "input", gray, o, func(int, []float64) {}); !errors.Is(err, context.Canceled) || done != 8 {
 			t.Errorf("error %v after %d images, want that it was stopped after 8", err, done)
 		}

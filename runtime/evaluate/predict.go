@@ -8,7 +8,6 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/transform/head"
-	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
 // Predict runs fitted over the images of a data set and ignores their labels; fitted and image are as for Measure. It calls each
@@ -32,14 +31,7 @@ func Predict(ctx context.Context, fitted *onnxgraph.Model, image string, set *da
 
 func (e *evaluator) predict(ctx context.Context, byThemselves bool, each func(i int, probabilities []float64)) error {
 	done := 0
-	for batch, err := range e.loader.Batches(ctx, 0, 0) {
-		if err != nil {
-			return err
-		}
-		logits, err := e.forward.run(batch.Images, nil, trainstep.LogitsOutput)
-		if err != nil {
-			return err
-		}
+	return e.each(ctx, func(batch *dataset.Batch, logits []float32) error {
 		classes := len(logits) / e.options.BatchSize
 		for i := range batch.Count {
 			p := softmax(logits[i*classes:][:classes], byThemselves)
@@ -48,11 +40,9 @@ func (e *evaluator) predict(ctx context.Context, byThemselves bool, each func(i 
 			}
 			each(done+i, p)
 		}
-		if done += batch.Count; e.options.Progress != nil {
-			e.options.Progress(done)
-		}
-	}
-	return nil
+		done += batch.Count
+		return nil
+	})
 }
 
 // softmax returns the probabilities of a row of logits. If the row already has probabilities, softmax copies it.

@@ -53,10 +53,7 @@ func (t *trainer) measure(ctx context.Context) (evaluate.Result, error) {
 	if err := store(now, t.step, states); err != nil {
 		return evaluate.Result{}, err
 	}
-	o := evaluate.Options{BatchSize: t.Recipe.BatchSize, Normalize: t.Normalize, Workers: t.Workers, Session: t.Session}
-	if t.Measuring != nil {
-		o.Progress = func(done int) { t.Measuring(done, t.Test.Len()) }
-	}
+	o := evaluate.Options{BatchSize: t.Recipe.BatchSize, Normalize: t.Normalize, Workers: t.Workers, Session: t.Session, Progress: t.Measuring}
 	result, err := evaluate.Measure(ctx, now, t.step.Image, t.Test, o)
 	if err != nil {
 		return result, fmt.Errorf("measuring in epoch %d after step %d: %w", t.at.Position.Epoch+1, t.at.Position.Step, err)
