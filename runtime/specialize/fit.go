@@ -10,9 +10,9 @@ import (
 // stepOpset is the version of ONNX's operators that gradients are written in.
 const stepOpset = 18
 
-// Fit returns a copy of a model with every value typed for images of the given shape [N, C, …], in the form for inference, of
-// the operator set that training needs, and the name of its image input. A model that takes images as [N, H, W, C] is made to
-// take them as [N, C, H, W], and one that takes another type is made to take float32.
+// Fit returns a copy of a model in which every value has a type for images of the given shape [N, C, …], and the name of its
+// image input. The copy is in the form for inference, and has the opset that training needs. It takes images as float32 in the
+// layout [N, C, H, W], even if the model takes another type or [N, H, W, C].
 func Fit(m *onnxgraph.Model, shape []int64) (fitted *onnxgraph.Model, image string, err error) {
 	c := m.Clone()
 	if batch.IsChannelsLast(c) {

@@ -7,9 +7,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Peak returns about how many bytes the values that the main graph of a model computes take at once, at most, when ONNX
-// Runtime runs it; inputs, constants and outputs are not counted. Every input must have a static shape; values whose shape
-// depends on the data count as nothing. Init of package ort must have been called.
+// Peak estimates the most memory, in bytes, that the values of a model's main graph take at the same time when ONNX Runtime runs
+// it. Inputs, constants and outputs do not count. Every input must have a static shape. Values whose shape depends on the data
+// count as 0. Call ort.Init first.
 func Peak(m *onnxgraph.Model) (int64, error) {
 	if err := Declare(m); err != nil {
 		return 0, err

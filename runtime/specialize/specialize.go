@@ -1,5 +1,5 @@
-// Package specialize fits a model to one input shape: every value gets its type, and what does not depend on the data becomes
-// constant. ONNX Runtime infers the shapes, so this package has no shape inference of its own.
+// Package specialize fits a model to one input shape: every value gets a type with a static shape, and values that do not depend
+// on the data become constants. ONNX Runtime infers the shapes, so this package has no shape inference.
 package specialize
 
 import (
@@ -15,8 +15,8 @@ import (
 
 // Model returns a copy of m that takes images of the given shape, [N, C, …]. Every tensor of its main graph is declared with
 // element type and static shape; Constant nodes are initializers, and shape arithmetic is folded. If ONNX Runtime cannot infer
-// all types, the model is run on zeros to find them. If m has another batch size, the copy's outputs are compared with those of
-// m. Init of package ort must have been called.
+// all types, Model runs the model on zeros to find them. If m has another batch size, Model compares the outputs of the copy with
+// those of m. Call ort.Init first.
 func Model(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 	s, err := specialized(m.Clone(), shape)
 	if err == nil {

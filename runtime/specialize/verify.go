@@ -12,12 +12,12 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// remedy is what the user can do where the batch size of a model that is made for batches of own cannot be changed.
+// remedy says what the user can do if the batch size own of a model cannot be changed.
 func remedy(own int64) string {
 	return fmt.Sprintf("take batches of %d, or let the program that made the model write it for any batch size", own)
 }
 
-// otherBatch returns the batch size that a model is made for, if it is fixed and not that of shape.
+// otherBatch returns the batch size of a model, if it is fixed and differs from that of shape.
 func otherBatch(m *onnxgraph.Model, shape []int64) (own int64, isOther bool) {
 	input, err := batch.Input(m)
 	if err != nil {
@@ -99,7 +99,7 @@ func noise(dtype onnxgraph.DType, shape []int64) (*onnxgraph.Tensor, error) {
 func repeated(images *onnxgraph.Tensor, i, times int64) *onnxgraph.Tensor {
 	raw, err := images.Raw()
 	if err != nil {
-		panic("specialize: " + err.Error()) // made here
+		panic("specialize: " + err.Error()) // the dims and data are made here, so they match
 	}
 	size := int64(len(raw)) / images.Dims()[0]
 	dims := slices.Clone(images.Dims())

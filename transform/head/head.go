@@ -16,7 +16,7 @@ type Head struct {
 	Node    string `json:"node"`
 	Classes int    `json:"classes"` // that it had before
 
-	width  int // how many numbers it gave: one for each class, or a single one for two classes
+	width  int // how many numbers it gave: one per class, or a single one for two classes
 	layer  *onnxgraph.Node
 	axis   int               // of the weight: which counts classes
 	weight *onnxgraph.Tensor // as the layer reads it
@@ -48,7 +48,7 @@ func Replace(m *onnxgraph.Model, classes int, seed uint64) (Head, error) {
 	return h, nil
 }
 
-// widthFor returns how many numbers the head is to give for so many classes.
+// widthFor returns how many outputs the head needs for the given number of classes.
 func (h *Head) widthFor(classes int) int {
 	if h.width == 1 && classes == 2 {
 		return 1
@@ -141,7 +141,7 @@ func findHead(m *onnxgraph.Model, classes int) (Head, error) {
 	return h, errors.Join(faults...)
 }
 
-// behind returns what the layer puts out, and all that depends on that.
+// behind returns the output of the layer, and all values that depend on it.
 func (h *Head) behind() map[*onnxgraph.Value]bool {
 	return h.layer.Graph().Dependents(h.layer.Outputs(), nil)
 }
@@ -245,7 +245,7 @@ func (h *Head) readShape(n *onnxgraph.Node) error {
 	return fmt.Errorf("%s: its target shape is %v, which does not keep the %d classes separate", n, sizes, h.width)
 }
 
-// renew gives the layer a new weight, and new biases, of so many numbers.
+// renew gives the layer a new weight and new biases for width outputs.
 func (h *Head) renew(width int, seed uint64) {
 	dims := slices.Clone(h.weight.Dims())
 	dims[h.axis] = int64(width)
@@ -281,7 +281,7 @@ func (h *Head) draw(u onnxgraph.Use, dims []int64, role parameter.Role, seed uin
 	v.SetConstant(weights.Floats(dtype, dims, parameter.Parameter{Value: v, Role: role, Reading: u}.Initial(seed)(count)))
 }
 
-// declare brings what a file says of the shape of a value behind the layer up to date.
+// declare updates the declared shape of a value after the layer.
 func (h *Head) declare(v *onnxgraph.Value, width int) {
 	shape, _ := v.Shape()
 	for _, axis := range []int{1, len(shape) - 1} {

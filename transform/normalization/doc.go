@@ -1,2 +1,2 @@
-// Package normalization folds batch normalizations into the layers before them, and adds new ones behind frozen blocks.
+// Package normalization folds batch normalizations into the layers before them, and adds new ones after frozen blocks.
 package normalization

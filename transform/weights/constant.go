@@ -8,9 +8,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Resolve returns the tensor that readers of v see, if v is a constant or follows from one by nodes that only rearrange
-// (see rearrangements), and the value that the tensor is named after and lives beside: that constant. Without a tensor,
-// the reason says what v is instead, and what the user can do.
+// Resolve returns the tensor that readers of v see, if v is a constant or follows from one by nodes that only rearrange (see
+// rearrangements), and the value that the tensor is named after and lives beside: that constant. If there is no such tensor, the
+// reason says what v is, and what the user can do.
 func Resolve(v *onnxgraph.Value) (root *onnxgraph.Value, t *onnxgraph.Tensor, reason string) {
 	if v == nil {
 		return nil, nil, "is absent"
@@ -50,7 +50,7 @@ func Resolve(v *onnxgraph.Value) (root *onnxgraph.Value, t *onnxgraph.Tensor, re
 	return root, t, ""
 }
 
-// resolveSource resolves what no node computes from other values, and is no dense constant.
+// resolveSource resolves a value that no node computes from others, and that is not a dense constant.
 func resolveSource(v *onnxgraph.Value) (root *onnxgraph.Value, t *onnxgraph.Tensor, reason string) {
 	t, err := v.Densified()
 	switch g := v.Graph(); {
@@ -68,7 +68,7 @@ func resolveSource(v *onnxgraph.Value) (root *onnxgraph.Value, t *onnxgraph.Tens
 	return nil, nil, fmt.Sprintf("%q is a graph input without data: store it in the model as an initializer", v.Name())
 }
 
-// GivenByCallers says why something in a function is not known.
+// GivenByCallers returns the reason why a value in a function is not known.
 func GivenByCallers(function *onnxgraph.Graph) string {
 	return fmt.Sprintf("given by those who call function %q: inline the model's functions first (onnx.inliner does)", function.Name())
 }
@@ -136,7 +136,8 @@ func Numbers(v *onnxgraph.Value) ([]float64, string) {
 	return data, ""
 }
 
-// Floats returns a tensor of numbers in a floating-point type. It panics if the type is another, or the dims do not fit.
+// Floats returns a tensor of data in a floating-point type. It panics if the type is not floating-point, or the dims do not
+// match.
 func Floats(dtype onnxgraph.DType, dims []int64, data []float64) *onnxgraph.Tensor {
 	t, err := onnxgraph.FromFloat64s(dtype, dims, data)
 	if err != nil {
@@ -172,7 +173,7 @@ func Hash(t *onnxgraph.Tensor) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Constants returns the graph's initializers and what its Constant nodes put out.
+// Constants returns the graph's initializers, and the outputs of its Constant nodes.
 func Constants(g *onnxgraph.Graph) []*onnxgraph.Value {
 	list := append([]*onnxgraph.Value(nil), g.Initializers()...)
 	for _, n := range g.Nodes() {

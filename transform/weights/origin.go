@@ -6,20 +6,20 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Source is what an input reads: the constant behind it, and the tensor that follows from that. The zero value is an
-// input that is absent, or no constant.
+// Source describes an input: the constant that it comes from, and the tensor that the node reads. The zero value means that the
+// input is absent or not constant.
 type Source struct {
 	Root   *onnxgraph.Value
 	Tensor *onnxgraph.Tensor
 }
 
-// SourceOf returns what comes in by v, the zero value if that is no constant.
+// SourceOf returns the Source of an input v, the zero value if it is not constant.
 func SourceOf(v *onnxgraph.Value) Source {
 	root, t, _ := Resolve(v)
 	return Source{root, t}
 }
 
-// Equals reports whether two inputs read one constant, and the same numbers of it in the same order.
+// Equals reports whether two inputs read the same numbers of one constant in the same order.
 func (r Source) Equals(other Source) bool {
 	if r.Root != other.Root || r.Tensor == other.Tensor {
 		return r.Root == other.Root
