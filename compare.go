@@ -91,12 +91,13 @@ func Compare(ctx context.Context, m *Model, o CompareOptions) (*Comparison, erro
 		return nil, err
 	}
 	rows, err := plan.Do(ctx)
+	err = withTrainFrom(err, m, parameter.Baseline)
 	var failed *compare.FailedError
 	if err != nil && !errors.As(err, &failed) {
 		if len(rows) > 0 {
 			err = fmt.Errorf("%w; %d finished runs are in %s: the same command continues", err, len(rows), o.Folder)
 		}
-		return nil, withTrainFrom(err, m, parameter.Baseline)
+		return nil, err
 	}
 	return &Comparison{
 		Model: m.Path(), Folder: o.Folder, MeasuredOn: o.Data.measuredOn(plan.Test, plan.Train), Recipe: plan.Recipe, Normalize: plan.Normalize,

@@ -47,7 +47,12 @@ rcfreeze compare model.onnx -o sizes --data images --variants frozen -E 1,4 --se
 # Compare blocks with and without a ReLU inside, from scratch
 rcfreeze compare model.onnx -o kinds --data images --reinit --pointwise random --between none,relu`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("resume") {
+				p.say("--resume: can be left out, since compare always continues what is in its folder")
+			}
+			return c.run(cmd.Context(), args[0])
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&o.Folder, "output", "o", "", "folder for the table, and for the model and the checkpoints of each run")
@@ -69,7 +74,7 @@ rcfreeze compare model.onnx -o kinds --data images --reinit --pointwise random -
 	c.runtime.add(flags)
 	flags.BoolVar(&o.Reinit, "reinit", false, "train from scratch: first set everything that trains to new random values")
 	flags.Bool("resume", true, "continue what is in the folder, which is always so")
-	flags.MarkDeprecated("resume", "a comparison always continues what is in its folder")
+	flags.MarkHidden("resume")
 	addSaveEvery(flags, &o.SaveEvery)
 	addEpsilon(cmd, &c.epsilon)
 	return cmd

@@ -92,8 +92,8 @@ func Check(folder string) error {
 // Do trains and measures all cells of the plan that have no result in the folder yet, and returns all rows of the folder, in the
 // order of the axes. A run that was stopped continues. All runs in the folder must have the same settings.
 //
-// If a run fails, the others go on: Do then returns a *FailedError, and a row for each run that failed. With another error, it
-// returns the rows of the runs that finished. It fails if another process uses the folder.
+// If a run fails, the others go on: Do then returns a *FailedError, and a row for each run that failed. If none of them comes as
+// far as its first step, Do writes nothing, and returns no rows. With another error, it returns the rows of the runs that finished. It fails if another process uses the folder.
 func (p *Plan) Do(ctx context.Context) (rows []Row, err error) {
 	experiment, err := p.experiment()
 	if err != nil {
@@ -133,9 +133,14 @@ func (p *Plan) Do(ctx context.Context) (rows []Row, err error) {
 			}
 		}
 		done[c] = row
-		if err := p.writeTable(done); err != nil {
-			return sorted(done), err
+		if p.hasBegun() {
+			if err := p.writeTable(done); err != nil {
+				return sorted(done), err
+			}
 		}
+	}
+	if !p.hasBegun() {
+		return nil, fmt.Errorf("comparing: %w", errors.Join(failed.Faults...))
 	}
 	if err := p.writeTable(done); err != nil {
 		return sorted(done), err

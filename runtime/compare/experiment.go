@@ -114,6 +114,12 @@ func (p *Plan) results() ([]string, error) {
 	return files, err
 }
 
+// hasBegun reports whether the folder holds the description of the experiment, as it does from the first step of a run on.
+func (p *Plan) hasBegun() bool {
+	_, err := os.Stat(filepath.Join(p.Folder, experimentFile))
+	return err == nil
+}
+
 // note writes the description of the experiment to the folder.
 func (p *Plan) note(e experiment) error { return writeJSON(filepath.Join(p.Folder, experimentFile), e) }
 

@@ -23,7 +23,7 @@ func Choose(m *onnxgraph.Model, name string) error {
 }
 
 // Logits returns the output of a classifier that has one number per class: logits, or their Softmax or Sigmoid. It is the one
-// that ChooseLogits recorded, or the only one. The error lists the outputs if none of several is chosen.
+// that Choose recorded, or the only one. The error lists the outputs if none of several is chosen.
 func Logits(m *onnxgraph.Model) (*onnxgraph.Value, error) {
 	outputs := m.Graph.Outputs()
 	if name := m.Metadata(logitsKey); name != "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// Added reports what AddBatchNorm did with one frozen block.
+// Added reports what Add did with one frozen block.
 type Added struct {
 	transform.Outcome
 	Mean string `json:"running_mean,omitempty"` // the name of that of the normalization that was added
@@ -17,7 +17,7 @@ type Added struct {
 
 // Add adds a batch normalization after every frozen block of the main graph, unless there is one already: for models
 // whose batch normalizations were folded into their convolutions. It starts with mean 0 and variance 1, and so changes nothing.
-// It trains with the model, and FoldBatchNorm folds it into the merged convolution. AddBatchNorm returns one row per block. An
+// It trains with the model, and Fold folds it into the merged convolution. Add returns one row per block. An
 // error means that the model differs from its records, or is too old.
 func Add(m *onnxgraph.Model) ([]Added, error) {
 	blocks, err := transform.Blocks(m)

@@ -15,9 +15,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
-// TestAddBatchNorm adds a normalization behind blocks of every kind: the model computes what it did, after training
+// TestAdd adds a normalization behind blocks of every kind: the model computes what it did, after training
 // changed the normalization too once it is folded, and is then one convolution again.
-func TestAddBatchNorm(t *testing.T) {
+func TestAdd(t *testing.T) {
 	orttest.Init(t)
 	for _, c := range convcases.Cases {
 		if c.DType != onnxgraph.Undefined || !c.Runs() {
@@ -58,8 +58,8 @@ func TestAddBatchNorm(t *testing.T) {
 	}
 }
 
-// TestAddBatchNormRefuses leaves alone what cannot train, and models that are too old for it.
-func TestAddBatchNormRefuses(t *testing.T) {
+// TestAddRefuses leaves alone what cannot train, and models that are too old for it.
+func TestAddRefuses(t *testing.T) {
 	for _, place := range convcases.Places {
 		m := convcases.Nest(convcases.Named("bias").Model(), place)
 		if _, err := transform.Convert(m, transform.Options{Pointwise: transform.Random}); err != nil {
@@ -88,8 +88,8 @@ func TestAddBatchNormRefuses(t *testing.T) {
 	}
 }
 
-// TestAddBatchNormLooksThroughNodes finds a normalization behind nodes that pass on what they read, and no other.
-func TestAddBatchNormLooksThroughNodes(t *testing.T) {
+// TestAddLooksThroughNodes finds a normalization behind nodes that pass on what they read, and no other.
+func TestAddLooksThroughNodes(t *testing.T) {
 	for _, c := range []struct {
 		operator string
 		constant bool // its second input
@@ -120,8 +120,8 @@ func TestAddBatchNormLooksThroughNodes(t *testing.T) {
 	}
 }
 
-// TestAddBatchNormBeside does not take for a normalization of the block's output one that only has it as a parameter.
-func TestAddBatchNormBeside(t *testing.T) {
+// TestAddBeside does not take for a normalization of the block's output one that only has it as a parameter.
+func TestAddBeside(t *testing.T) {
 	for index := range 5 {
 		m := transformtest.Converted(t, convcases.Named("bias"), transform.Options{})
 		inputs := slices.Repeat([]*onnxgraph.Value{m.Graph.Value(convcases.X)}, 5)
@@ -134,9 +134,9 @@ func TestAddBatchNormBeside(t *testing.T) {
 	}
 }
 
-// TestAddBatchNormInPlace puts the normalization between the block and its reader, in the order of the file, too. It has the
+// TestAddInPlace puts the normalization between the block and its reader, in the order of the file, too. It has the
 // block's name, a declared shape on both sides, and the settings of PyTorch's layers.
-func TestAddBatchNormInPlace(t *testing.T) {
+func TestAddInPlace(t *testing.T) {
 	m := transformtest.Converted(t, convcases.Named("bias"), transform.Options{})
 	y := m.Graph.Outputs()[0]
 	m.Graph.RemoveOutputs()
@@ -166,8 +166,8 @@ func TestAddBatchNormInPlace(t *testing.T) {
 	}
 }
 
-// TestAddBatchNormIsNotDoubled has normalizations behind blocks, directly and with a constant added before.
-func TestAddBatchNormIsNotDoubled(t *testing.T) {
+// TestAddIsNotDoubled has normalizations behind blocks, directly and with a constant added before.
+func TestAddIsNotDoubled(t *testing.T) {
 	normalized, err := architecture.New("cifar-resnet", architecture.Options{Depth: 8, Width: 2})
 	if err != nil {
 		t.Fatal(err)

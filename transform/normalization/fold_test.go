@@ -15,8 +15,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/normalization"
 )
 
-// TestFoldBatchNorm folds into each convolution, and compares with the naive reference.
-func TestFoldBatchNorm(t *testing.T) {
+// TestFold folds into each convolution, and compares with the naive reference.
+func TestFold(t *testing.T) {
 	single := convcases.Case{Name: "one filter of one number", Input: []int64{1, 1, 3, 3}, Filters: 1, Kernel: []int64{1, 1}}
 	for _, c := range append(slices.Clone(convcases.Cases), single) {
 		m := c.Model()

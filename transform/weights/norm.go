@@ -78,7 +78,7 @@ func (a ChannelMap) HasShift() bool {
 // normEpsilon is that of added batch normalizations, PyTorch's default.
 const normEpsilon = 1e-5
 
-// AddNorm adds a batch normalization of v, with parameters that identityParameters made, to a graph.
+// AddNorm adds a batch normalization of v, with parameters that NormParameters made, to a graph.
 func AddNorm(g *onnxgraph.Graph, v *onnxgraph.Value, parameters []*onnxgraph.Value) *onnxgraph.Node {
 	return g.AddNode("BatchNormalization", append([]*onnxgraph.Value{v}, parameters...), onnxgraph.Float("epsilon", normEpsilon), onnxgraph.Float("momentum", 0.9))
 }
