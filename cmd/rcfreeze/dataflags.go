@@ -29,7 +29,7 @@ func (f *dataFlags) addOptional(flags *pflag.FlagSet) {
 	flags.StringVar(&f.data.Path, "data", "", "the data set: a folder or a file, such as cifar-10-batches-bin")
 	flags.StringVar(&f.data.Format, "format", "auto", "format of the data set: auto (detect it), "+strings.Join(dataset.Formats(), ", "))
 	flags.BoolVar(&f.data.Resize, "resize", false, "scale images to the size that the model takes; without it, images of another size are refused")
-	flags.IntVar(&f.data.Limit, "limit", 0, "use only this many images of each split, for a quick try: the first ones, or in image folders and npz files, where images may be sorted by class, the first of each class in turn (0: all)")
+	flags.IntVar(&f.data.Limit, "limit", 0, "use only this many images of each split, for a quick try: the first ones, or in image folders, npz and tar files, where images may be sorted by class, the first of each class in turn (0: all)")
 	f.limits.addArrays(flags)
 	f.addReading(flags)
 }

@@ -26,6 +26,9 @@ func TestBadInput(t *testing.T) {
 			npz(t, filepath.Join(dir, "set.npz"), map[string][]byte{"images": images, "labels": labels})
 		}
 	}
+	shard := func(data []byte) func(t testing.TB, dir string) {
+		return func(t testing.TB, dir string) { write(t, dir+"/set.tar", data) }
+	}
 	goodLabels := npy("|u1", "(2,)", []byte{0, 1})
 	tests := []struct {
 		name    string
@@ -148,6 +151,44 @@ func TestBadInput(t *testing.T) {
 		{"folder without a width", folder, "", Options{Shape: Shape{3, 2, 0}}, []string{"may differ in size"}},
 		{"one wide image to cut out, too low", func(t testing.TB, dir string) { writeIDX(t, dir, 1, 4, 8) }, "", Options{Shape: Shape{1, 6, 6}, ShortSide: 5}, []string{"is 5×10", "6×6"}},
 		{"one high image to cut out, too narrow", func(t testing.TB, dir string) { writeIDX(t, dir, 1, 8, 4) }, "", Options{Shape: Shape{1, 6, 6}, ShortSide: 5}, []string{"is 10×5", "6×6"}},
+
+		{"shard of nothing", shard(nil), "set.tar", rgb, []string{"set.tar", "no end mark after its last entry, at 0 bytes"}},
+		{"shard without entries", shard(ended(nil)), "set.tar", rgb, []string{"no samples"}},
+		{"no tar file", shard(bytes.Repeat([]byte("hello "), 1000)), "set.tar", rgb, []string{"set.tar", "after 0 bytes", "no tar file"}},
+		{"compressed shard", shard(gzipped(tarOf("a.png", "x", "a.cls", "0"))), "set.tar", rgb, []string{"set.tar", "compressed by gzip", "gunzip"}},
+		{"shard cut short in the data", shard(tarOf("a.cls", "0", "a.png", string(make([]byte, 2000)))[:2000]), "set.tar", rgb, []string{"set.tar", "the entry a.png claims 2000 bytes, but only 464 are left"}},
+		{"shard cut short in a header", shard(tarOf("a.cls", "0", "a.png", "x")[:1500]), "set.tar", rgb, []string{"set.tar", "after 1024 bytes", "cut short"}},
+		{"shard cut short behind a label", shard(tarOf("a.cls", "0")[:600]), "set.tar", rgb, []string{"set.tar", "no end mark after its last entry, at 1024 bytes"}},
+		{"shard cut short between entries", shard(tarOf("a.cls", "0", "a.png", "x")[:2048]), "set.tar", rgb, []string{"set.tar", "no end mark", "cut short"}},
+		{"shard that ends in zeros", shard(tarOf("a.cls", "0", "a.png", string(make([]byte, 512)))[:2048]), "set.tar", rgb, []string{"no end mark", "at 2048 bytes"}},
+		{"joined shards", shard(append(tarOf("a.cls", "0", "a.png", "x"), tarOf("b.cls", "0", "b.png", "x")...)), "set.tar", rgb, []string{"more data", "joined"}},
+		{"joined large shards", shard(append(tarOf("a.cls", "0", "a.png", "x"), make([]byte, 2<<20)...)), "set.tar", rgb, []string{"bytes more", "joined"}},
+		{"shard with a damaged header", shard(bytes.Replace(tarOf("a.cls", "0", "a.png", "x"), []byte("a.png"), []byte("b.png"), 1)), "set.tar", rgb, []string{"after 1024 bytes", "invalid tar header"}},
+		{"links and devices in a shard", shard(slices.Concat(tarEntry('1', "a.png", nil), tarEntry('2', "b.png", nil), tarEntry('3', "c.png", nil), tarEntry('4', "d.png", nil), tarEntry('6', "e.png", nil), tarOf("f.png", "x", "f.cls", "0"))),
+			"set.tar", rgb, []string{"5 entries are no plain files", "set.tar, entry a.png, ", "entry b.png, ", "entry c.png, ", "entry d.png, ", "entry e.png: put the files themselves in"}},
+		{"sparse files in a shard", shard(slices.Concat(tarEntry('x', "pax", []byte("22 GNU.sparse.major=0\n22 GNU.sparse.minor=1\n26 GNU.sparse.numblocks=2\n28 GNU.sparse.map=0,1,511,1\n23 GNU.sparse.size=512\n")), tarOf("a.png", "xy", "a.cls", "0"))), "set.tar", rgb, []string{"1 entry is no plain file", "a sparse file"}},
+		{"paths out of a shard", shard(tarOf("/a.png", "x", "../b.png", "x", "c/../../d.png", "x", "..", "x", "f.png", "x", "f.cls", "0")), "set.tar", rgb, []string{"4 entries have a path out of the tar file", "entry /a.png, ", "entry ../b.png, ", "entry c/../../d.png, ", "entry ..: use names"}},
+		{"entries twice in a shard", shard(tarOf("a.png", "x", "a.cls", "0", "a.cls", "0", "b.png", "x", "b.jpg", "x", "b.cls", "1", "b.json", "{}", "b.json", "{}")), "set.tar", rgb, []string{"3 entries are there twice", "entry a.cls, ", "entry b.jpg, ", "entry b.json: "}},
+		{"images and labels alone in a shard", shard(tarOf("a.png", "x", "b.cls", "0", "c.json", "{\"label\": 1}", "d/a.cls", "0", "e.jpg", "x")), "set.tar", rgb, []string{"2 images have no label: ", "entry a.png, ", "entry e.jpg: each KEY.jpg", "3 labels have no image: ", "entry b.cls, ", "entry c.json, ", "entry d/a.cls: each"}},
+		{"an image alone in a shard", shard(tarOf("a.png", "x", "b.png", "x", "b.cls", "1")), "set.tar", rgb, []string{"1 image has no label: ", "entry a.png: each KEY.jpg"}},
+		{"wrong labels in a shard", shard(tarOf("a.png", "x", "a.cls", "cat", "b.png", "x", "b.cls", "", "c.png", "x", "c.cls", "1.5", "d.png", "x", "d.json", "{\"label\": \"cat\"}", "e.png", "x", "e.json", "{}", "f.png", "x", "f.json", "[1]", "g.png", "x", "g.cls", strings.Repeat(" ", 64)+"1", "h.png", "x", "h.json", "{\"label\": null}")),
+			"set.tar", rgb, []string{"8 labels are wrong: ", `entry a.cls ("cat" is no class number), `, `entry b.cls ("" is no class number), `, `entry c.cls ("1.5"`, `entry d.json ("\"cat\"" is no class number), `, `entry e.json (there is no "label"), `, "entry f.json (json: ", "entry g.cls (65 bytes), ", "entry h.json ("}},
+		{"all kinds of faults in two shards", func(t testing.TB, dir string) {
+			write(t, dir+"/train-0.tar", slices.Concat(tarEntry('2', "l.png", nil), tarOf("/a.png", "x", "b.png", "x", "c.cls", "0")))
+			write(t, dir+"/train-1.tar", tarOf("d.png", "x", "d.cls", "x", "e.png", "x", "e.png", "x", "e.cls", "1"))
+			write(t, dir+"/train-2.tar", tarOf("f.cls", "1")[:700])
+		}, "", rgb, []string{"train-0.tar, entry l.png", "train-0.tar, entry /a.png", "train-0.tar, entry b.png", "train-0.tar, entry c.cls", "train-1.tar, entry d.cls", "train-1.tar, entry e.png", "reading", "train-2.tar: it has no end mark"}},
+		{"labels outside the classes in a shard", shard(tarOf("a.png", "x", "a.cls", "7", "b.png", "x", "b.cls", "-1")), "set.tar", Options{Shape: rgb.Shape, Classes: 3}, []string{"2 of 2 samples", "entry a.png: label 7", "entry b.png: label -1"}},
+		{"shards of a split in two places", func(t testing.TB, dir string) {
+			writeShards(t, dir, map[string][]int{"train-0.tar": {0}, "train/0.tar": {1}})
+		}, "", rgb, []string{"train-0.tar and ", "train/0.tar are both of the train split"}},
+		{"folders of shards of the same split", func(t testing.TB, dir string) {
+			writeShards(t, dir, map[string][]int{"train/0.tar": {0}, "training/0.tar": {1}})
+		}, "", rgb, []string{"train/0.tar and ", "training/0.tar are both of the train split"}},
+		{"shard of two splits", func(t testing.TB, dir string) { writeShards(t, dir, map[string][]int{"train-val-0.tar": {0}}) }, "", rgb, []string{"train-val-0.tar has several splits, train and val"}},
+		{"folders of shards without splits", func(t testing.TB, dir string) { writeShards(t, dir, map[string][]int{"a/0.tar": {0}, "b/0.tar": {0}}) }, "", rgb, []string{"no names of splits: a, b"}},
+		{"no shards", nil, "", Options{Format: "webdataset", Shape: rgb.Shape}, []string{"no tar files"}},
+		{"shard without a size", shard(tarOf("a.png", "x", "a.cls", "0")), "set.tar", Options{Shape: Shape{3, 0, 0}}, []string{"--image-size"}},
 
 		{"not an archive", func(t testing.TB, dir string) { write(t, dir+"/set.npz", []byte("hello")) }, "set.npz", Options{}, []string{"set.npz", "zip"}},
 		{"other arrays", func(t testing.TB, dir string) {

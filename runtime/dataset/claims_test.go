@@ -139,6 +139,18 @@ func TestHugeClaims(t *testing.T) {
 			[]string{"a.jpg", "65535×65535 (height×width)", "limit of 89478485 pixels", "--max-image-pixels"}},
 		{"JPEG, no limit", map[string][]byte{"cat/a.jpg": jpegOf(t, 65535, 65535)}, "", Limits{Pixels: NoLimit}, []string{"a.jpg", "truncated"}},
 		{"JPEG within the limit", map[string][]byte{"cat/a.jpg": jpegOf(t, 9000, 9000)}, "", Limits{}, []string{"a.jpg", "truncated"}},
+		{"an entry of a tar file", map[string][]byte{"set.tar": ended(slices.Concat(tarEntry('0', "a.cls", []byte("0")), tarHeader('0', "a.png", "77777777777")))}, "set.tar", Limits{},
+			[]string{"set.tar", "the entry a.png claims 8589934591 bytes, but only 1024 are left"}},
+		{"an entry of the largest number", map[string][]byte{"set.tar": ended(tarHeader('0', "a.png", "\x80\x00\x00\x00\x7f\xff\xff\xff\xff\xff\xff\xff"))}, "set.tar", Limits{},
+			[]string{"set.tar", "the entry a.png claims 9223372036854775807 bytes"}},
+		{"an entry below 0", map[string][]byte{"set.tar": ended(tarHeader('0', "a.png", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00"))}, "set.tar", Limits{}, []string{"set.tar", "invalid tar header"}},
+		{"an entry's long name", map[string][]byte{"set.tar": ended(tarHeader('L', "././@LongLink", "77777777777"))}, "set.tar", Limits{}, []string{"set.tar", "after 0 bytes"}},
+		{"an entry's size in a record", map[string][]byte{"set.tar": slices.Concat(tarEntry('x', "pax", []byte("28 size=9223372036854775807\n")), tarOf("a.png", "x"))}, "set.tar", Limits{}, []string{"set.tar", "the entry a.png claims 9223372036854775807 bytes"}},
+		{"a label of a tar file", map[string][]byte{"set.tar": tarOf("a.png", "x", "a.json", string(zeros)+" ")}, "set.tar", Limits{}, []string{"entry a.json (1048577 bytes)"}},
+		{"PNG in a tar file", map[string][]byte{"set.tar": tarOf("a.png", string(pngOf(t, 100000, 100000)), "a.cls", "0")}, "set.tar", Limits{},
+			[]string{"set.tar, entry a.png", "100000×100000 (height×width)", "limit of 89478485 pixels", "--max-image-pixels"}},
+		{"a large image in a tar file", map[string][]byte{"set.tar": tarOf("a.jpg", string(jpegOf(t, 9, 9))+string(bytes.Repeat(zeros, 17)), "a.cls", "0")}, "set.tar", Limits{Pixels: 1000},
+			[]string{"set.tar, entry a.jpg", "limit of 1000 pixels", "--max-image-pixels"}},
 		{"an image file with more behind it", map[string][]byte{"cat/a.jpg": append(jpegOf(t, 9, 9), bytes.Repeat(zeros, 17)...)}, "", Limits{Pixels: 1000},
 			[]string{"a.jpg", "limit of 1000 pixels", "--max-image-pixels"}},
 	} {
@@ -177,8 +189,10 @@ func TestWithinLimits(t *testing.T) {
 	write(t, dir+"/set.npz", deflated(t, "(2, 3, 5)", 30))
 	write(t, dir+"/folder/cat/a.png", pngFile(t, plain(30, 20, red)))
 	write(t, dir+"/folder/dog/a.jpg", jpegFile(t, plain(30, 20, red)))
+	write(t, dir+"/set.tar", tarOf("a.png", string(pngFile(t, plain(30, 20, red))), "a.cls", "0"))
 	for path, limits := range map[string][2]Limits{
-		"idx": {{Bytes: need}, {Bytes: need - 1}}, "set.npz": {{Bytes: need}, {Bytes: need - 1}}, "folder": {{Pixels: 600}, {Pixels: 599}},
+		"set.tar": {{Pixels: 600}, {Pixels: 599}},
+		"idx":     {{Bytes: need}, {Bytes: need - 1}}, "set.npz": {{Bytes: need}, {Bytes: need - 1}}, "folder": {{Pixels: 600}, {Pixels: 599}},
 	} {
 		for i, l := range limits {
 			d, err := Open(filepath.Join(dir, path), Options{Shape: Shape{0, 3, 5}, AnyClasses: true, Limits: l})

@@ -38,6 +38,7 @@ type Dataset struct {
 
 	labels []int64
 	named  bool // the format names its classes; otherwise Classes are the numbers 0, 1, …
+	scales bool // read scales images, which may have any size, to Shape
 	// read writes the pixels of sample i, planar and as long as Shape says, to dst.
 	read func(i int, dst []uint8) error
 	// content writes bytes that identify the pixels of sample i, as they are in its file.

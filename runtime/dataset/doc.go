@@ -9,6 +9,8 @@ Package dataset reads labeled images and makes batches of them for training and 
 	cifar100     the binary version: train.bin, test.bin, fine_label_names.txt
 	npz          one .npz file: x_train, y_train, x_test, y_test, or train_images, train_labels, …, or
 	             images, labels; also of val
+	webdataset   tar files, root/train-0000.tar … or root/train/0000.tar …, with KEY.jpg or KEY.png beside
+	             KEY.cls, which has the class number as text, or KEY.json, such as {"label": 3}
 	imagefolder  root/train/<class>/*.png, root/val/<class>/*.jpg and root/test/…, or root/<class>/*.png
 
 A [Dataset] gives samples as raw pixels. A [Loader] makes batches from them:

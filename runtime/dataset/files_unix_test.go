@@ -39,6 +39,10 @@ func TestOnlyFilesAreRead(t *testing.T) {
 		{"cifar100", func(t testing.TB, dir string) { writeCIFAR100(t, dir) }, "train.bin", open(Options{})},
 		{"cifar100 names", func(t testing.TB, dir string) { writeCIFAR100(t, dir) }, "fine_label_names.txt", open(Options{})},
 		{"npz", folder, "set.npz", itself(Options{})},
+		{"a tar file", folder, "set.tar", itself(rgb)},
+		{"a tar file in a folder", func(t testing.TB, dir string) {
+			writeShards(t, dir, map[string][]int{"train-0.tar": {0}, "train-1.tar": {0}})
+		}, "train-1.tar", open(rgb)},
 		{"the data set", folder, "set", itself(Options{})},
 		{"a PNG in a folder", folder, "train/9/b.PNG", open(rgb)},
 		{"a JPEG in a folder", folder, "train/9/deep/b.jpg", open(rgb)},

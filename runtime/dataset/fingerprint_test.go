@@ -49,6 +49,7 @@ func TestFingerprint(t *testing.T) {
 		}
 	}
 	folders := Options{Shape: Shape{3, 4, 4}}
+	picture := string(pngFile(t, plain(5, 7, red))) + "1234"
 	for name, c := range map[string]struct {
 		write  func(t *testing.T, folder string)
 		path   string
@@ -64,9 +65,18 @@ func TestFingerprint(t *testing.T) {
 			writeCIFAR10(t, f)
 			write(t, f+"/data_batch_3.bin", cifarRecords(1, make([]byte, 100)...))
 		}, "", Options{}, patch("data_batch_3.bin", bump(30*3073+5))},
-		"cifar10, a name":     {func(t *testing.T, f string) { writeCIFAR10(t, f) }, "", Options{}, patch("batches.meta.txt", func(b []byte) []byte { b[0] = 'b'; return b })},
-		"cifar100, a label":   {func(t *testing.T, f string) { writeCIFAR100(t, f) }, "", Options{}, patch("train.bin", func(b []byte) []byte { b[1] = 3; return b })},
-		"npz, a pixel":        {writeNPZ(1), "data.npz", Options{}, func(t *testing.T, f string, _ *Options) { writeNPZ(2)(t, f) }},
+		"cifar10, a name":   {func(t *testing.T, f string) { writeCIFAR10(t, f) }, "", Options{}, patch("batches.meta.txt", func(b []byte) []byte { b[0] = 'b'; return b })},
+		"cifar100, a label": {func(t *testing.T, f string) { writeCIFAR100(t, f) }, "", Options{}, patch("train.bin", func(b []byte) []byte { b[1] = 3; return b })},
+		"npz, a pixel":      {writeNPZ(1), "data.npz", Options{}, func(t *testing.T, f string, _ *Options) { writeNPZ(2)(t, f) }},
+		"shards, a label":   {func(t *testing.T, f string) { writeShards(t, f, map[string][]int{"a.tar": {0, 1}}) }, "", folders, func(t *testing.T, f string, _ *Options) { writeShards(t, f, map[string][]int{"a.tar": {0, 2}}) }},
+		"shards, a shard":   {func(t *testing.T, f string) { writeShards(t, f, map[string][]int{"a.tar": {0, 1}}) }, "", folders, rename("a.tar", "b.tar")},
+		"shards, an entry":  {func(t *testing.T, f string) { write(t, f+"/a.tar", tarOf("a.png", picture, "a.cls", "0")) }, "a.tar", folders, func(t *testing.T, f string, _ *Options) { write(t, f+"/a.tar", tarOf("b.png", picture, "b.cls", "0")) }},
+		"shards, a size": {func(t *testing.T, f string) { write(t, f+"/a.tar", tarOf("a.png", picture, "a.cls", "0")) }, "a.tar", folders, func(t *testing.T, f string, _ *Options) {
+			write(t, f+"/a.tar", tarOf("a.png", picture+"x", "a.cls", "0"))
+		}},
+		"shards, pixels": {func(t *testing.T, f string) { write(t, f+"/a.tar", tarOf("a.png", picture, "a.cls", "0")) }, "a.tar", folders, func(t *testing.T, f string, _ *Options) {
+			write(t, f+"/a.tar", tarOf("a.png", string(repaint([]byte(picture))), "a.cls", "0"))
+		}},
 		"folders, a file":     {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, rename("train/9/b.PNG", "train/9/g.png")},
 		"folders, a size":     {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, patch("train/9/b.PNG", func(b []byte) []byte { return append(b, 0) })},
 		"folders, pixels":     {func(t *testing.T, f string) { writeFolder(t, f) }, "", folders, patch("train/9/b.PNG", repaint)},

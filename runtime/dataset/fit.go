@@ -8,8 +8,8 @@ import (
 
 // fitShape scales the samples to the shape that the model takes, or returns an error that says why it cannot.
 func (d *Dataset) fitShape(o Options) error {
-	if d.Format == "imagefolder" {
-		return nil // files are scaled one by one when they are read
+	if d.scales {
+		return nil
 	}
 	want := o.Shape.or(d.Shape)
 	var problems []error

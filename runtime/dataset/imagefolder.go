@@ -42,11 +42,8 @@ func openFolder(path string, o Options) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Shape.Channels == 0 {
-		o.Shape.Channels = 3
-		l.notes = append(l.notes, "the model leaves open how many channels it takes: images are read as RGB, with 3")
-	}
-	if err := checkFolderShape(o.Shape); err != nil {
+	d := &Dataset{Notes: l.notes, named: true}
+	if err := d.scaleTo(o.Shape); err != nil {
 		return nil, err
 	}
 	split, folder, err := l.choose(o.Split)
@@ -64,7 +61,7 @@ func openFolder(path string, o Options) (*Dataset, error) {
 	if extra := without(own, classes); len(extra) > 0 {
 		return nil, fmt.Errorf("%s has classes that the training split %s lacks: %s", folder, reference, strings.Join(extra, ", "))
 	}
-	d := &Dataset{Path: folder, Split: split, Classes: classes, Shape: o.Shape, Notes: l.notes, named: true}
+	d.Path, d.Split, d.Classes = folder, split, classes
 	if missing := without(classes, own); len(missing) > 0 {
 		d.Notes = append(d.Notes, fmt.Sprintf("there are no images of %s", onnxgraph.Listed(missing)))
 	}
@@ -78,12 +75,22 @@ func openFolder(path string, o Options) (*Dataset, error) {
 	return d, nil
 }
 
-func checkFolderShape(s Shape) error {
+// scaleTo is for images of any size, which are scaled to the shape that the model takes when they are read.
+func (d *Dataset) scaleTo(s Shape) error {
+	d.scales, d.Shape = true, s
+	if s.Channels == 0 {
+		d.Shape.Channels = 3
+		d.Notes = append(d.Notes, "the model leaves open how many channels it takes: images are read as RGB, with 3")
+	}
+	return checkScaled(d.Shape)
+}
+
+func checkScaled(s Shape) error {
 	if s.Channels != 1 && s.Channels != 3 {
 		return fmt.Errorf("images are read with 1 (grayscale) or 3 (RGB) channels, not %d: use a model with 1 or 3 input channels", s.Channels)
 	}
 	if s.Height <= 0 || s.Width <= 0 {
-		return errors.New("images in a folder may differ in size, and the model does not fix its image size: give --image-size, such as 224 or, as height and width, 224x160")
+		return errors.New("images may differ in size, and the model does not fix its image size: give --image-size, such as 224 or, as height and width, 224x160")
 	}
 	return nil
 }

@@ -21,6 +21,10 @@ func TestLimit(t *testing.T) {
 	cifar := func(t testing.TB, dir string) string { writeCIFAR10(t, dir); return dir }
 	folders := func(t testing.TB, dir string) string { writeFolder(t, dir); return dir } // one image of class 0, two of class 1, one of class 2
 	flat := func(t testing.TB, dir string) string { writeFolder(t, dir); return filepath.Join(dir, "train") }
+	shards := func(t testing.TB, dir string) string {
+		writeShards(t, dir, map[string][]int{"train-0.tar": {0, 0, 0, 2}, "train-1.tar": {1, 1}})
+		return dir
+	}
 	inOrder, inTurn := "are used: the first", "are used: the first of each class"
 	for _, c := range []struct {
 		name  string
@@ -44,6 +48,7 @@ func TestLimit(t *testing.T) {
 		{"npz", sorted, Train, 4, []int{0, 1, 5, 6}, inTurn},
 		{"npz", sorted, Train, 7, []int{0, 1, 2, 5, 6, 7, 8}, inTurn},
 		{"npz", sorted, Train, 8, []int{0, 1, 2, 3, 5, 6, 7, 8}, inTurn},
+		{"webdataset", shards, Train, 4, []int{0, 1, 3, 4}, "of the 6 train images, only 4 " + inTurn},
 		{"imagefolder", folders, Train, 3, []int{0, 1, 3}, "of the 4 train images, only 3 " + inTurn},
 		{"imagefolder", folders, Val, 1, []int{0}, "of the 2 val images, only 1 " + inTurn},
 		{"imagefolder", flat, Train, 3, []int{0, 1, 3}, "of the 4 images, only 3 " + inTurn},

@@ -51,6 +51,7 @@ var formats = []format{
 	{"cifar10", "data_batch_1.bin to data_batch_5.bin, test_batch.bin, batches.meta.txt", cifar10.detect, cifar10.open, false},
 	{"cifar100", "train.bin, test.bin, fine_label_names.txt", cifar100.detect, cifar100.open, false},
 	{"npz", "a .npz file with x_train, y_train, x_val, y_val, x_test, y_test, or with images, labels", detectNPZ, openNPZ, true},
+	{"webdataset", "tar files with names such as train-0000.tar, or in train, val and test folders, that have KEY.jpg or KEY.png beside KEY.cls, a class number", detectShards, openShards, true},
 	{"imagefolder", "train, val and test folders, each with one folder of PNG or JPEG files per class", detectFolder, openFolder, true},
 }
 
@@ -63,7 +64,7 @@ func Formats() []string {
 	return names
 }
 
-// Open opens one split of the data set at path. It reads all labels, and all pixels unless the format is an image folder. It
+// Open opens one split of the data set at path. It reads all labels, and all pixels unless they are in image files. It
 // fails if path has no data set, if files are missing or damaged, if labels are not valid classes, and if images or classes do
 // not fit the model.
 func Open(path string, o Options) (*Dataset, error) {

@@ -84,6 +84,14 @@ func TestOpen(t *testing.T) {
 			Options{Classes: 10}, "npz", digits, Shape{3, 5, 6}, []int64{0, 1, 2, 0}, channelsOf(counting(270, 90), 3)},
 		{"npz by NumPy, float32 [N,C,H,W]", func(testing.TB, string) string { return "testdata/numpy.npz" },
 			Options{Split: Test}, "npz", digits[:2], Shape{3, 5, 6}, []int64{0, 1}, counting(90, 90)},
+		{"a tar file", func(t testing.TB, dir string) string {
+			writeShards(t, dir, map[string][]int{"set.tar": {2, 0, 2, 1}})
+			return filepath.Join(dir, "set.tar")
+		}, Options{Shape: Shape{3, 2, 3}}, "webdataset", numberNames(3), Shape{3, 2, 3}, []int64{2, 0, 2, 1}, bluePixels},
+		{"tar files, for a model that names its classes", func(t testing.TB, dir string) string {
+			writeShards(t, dir, map[string][]int{"train-0.tar": {2, 0}, "train-1.tar": {1}, "test-0.tar": {0}})
+			return dir
+		}, Options{Shape: Shape{3, 2, 3}, Classes: 3, ClassNames: []string{"ape", "bee", "cat"}}, "webdataset", []string{"ape", "bee", "cat"}, Shape{3, 2, 3}, []int64{2, 0, 1}, redPixels},
 		{"image folder", func(t testing.TB, dir string) string { writeFolder(t, dir); return dir },
 			Options{Shape: Shape{3, 2, 3}}, "imagefolder", []string{"10", "9", "cat"}, Shape{3, 2, 3}, []int64{0, 1, 1, 2}, bluePixels},
 		{"image folder, test with the classes of train", func(t testing.TB, dir string) string { writeFolder(t, dir); return dir },

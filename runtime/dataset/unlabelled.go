@@ -12,12 +12,8 @@ import (
 // are 0. It scales images as in an image folder. Of the options, it uses only Shape, ShortSide and Limits. The error lists all
 // paths that do not exist or have no images.
 func OpenImages(paths []string, o Options) (*Dataset, error) {
-	d := &Dataset{Format: "images", Split: All, Shape: o.Shape}
-	if d.Shape.Channels == 0 {
-		d.Shape.Channels = 3
-		d.Notes = append(d.Notes, "the model leaves open how many channels it takes: images are read as RGB, with 3")
-	}
-	if err := checkFolderShape(d.Shape); err != nil {
+	d := &Dataset{Format: "images", Split: All}
+	if err := d.scaleTo(o.Shape); err != nil {
 		return nil, fmt.Errorf("opening images: %w", err)
 	}
 	var files []string
