@@ -81,6 +81,15 @@ func shift(a, b []filterstats.Filters) float64 {
 	return total
 }
 
+// similar returns kernels that differ little from each other.
+func similar(f filterstats.Filters) filterstats.Filters {
+	return each(f, func(w float64, tap, _ int) float64 { return float64(tap+1) + w/100 })
+}
+
+func negative(f filterstats.Filters) filterstats.Filters {
+	return each(f, func(w float64, _, _ int) float64 { return -w })
+}
+
 func TestShift(t *testing.T) {
 	random, more, line := draw(1, 32, 16, 3, 3), draw(2, 16, 8, 3, 3), draw(3, 8, 8, 5)
 	smooth := each(draw(4, 32, 16, 3, 3), func(w float64, tap, _ int) float64 { return (w + 0.5) / (1 + math.Abs(float64(tap-4))) })
@@ -90,9 +99,11 @@ func TestShift(t *testing.T) {
 	}{
 		{"random and other random", []filterstats.Filters{random}, []filterstats.Filters{more}},
 		{"random and concentrated", []filterstats.Filters{random, more}, []filterstats.Filters{smooth}},
+		{"nearly equal", []filterstats.Filters{similar(draw(5, 4, 4, 3, 3))}, []filterstats.Filters{similar(draw(6, 4, 4, 3, 3))}},
+		{"as many of either sign", []filterstats.Filters{random, negative(random)}, []filterstats.Filters{more, negative(more)}},
 	} {
 		want := shift(c.a, c.b)
-		for _, layers := range [][2][]filterstats.Filters{{c.a, append(c.b, line)}, {c.b, c.a}} {
+		for _, layers := range [][2][]filterstats.Filters{{c.a, append([]filterstats.Filters{line}, c.b...)}, {c.b, c.a}} {
 			d, err := filterstats.Shift(statsOf(t, layers[0]...), statsOf(t, layers[1]...))
 			if err != nil {
 				t.Fatal(err)
@@ -125,17 +136,24 @@ func TestShiftOfEqualDistributions(t *testing.T) {
 	slices.Reverse(reversed)
 	halves := []filterstats.Filters{of(f.Kernel, reversed[:100]...), of(f.Kernel, reversed[100:]...)}
 	zero := each(f, func(w float64, _, kernel int) float64 { return 0 })
+	flat := each(f, func(w float64, tap, _ int) float64 { return w * float64(tap%3%2) })
 	for name, pair := range map[string][2][]filterstats.Filters{
 		"itself":          {{f}, {f}},
 		"other order":     {{f}, halves},
 		"other scales":    {{f}, {each(f, func(w float64, _, kernel int) float64 { return w * float64(1+kernel) })}},
 		"twice as many":   {{f}, append(halves, f)},
 		"zeros":           {{zero}, {zero}},
+		"few directions":  {{flat}, {flat}},
 		"one number each": {{each(zero, func(float64, int, int) float64 { return 2 })}, {each(zero, func(float64, int, int) float64 { return 3 })}},
 	} {
 		d, err := filterstats.Shift(statsOf(t, pair[0]...), statsOf(t, pair[1]...))
-		if err != nil || d.Shift == nil || *d.Shift > 1e-9 {
-			t.Errorf("%s: shift %+v, %v, want 0", name, d, err)
+		if err != nil || d.Shift == nil || !(*d.Shift <= 1e-9) {
+			t.Fatalf("%s: shift %+v, %v, want 0", name, d, err)
+		}
+		for _, part := range d.Components {
+			if !(part.Variance >= 0 && part.KL >= 0) {
+				t.Errorf("%s: a component has %v of the variance, and a divergence of %v", name, part.Variance, part.KL)
+			}
 		}
 	}
 }
