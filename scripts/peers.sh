@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what `make test-all` compares rcfreeze with: PyTorch, the test models of the onnx package, and Fashion-MNIST.
+# Installs what `make test-all` compares rcfreeze with: PyTorch, SciPy, the test models of the onnx package, and Fashion-MNIST.
 # Needs root on Debian or a similar system. Tests that need a missing package are skipped, and say so.
 set -eu -o pipefail
 
-packages=(libonnx-testdata python3-onnx python3-torch python3-torchvision libopenblas0-pthread dataset-fashion-mnist)
+packages=(libonnx-testdata python3-onnx python3-torch python3-torchvision python3-scipy libopenblas0-pthread dataset-fashion-mnist)
 
 say() { echo "peers: $*" >&2; }
 

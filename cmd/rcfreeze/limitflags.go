@@ -24,7 +24,7 @@ func (f *limitFlags) addPixels(flags *pflag.FlagSet) {
 // addArrays adds the flag for arrays.
 func (f *limitFlags) addArrays(flags *pflag.FlagSet) {
 	f.arrays = dataset.DefaultBytes
-	flags.Var(&f.arrays, "max-array-size", "refuse arrays (IDX, CIFAR, npz) that take more memory than this, such as 16GB (0: no limit)")
+	flags.Var(&f.arrays, "max-array-size", "refuse arrays (IDX, CIFAR, SVHN, npz) that take more memory than this, such as 16GB (0: no limit)")
 }
 
 // limits returns what the flags stand for.

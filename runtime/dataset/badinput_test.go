@@ -29,6 +29,9 @@ func TestBadInput(t *testing.T) {
 	shard := func(data []byte) func(t testing.TB, dir string) {
 		return func(t testing.TB, dir string) { write(t, dir+"/set.tar", data) }
 	}
+	mat := func(data []byte) func(t testing.TB, dir string) {
+		return func(t testing.TB, dir string) { write(t, dir+"/train_32x32.mat", data) }
+	}
 	goodLabels := npy("|u1", "(2,)", []byte{0, 1})
 	tests := []struct {
 		name    string
@@ -152,6 +155,42 @@ func TestBadInput(t *testing.T) {
 		{"one wide image to cut out, too low", func(t testing.TB, dir string) { writeIDX(t, dir, 1, 4, 8) }, "", Options{Shape: Shape{1, 6, 6}, ShortSide: 5}, []string{"is 5×10", "6×6"}},
 		{"one high image to cut out, too narrow", func(t testing.TB, dir string) { writeIDX(t, dir, 1, 8, 4) }, "", Options{Shape: Shape{1, 6, 6}, ShortSide: 5}, []string{"is 10×5", "6×6"}},
 
+		{"mat of nothing", mat(nil), "", Options{}, []string{"train_32x32.mat", "the header is cut short"}},
+		{"no mat", mat(bytes.Repeat([]byte("hello"), 100)), "", Options{}, []string{"train_32x32.mat", "no MAT file of version 5"}},
+		{"mat of version 7.3", mat(matHeader("\x00\x02IM")), "", Options{}, []string{"version 7.3", "save -v7"}},
+		{"mat of another version", mat(matHeader("\x00\x03IM")), "", Options{}, []string{"version 0x0300"}},
+		{"mat of the other order", mat(matHeader("\x01\x00MI")), "", Options{}, []string{"highest byte first"}},
+		{"mat without variables", mat(matFile()), "", Options{}, []string{"there is no variable X", "there is no variable y"}},
+		{"mat with a tag cut short", mat(matFile(svhnX(1), []byte("1234567"))), "", Options{}, []string{"tag of an element is cut short"}},
+		{"mat cut short", mat(matFile(svhnY(1), svhnX(1)[:2000])), "", Options{}, []string{"promises 3128 bytes", "has 1992"}},
+		{"mat that is no zlib", mat(matFile(matElement(matCompressed, []byte("hello world")))), "", Options{}, []string{"variable 1", "zlib"}},
+		{"mat with compressed data cut short", mat(matFile(matCut(matPacked(svhnX(1)), 9), svhnY(1))), "", Options{}, []string{"train_32x32.mat", `"X"`, "unexpected EOF"}},
+		{"mat with a wrong checksum", mat(matFile(matFlip(matPacked(svhnX(1))), svhnY(1))), "", Options{}, []string{`"X"`, "checksum"}},
+		{"mat of many variables", mat(matFile(bytes.Repeat(svhnY(1), 17))), "", Options{}, []string{"more than 16 variables"}},
+		{"mat with another element", mat(matFile(matElement(9, make([]byte, 8)))), "", Options{}, []string{"an element of type 9, needs an array (14)"}},
+		{"mat with an array in a tag", mat(matFile(matElement(matMatrix, []byte("abc")))), "", Options{}, []string{"an element of type 14"}},
+		{"mat with a long tag", mat(matFile([]byte("\x0e\x00\x05\x00abcd"))), "", Options{}, []string{"claims 5 bytes of data in itself"}},
+		{"mat with short flags", mat(matFile(matElement(matMatrix, matElement(matUint32, []byte("abcd"))))), "", Options{}, []string{"flags of 4 bytes, needs 8"}},
+		{"mat with other flags", mat(matFile(matElement(matMatrix, matElement(matInt32, make([]byte, 8))))), "", Options{}, []string{"flags of type 5 and 8 bytes"}},
+		{"mat with many dims", mat(matFile(matArray("X", mxUint8, 2, nil, make([]int32, 40)...))), "", Options{}, []string{"dims of type 5 and 160 bytes"}},
+		{"mat with dims below 0", mat(matFile(matArray("X", mxUint8, 2, make([]byte, 3072), 32, 32, -3, -1))), "", Options{}, []string{`"X"`, "impossible dims [32 32 -3 -1]"}},
+		{"mat with a long name", mat(matFile(matArray(strings.Repeat("X", 2000), mxUint8, 2, make([]byte, 8), 8, 1))), "", Options{}, []string{"name of type 1 and 2000 bytes"}},
+		{"mat with fewer numbers", mat(matFile(matArray("X", mxUint8, 2, make([]byte, 3071), 32, 32, 3, 1), svhnY(1))), "", Options{}, []string{`"X"`, "has 3072 bytes, not 3071"}},
+		{"mat with numbers of no type", mat(matFile(matArray("X", mxUint8, 16, make([]byte, 3072), 32, 32, 3, 1), svhnY(1))), "", Options{}, []string{`"X"`, "unknown type 16"}},
+		{"mat with numbers that end early", mat(matFile(matSize(svhnX(1), -800))), "", Options{}, []string{`"X"`, "promises 3072 bytes", "has 2272"}},
+		{"mat with more behind the numbers", mat(matFile(matElement(matMatrix, append(svhnX(1)[8:], make([]byte, 8)...)), svhnY(1))), "", Options{}, []string{`"X"`, "longer than the 3072 bytes"}},
+		{"mat with more behind a compressed variable", mat(matFile(matPacked(append(svhnX(1), 0)), svhnY(1))), "", Options{}, []string{`"X"`, "1 bytes after its numbers, needs 0"}},
+		{"mat without labels", mat(matFile(svhnX(1))), "", Options{}, []string{"there is no variable y, but X"}},
+		{"mat with text as labels", mat(matFile(svhnX(1), matArray("y", 4, 4, []byte("1\x00"), 1, 1))), "", Options{}, []string{"y is no array of real numbers"}},
+		{"mat with complex images", mat(matFile(matComplex(svhnX(1)), svhnY(1))), "", Options{}, []string{"X is no array of real numbers"}},
+		{"mat of another shape", mat(matFile(matArray("X", mxUint8, 2, make([]byte, 3072), 1, 32, 32, 3), svhnY(1, 1, 1))), "", Options{}, []string{"X has shape [1 32 32 3]", "needs [32 32 3 N]"}},
+		{"mat of gray images", mat(matFile(matArray("X", mxUint8, 2, make([]byte, 2048), 32, 32, 2), svhnY(1, 1))), "", Options{}, []string{"X has shape [32 32 2]"}},
+		{"mat of real images", mat(matFile(matArray("X", mxDouble, matDouble, make([]byte, 8*3072), 32, 32, 3, 1), svhnY(1))), "", Options{}, []string{"elements of type <f8"}},
+		{"mat with other numbers of images and labels", mat(matFile(svhnX(2), svhnY(1, 2, 3))), "", Options{}, []string{"X has 2 images", "y needs shape [2 1], but has [3 1]"}},
+		{"mat with a matrix of labels", mat(matFile(svhnX(4), matArray("y", mxDouble, 2, []byte{1, 2, 3, 4}, 2, 2))), "", Options{}, []string{"X has 4 images", "but has [2 2]"}},
+		{"mat with labels out of range", mat(matFile(svhnX(4), svhnY(1, 0, 11, 10))), "", Options{}, []string{"2 labels in y are not from 1 to 10", "the first is 0, of sample 1"}},
+		{"mat with a fraction as a label", mat(matFile(svhnX(1), matArray("y", mxDouble, 7, []byte{0, 0, 0x80, 0x3e}, 1, 1))), "", Options{}, []string{"y: label 0 is 0.25"}},
+
 		{"shard of nothing", shard(nil), "set.tar", rgb, []string{"set.tar", "no end mark after its last entry, at 0 bytes"}},
 		{"shard without entries", shard(ended(nil)), "set.tar", rgb, []string{"no samples"}},
 		{"no tar file", shard(bytes.Repeat([]byte("hello "), 1000)), "set.tar", rgb, []string{"set.tar", "after 0 bytes", "no tar file"}},
@@ -254,4 +293,29 @@ func TestBadImage(t *testing.T) {
 			t.Errorf("%s: error %v, want %q and %q in it", name, err, test.want, path)
 		}
 	}
+}
+
+// matHeader is a file of no variables, with another end of its header.
+func matHeader(end string) []byte { return append(matFile()[:124], end...) }
+
+// matSize changes the size that an element claims.
+func matSize(element []byte, by int) []byte {
+	out := slices.Clone(element)
+	binary.LittleEndian.PutUint32(out[4:], uint32(len(out)-matTagSize+by))
+	return out
+}
+
+// matCut cuts off the end of an element.
+func matCut(element []byte, bytes int) []byte { return matSize(element[:len(element)-bytes], 0) }
+
+// matFlip changes the last byte of an element.
+func matFlip(element []byte) []byte {
+	element[len(element)-1] ^= 1
+	return element
+}
+
+// matComplex sets the flag of complex numbers.
+func matComplex(variable []byte) []byte {
+	variable[17] |= 1 << 3
+	return variable
 }

@@ -139,6 +139,11 @@ func TestHugeClaims(t *testing.T) {
 			[]string{"a.jpg", "65535×65535 (height×width)", "limit of 89478485 pixels", "--max-image-pixels"}},
 		{"JPEG, no limit", map[string][]byte{"cat/a.jpg": jpegOf(t, 65535, 65535)}, "", Limits{Pixels: NoLimit}, []string{"a.jpg", "truncated"}},
 		{"JPEG within the limit", map[string][]byte{"cat/a.jpg": jpegOf(t, 9000, 9000)}, "", Limits{}, []string{"a.jpg", "truncated"}},
+		{"mat", map[string][]byte{"train_32x32.mat": matFile(matSize(matArray("X", mxUint8, 2, zeros[:8], 1<<30, 1<<30, 3, 1), 1<<31))}, "", Limits{}, []string{"train_32x32.mat", "promises", "bytes of data, it has 64"}},
+		{"mat, compressed", map[string][]byte{"train_32x32.mat": matFile(matPacked(matSize(svhnX(1), 1<<31)))}, "", Limits{Bytes: NoLimit}, []string{"train_32x32.mat", "claims 2147486784 bytes", "compressed bytes"}},
+		{"mat that overflows", map[string][]byte{"train_32x32.mat": matFile(matArray("X", mxUint8, 2, zeros[:8], 1<<31-1, 1<<31-1, 1<<31-1, 1<<31-1))}, "", Limits{Bytes: NoLimit}, []string{"impossible dims"}},
+		{"mat that expands", map[string][]byte{"train_32x32.mat": matFile(matPacked(matArray("X", mxUint8, 2, zeros[:3072*300], 32, 32, 3, 300)), matArray("y", mxDouble, 2, zeros[:300], 300, 1))}, "", Limits{Bytes: mega / 2},
+			[]string{"300 images of 3×32×32", "926400 bytes", "limit of 524288", "--max-array-size"}},
 		{"an entry of a tar file", map[string][]byte{"set.tar": ended(slices.Concat(tarEntry('0', "a.cls", []byte("0")), tarHeader('0', "a.png", "77777777777")))}, "set.tar", Limits{},
 			[]string{"set.tar", "the entry a.png claims 8589934591 bytes, but only 1024 are left"}},
 		{"an entry of the largest number", map[string][]byte{"set.tar": ended(tarHeader('0', "a.png", "\x80\x00\x00\x00\x7f\xff\xff\xff\xff\xff\xff\xff"))}, "set.tar", Limits{},
@@ -190,12 +195,13 @@ func TestWithinLimits(t *testing.T) {
 	write(t, dir+"/folder/cat/a.png", pngFile(t, plain(30, 20, red)))
 	write(t, dir+"/folder/dog/a.jpg", jpegFile(t, plain(30, 20, red)))
 	write(t, dir+"/set.tar", tarOf("a.png", string(pngFile(t, plain(30, 20, red))), "a.cls", "0"))
+	writeSVHN(t, dir+"/svhn")
 	for path, limits := range map[string][2]Limits{
-		"set.tar": {{Pixels: 600}, {Pixels: 599}},
-		"idx":     {{Bytes: need}, {Bytes: need - 1}}, "set.npz": {{Bytes: need}, {Bytes: need - 1}}, "folder": {{Pixels: 600}, {Pixels: 599}},
+		"set.tar": {{Pixels: 600}, {Pixels: 599}}, "svhn": {{Bytes: 3 * (3072 + labelBytes)}, {Bytes: 3*(3072+labelBytes) - 1}},
+		"idx": {{Bytes: need}, {Bytes: need - 1}}, "set.npz": {{Bytes: need}, {Bytes: need - 1}}, "folder": {{Pixels: 600}, {Pixels: 599}},
 	} {
 		for i, l := range limits {
-			d, err := Open(filepath.Join(dir, path), Options{Shape: Shape{0, 3, 5}, AnyClasses: true, Limits: l})
+			d, err := Open(filepath.Join(dir, path), Options{Shape: Shape{0, 3, 5}, Resize: true, AnyClasses: true, Limits: l})
 			for sample := 0; err == nil && sample < d.Len(); sample++ {
 				err = d.Pixels(sample, make([]uint8, d.Shape.Size()))
 			}

@@ -7,6 +7,7 @@ Package dataset reads labeled images and makes batches of them for training and 
 	             gzipped, with "-idx3" or ".idx3"
 	cifar10      the binary version: data_batch_1.bin …, test_batch.bin, batches.meta.txt
 	cifar100     the binary version: train.bin, test.bin, fine_label_names.txt
+	svhn         the cropped digits: train_32x32.mat, test_32x32.mat, as they are distributed
 	npz          one .npz file: x_train, y_train, x_test, y_test, or train_images, train_labels, …, or
 	             images, labels; also of val
 	webdataset   tar files, root/train-0000.tar … or root/train/0000.tar …, with KEY.jpg or KEY.png beside

@@ -38,6 +38,7 @@ func TestOnlyFilesAreRead(t *testing.T) {
 		{"cifar10 names", func(t testing.TB, dir string) { writeCIFAR10(t, dir) }, "batches.meta.txt", open(Options{})},
 		{"cifar100", func(t testing.TB, dir string) { writeCIFAR100(t, dir) }, "train.bin", open(Options{})},
 		{"cifar100 names", func(t testing.TB, dir string) { writeCIFAR100(t, dir) }, "fine_label_names.txt", open(Options{})},
+		{"svhn", func(t testing.TB, dir string) { writeSVHN(t, dir) }, "train_32x32.mat", open(Options{})},
 		{"npz", folder, "set.npz", itself(Options{})},
 		{"a tar file", folder, "set.tar", itself(rgb)},
 		{"a tar file in a folder", func(t testing.TB, dir string) {

@@ -67,10 +67,13 @@ func TestFingerprint(t *testing.T) {
 		}, "", Options{}, patch("data_batch_3.bin", bump(30*3073+5))},
 		"cifar10, a name":   {func(t *testing.T, f string) { writeCIFAR10(t, f) }, "", Options{}, patch("batches.meta.txt", func(b []byte) []byte { b[0] = 'b'; return b })},
 		"cifar100, a label": {func(t *testing.T, f string) { writeCIFAR100(t, f) }, "", Options{}, patch("train.bin", func(b []byte) []byte { b[1] = 3; return b })},
-		"npz, a pixel":      {writeNPZ(1), "data.npz", Options{}, func(t *testing.T, f string, _ *Options) { writeNPZ(2)(t, f) }},
-		"shards, a label":   {func(t *testing.T, f string) { writeShards(t, f, map[string][]int{"a.tar": {0, 1}}) }, "", folders, func(t *testing.T, f string, _ *Options) { writeShards(t, f, map[string][]int{"a.tar": {0, 2}}) }},
-		"shards, a shard":   {func(t *testing.T, f string) { writeShards(t, f, map[string][]int{"a.tar": {0, 1}}) }, "", folders, rename("a.tar", "b.tar")},
-		"shards, an entry":  {func(t *testing.T, f string) { write(t, f+"/a.tar", tarOf("a.png", picture, "a.cls", "0")) }, "a.tar", folders, func(t *testing.T, f string, _ *Options) { write(t, f+"/a.tar", tarOf("b.png", picture, "b.cls", "0")) }},
+		"svhn, a pixel": {func(t *testing.T, f string) { writeSVHN(t, f) }, "", Options{}, func(t *testing.T, f string, _ *Options) {
+			write(t, f+"/train_32x32.mat", matFile(matArray("X", mxUint8, 2, counting(1, 3*3072), 32, 32, 3, 3), svhnY(1, 10, 9)))
+		}},
+		"npz, a pixel":     {writeNPZ(1), "data.npz", Options{}, func(t *testing.T, f string, _ *Options) { writeNPZ(2)(t, f) }},
+		"shards, a label":  {func(t *testing.T, f string) { writeShards(t, f, map[string][]int{"a.tar": {0, 1}}) }, "", folders, func(t *testing.T, f string, _ *Options) { writeShards(t, f, map[string][]int{"a.tar": {0, 2}}) }},
+		"shards, a shard":  {func(t *testing.T, f string) { writeShards(t, f, map[string][]int{"a.tar": {0, 1}}) }, "", folders, rename("a.tar", "b.tar")},
+		"shards, an entry": {func(t *testing.T, f string) { write(t, f+"/a.tar", tarOf("a.png", picture, "a.cls", "0")) }, "a.tar", folders, func(t *testing.T, f string, _ *Options) { write(t, f+"/a.tar", tarOf("b.png", picture, "b.cls", "0")) }},
 		"shards, a size": {func(t *testing.T, f string) { write(t, f+"/a.tar", tarOf("a.png", picture, "a.cls", "0")) }, "a.tar", folders, func(t *testing.T, f string, _ *Options) {
 			write(t, f+"/a.tar", tarOf("a.png", picture+"x", "a.cls", "0"))
 		}},

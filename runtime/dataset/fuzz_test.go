@@ -319,3 +319,26 @@ func rightSum(block []byte) {
 	}
 	copy(block[148:], fmt.Sprintf("%06o\x00 ", sum))
 }
+
+// FuzzMAT damages MAT files, with the variables compressed or not.
+func FuzzMAT(f *testing.F) {
+	f.Add(matFile(svhnX(2), svhnY(1, 10)), false)
+	f.Add(slices.Concat(svhnX(2), matArray("y", mxDouble, matDouble, make([]byte, 16), 2, 1)), true)
+	f.Add(matFile(matPacked(svhnX(1)), matArray("c", 1, 14, nil, 1, 1), matPacked(svhnY(3))), false)
+	f.Fuzz(func(t *testing.T, data []byte, pack bool) {
+		if len(data) > mostFuzzed {
+			return
+		}
+		if pack { // two variables, of which the second is small
+			at := len(data) - min(len(data), 88)
+			data = matFile(matPacked(data[:at]), matPacked(data[at:]))
+		}
+		defer damage.Watch(t, len(data))()
+		variables, err := readMAT(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		d, err := takeSVHN(variables, "train_32x32.mat", narrow)
+		checkOpened(t, d, err)
+	})
+}

@@ -12,7 +12,7 @@ import (
 // They are checked before memory is allocated.
 type Limits struct {
 	Pixels int64 // of an image file; 0 means DefaultPixels
-	Bytes  int64 // of memory for the arrays of a split in IDX, CIFAR and npz files; 0 means DefaultBytes
+	Bytes  int64 // of memory for the arrays of a split in IDX, CIFAR, SVHN and npz files; 0 means DefaultBytes
 }
 
 // NoLimit turns a limit off.

@@ -50,6 +50,7 @@ var formats = []format{
 	{"idx", "train-images-idx3-ubyte, train-labels-idx1-ubyte and the same for t10k, plain or .gz", detectIDX, openIDX, false},
 	{"cifar10", "data_batch_1.bin to data_batch_5.bin, test_batch.bin, batches.meta.txt", cifar10.detect, cifar10.open, false},
 	{"cifar100", "train.bin, test.bin, fine_label_names.txt", cifar100.detect, cifar100.open, false},
+	{"svhn", "train_32x32.mat, test_32x32.mat", detectSVHN, openSVHN, false},
 	{"npz", "a .npz file with x_train, y_train, x_val, y_val, x_test, y_test, or with images, labels", detectNPZ, openNPZ, true},
 	{"webdataset", "tar files with names such as train-0000.tar, or in train, val and test folders, that have KEY.jpg or KEY.png beside KEY.cls, a class number", detectShards, openShards, true},
 	{"imagefolder", "train, val and test folders, each with one folder of PNG or JPEG files per class", detectFolder, openFolder, true},

@@ -84,6 +84,10 @@ func TestOpen(t *testing.T) {
 			Options{Classes: 10}, "npz", digits, Shape{3, 5, 6}, []int64{0, 1, 2, 0}, channelsOf(counting(270, 90), 3)},
 		{"npz by NumPy, float32 [N,C,H,W]", func(testing.TB, string) string { return "testdata/numpy.npz" },
 			Options{Split: Test}, "npz", digits[:2], Shape{3, 5, 6}, []int64{0, 1}, counting(90, 90)},
+		{"svhn", func(t testing.TB, dir string) string { writeSVHN(t, dir); return dir },
+			Options{Classes: 10, Shape: Shape{3, 32, 32}}, "svhn", digits, Shape{3, 32, 32}, []int64{1, 0, 9}, svhnPixels(2)},
+		{"svhn, test, classes from the labels", func(t testing.TB, dir string) string { writeSVHN(t, dir); return dir },
+			Options{Split: Test}, "svhn", digits[:1], Shape{3, 32, 32}, []int64{0}, svhnPixels(0)},
 		{"a tar file", func(t testing.TB, dir string) string {
 			writeShards(t, dir, map[string][]int{"set.tar": {2, 0, 2, 1}})
 			return filepath.Join(dir, "set.tar")
