@@ -76,9 +76,9 @@ func (c *convolution) read(n *onnxgraph.Node) {
 func constants(b transform.Block) []*onnxgraph.Tensor {
 	list := []*onnxgraph.Tensor{b.Bank.Constant(), b.Pointwise.Constant()}
 	for _, n := range b.Between {
-		for _, v := range n.Inputs()[1:] {
-			if t := v.Constant(); t != nil {
-				list = append(list, t)
+		for _, v := range n.Inputs() {
+			if v != nil && v.Constant() != nil {
+				list = append(list, v.Constant())
 			}
 		}
 	}

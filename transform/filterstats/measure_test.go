@@ -199,6 +199,17 @@ func TestLeftOut(t *testing.T) {
 		}, "NaN or infinity"},
 		{"a block with NaN", func(m *onnxgraph.Model) { blockWithNaN(t, m, f, "other.pointwise") }, "NaN or infinity"},
 		{"a block with NaN in its batch normalization", func(m *onnxgraph.Model) { blockWithNaN(t, m, f, "other.norm.scale") }, "NaN or infinity"},
+		{"a block whose batch normalization lacks an input", func(m *onnxgraph.Model) {
+			conv(t, m, "other", f)
+			if _, err := transform.Convert(m, transform.Options{Pointwise: transform.Random, Between: transform.BatchNorm, Include: []string{"other"}}); err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range m.Graph.Nodes() {
+				if n.Is("BatchNormalization") {
+					n.SetInput(2, nil)
+				}
+			}
+		}, "the block has no combined filters"},
 		{"a weight that is an input", func(m *onnxgraph.Model) {
 			w, err := m.Graph.AddInput("w", onnxgraph.Float64, onnxgraph.Static(4, 3, 3, 3))
 			if err != nil {
