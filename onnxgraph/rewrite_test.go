@@ -70,6 +70,9 @@ func TestRenameNode(t *testing.T) {
 func TestParseTensor(t *testing.T) {
 	path := filepath.Join(peer.ConformanceModels(t), "node/test_relu/test_data_set_0/input_0.pb")
 	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	tensor, err := ParseTensor(data)
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package dataset
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
 	"image/color"
 	"os"
@@ -12,11 +11,6 @@ import (
 	"strings"
 	"testing"
 )
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return !errors.Is(err, os.ErrNotExist)
-}
 
 func TestBadInput(t *testing.T) {
 	rgb := Options{Shape: Shape{3, 2, 2}}

@@ -41,7 +41,7 @@ func TestStartBanks(t *testing.T) {
 				}
 				want, kind, seed := before, recorded, uint64(made)
 				if v == parameter.Learned {
-					kind, seed = o.Bank, drawn
+					seed = drawn
 					o.Seed, o.Pointwise = drawn, transform.Random
 					other := transformtest.Converted(t, convcases.Cases[0], o)
 					want, kind = constantBytes(t, other, "conv.bank"), transformtest.OnlyBlock(t, other).Record.Bank
