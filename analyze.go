@@ -19,19 +19,22 @@ type AnalyzeOptions struct {
 type Analysis struct {
 	Model string `json:"model"` // its file
 	*filterstats.Stats
-	Compared *FilterComparison `json:"compared,omitempty"`
+	Compared *FilterComparison `json:"compared,omitempty"` // nil without AnalyzeOptions.Other
 }
 
-// FilterComparison tells how the filters of a model, A, differ from those of another one, B.
+// FilterComparison tells how the filters of the analyzed model, A, differ from those of AnalyzeOptions.Other, B.
 type FilterComparison struct {
-	Model string `json:"model"` // B's file
-	*filterstats.Stats
-	*filterstats.Divergence
-	Errors []*float64 `json:"relative_errors"` // of the filters of each layer of A from those of the layer of this name in B, nil if they have other sizes
+	Model                   string `json:"model"` // B's file
+	*filterstats.Stats             // of B
+	*filterstats.Divergence        // between A and B
+	// Errors has a number for each layer of A, in the order of Analysis.Layers: ‖a - b‖ / ‖b‖, where a are the filters of the layer
+	// in A and b those of the layer with the same name in B. It is nil if B has no layer of this name, or one whose filters have
+	// another size or are all zeros.
+	Errors []*float64 `json:"relative_errors"`
 }
 
-// Analyze measures the spatial filters of a model: of frozen blocks the combined filters, of plain convolutions their weights. The model may
-// be of any origin. Nothing runs.
+// Analyze measures the spatial filters of a model: the combined filters of frozen blocks, and the weights of plain convolutions.
+// The model may come from any program. It is not executed, so ONNX Runtime is not needed.
 func Analyze(ctx context.Context, m *Model, o AnalyzeOptions) (*Analysis, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -62,7 +65,7 @@ func Analyze(ctx context.Context, m *Model, o AnalyzeOptions) (*Analysis, error)
 	return a, nil
 }
 
-// Validate lists what is wrong with the options, whatever the model.
+// Validate returns nil: no options are wrong.
 func (o AnalyzeOptions) Validate() error { return nil }
 
 // measureFilters measures a model, and tells what it leaves out.

@@ -18,22 +18,23 @@ import (
 
 // CompareOptions say which variants of a model Compare trains, on what, and how.
 type CompareOptions struct {
-	// Folder gets the table, and checkpoints and model of each run; required. If it holds runs of the same settings, Compare keeps
-	// those that are finished, and continues one that was stopped.
+	// Folder gets the table of all runs, comparison.csv, and a folder for each run with its checkpoints and its model; required. If
+	// it holds runs of the same settings, Compare keeps those that are finished, and continues those that were stopped. If it holds
+	// runs of other settings, Compare fails.
 	Folder   string
 	Variants []parameter.Variant // what to train; nil means baseline, frozen and learned
 	Seeds    []uint64            // seeds of the runs; nil means 0
 
-	// Axes has the kinds of frozen blocks: every combination of its values. What it leaves open is as in Blocks, whose Seed is not
-	// used.
+	// Axes says which kinds of frozen blocks to compare: every combination of its values. An axis without values has the one value
+	// that Blocks has.
 	compare.Axes
 
-	Blocks     transform.Options
-	Data       Data   // required
-	Logits     string // the output with the logits; "" is the only one, or the only one that fits the classes of the data
+	Blocks     transform.Options // other options of the blocks; its Seed is not used, since each run uses its own
+	Data       Data              // required
+	Logits     string            // the output with the logits; "" is the only one, or the only one that fits the classes of the data
 	Settings   Settings
-	NumClasses int           // classes of a new last layer, 0 keeps the one that the model has
-	Reinit     bool          // set everything that trains to new random values first, to train from scratch
+	NumClasses int           // if above 0, a new random last layer for this many classes; 0 keeps the model's
+	Reinit     bool          // like TrainOptions.Reinit
 	SaveEvery  time.Duration // like TrainOptions.SaveEvery
 	Epsilon    float64       // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
 	Runtime    Runtime
@@ -42,22 +43,22 @@ type CompareOptions struct {
 
 // Comparison is the result of Compare.
 type Comparison struct {
-	Model  string `json:"model"` // its file
-	Folder string `json:"output"`
-	MeasuredOn
-	Recipe    train.Recipe          `json:"recipe"`
-	Normalize dataset.Normalization `json:"normalize"`
-	Epsilon   float64               `json:"epsilon,omitempty"`
-	Summary   []compare.Summary     `json:"summary"`
-	Runs      []compare.Row         `json:"runs"`
+	Model      string                `json:"model"` // its file
+	Folder     string                `json:"output"`
+	MeasuredOn                       // the images on which the finished runs were measured
+	Recipe     train.Recipe          `json:"recipe"` // of all runs, except for Seed and Trained: each run has its own
+	Normalize  dataset.Normalization `json:"normalize"`
+	Epsilon    float64               `json:"epsilon,omitempty"`
+	Summary    []compare.Summary     `json:"summary"` // means over the seeds
+	Runs       []compare.Row         `json:"runs"`    // all in the folder, also finished ones that are not part of these options
 }
 
-// Compare trains a classifier in each combination of variants, kinds of blocks and seeds, and measures the results. A variant
-// starts from the same weights as with Convert and Train. When ctx is done, Compare stops as Train does, and the next call
-// continues.
+// Compare trains a classifier in each combination of variants, kinds of blocks and seeds, and measures the results. A run starts
+// from the same weights as Train after Convert, if both use the seed of the run and the same options. The model must not have
+// frozen blocks yet. When ctx is done, Compare stops as Train does, and the next call with the same options continues.
 //
-// If runs fail, Compare goes on with the others, and returns the Comparison together with an error that is a
-// *compare.FailedError (by errors.As).
+// If runs fail, Compare goes on with the others, and returns the Comparison together with an error that is a *compare.FailedError
+// (errors.As). It returns no Comparison if not a single run gets as far as its first step.
 func Compare(ctx context.Context, m *Model, o CompareOptions) (*Comparison, error) {
 	o.SaveEvery = max(0, cmp.Or(o.SaveEvery, train.DefaultSaveEvery))
 	if o.Variants == nil {

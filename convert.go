@@ -24,19 +24,21 @@ import (
 // ConvertOptions say which convolutions become frozen blocks, of which kind, and what else Convert changes.
 type ConvertOptions struct {
 	Blocks       transform.Options // which convolutions become blocks, and of which kind
-	KeepConvs    bool              // make no blocks, for Precision or NumClasses alone
-	AddBatchNorm bool              // add a BatchNorm that trains after every block that has none
-	Reinit       bool              // set everything that trains to new random values, to train from scratch
+	KeepConvs    bool              // keep all convolutions as they are, to change only the Precision or the last layer (NumClasses)
+	AddBatchNorm bool              // put a trainable BatchNorm behind each block that no BatchNorm follows
+	Reinit       bool              // like TrainOptions.Reinit, with Blocks.Seed as the seed; banks stay as they are
 	Precision    string            // new floating-point type, a name of precision.Types; "" keeps the type
-	NumClasses   int               // classes of a new last layer, 0 keeps the one that the model has
+	NumClasses   int               // if above 0, a new random last layer for this many classes; 0 keeps the model's
 
-	// Data gives the images for transform.Calibrate and AddBatchNorm. Its Normalize, Channels and Classes are recorded in the
-	// model, even without a Path.
-	Data              Data
-	CalibrationImages int // number of training images, at most MaxCalibrationImages; 0 means calibrate.DefaultImages
+	// Data gives the images for transform.Calibrate, which needs them, and for AddBatchNorm, which can do without. For other
+	// options, Data.Path must be empty. Its Normalize, Channels and Classes are recorded in the model, even without a Path.
+	Data Data
+	// CalibrationImages is how many training images to use, from 1 to MaxCalibrationImages; 0 means calibrate.DefaultImages. If the
+	// data set has fewer, all of them are used.
+	CalibrationImages int
 
 	Output  Output
-	Runtime Runtime // what runs the images
+	Runtime Runtime // used only to run the images of Data, and to infer shapes that the model does not state
 	Reporter
 }
 
@@ -48,16 +50,16 @@ type Converted struct {
 	Source       string                 `json:"model"` // its file
 	Output       string                 `json:"output"`
 	Precision    *precision.Report      `json:"precision,omitempty"` // what Precision changed; nil without Precision
-	Converted    int                    `json:"converted"`           // number of convolutions
+	Converted    int                    `json:"converted"`           // number of convolutions that became blocks
 	Before       ParameterCount         `json:"parameters_before"`
 	After        ParameterCount         `json:"parameters_after"`
-	Convolutions []transform.Conversion `json:"convolutions"`
+	Convolutions []transform.Conversion `json:"convolutions"`         // one per convolution of the model; nil with KeepConvs
 	Norms        []normalization.Added  `json:"batchnorms,omitempty"` // with AddBatchNorm, one per block
 	Model        *Model                 `json:"-"`                    // the new one
 }
 
-// Convert replaces the spatial convolutions of a model by frozen blocks. If it cannot convert any, the error is an
-// ErrNotConverted that lists the reasons.
+// Convert replaces the spatial convolutions of a model by frozen blocks. If it cannot convert any, and KeepConvs is false, the
+// error is an ErrNotConverted (errors.Is) that lists the reasons, and nothing is written.
 func Convert(ctx context.Context, m *Model, o ConvertOptions) (*Converted, error) {
 	o = o.withDefaults()
 	if err := o.Validate(); err != nil {

@@ -15,8 +15,8 @@ import (
 // Data says which images a model gets, and how they are read.
 type Data struct {
 	Path      string         // the data set: a folder or file
-	Format    string         // one of dataset.Formats; "" means that it is detected
-	Resize    bool           // scale images of another size to the model's
+	Format    string         // one of dataset.Formats; "" or "auto" means that it is detected
+	Resize    bool           // scale images of another size to the model's; otherwise they are an error (see dataset.Options)
 	ImageSize ImageSize      // size to which images are scaled, if the model leaves it open
 	ShortSide int            // shorter side after scaling, before the center crop; 0 means just enough for the model's size
 	Limits    dataset.Limits // limits for the sizes that files declare
@@ -25,10 +25,11 @@ type Data struct {
 	// Classes names the model's classes in the order of its outputs; nil means the names that the model records.
 	Classes []string
 	// Normalize says how pixels are normalized. If it is nil, the normalization is the one that the model records, or else the
-	// known one of the data set, or else it is measured on the training images.
+	// known one of the data set (CIFAR-10 and CIFAR-100), or else it is measured on the training images.
 	Normalize *dataset.Normalization
-	// Channels is the order of colors that the model takes, rgb or bgr. "" means the order that the model records, or else rgb.
-	// It does not apply to Normalize, which has its own order.
+	// Channels is the order of colors that the model takes, rgb or bgr, if Normalize is nil. "" means the order that the model
+	// records, or else rgb. If Normalize is not nil, its own field Channels decides, and this one is not used: for a model that
+	// takes blue first, set Normalize.Channels to dataset.BGR, with Mean and Std in the order blue, green, red.
 	Channels string
 	Workers  int // how many images are read in parallel; 0 means one per core that the process may use
 }
@@ -217,7 +218,7 @@ func imageShape(m *Model) (dataset.Shape, error) {
 // MeasuredOn says which images a result was measured on.
 type MeasuredOn struct {
 	Data  string        `json:"data"`
-	Split dataset.Split `json:"split"` // dataset.All if the data set has no separate splits
+	Split dataset.Split `json:"split"` // the one that was used; dataset.All if the data set has no separate splits
 	// OnTraining says that these are the training images.
 	OnTraining   bool `json:"on_training_images"`
 	Images       int  `json:"images"`

@@ -12,22 +12,25 @@ import (
 var (
 	// ErrNoLibrary says that no usable ONNX Runtime was found. The text lists the places that were searched.
 	ErrNoLibrary = ort.ErrNoLibrary
-	// ErrOutOfMemory says that ONNX Runtime could not allocate the memory for a model.
+	// ErrOutOfMemory says that ONNX Runtime could not allocate the memory for a model. Smaller batches need less.
 	ErrOutOfMemory = ort.ErrOutOfMemory
-	// ErrDiverged says that the loss or a parameter became NaN or infinite in training. The last checkpoint is from before that.
+	// ErrDiverged is an error of Train: the loss or a parameter became NaN or infinite. The last checkpoint is from before that.
 	ErrDiverged = train.ErrDiverged
-	// ErrNotConverted says that Convert found no convolution that it can convert. The text gives the reasons.
+	// ErrNotConverted is an error of Convert: the model has no convolution that it can convert. The text gives the reasons.
 	ErrNotConverted = errors.New("no frozen block was made")
-	// ErrNotEqual says that an exported model does not compute the same as the original model.
+	// ErrNotEqual is an error of Export: the exported model does not compute the same as the original model.
 	ErrNotEqual = errors.New("outputs differ")
 )
 
-// NoGradientError lists the nodes without a gradient that prevent a model from training.
+// NoGradientError lists the nodes without a gradient that prevent a model from training. Train and Compare return a pointer to
+// it: find it by errors.As with a *NoGradientError.
 type NoGradientError = gradient.UnsupportedError
 
-// OptionsError lists what is wrong with the options themselves, independent of model and data. No work was done.
+// OptionsError lists what is wrong with the options themselves, independent of model and data. No work was done. Functions return
+// a pointer to it: find it by errors.As with an *OptionsError.
 type OptionsError struct{ err error }
 
+// Error lists the faults, one per line.
 func (e *OptionsError) Error() string { return e.err.Error() }
 
 // Unwrap returns all faults as one joined error.

@@ -18,7 +18,7 @@ type EvaluateOptions struct {
 	Data      Data          // required
 	Logits    string        // the output with the logits; "" is the only one, or the only one that fits the classes of the data
 	Split     dataset.Split // "" means dataset.Test, or dataset.Val if there is no test split
-	BatchSize int           // images at a time; 0 means DefaultBatch, or fewer if these would take much memory
+	BatchSize int           // images at a time; 0 means DefaultBatch, or fewer if these would take too much memory
 	PerClass  bool          // also measure each class, and count which classes are confused
 	Epsilon   float64       // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
 	Runtime   Runtime
@@ -33,18 +33,18 @@ type Evaluation struct {
 	Epsilon   float64               `json:"epsilon,omitempty"`
 	evaluate.Result
 	PerClass []ClassResult `json:"per_class,omitempty"` // for classes that have images, in the order of the model's outputs
-	Mistakes []Mistake     `json:"mistakes,omitempty"`  // most frequent first; with PerClass, all of them
+	Mistakes []Mistake     `json:"mistakes,omitempty"`  // all that occur, the most frequent first; nil without PerClass
 
-	ClassNames []string            `json:"-"` // names of the classes in the order of the model's outputs
+	ClassNames []string            `json:"-"` // names of the classes in the order of the model's outputs; numbers if they have none
 	Confusion  *evaluate.Confusion `json:"-"` // nil without PerClass
 }
 
 // ClassResult is the result for one class.
 type ClassResult struct {
 	Class   string  `json:"class"`
-	Images  int     `json:"images"`
-	Correct int     `json:"correct"`
-	Top1    float64 `json:"top1"` // share of images, from 0 to 1
+	Images  int     `json:"images"`  // images of the class
+	Correct int     `json:"correct"` // those for which the model predicted the class
+	Top1    float64 `json:"top1"`    // share of images, from 0 to 1
 }
 
 // Mistake counts the images of one class for which the model predicted another.
@@ -54,7 +54,8 @@ type Mistake struct {
 	Images    int    `json:"images"`
 }
 
-// Evaluate measures loss, top-1 and top-5 accuracy of a classifier on a data set, and its accuracy under attack.
+// Evaluate measures loss, top-1 and top-5 accuracy of a classifier on a data set, and its accuracy under attack if Epsilon is
+// above 0.
 func Evaluate(ctx context.Context, m *Model, o EvaluateOptions) (*Evaluation, error) {
 	o.Split = cmp.Or(o.Split, dataset.Test)
 	if err := o.Validate(); err != nil {

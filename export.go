@@ -17,15 +17,19 @@ import (
 
 // ExportOptions say how Export changes a model, and how it verifies the result.
 type ExportOptions struct {
-	Source        *Model  // the model that was converted, to compare size and speed with; nil if there is none
-	KeepBatchNorm bool    // do not merge BatchNormalization into the convolutions before it
-	Batch         string  // the new batch size: a number, or DynamicBatch; "" keeps the model's
-	NoVerify      bool    // do not run the models to compare their outputs
-	Tolerance     float64 // largest difference relative to the largest value; 0 means UsualTolerance, negative none
-	SecondOpinion bool    // also run the written model in a second engine, and compare
-	Time          bool    // measure how fast the models run, alternating between them
-	TimeRuns      int     // timed runs of each model; 0 means DefaultTimeRuns
-	Verify        verify.Options
+	Source        *Model // the model from before Convert, to compare size and speed with (not outputs); nil if there is none
+	KeepBatchNorm bool   // do not fold BatchNormalization into the Conv, ConvTranspose or Gemm before it
+	Batch         string // the new batch size: a number, or DynamicBatch; "" keeps the model's
+	NoVerify      bool   // do not run the models to compare their outputs
+	// Tolerance is the largest difference that is allowed between an output of the model and of the exported model, divided by the
+	// largest absolute value of the output. 0 means UsualTolerance. A negative number allows no difference at all.
+	Tolerance float64
+	// SecondOpinion also runs the written model in a second engine (package secondopinion), and compares with Tolerance. If the
+	// engine's program is missing, or the engine cannot run the model (*secondopinion.Unavailable), Export fails and writes nothing.
+	SecondOpinion bool
+	Time          bool           // measure how fast the models run, alternating between them
+	TimeRuns      int            // timed runs of each model; 0 means DefaultTimeRuns
+	Verify        verify.Options // the inputs for all runs
 	Output        Output
 	Runtime       Runtime
 	Reporter
@@ -36,14 +40,16 @@ const DefaultTimeRuns = 20
 
 // Exported is the result of Export.
 type Exported struct {
-	Source        string                    `json:"model"` // its file
-	Output        string                    `json:"output"`
-	Merged        []transform.Outcome       `json:"merged"` // one per frozen block
-	Folded        []transform.Outcome       `json:"folded"` // one per batch normalization
-	Tolerance     float64                   `json:"tolerance"`
-	VerifiedOn    []string                  `json:"verified_on,omitempty"`    // shapes and decisive values of the inputs
-	Differences   []verify.Difference       `json:"differences,omitempty"`    // between outputs of the two models
-	SecondOpinion *secondopinion.Difference `json:"second_opinion,omitempty"` // between outputs of the two engines
+	Source    string              `json:"model"` // the file of the model that was exported, not of ExportOptions.Source
+	Output    string              `json:"output"`
+	Merged    []transform.Outcome `json:"merged"` // one per frozen block
+	Folded    []transform.Outcome `json:"folded"` // one per batch normalization; nil with KeepBatchNorm
+	Tolerance float64             `json:"tolerance"`
+	// VerifiedOn describes the inputs on which outputs were compared, one text for each set of inputs, such as "rate of 16000, x
+	// [8, 3, 32, 32]": the dims of each input, and the value if all its elements are equal. It is nil with NoVerify.
+	VerifiedOn    []string                  `json:"verified_on,omitempty"`
+	Differences   []verify.Difference       `json:"differences,omitempty"`    // one per output of the model; nil with NoVerify
+	SecondOpinion *secondopinion.Difference `json:"second_opinion,omitempty"` // between the engines; nil if not asked for
 	Models        []ModelFacts              `json:"models"`                   // source (if given), model, exported model
 	Model         *Model                    `json:"-"`                        // the new one
 }
@@ -53,13 +59,13 @@ type ModelFacts struct {
 	Name       string         `json:"name"`
 	Bytes      int64          `json:"bytes"` // size of the file and its external data
 	Parameters ParameterCount `json:"parameters"`
-	Operators  map[string]int `json:"operators"` // nodes by operator
-	Latency    *verify.Timing `json:"latency,omitempty"`
+	Operators  map[string]int `json:"operators"`         // nodes by operator
+	Latency    *verify.Timing `json:"latency,omitempty"` // nil without ExportOptions.Time
 }
 
-// Export merges every frozen block into one convolution, folds batch normalization into the convolutions before it, and verifies
-// that the result computes the same as the model. If not, the error is an ErrNotEqual, and nothing is written. A model in training
-// mode is exported in the form for inference.
+// Export merges every frozen block into one convolution, folds batch normalization into the Conv, ConvTranspose or Gemm before
+// it, and verifies that the result computes the same as the model. If not, the error is an ErrNotEqual (errors.Is), and nothing
+// is written. A model in training mode is exported in the form for inference.
 func Export(ctx context.Context, m *Model, o ExportOptions) (*Exported, error) {
 	o.TimeRuns = cmp.Or(o.TimeRuns, DefaultTimeRuns)
 	if err := o.Validate(); err != nil {

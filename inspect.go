@@ -13,8 +13,8 @@ import (
 // InspectOptions say what Inspect finds out about the convolutions of a model.
 type InspectOptions struct {
 	Blocks  transform.Options // options for the frozen blocks that Convert would make
-	Plan    bool              // list how error and size depend on the expansion, for every convolution
-	Library string            // like Runtime.Library; used to find shapes that the model does not state
+	Plan    bool              // list how error and size depend on the expansion, for every convolution; this takes long
+	Library string            // like Runtime.Library; used only to find shapes that the model does not state
 	Reporter
 }
 
@@ -31,8 +31,8 @@ type Inspection struct {
 	NotFinite    []onnxgraph.NotFinite  `json:"not_finite,omitempty"` // weights with NaN or infinite elements
 	Operators    map[string]int         `json:"operators"`            // numbers of nodes by operator, including nested graphs
 	Convolutions []transform.Conversion `json:"convolutions"`         // what Convert would do
-	Blocks       []Block                `json:"blocks"`               // blocks whose banks are as recorded
-	Plan         []transform.Choices    `json:"plan,omitempty"`
+	Blocks       []Block                `json:"blocks"`               // the frozen blocks that the model records
+	Plan         []transform.Choices    `json:"plan,omitempty"`       // nil without InspectOptions.Plan
 }
 
 // Port is an input or output of a model.
@@ -49,7 +49,8 @@ type Block struct {
 }
 
 // Inspect lists what is in a model, and what Convert would do with the same options. If ONNX Runtime is available, it is used to
-// infer shapes that the model does not state.
+// infer shapes that the model does not state. If a frozen block differs from its record, for example because another program
+// changed its bank, Inspect fails, and the error lists all differences.
 func Inspect(ctx context.Context, m *Model, o InspectOptions) (*Inspection, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err

@@ -11,13 +11,13 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/specialize"
 )
 
-// By default, DefaultBatch images are measured at a time, or fewer if these would take more than plentyOfMemory bytes or half of
-// the free memory. On a CPU, larger batches are hardly faster. If a batch takes more than muchMemory bytes, a message says how
-// much.
+// DefaultBatch is how many images Evaluate runs at a time by default, or fewer if these would take more than 2 GB or half of the
+// free memory. On a CPU, larger batches are hardly faster. It is also the default of Recalibrate, which does not reduce it.
+const DefaultBatch = 128
+
 const (
-	DefaultBatch   = 128
-	plentyOfMemory = 2e9
-	muchMemory     = 5e8
+	plentyOfMemory = 2e9 // bytes: the most that a default batch may take
+	muchMemory     = 5e8 // bytes: if a batch takes more, a message says how much
 )
 
 // measure runs a model over a data set. It chooses the batch size if o has none.
@@ -74,5 +74,6 @@ func freeMemory(bytes int64) string {
 	return fmt.Sprintf("; %s are free", figures.Bytes(bytes))
 }
 
-// TellsTop5 reports whether top-5 accuracy is meaningful for the given number of classes: there must be more than five.
+// TellsTop5 reports whether top-5 accuracy is meaningful for the given number of classes: there must be more than five, because
+// with fewer it is always 1.
 func TellsTop5(classes int) bool { return classes > 5 }

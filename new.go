@@ -6,8 +6,8 @@ import (
 
 // NewOptions set the size of a reference architecture. Zeros mean its defaults.
 type NewOptions struct {
-	architecture.Options
-	Output Output
+	architecture.Options // size, and the seed of the weights
+	Output               Output
 	Reporter
 }
 
@@ -19,7 +19,8 @@ type Built struct {
 	Model        *Model         `json:"-"`
 }
 
-// New builds a reference architecture, one of architecture.Names, with random weights that depend on the seed.
+// New builds a reference architecture, one of architecture.Names, with random weights that depend on the seed. Another name, or a
+// size that the architecture cannot have, gives an *OptionsError.
 func New(name string, o NewOptions) (*Built, error) {
 	if err := o.Output.Check(); err != nil {
 		return nil, err

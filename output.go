@@ -12,9 +12,11 @@ import (
 
 // Output says where a new model is written. With the zero value, it is not written.
 type Output struct {
-	Path     string                 // a file; an existing one is replaced when the new one is complete
-	Writer   io.Writer              // gets the model instead of a file
-	External onnxgraph.ExternalMode // which tensors to keep in a data file beside the model
+	Path   string    // a file; an existing one is replaced when the new one is complete
+	Writer io.Writer // gets the whole model instead of a file; if it is set, Path is not used
+	// External says which tensors to keep in a data file beside the model. With a Writer, all tensors are inside the model;
+	// onnxgraph.ExternalAll is then an OptionsError.
+	External onnxgraph.ExternalMode
 }
 
 // Name returns the name of the output for messages.
@@ -25,7 +27,7 @@ func (o Output) Name() string {
 	return o.Path
 }
 
-// Check returns an error if the model cannot be written. Call it before long work.
+// Check returns an error if the model cannot be written. The functions of this package call it before their work.
 func (o Output) Check() error {
 	switch {
 	case o.Writer != nil && o.External == onnxgraph.ExternalAll:

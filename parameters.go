@@ -9,7 +9,7 @@ import (
 
 // ParameterCount counts the parameters of a model by kind.
 type ParameterCount struct {
-	Trainable  int64 `json:"trainable"`
+	Trainable  int64 `json:"trainable"`  // weights, biases, scales and shifts
 	Bank       int64 `json:"bank"`       // in the banks of frozen blocks
 	Statistics int64 `json:"statistics"` // running means and variances
 }

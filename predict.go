@@ -34,17 +34,19 @@ type Predictions struct {
 
 // Prediction lists the most probable classes of one image.
 type Prediction struct {
-	Image   string       `json:"image"`
+	Image   string       `json:"image"`   // its file
 	Classes []Likelihood `json:"classes"` // the most probable first
 }
 
 // Likelihood is how probable a class is, from 0 to 1.
 type Likelihood struct {
-	Class       string  `json:"class"`
+	Class       string  `json:"class"` // its name, or its number from 0 if the classes have no names
 	Probability float64 `json:"probability"`
 }
 
-// Predict returns the most probable classes of PNG and JPEG files, and of all such files in folders.
+// Predict returns the most probable classes of PNG and JPEG files. images has the paths of files, and of folders, all of whose
+// PNG and JPEG files are taken. Images of another size are always scaled to the model's. If the model records no normalization,
+// Data.Normalize is required. For a model with Sigmoid outputs, the probabilities of an image do not add up to 1.
 func Predict(ctx context.Context, m *Model, images []string, o PredictOptions) (*Predictions, error) {
 	o.Top = cmp.Or(o.Top, DefaultTop)
 	if err := o.Validate(); err != nil {

@@ -3,7 +3,7 @@
 // convolution; trains the result, or any classifier, on stock ONNX Runtime; and merges each block back into one convolution. The
 // method is that of Gavrikov & Keuper, "The Power of Linear Combinations: Learning with Random Convolutions" (arXiv 2301.11360).
 //
-// [Open] reads a model, [New] builds one. Each other function does the work of the command with its name:
+// [Open] and [Read] read a model, [New] builds one. These functions do the work of the commands with their names:
 //
 //	Inspect      lists what is in a model
 //	Convert      replaces convolutions by frozen blocks
@@ -17,11 +17,18 @@
 //
 // # Options
 //
-// The zero value of every options struct has the defaults of the command. Messages name flags, such as --batch-size; the field of
-// the options has the same name, without hyphens. Wrong options give an [OptionsError] before any work is done.
+// A zero in a field of an options struct means the default of the command, except for fields that are marked as required.
+// Messages name flags, such as --batch-size. Most fields have the flag's name without hyphens, such as BatchSize. Those that
+// differ are Runtime.Library (--ort-lib), Output.Path (-o), Output.External (--external-data), Data.Normalize (also --pixels,
+// --mean and --std), Data.Limits (--max-image-pixels, --max-array-size), ExportOptions.KeepBatchNorm (--fold-batchnorm=false),
+// ExportOptions.Verify (--verify-batch, --inputs) and, in train.Recipe, which Settings.Recipe changes, LearningRate (--lr),
+// Schedule (--scheduler) and ClipNorm (--clip-grad). Wrong options give an *[OptionsError] before any work is done.
 //
-// No function changes the model that it gets: results hold new models. If the options have an [Output], the new model is also
-// written there, once it is complete, by a single rename.
+// The functions in the list do not change the model that they get: their results hold new models. If the options have an
+// [Output], the new model is also written there, once it is complete, by a single rename. [Describe] changes the metadata of its
+// model.
+//
+// The functions that run models initialize ONNX Runtime themselves, as [Runtime] says.
 //
 // # Messages
 //
@@ -31,7 +38,8 @@
 // # Stopping
 //
 // All long work stops soon after its context is done, with an error that wraps the context's error. Train and Compare save a
-// checkpoint first, and continue from it if Resume is set. For that, Train needs a RunDir or an Output.
+// checkpoint first. Train continues from it if Resume is set; for that, it needs a RunDir or an Output. Compare always continues
+// what it finds in its Folder.
 //
 // # Records
 //
@@ -49,9 +57,10 @@ import (
 // Model is an ONNX model in memory. Use package onnxgraph to read and change it.
 type Model = onnxgraph.Model
 
-// Open reads a model from a file. Tensors in external data files are read when they are needed. The error lists everything that
-// is wrong with the model.
+// Open reads a model from a file, as onnxgraph.Load does. Tensors in external data files are read when they are needed. The error
+// lists everything that is wrong with the model.
 func Open(path string) (*Model, error) { return onnxgraph.Load(path) }
 
-// Read reads a model from a stream. Messages use the given name for it.
+// Read reads a model from a stream, as onnxgraph.Read does. Messages use the given name for it. The model must have its data
+// inside: a stream has no folder for data files.
 func Read(r io.Reader, name string) (*Model, error) { return onnxgraph.Read(r, name) }

@@ -15,10 +15,10 @@ import (
 
 // RecalibrateOptions say on which images Recalibrate estimates statistics.
 type RecalibrateOptions struct {
-	Data      Data // required
-	Images    int  // how many random training images to use; 0 means DefaultRecalibrationImages, -1 all
-	BatchSize int  // images at a time; 0 means DefaultBatch
-	Seed      uint64
+	Data      Data   // required
+	Images    int    // how many random training images to use; 0 means DefaultRecalibrationImages, a negative number all
+	BatchSize int    // images at a time; 0 means DefaultBatch; if there are fewer images, they are one batch
+	Seed      uint64 // seed for drawing the images and their order
 	Output    Output
 	Runtime   Runtime
 	Reporter

@@ -13,13 +13,17 @@ import (
 
 // Settings say how models are trained.
 type Settings struct {
-	// Recipe, if not nil, changes the default recipe: train.TuneRecipe, or train.PaperRecipe if weights are random. In this
-	// recipe, LearningRate and BatchSize are 0. If they stay 0, Train chooses them; that depends on the optimizer, on which
-	// weights are random, and on the number of images. The function may be called several times.
+	// Recipe, if not nil, changes the default recipe. This is train.PaperRecipe if training starts with random weights: with Reinit,
+	// with random spatial filters (parameter.FrozenBaseline), or with blocks whose 1×1 convolutions are random (transform.Random)
+	// and not trained yet. Otherwise it is train.TuneRecipe, also if only the last layer is new (NumClasses).
+	//
+	// The function gets the default recipe with LearningRate and BatchSize set to 0. If they stay 0, Train chooses them; that
+	// depends on the optimizer, on which weights are random, and on the number of images. Seed, Trained and Augment are set
+	// afterwards, from other options. The function may be called several times.
 	Recipe func(*train.Recipe)
 
-	// Augment lists augmentations, such as pad-crop=4,flip=0.5, or is none or auto. Auto means pad-crop=4,flip=0.5 for cifar10
-	// and cifar100, and none for other formats. "" means auto.
+	// Augment lists augmentations, such as "pad-crop=4,flip=0.5" (see dataset.ParseAugmentations), or is "none" or "auto". Auto
+	// means pad-crop=4,flip=0.5 for the formats cifar10 and cifar100, and none for others. "" means auto.
 	Augment string
 }
 

@@ -13,8 +13,9 @@ const (
 	classesKey   = "rcfreeze.classes"   // the names of the classes in the order of the outputs, as a JSON list
 )
 
-// Describe records in the model how its images are normalized and, unless classes is nil, the names of its classes, in the order
-// of its outputs. Evaluate, Predict and Train use what it records.
+// Describe records in the metadata of m how its images are normalized and, unless classes is nil, the names of its classes, in
+// the order of its outputs. It replaces what was recorded before. Evaluate, Predict, Train and the other functions use what it
+// records.
 func Describe(m *Model, n dataset.Normalization, classes []string) error {
 	if err := record(m, normalizeKey, n); err != nil || classes == nil {
 		return err
@@ -32,7 +33,8 @@ func record(m *Model, key string, value any) error {
 	return nil
 }
 
-// Classes returns the names of the classes that the model records, in the order of its outputs; nil if it records none.
+// Classes returns the names of the classes that the model records, in the order of its outputs; nil if it records none. It fails
+// if the record is damaged.
 func Classes(m *Model) ([]string, error) {
 	text := m.Metadata(classesKey)
 	if text == "" {
@@ -45,7 +47,8 @@ func Classes(m *Model) ([]string, error) {
 	return names, nil
 }
 
-// Normalization returns the normalization of images that the model records; ok is false if it records none.
+// Normalization returns the normalization of images that the model records; ok is false if it records none. It fails if the
+// record is damaged.
 func Normalization(m *Model) (n dataset.Normalization, ok bool, err error) {
 	text := m.Metadata(normalizeKey)
 	if text == "" {

@@ -10,10 +10,10 @@ import (
 // Runtime says which ONNX Runtime runs models, and on what. The zero value uses the library that ort.Find finds, on the CPU.
 type Runtime struct {
 	Library  string       // the library's file or folder; "" searches for one (--ort-lib)
-	Provider ort.Provider // "" is ort.CPU
+	Provider ort.Provider // "" is ort.CPU; ort.Auto is ort.CUDA if it is usable, otherwise ort.CPU
 	Device   int          // number of the GPU, for ort.CUDA
 	TF32     bool         // faster: CUDA rounds the inputs of products to 10 bits of mantissa
-	Threads  int          // per operator; 0 means one per core that the process may use
+	Threads  int          // per operator; 0 means one per core that the process may use, which is also the most
 }
 
 // start initializes ONNX Runtime and returns the options for sessions.

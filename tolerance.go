@@ -11,8 +11,9 @@ var tolerances = map[onnxgraph.DType]float64{
 	onnxgraph.Float64: 1e-4, onnxgraph.Float32: 1e-4, onnxgraph.Float16: 1e-2, onnxgraph.BFloat16: 1e-1,
 }
 
-// UsualTolerance returns by how much the outputs of a model and of an equivalent one may differ, relative to the largest value. It
-// depends on the coarsest type among the model's parameters.
+// UsualTolerance returns by how much an output of a model and of an equivalent one may differ, divided by the largest absolute
+// value of the first model's output: 1e-4 if the model's parameters are float32 or float64, 0.01 if some are float16, and 0.1 if
+// some are bfloat16.
 func UsualTolerance(m *Model) (float64, error) {
 	parameters, err := parameter.List(m)
 	if err != nil {

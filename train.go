@@ -25,15 +25,22 @@ type TrainOptions struct {
 	Logits     string            // the output with the logits; "" is the only one, or the only one that fits the classes of the data
 	Variant    parameter.Variant // what trains; "" means parameter.Frozen for a model with blocks, otherwise parameter.Baseline
 	Settings   Settings
-	Seed       uint64        // seed for the order of images, augmentation, dropout and Reinit
-	NumClasses int           // classes of a new last layer, 0 keeps the one that the model has
-	Reinit     bool          // set everything that trains to new random values first, to train from scratch
-	Resume     bool          // continue from the last checkpoint in RunDir; if there is none, start a new run
-	SaveEvery  time.Duration // between checkpoints; 0 means train.DefaultSaveEvery, negative only after each epoch
-	Keep       train.Keep    // which weights to keep; "" means train.KeepLast
-	// RunDir is the folder for checkpoints and metrics.csv. "" means the output's path with .run instead of .onnx. If there is no
-	// output either, Train uses a temporary folder and removes it when it returns, also after an error, so the run cannot be
-	// resumed.
+	Seed       uint64 // seed for the order of images, augmentation, dropout, a new last layer, and new random values
+	NumClasses int    // if above 0, a new random last layer for this many classes; 0 keeps the model's
+	// Reinit trains from scratch: all weights, biases, scales, shifts and running statistics of the model start with new values, as
+	// parameter.Reinit draws them, also those that Recipe.Freeze or Recipe.TrainFrom keep from training. The banks of frozen blocks
+	// get new values only with parameter.Learned.
+	Reinit bool
+	Resume bool // continue from the last checkpoint in RunDir; if there is none, start a new run
+	// SaveEvery is the time between checkpoints: 0 means train.DefaultSaveEvery, and a negative time only one after each epoch. In
+	// train.Run, the latter is 0.
+	SaveEvery time.Duration
+	// Keep says which weights to return: "" means train.KeepLast. train.KeepBest chooses by the accuracy in Trained.History, on the
+	// split Trained.HistorySplit.
+	Keep train.Keep
+	// RunDir is the folder for checkpoints and metrics.csv. "" means the output's path with .run instead of .onnx; with
+	// Output.Writer, RunDir is required. If there is no output either, Train uses a temporary folder and removes it when it returns,
+	// also after an error, so the run cannot be resumed.
 	RunDir  string
 	Epsilon float64         // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
 	Epoch   func(train.Row) // called after every epoch, if not nil
@@ -44,24 +51,28 @@ type TrainOptions struct {
 
 // Trained is the result of Train.
 type Trained struct {
-	Source string `json:"model"` // its file
-	Output string `json:"output"`
-	RunDir string `json:"run_dir"`
-	MeasuredOn
-	Variant   parameter.Variant     `json:"variant"`
-	Recipe    train.Recipe          `json:"recipe"`
-	Normalize dataset.Normalization `json:"normalize"`
-	Epsilon   float64               `json:"epsilon,omitempty"`
-	Result    evaluate.Result       `json:"result"` // result of the trained model
-	Start     evaluate.Result       `json:"start"`  // result of the model before the first step
-	// HistorySplit is the split that Start and History were measured on.
+	Source     string                `json:"model"` // its file
+	Output     string                `json:"output"`
+	RunDir     string                `json:"run_dir"`
+	MeasuredOn                       // the images that Result was measured on
+	Variant    parameter.Variant     `json:"variant"`
+	Recipe     train.Recipe          `json:"recipe"`
+	Normalize  dataset.Normalization `json:"normalize"`
+	Epsilon    float64               `json:"epsilon,omitempty"`
+	Result     evaluate.Result       `json:"result"` // of the trained model, on MeasuredOn.Split: test images if there are any
+	Start      evaluate.Result       `json:"start"`  // of the model before the first step, on HistorySplit
+	// HistorySplit is the split that Start and History were measured on: validation images if there are any, otherwise the same
+	// images as for Result.
 	HistorySplit dataset.Split `json:"history_split"`
-	History      []train.Row   `json:"history"`
-	Model        *Model        `json:"-"` // the new one
+	History      []train.Row   `json:"history"` // one row per epoch, on HistorySplit
+	Model        *Model        `json:"-"`       // the new one
 }
 
 // Train fine-tunes a classifier, or trains it from scratch. When ctx is done, Train finishes the step and saves a checkpoint,
 // from which Resume continues.
+//
+// If the loss or a parameter becomes NaN or infinite, the error is an ErrDiverged (errors.Is). If the model has nodes without a
+// gradient between what trains and the loss, it is a *NoGradientError (errors.As).
 func Train(ctx context.Context, m *Model, o TrainOptions) (*Trained, error) {
 	o.SaveEvery = max(0, cmp.Or(o.SaveEvery, train.DefaultSaveEvery))
 	o.Keep = cmp.Or(o.Keep, train.KeepLast)
