@@ -8,6 +8,10 @@ import (
 )
 
 // Attribute is a named constant of a node: a number, a string, a tensor, a graph, or a list of them.
+//
+// In a function, an attribute can instead refer to a parameter of the function: see IsReference. Node's methods that read
+// attributes, such as Int, find no value in a reference, nor in an attribute of another type. They then return 0, "" or nil, and
+// not the default that they were called with, because the node has an attribute of that name.
 type Attribute struct {
 	proto  *onnxpb.AttributeProto
 	tensor *Tensor
@@ -68,7 +72,8 @@ func (n *Node) Attributes() []Attribute { return n.attrs }
 // Has reports whether the node has an attribute of that name.
 func (n *Node) Has(name string) bool { return n.attr(name) != nil }
 
-// Int returns an integer attribute, or otherwise if the node has none of that name.
+// Int returns an integer attribute, or otherwise if the node has no attribute of that name. It returns 0 if the attribute is of
+// another type, or a reference.
 func (n *Node) Int(name string, otherwise int64) int64 {
 	if p := n.attr(name); p != nil {
 		return p.GetI()
@@ -76,10 +81,12 @@ func (n *Node) Int(name string, otherwise int64) int64 {
 	return otherwise
 }
 
-// Ints returns a list of integers, nil if the node has none of that name.
+// Ints returns an attribute that is a list of integers. It returns nil if the node has no attribute of that name, or if it is of
+// another type, or a reference. The caller must not change the slice.
 func (n *Node) Ints(name string) []int64 { return n.attr(name).GetInts() }
 
-// Float returns a floating-point attribute, or otherwise if the node has none of that name.
+// Float returns a floating-point attribute, or otherwise if the node has no attribute of that name. It returns 0 if the attribute
+// is of another type, or a reference.
 func (n *Node) Float(name string, otherwise float32) float32 {
 	if p := n.attr(name); p != nil {
 		return p.GetF()
@@ -87,10 +94,12 @@ func (n *Node) Float(name string, otherwise float32) float32 {
 	return otherwise
 }
 
-// Floats returns a list of floating-point numbers, nil if the node has none of that name.
+// Floats returns an attribute that is a list of floating-point numbers. It returns nil if the node has no attribute of that name,
+// or if it is of another type, or a reference. The caller must not change the slice.
 func (n *Node) Floats(name string) []float32 { return n.attr(name).GetFloats() }
 
-// Str returns a string attribute, or otherwise if the node has none of that name.
+// Str returns a string attribute, or otherwise if the node has no attribute of that name. It returns "" if the attribute is of
+// another type, or a reference.
 func (n *Node) Str(name, otherwise string) string {
 	if p := n.attr(name); p != nil {
 		return string(p.GetS())
@@ -98,7 +107,8 @@ func (n *Node) Str(name, otherwise string) string {
 	return otherwise
 }
 
-// Tensor returns a tensor attribute, nil if the node has none of that name.
+// Tensor returns a tensor attribute. It returns nil if the node has no attribute of that name, or if it is of another type, or a
+// reference.
 func (n *Node) Tensor(name string) *Tensor {
 	if a := n.find(name); a != nil {
 		return a.tensor

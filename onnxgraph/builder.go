@@ -7,9 +7,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Builder adds nodes and constants to a graph, each with one call. If it has already added the same operator with the same inputs
-// and attributes, or the same constant, and that is unchanged in the graph, it returns it again. So independent parts of a
-// program share nodes that both need.
+// Builder adds nodes and constants to a graph, each with one call. A second call with the same operator, inputs and attributes
+// adds no second node: it returns the outputs of the first node, if nobody has changed or removed that node since. The same holds
+// for constants. So independent parts of a program share nodes that both need.
 type Builder struct {
 	Graph     *Graph
 	nodes     map[string]*Node

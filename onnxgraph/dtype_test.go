@@ -147,6 +147,40 @@ func TestReadNumbers(t *testing.T) {
 	}
 }
 
+// TestLargeUnsigned reads numbers of 64 bits that int64 cannot hold: as floating-point numbers they keep their sign and size, and
+// as integers they are refused.
+func TestLargeUnsigned(t *testing.T) {
+	const most = 1<<63 - 1
+	for _, c := range []struct {
+		data []uint64
+		fits bool
+	}{
+		{nil, true}, {[]uint64{0, most}, true}, {[]uint64{most + 1}, false}, {[]uint64{3, math.MaxUint64, 4}, false},
+	} {
+		tensor := NewTensor([]int64{int64(len(c.data))}, c.data)
+		double, err := tensor.Float64s()
+		if err != nil || len(double) != len(c.data) {
+			t.Errorf("%d: got float64 %v (%v)", c.data, double, err)
+		}
+		single, err := tensor.Float32s()
+		if err != nil || len(single) != len(c.data) {
+			t.Errorf("%d: got float32 %v (%v)", c.data, single, err)
+		}
+		for i, v := range c.data {
+			if double[i] != float64(v) || single[i] != float32(float64(v)) {
+				t.Errorf("%d: got %v and %v", v, double[i], single[i])
+			}
+		}
+		whole, err := tensor.Int64s()
+		switch {
+		case !c.fits && (err == nil || !strings.Contains(err.Error(), "larger than the largest int64")):
+			t.Errorf("%d: got integers %d (%v), want an error", c.data, whole, err)
+		case c.fits && (err != nil || !slices.Equal(whole, convert[int64](c.data))):
+			t.Errorf("%d: got integers %d (%v)", c.data, whole, err)
+		}
+	}
+}
+
 // failing is a file that cannot be written.
 type failing struct{}
 

@@ -2,12 +2,13 @@ package onnxgraph
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"unsafe"
 )
 
-// Float64s returns the elements as float64; the conversion is exact for every real, integer and boolean type, except for 64-bit
-// integers beyond 2^53.
+// Float64s returns the elements as float64, in a slice of the caller's own. The conversion is exact, except for 64-bit integers
+// beyond 2^53, which are rounded. It fails if the elements are no numbers (see DType.IsNumber), or cannot be read or computed.
 func (t *Tensor) Float64s() ([]float64, error) {
 	raw, err := t.Raw()
 	if err != nil {
@@ -22,6 +23,8 @@ func (t *Tensor) Float64s() ([]float64, error) {
 		return mapSlice(view[uint16](raw), float64FromFloat16), nil
 	case BFloat16:
 		return mapSlice(view[uint16](raw), float64FromBFloat16), nil
+	case Uint64:
+		return convert[float64](view[uint64](raw)), nil
 	}
 	ints, err := t.Int64s()
 	if err != nil {
@@ -30,7 +33,8 @@ func (t *Tensor) Float64s() ([]float64, error) {
 	return convert[float64](ints), nil
 }
 
-// Float32s returns the elements as float32, rounded once if their type is wider.
+// Float32s returns the elements as float32, in a slice of the caller's own. Elements of wider types are rounded. It fails as
+// Float64s does.
 func (t *Tensor) Float32s() ([]float32, error) {
 	if t.DType() == Float32 {
 		raw, err := t.Raw()
@@ -46,7 +50,8 @@ func (t *Tensor) Float32s() ([]float32, error) {
 	return convert[float32](data), nil
 }
 
-// Int64s returns the elements of an integer or boolean tensor.
+// Int64s returns the elements of an integer or boolean tensor, in a slice of the caller's own. It fails if the type is another
+// one, if an unsigned element is too large for int64, or if the elements cannot be read or computed.
 func (t *Tensor) Int64s() ([]int64, error) {
 	raw, err := t.Raw()
 	if err != nil {
@@ -68,7 +73,11 @@ func (t *Tensor) Int64s() ([]int64, error) {
 	case Uint32:
 		return convert[int64](view[uint32](raw)), nil
 	case Uint64:
-		return convert[int64](view[uint64](raw)), nil
+		data := view[uint64](raw)
+		if most := slices.Max(append([]uint64{0}, data...)); most > math.MaxInt64 {
+			return nil, fmt.Errorf("reading %v elements as integers: %d is larger than the largest int64, %d", t.DType(), most, math.MaxInt64)
+		}
+		return convert[int64](data), nil
 	}
 	return nil, fmt.Errorf("reading %v elements as integers: not an integer type", t.DType())
 }

@@ -66,7 +66,7 @@ func (g *Graph) AllNodes() []*Node {
 // Value returns the graph's own value of the given name, nil if there is none.
 func (g *Graph) Value(name string) *Value { return g.values[name] }
 
-// AddInput adds a graph input. It fails if the name is taken or empty.
+// AddInput adds a graph input that is a tensor; an empty or nil shape declares a scalar. It fails if the name is taken or empty.
 func (g *Graph) AddInput(name string, dtype DType, shape []Dim) (*Value, error) {
 	v, err := g.named(name)
 	if err != nil {
@@ -76,7 +76,7 @@ func (g *Graph) AddInput(name string, dtype DType, shape []Dim) (*Value, error) 
 	return v, nil
 }
 
-// RemoveInput removes a graph input that nothing uses.
+// RemoveInput removes a graph input. It panics if something still uses the input.
 func (g *Graph) RemoveInput(v *Value) {
 	if v.IsUsed() {
 		panic(fmt.Sprintf("onnxgraph: removing input %q, which is used", v.name))
@@ -119,8 +119,8 @@ func (g *Graph) ForgetShapes() {
 	}
 }
 
-// AddConstant adds an initializer under a name derived from hint. In the main graph of a file before IR version 4, it is also
-// added to the inputs, because these versions require that.
+// AddConstant adds an initializer under the name hint, or hint with a number appended if that name is taken. In a file before IR
+// version 4, the constant always goes to the main graph and is added to its inputs, too, because these versions require that.
 func (g *Graph) AddConstant(hint string, t *Tensor) *Value {
 	if g.model.IRVersion() < 4 {
 		g = g.model.Graph
@@ -232,8 +232,9 @@ func (n *Node) unlink() {
 	}
 }
 
-// RemoveUnused removes the given values that nothing uses, and then everything that only computes removed values. Graph inputs
-// stay, except for constants that are also inputs.
+// RemoveUnused removes those of the given values that no node reads and that are no output of a graph. With a computed value it
+// removes its node, unless another output of the node is used, and then, in the same way, what the node read. Graph inputs stay,
+// except for constants that are also inputs. Values that are nil or were removed before are skipped.
 func RemoveUnused(values ...*Value) {
 	for _, v := range values {
 		if v == nil || v.graph == nil || v.IsUsed() {
@@ -252,7 +253,8 @@ func RemoveUnused(values ...*Value) {
 	}
 }
 
-// Prune removes every node that no output of the graph needs, and every initializer that nothing uses.
+// Prune removes every node that no output of the graph needs, and then every initializer that nothing uses, unless it is also a
+// graph input.
 func (g *Graph) Prune() {
 	for sorted := sortNodes(g.nodes).order; len(sorted) > 0; sorted = sorted[:len(sorted)-1] {
 		n := sorted[len(sorted)-1]

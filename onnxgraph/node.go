@@ -31,7 +31,7 @@ func (n *Node) Label() string {
 // OpType returns the operator's name, such as "Conv".
 func (n *Node) OpType() string { return n.proto.GetOpType() }
 
-// Rename gives the node another name. It reports whether the name was free.
+// Rename gives the node another name. It returns false, and changes nothing, if a value or another node has that name.
 func (n *Node) Rename(name string) bool {
 	if !n.graph.model.names.take(name) {
 		return false

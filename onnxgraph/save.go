@@ -7,11 +7,11 @@ type ExternalMode int
 
 const (
 	// ExternalAsRead keeps tensors external that were external when they were read. If the model is too large for a protobuf
-	// file, which can have 2 GiB, it makes all large tensors external.
+	// file, which can have 2 GiB, it does as ExternalAll.
 	ExternalAsRead ExternalMode = iota
-	// ExternalAll makes every tensor of at least externalMinimum bytes external.
+	// ExternalAll makes every tensor of 1024 bytes or more external. Smaller ones stay in the model file.
 	ExternalAll
-	// ExternalNone keeps everything in the model file.
+	// ExternalNone keeps everything in the model file. Saving fails if that would have more than 2 GiB.
 	ExternalNone
 )
 

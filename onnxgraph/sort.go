@@ -121,9 +121,9 @@ func (n *Node) ReadsAny(values map[*Value]bool) bool {
 	return slices.ContainsFunc(n.Reads(), func(v *Value) bool { return values[v] })
 }
 
-// Dependents returns the start, without nil, and all values of the graph that depend on it. This is the rule everywhere: the outputs
-// of a node depend on all that it Reads, so also on what its bodies read of the graphs around them. Nothing passes a node for which
-// through returns false; through may be nil.
+// Dependents returns the given start values, without nil, and all values of the graph that depend on them. The outputs of a node
+// depend on everything that it Reads, so also on what its bodies read from the graphs around them. If through is not nil, the
+// walk stops at nodes for which it returns false: their outputs do not count as dependent.
 func (g *Graph) Dependents(start []*Value, through func(*Node) bool) map[*Value]bool {
 	found := map[*Value]bool{}
 	add := func(list []*Value) {
@@ -142,7 +142,9 @@ func (g *Graph) Dependents(start []*Value, through func(*Node) bool) map[*Value]
 	return found
 }
 
-// Sorted returns the graph's nodes in an order in which each comes after the nodes whose outputs it reads.
+// Sorted returns the graph's nodes in an order in which each comes after the nodes whose outputs it reads. Nodes that are in
+// such an order already keep it. If nodes depend on each other in a cycle, these and all that depend on them are left out; Load
+// and Save refuse such models.
 func (g *Graph) Sorted() []*Node { return sortNodes(g.nodes).order }
 
 type intHeap []int

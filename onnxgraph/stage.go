@@ -29,7 +29,8 @@ func (m *Model) Stage(path string, mode ExternalMode) (*Staged, error) {
 	return s, nil
 }
 
-// StageTemporarily saves the model to the system's folder for temporary files, until Abandon removes it.
+// StageTemporarily saves the model to the system's folder for temporary files, until Abandon removes it. Use it to let another
+// program, or ONNX Runtime, read the model from Path. The files have no final place, so do not call Commit.
 func (m *Model) StageTemporarily(mode ExternalMode) (*Staged, error) {
 	stage, err := atomicfile.BeginTemporary()
 	if err != nil {
@@ -74,13 +75,13 @@ func (s *Staged) write(m *Model, mode ExternalMode) error {
 // NotFinite returns the constants of the model with elements that are NaN or infinite.
 func (s *Staged) NotFinite() []NotFinite { return s.notFinite }
 
-// Path returns the path of the complete model in the temporary folder. It is valid until Commit.
+// Path returns the path of the complete model in the temporary folder. It is valid until Commit or Abandon.
 func (s *Staged) Path() string { return s.stage.Path() }
 
 // Data returns the name of the model's data file, "" if it has none.
 func (s *Staged) Data() string { return s.data }
 
-// Commit moves the files to their final places.
+// Commit moves the files of a model that Stage saved to their final places, and removes the temporary folder.
 func (s *Staged) Commit() error {
 	if err := s.stage.Commit(s.obsoleteData); err != nil {
 		return fmt.Errorf("saving %s: %w", s.path, err)
@@ -88,5 +89,6 @@ func (s *Staged) Commit() error {
 	return nil
 }
 
-// Abandon removes the temporary folder. Always call it at the end, also after Commit.
+// Abandon removes the temporary folder with the files that are still in it. Always call it at the end, for example by defer.
+// After Commit it does nothing.
 func (s *Staged) Abandon() error { return s.stage.Abandon() }

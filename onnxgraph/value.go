@@ -85,7 +85,8 @@ func (d Dim) String() string {
 	return cmp.Or(d.Param, "?")
 }
 
-// DType returns the declared element type, Undefined if it is not known or the value is not a tensor.
+// DType returns the element type: that of a constant's data, or else the declared one. It is Undefined if it is not known or the
+// value is not a tensor.
 func (v *Value) DType() DType {
 	if t := v.Constant(); t != nil {
 		return t.DType()
@@ -98,7 +99,7 @@ func (v *Value) DType() DType {
 	return Undefined
 }
 
-// Shape returns the declared shape; ok is false if not even the rank is known.
+// Shape returns the shape: that of a constant's data, or else the declared one. ok is false if not even the rank is known.
 func (v *Value) Shape() (shape []Dim, ok bool) {
 	if t := v.Constant(); t != nil {
 		for _, d := range t.Dims() {
@@ -124,7 +125,7 @@ func dimOf(d *onnxpb.TensorShapeProto_Dimension) Dim {
 	return Dim{Size: -1, Param: d.GetDimParam()}
 }
 
-// StaticShape returns the declared shape; ok is false unless every dimension has a size.
+// StaticShape returns the shape as Shape does; ok is false unless every dimension has a size.
 func (v *Value) StaticShape() (shape []int64, ok bool) {
 	dims, ok := v.Shape()
 	if !ok {
@@ -140,7 +141,9 @@ func (v *Value) StaticShape() (shape []int64, ok bool) {
 	return shape, true
 }
 
-// SetType declares that the value is a tensor of the given element type and shape, everywhere in the file.
+// SetType declares that the value is a tensor of the given element type and shape. It changes the declaration wherever the file
+// has one, in the lists of inputs, outputs and other values, or adds one if there is none. An empty or nil shape declares a
+// scalar.
 func (v *Value) SetType(dtype DType, shape []Dim) {
 	if len(v.infos) == 0 {
 		v.graph.typed = append(v.graph.typed, v.addInfo(nil))

@@ -5,16 +5,18 @@ import (
 	"slices"
 )
 
-// Window says how a convolution or pooling moves its kernel over the spatial axes, in elements: one number per axis.
+// Window says how a convolution or pooling moves its kernel over the spatial axes. Strides, dilations and pads are in elements.
 type Window struct {
-	Strides, Dilations []int64
-	Pads               []int64 // before the first element of each axis, then behind the last of each; 0 if AutoPad decides
+	Strides, Dilations []int64 // one number for each axis
+	Pads               []int64 // before the first element of each axis, then after the last of each; zeros if AutoPad decides
 	AutoPad            string  // "NOTSET", "SAME_UPPER", "SAME_LOWER" or "VALID"
 }
 
-// Window reads the attributes of a node that moves a kernel over so many axes, by the rules of Conv. An absent or empty list means
-// strides and dilations of 1, and no padding; a missing or empty auto_pad means NOTSET. Under any other auto_pad, the node's pads do
-// not count. Lists that do not have one number per axis (two for pads) stay as they are. A function's parameter is nil.
+// Window reads the attributes strides, dilations, pads and auto_pad of a node that moves a kernel over the given number of axes,
+// by the rules of Conv. Absent or empty strides and dilations are 1, absent or empty pads are 0, and an absent or empty auto_pad
+// is NOTSET. With any other auto_pad, the node's pads do not count, and Pads are zeros. A list of the wrong length (other than
+// one number per axis, or two for pads) is returned as it is. A list that refers to a function's parameter is nil (see
+// Attribute.IsReference).
 func (n *Node) Window(axes int) Window {
 	w := Window{
 		Strides: n.perAxis("strides", axes, 1), Dilations: n.perAxis("dilations", axes, 1),
@@ -26,13 +28,16 @@ func (n *Node) Window(axes int) Window {
 	return w
 }
 
-// IsSame reports whether the padding follows from the size of the input: see SamePads.
+// IsSame reports whether AutoPad is SAME_UPPER or SAME_LOWER, so that the pads follow from the size of the input: see SamePads.
 func (w Window) IsSame() bool { return w.AutoPad == "SAME_UPPER" || w.AutoPad == "SAME_LOWER" }
 
-// SamePads returns the pads of SAME_UPPER or SAME_LOWER, in the order of Pads, for an input of the given size and a kernel that covers
-// so many elements of each axis: those for which the output has ceil(size/stride) elements. An odd one goes to the end with SAME_UPPER, to
-// the beginning with SAME_LOWER. If a stride is larger than the kernel, the pads can be negative: pooling leaves out elements, while
-// convolutions do not pad then.
+// SamePads returns the pads of SAME_UPPER or SAME_LOWER in the order of Pads: with them, the output has ceil(size/stride)
+// elements along each axis. size is that of the input along each spatial axis, and extent is how many elements the kernel covers
+// there: dilation·(kernel-1) + 1. If the sum of an axis's two pads is odd, the larger one is at the end with SAME_UPPER, and at
+// the beginning with SAME_LOWER. Call it only if IsSame.
+//
+// If a stride is larger than the extent, pads can be negative: pooling then leaves out elements at the border. A convolution
+// does not, so for it the caller must replace negative pads by 0.
 func (w Window) SamePads(size, extent []int64) []int64 {
 	pads := make([]int64, 2*len(size))
 	for i, stride := range w.Strides {
