@@ -15,11 +15,11 @@ import (
 // Block is a frozen block in a model: x → BankConv → Between → PointwiseConv → y. If several convolutions of the source share a
 // weight, there is a block for each of them, with the same Bank and Pointwise.
 type Block struct {
-	Name   string
-	Record Record
+	Name   string // that of the source's node or, if it had none, of its output; with a number appended if several have the same
+	Record Record // a copy of what the model's metadata says; Rehash and RecordTraining write it back
 
-	Bank      *onnxgraph.Value // the constant R that holds the bank: filters × channels × kernel
-	Pointwise *onnxgraph.Value // the constant P that holds the 1×1 convolution's weight
+	Bank      *onnxgraph.Value // the constant R that holds the bank: filters × channels that one filter reads × kernel
+	Pointwise *onnxgraph.Value // the constant P that holds the 1×1 convolution's weight: outputs × bank filters per group × 1…
 
 	BankConv      *onnxgraph.Node
 	Between       []*onnxgraph.Node // in order; empty for None
@@ -41,7 +41,8 @@ func HasDrawn(m *onnxgraph.Model) (bool, error) {
 	return slices.ContainsFunc(blocks, func(b Block) bool { return b.Record.Pointwise == Random && !b.Record.Trained }), err
 }
 
-// Rehash records the hash of the current bank. Call it after you change a bank on purpose.
+// Rehash records the hash of the current bank, and with it all of b.Record, in the model's metadata. Call it after you change a
+// bank on purpose: otherwise Blocks reports the bank as damaged.
 func (b *Block) Rehash(m *onnxgraph.Model) error {
 	sum, err := weights.Hash(b.Bank.Constant())
 	if err != nil {

@@ -149,7 +149,9 @@ func tensorOf(dtype onnxgraph.DType, numbers []float32) (*onnxgraph.Tensor, erro
 	return onnxgraph.FromFloat64s(dtype, dims, wide)
 }
 
-// Redraw returns a bank of the recorded kind, drawn from another seed, and records that seed.
+// Redraw returns a new bank for the block, of the kind that its record names and drawn from the given seed. A bank that had the
+// source's filters (see Identity) becomes one of filterbank.Default. Redraw sets Seed and Bank in b.Record, and changes nothing
+// in the model. To use the bank, call b.Bank.SetConstant with it, and then b.Rehash for each block that has this bank.
 func (b *Block) Redraw(seed uint64) *onnxgraph.Tensor {
 	if b.Record.Bank == sourceBank {
 		b.Record.Bank = filterbank.Default

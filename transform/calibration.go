@@ -10,16 +10,19 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// Calibration gives Convert statistics of the inputs and outputs of convolutions on data. It repeats the conversion on a copy of
-// the model. Convert handles one block at a time, in topological order of the blocks' first convolutions. For each, it calls
-// Reach for the first of the convolutions that share the block, then Moments for all of them, then Replace for all.
+// Calibration gives Convert statistics of the inputs and outputs of convolutions on data. This package runs no models, so the
+// caller implements the interface; package runtime/calibrate does. An implementation keeps its own copy of the model, in which
+// Replace follows the conversion, while Convert changes its model only at the end.
+//
+// Convert handles one block at a time, in topological order of the blocks' first convolutions. For each block, it calls Reach for
+// the first of the convolutions that share the block, then Moments for all of them, then Replace for all.
 type Calibration interface {
-	// Reach is called when everything before the layer is converted.
+	// Reach is called when Replace was called for everything before the layer.
 	Reach(Layer) error
 	// Moments returns the moments of the layer's inputs in the model converted so far, and of its outputs in the source.
 	Moments(Layer) (projection.Moments, error)
-	// Replace replaces the filters of the layer's convolution by filters of the same dims, and adds an offset to each of its
-	// outputs.
+	// Replace replaces the filters of the layer's convolution by the combined filters of the new block, which have the dims of
+	// Layer.Filters, and adds an offset to each of its Layer.Out outputs; offset is nil if there is nothing to add.
 	Replace(layer Layer, filters, offset []float64) error
 }
 

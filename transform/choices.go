@@ -10,8 +10,8 @@ import (
 // Choice is the cost of a block with one expansion, and the error of a projection onto its bank.
 type Choice struct {
 	Expansion int     `json:"expansion"`
-	After     Cost    `json:"after"`
-	Error     float64 `json:"relative_error"` // as in Conversion
+	After     Cost    `json:"after"`          // of all convolutions that share the block
+	Error     float64 `json:"relative_error"` // see Conversion.Error
 }
 
 // Choices lists the choices for one convolution.

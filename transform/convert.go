@@ -10,7 +10,8 @@ import (
 )
 
 // Convert turns the selected spatial convolutions of the model, in bodies and functions too, into frozen blocks, records them in
-// the model's metadata, and returns one row per convolution. An error lists all faults, and the model is unchanged.
+// the model's metadata, and returns one row for each node that convolves, of any operator. If several things are wrong, the error
+// lists them all. After an error the model is unchanged.
 //
 // The source's node becomes the 1×1 convolution: it keeps its name, its bias and its output. The bank's convolution, before it,
 // has the source's strides, dilations and pads. All tensors have the type of the source's weight. Convolutions that share a

@@ -16,29 +16,41 @@ import (
 // Layout says which input channels the filters of a bank read.
 type Layout string
 
+// The layouts.
 const (
 	Dense     Layout = "dense"     // every bank filter reads all input channels of its group
 	Depthwise Layout = "depthwise" // every input channel has its own bank filters
 )
 
 // Between says what is between the bank's convolution and the 1×1 convolution.
+//
+// An added BatchNormalization starts with mean 0, variance 1, shift 0 and the scale √(1 + epsilon), so that at first it changes
+// nothing: with BatchNorm, a converted block computes the same as with None. Its scale and shift train, and in training it
+// normalizes by the statistics of the batch. Blocks with a ReLU are not linear: they allow only the Pointwise values Random and
+// Identity, and Merge skips them.
 type Between string
 
+// The kinds of Between.
 const (
-	None          Between = "none"
-	ReLU          Between = "relu"
-	BatchNorm     Between = "batchnorm"
-	BatchNormReLU Between = "batchnorm-relu"
+	None          Between = "none"           // nothing
+	ReLU          Between = "relu"           // a Relu
+	BatchNorm     Between = "batchnorm"      // a BatchNormalization
+	BatchNormReLU Between = "batchnorm-relu" // a BatchNormalization, then a Relu
 )
 
 // Pointwise says how the weights of the 1×1 convolution start.
 type Pointwise string
 
+// The kinds of Pointwise.
 const (
 	Project   Pointwise = "project"   // the combined filters are as close to the source's as the bank allows
 	Calibrate Pointwise = "calibrate" // the outputs on data are as close as the bank allows: see Calibration
-	Random    Pointwise = "random"    // uniform in ±1/√fan_in
-	Identity  Pointwise = "identity"  // the bank has the source's filters, and the 1×1 convolution copies them
+	Random    Pointwise = "random"    // uniform in ±1/√fan_in, where fan_in is the number of bank filters per group
+
+	// Identity takes the source's own filters as the bank, and a 1×1 convolution that starts as the identity: each output is the
+	// output of one bank filter. It draws nothing, so that Seed does not matter, and needs the layout Dense, the expansion 1, no
+	// MaxError, and Bank "" or "source".
+	Identity Pointwise = "identity"
 )
 
 // sourceBank is the name in records for the bank of Identity, which is not from package filterbank.
@@ -62,38 +74,47 @@ type Options struct {
 	Expansion int       `json:"expansion"` // Dense: bank filters per source filter; Depthwise: bank filters per input channel; 0 is 1
 	Between   Between   `json:"between"`   // "" is None
 	Pointwise Pointwise `json:"pointwise"` // "" is Project
-	Seed      uint64    `json:"seed"`
+	Seed      uint64    `json:"seed"`      // of the bank and of random 1×1 weights, which also depend on the block's name
 
-	// MaxError, if above 0, chooses the expansion of each convolution instead of Expansion: the smallest with an error (for
-	// Calibrate, of the output) of at most MaxError; or, if there is none, the one whose bank spans all filters.
+	// MaxError, if above 0, chooses the expansion of each convolution instead of Expansion: the smallest whose Conversion.Error
+	// (for Calibrate, OutputError) is at most MaxError; or, if there is none, the one whose bank spans all filters. It works with
+	// Project and Calibrate only, and must be below 1.
 	MaxError float64 `json:"max_error"`
 
-	Calibration Calibration `json:"-"` // the data for Calibrate; Plan does not need it
+	Calibration Calibration `json:"-"` // what Calibrate needs of the data; Plan does not need it
 
-	// KeepVariance makes Calibrate scale each output so that it varies as much as the source's, as batch normalizations with new
-	// statistics would. The error of a single output gets larger, but that of a network with a small expansion gets smaller.
+	// KeepVariance makes Calibrate multiply the filters of each output by a factor, so that the output has the same variance
+	// on the data as the source's. Without it, outputs vary less than the source's where the bank cannot reach its filters. The
+	// error of each block gets larger, but that of a whole network with a small expansion gets smaller. Only Calibrate allows it.
 	KeepVariance bool `json:"keep_variance"`
 
 	// KernelSize is the new size of every kernel along all axes; 0 keeps it. The size of the output stays, and the source's
 	// filters are centered in the new kernel.
 	KernelSize int `json:"kernel_size"`
 
-	// Shapes, if not nil, is a copy of the model with the shapes of values of the main graph for one example. Costs are computed
-	// from it if the model itself does not state sizes. It is not changed.
+	// Shapes, if not nil, is a copy of the model that declares the shapes of the values of the main graph for one image. Costs
+	// (MACs) are computed from it where the model itself declares no sizes. It is not changed.
 	Shapes *onnxgraph.Model `json:"-"`
 
 	// Memory, if above 0, is how many bytes the conversion may take. Convert fails at once if it needs more.
 	Memory int64 `json:"-"`
 
-	// Progress, if not nil, is called with the number of projected convolutions, one call at a time. If it returns an error, the
-	// work stops with it.
+	// Progress, if not nil, is called after each block with the number of finished blocks and of all blocks, one call at a time.
+	// If it returns an error, the work stops, and that error is returned. With Calibrate it is not called.
 	Progress func(done, total int) error `json:"-"`
 
-	Include       []string `json:"include"`         // patterns for names of blocks, as in path.Match: convolutions to convert, all if empty
-	Skip          []string `json:"skip"`            // patterns for convolutions to leave out
-	MinKernel     int      `json:"min_kernel"`      // leave out convolutions whose largest kernel size is smaller
-	MaxKernel     int      `json:"max_kernel"`      // leave out those whose largest kernel size is larger; 0 means no limit
-	MinInChannels int      `json:"min_in_channels"` // leave out convolutions with fewer input channels in all groups
+	// Include and Skip select convolutions by the names that their blocks get (see Block.Name; Conversion.Node has these names,
+	// too). A convolution is converted if one of the patterns of Include matches its name, or Include is empty, and none of Skip
+	// does: Skip wins. A pattern is written as for path.Match (* is any text, ? is one character, [a-f] is one of a range, and \
+	// goes before a character that is meant as such), except that "/" is an ordinary character, which * and ? match, too. It must
+	// match the whole name. A pattern that matches no convolution at all is an error. The patterns of parameter.Selection
+	// know only * and ?.
+	Include []string `json:"include"`
+	Skip    []string `json:"skip"`
+
+	MinKernel     int `json:"min_kernel"`      // leave out convolutions whose largest kernel size is smaller; 0 means no limit
+	MaxKernel     int `json:"max_kernel"`      // leave out those whose largest kernel size is larger; 0 means no limit
+	MinInChannels int `json:"min_in_channels"` // leave out convolutions with fewer input channels in all groups; 0 means no limit
 }
 
 // WithDefaults returns the options with the defaults in place of empty values.

@@ -25,8 +25,8 @@ type Record struct {
 	Expansion int       `json:"expansion"`
 	Between   Between   `json:"between"`
 	Pointwise Pointwise `json:"pointwise"`         // how the 1×1 convolution started
-	Seed      uint64    `json:"seed"`              // of the bank
-	Trained   bool      `json:"trained,omitempty"` // since the conversion
+	Seed      uint64    `json:"seed"`              // of the bank; Convert also draws the 1×1 weights of Random from it
+	Trained   bool      `json:"trained,omitempty"` // the block was trained since its 1×1 convolution got its first weights
 
 	BankTensor      string `json:"bank_tensor"`      // name of the constant that holds the bank
 	BankOutput      string `json:"bank_output"`      // name of the output of the bank's convolution

@@ -5,21 +5,22 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// Status is what a pass did with a node.
+// Status is what a function did with a node.
 type Status string
 
+// The values of Status.
 const (
-	Converted Status = "converted" // or would be, in a plan
-	Merged    Status = "merged"
-	Folded    Status = "folded"
-	Added     Status = "added"
-	Switched  Status = "switched" // from training to inference
-	Skipped   Status = "skipped"
+	Converted Status = "converted" // into a frozen block by Convert; Plan says it of what Convert would convert
+	Merged    Status = "merged"    // a frozen block, into one convolution by Merge
+	Folded    Status = "folded"    // a batch normalization, into the layer before it by normalization.Fold
+	Added     Status = "added"     // a batch normalization, after a frozen block by normalization.Add
+	Switched  Status = "switched"  // from the form for training to that for inference by inference.Switch
+	Skipped   Status = "skipped"   // left as it is: Outcome.Reason says why
 )
 
-// Outcome is what a pass did with a node.
+// Outcome is what a function did with a node.
 type Outcome struct {
-	Node   string `json:"node"`  // its name or, if it has none, that of its output
+	Node   string `json:"node"`  // its name or, if it has none, that of its output; of Convert and Plan, the name of its block
 	Graph  string `json:"graph"` // the graph it is in
 	Status Status `json:"status"`
 	Reason string `json:"reason,omitempty"` // why it was skipped, or what else the user should know
@@ -28,12 +29,15 @@ type Outcome struct {
 // Skip records that the node was skipped, and why.
 func (o *Outcome) Skip(reason string) { o.Status, o.Reason = Skipped, reason }
 
-// Cost is the number of parameters and operations of a convolution or a block. Parts that several share count for the first of
-// them.
+// Cost is the number of parameters and operations of a convolution or a block. If several share a weight, a bias or a bank, its
+// parameters are counted only at the first of them, so that the costs of a model can be added up.
 type Cost struct {
-	Trainable int64 `json:"trainable"`      // parameters that train in a frozen block, or in the source
-	Bank      int64 `json:"bank"`           // parameters of the fixed bank
-	MACs      int64 `json:"macs,omitempty"` // multiply-accumulates for one example, 0 if the model does not say the output's size
+	Trainable int64 `json:"trainable"` // parameters that train, with the bias and those of a BatchNormalization between
+	Bank      int64 `json:"bank"`      // parameters of the fixed bank, 0 for a plain convolution
+
+	// MACs are the multiply-accumulates for one image, also of a block that shares its weights with others. It is 0 if the size
+	// of the output is not known (see Options.Shapes).
+	MACs int64 `json:"macs,omitempty"`
 }
 
 // Conversion reports what Convert did with one convolution.
@@ -56,8 +60,10 @@ type Conversion struct {
 	Before Cost `json:"before"`
 	After  Cost `json:"after"` // equal to Before if skipped
 
-	// Error is ‖W - P·R‖ / ‖W‖ for the source's filters W and the block's combined filters: the loss of a projection. It is nil
-	// if it was not computed: for skipped convolutions, for random P, and in plans.
+	// Error is ‖W - P·R‖ / ‖W‖ for the source's filters W and the block's combined filters P·R, which a projection makes as small
+	// as the bank allows: 0 is no loss. What is between the two convolutions does not count: with BatchNorm nothing is lost by
+	// that at first, but with a ReLU (possible only with Identity, where Error is 0) the block computes something else. Error is
+	// nil if it was not computed: for skipped convolutions, for Random, and in a plan without MaxError.
 	Error *float64 `json:"relative_error,omitempty"`
 
 	// Condition estimates the condition number of the bank in its worst group or channel: the factor by which rounding errors in
@@ -65,8 +71,8 @@ type Conversion struct {
 	Condition *float64 `json:"condition,omitempty"`
 
 	// OutputError is the loss of calibration: √(E‖y - ŷ‖² / E‖y‖²) for the output ŷ of the block in the new network and the
-	// output y of the source in the old one. If the block corrects the means, these are subtracted first. It is nil without
-	// calibration.
+	// output y of the source in the old one, where E is the mean over the data. The means are subtracted first if calibration
+	// can correct them, by the bias or by the running mean of a BatchNormalization behind. It is nil without calibration.
 	OutputError *float64 `json:"output_error,omitempty"`
 
 	// AboveBound says that no expansion keeps the error within Options.MaxError. Expansion is then the one whose bank spans all
@@ -112,6 +118,7 @@ func (o Options) positions(n *onnxgraph.Node) int64 {
 	return count
 }
 
+// OutcomeOf returns the outcome for a node with its name and its graph, and still without a status.
 func OutcomeOf(n *onnxgraph.Node) Outcome {
 	return Outcome{Node: n.Label(), Graph: n.Graph().Name()}
 }
