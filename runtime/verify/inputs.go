@@ -31,17 +31,14 @@ var usualBatches = []int64{8, 4, 2, 1}
 // only with some sizes.
 var openSizes = []int64{64, 224, 256, 512}
 
-// maxCases limits the number of cases on which a model runs.
-const maxCases = 8
+// maxTrials limits how often a model runs, each time with other decisive values.
+const maxTrials = 8
 
 // maxFaults limits how many reasons are listed if a model does not run on any input.
 const maxFaults = 5
 
-// Case holds one set of inputs, and a model's outputs for them.
-type Case struct {
-	Inputs  map[string]*onnxgraph.Tensor
-	outputs map[string]*onnxgraph.Tensor
-}
+// trial holds one set of inputs, and a model's outputs for them.
+type trial struct{ inputs, outputs map[string]*onnxgraph.Tensor }
 
 // sizes holds the sizes for dimensions that a model leaves open.
 type sizes struct {
@@ -50,9 +47,9 @@ type sizes struct {
 	usesOther    bool // whether it leaves others open whose size nothing shows
 }
 
-// findCases looks for the first sizes with which the model m of session s runs. With these, it runs m on each choice of decisive
+// findTrials looks for the first sizes with which the model m of session s runs. With these, it runs m on each choice of decisive
 // values (see choices). fill draws real numbers.
-func findCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, o Options, fill filling) ([]Case, error) {
+func findTrials(ctx context.Context, m *onnxgraph.Model, s *ort.Session, o Options, fill filling) ([]trial, error) {
 	if o.Inputs != nil {
 		inputs, err := given(s.Inputs(), o.Inputs)
 		if err == nil {
@@ -62,7 +59,7 @@ func findCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, o Option
 			return nil, fmt.Errorf("running %s: %w", m.Path(), err)
 		}
 		outputs, err := s.RunContext(ctx, inputs)
-		return []Case{{inputs, outputs}}, err
+		return []trial{{inputs, outputs}}, err
 	}
 	var faults faultList
 	for _, other := range openSizes {
@@ -84,9 +81,9 @@ func findCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, o Option
 				faults.add(shapes, err)
 				continue
 			}
-			cases, err := runCases(ctx, m, s, shapes, o.Seed, fill, &faults)
-			if err != nil || cases != nil {
-				return cases, err
+			trials, err := runTrials(ctx, m, s, shapes, o.Seed, fill, &faults)
+			if err != nil || trials != nil {
+				return trials, err
 			}
 		}
 		if !open.usesOther {
@@ -120,10 +117,10 @@ func (o *sizes) batches(m *onnxgraph.Model, ports []ort.Port, asked int64) ([]in
 	return []int64{1}, nil
 }
 
-// runCases runs the model on inputs of the given shapes. If the model does not run, it returns no cases and records why. An error
-// means that the work was stopped.
-func runCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, shapes map[string][]int64, seed uint64, fill filling, faults *faultList) ([]Case, error) {
-	var cases []Case
+// runTrials runs the model on inputs of the given shapes. If the model does not run, it returns no trials and records why. An
+// error means that the work was stopped.
+func runTrials(ctx context.Context, m *onnxgraph.Model, s *ort.Session, shapes map[string][]int64, seed uint64, fill filling, faults *faultList) ([]trial, error) {
+	var trials []trial
 	for _, choice := range choices(m, s.Inputs()) {
 		inputs, err := draw(s.Inputs(), shapes, choice, seed, fill)
 		if err != nil {
@@ -137,9 +134,9 @@ func runCases(ctx context.Context, m *onnxgraph.Model, s *ort.Session, shapes ma
 			faults.add(shapes, err)
 			continue
 		}
-		cases = append(cases, Case{inputs, outputs})
+		trials = append(trials, trial{inputs, outputs})
 	}
-	return cases, nil
+	return trials, nil
 }
 
 // shapes returns the shape of every input.

@@ -13,16 +13,17 @@ import (
 
 // Timing is how long a model takes for one batch.
 type Timing struct {
-	Images int64         `json:"images"` // images per batch, the same for all models
-	Median time.Duration `json:"median_ns"`
-	Min    time.Duration `json:"min_ns"`
+	Images int64         `json:"images"`    // images per batch, the same for all models
+	Median time.Duration `json:"median_ns"` // time for one batch
+	Min    time.Duration `json:"min_ns"`    // likewise
 }
 
 // PerSecond returns images per second, computed from the median.
 func (t Timing) PerSecond() float64 { return float64(t.Images) / t.Median.Seconds() }
 
 // Latency measures how long each model takes for batches of the same size. After a first run that does not count, each model runs
-// the given number of times. The models take turns, A B A B, so that a change of the machine's speed affects all of them equally.
+// the given number of times, at least once. The models take turns, A B A B, so that a change of the machine's speed affects all
+// of them equally. options say where the models run. Call ort.Init first.
 //
 // If a model fixes its batch size, all models use that size, and models with another size are changed. If several models fix
 // different sizes, the first one's size is used.
@@ -45,12 +46,12 @@ func latency(ctx context.Context, models []*onnxgraph.Model, o Options, runs int
 			return nil, err
 		}
 		defer s.Close()
-		cases, err := findCases(ctx, m, s, o, fillings[0])
+		trials, err := findTrials(ctx, m, s, o, fillings[0])
 		if err != nil {
 			return nil, err
 		}
-		sessions[i], inputs[i] = s, cases[0].Inputs
-		timings[i].Images = max(1, batchOf(s, cases[0]))
+		sessions[i], inputs[i] = s, trials[0].inputs
+		timings[i].Images = max(1, batchOf(s, trials[0]))
 		if images := timings[0].Images; timings[i].Images != images {
 			return nil, fmt.Errorf("timing %s: it runs on batches of %d, %s on batches of %d, so that they cannot be compared", m.Path(), timings[i].Images, models[0].Path(), images)
 		}

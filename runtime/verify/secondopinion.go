@@ -11,9 +11,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// SecondOpinion runs a model with one input and one output in ONNX Runtime and in a second engine, on the given inputs or
-// standard normal ones, and returns how much the results differ. In the model for the second engine, shape computations are
-// folded into constants. If the second engine cannot run the model, the error is a *secondopinion.Unavailable (errors.As).
+// SecondOpinion runs a model with one input and one output in ONNX Runtime, on the CPU, and in a second engine, on the given
+// inputs or standard normal ones, and returns how much the results differ. In the model for the second engine, shape computations
+// are folded into constants. If the second engine cannot run the model, the error is a *secondopinion.Unavailable (errors.As). If
+// its program is missing, it is the error of secondopinion.Find. Call ort.Init first.
 func SecondOpinion(ctx context.Context, m *onnxgraph.Model, o Options) (secondopinion.Difference, error) {
 	var d secondopinion.Difference
 	input, err := batch.Input(m)
@@ -25,15 +26,15 @@ func SecondOpinion(ctx context.Context, m *onnxgraph.Model, o Options) (secondop
 		return d, err
 	}
 	defer session.Close()
-	cases, err := findCases(ctx, m, session, o, fillings[0])
+	trials, err := findTrials(ctx, m, session, o, fillings[0])
 	if err != nil {
 		return d, err
 	}
-	got, err := runSecond(ctx, m, cases[0].Inputs[input.Name()])
+	got, err := runSecond(ctx, m, trials[0].inputs[input.Name()])
 	if err != nil {
 		return d, err
 	}
-	return secondopinion.Compare(got, cases[0].outputs[session.Outputs()[0].Name])
+	return secondopinion.Compare(got, trials[0].outputs[session.Outputs()[0].Name])
 }
 
 // runSecond runs a model in the second engine.

@@ -196,7 +196,7 @@ func choices(m *onnxgraph.Model, ports []ort.Port) []map[string]float64 {
 		before := list
 		for _, value := range decisive(v) {
 			for _, others := range before {
-				if len(list) == maxCases || !holds(p.DType, value) {
+				if len(list) == maxTrials || !holds(p.DType, value) {
 					break
 				}
 				choice := map[string]float64{p.Name: value}

@@ -1,4 +1,4 @@
-// Package verify runs two models, and compares their outputs and their speed.
+// Package verify runs two models, and compares their outputs and their speed. Call ort.Init first.
 package verify
 
 import (
@@ -15,25 +15,30 @@ import (
 
 // Difference says how much one output of two models differs.
 type Difference struct {
-	Output   string  `json:"output"`
-	MaxAbs   float64 `json:"max_abs"`
-	MaxRel   float64 `json:"max_rel"`  // MaxAbs over the largest absolute value of the reference's output (of a sigmoid, at least 0.01)
+	Output string  `json:"output"` // its name
+	MaxAbs float64 `json:"max_abs"`
+	// MaxRel is the difference divided by the largest absolute value of the reference's output. If the output is a Sigmoid, the
+	// divisor is at least 0.01. MaxRel is infinite if the reference is all zeros and the other output is not.
+	MaxRel   float64 `json:"max_rel"`
 	Compared int64   `json:"compared"` // how many numbers of the reference's output are finite; 0 means that nothing was compared
 }
 
 // Report says on which inputs two models were compared, and how much they differ.
 type Report struct {
-	Inputs      []string     // the inputs of the models, one line for each case
+	Inputs      []string     // describes the inputs that the models ran on, one text for each run
 	Batch       int64        // the first dimension of the first input, 0 if it has none
-	Differences []Difference // the largest differences in all cases
+	Differences []Difference // one per output of the reference, in its order: the largest differences in all runs
 }
 
-// ErrNothingCompared says that no output has a finite number.
+// ErrNothingCompared is an error of Outputs: no output of the reference has a finite number.
 var ErrNothingCompared = errors.New("no output has a finite number, so nothing was compared")
 
 // Outputs runs both models on the same inputs, and compares each output of reference with the output of the same name of other.
 // Inputs that o.Inputs does not give are standard normal numbers or, if an output is not finite for these, numbers from 0 to 1.
-// If an element is finite in only one of the two outputs, the difference is infinite.
+// If an element is finite in only one of the two outputs, the difference is infinite. Both models run on the CPU. Models that
+// differ give no error: the caller judges the Report. Outputs fails if a model does not run, or if other lacks an output of
+// reference or gives it another shape. If nothing could be compared, the error is an ErrNothingCompared (errors.Is). Call
+// ort.Init first.
 func Outputs(ctx context.Context, reference, other *onnxgraph.Model, o Options) (Report, error) {
 	var report Report
 	for _, fill := range fillings {
@@ -77,7 +82,7 @@ func compareOn(ctx context.Context, reference, other *onnxgraph.Model, o Options
 	if err != nil {
 		return Report{}, err
 	}
-	cases, err := findCases(ctx, reference, a, o, fill)
+	trials, err := findTrials(ctx, reference, a, o, fill)
 	if err := errors.Join(err, a.Close()); err != nil { // two large models may not fit into memory at the same time
 		return Report{}, err
 	}
@@ -86,19 +91,19 @@ func compareOn(ctx context.Context, reference, other *onnxgraph.Model, o Options
 		return Report{}, err
 	}
 	defer b.Close()
-	report := Report{Batch: batchOf(a, cases[0])}
+	report := Report{Batch: batchOf(a, trials[0])}
 	for _, port := range a.Outputs() {
 		report.Differences = append(report.Differences, Difference{Output: port.Name})
 	}
-	for _, c := range cases {
-		report.Inputs = append(report.Inputs, describe(c.Inputs))
-		got, err := b.RunContext(ctx, c.Inputs)
+	for _, t := range trials {
+		report.Inputs = append(report.Inputs, describe(t.inputs))
+		got, err := b.RunContext(ctx, t.inputs)
 		if err != nil {
-			return Report{}, fmt.Errorf("on %s: %w", describe(c.Inputs), err)
+			return Report{}, fmt.Errorf("on %s: %w", describe(t.inputs), err)
 		}
 		for i := range report.Differences {
 			d := &report.Differences[i]
-			if err := d.add(reference.Graph.Value(d.Output), c.outputs[d.Output], got[d.Output]); err != nil {
+			if err := d.add(reference.Graph.Value(d.Output), t.outputs[d.Output], got[d.Output]); err != nil {
 				return Report{}, err
 			}
 		}
@@ -107,11 +112,11 @@ func compareOn(ctx context.Context, reference, other *onnxgraph.Model, o Options
 }
 
 // batchOf returns the first dimension of a session's first input, 0 if there is none.
-func batchOf(s *ort.Session, c Case) int64 {
-	if len(s.Inputs()) == 0 || c.Inputs[s.Inputs()[0].Name].Rank() == 0 {
+func batchOf(s *ort.Session, t trial) int64 {
+	if len(s.Inputs()) == 0 || t.inputs[s.Inputs()[0].Name].Rank() == 0 {
 		return 0
 	}
-	return c.Inputs[s.Inputs()[0].Name].Dims()[0]
+	return t.inputs[s.Inputs()[0].Name].Dims()[0]
 }
 
 // add compares the output of two models, and updates d.
