@@ -17,7 +17,7 @@ import (
 //	scale = √(variance + epsilon), shift = mean
 //
 // It is for nodes that were just added (normalization.Add): the model computes the same as without them, and nearly the same
-// when training normalizes by the statistics of a batch. It uses images and averages as Recalibrate does.
+// when training normalizes by the statistics of a batch. It uses images and averages as Recalibrate does. Call ort.Init first.
 func Adopt(ctx context.Context, m *onnxgraph.Model, images *dataset.Dataset, o Options) (*Report, error) {
 	report, err := adopt(ctx, m, images, o)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package batchnorm estimates the running statistics of BatchNormalization nodes on images.
+// Package batchnorm estimates the running statistics of BatchNormalization nodes on images. Call ort.Init first.
 package batchnorm
 
 import (
@@ -17,17 +17,19 @@ import (
 
 // Options says which images to use, and how to run them.
 type Options struct {
-	BatchSize int      // images in a batch; a data set with fewer images is one batch
-	Images    int      // about how many images to use, in full batches; 0 means all
-	Means     []string // names of the running means of the nodes to estimate; nil means all
-	Normalize dataset.Normalization
-	Workers   int    // goroutines that read images; 0 means one per core; never changes the result
-	Seed      uint64 // seed for the order of the images
-	Session   ort.Options
+	BatchSize int // images in a batch; a data set with fewer images is one batch, and 0 is taken as 1
+	// Images is about how many images to use: the largest number of full batches that has no more images. 0 means all (the command
+	// and rcfreeze.RecalibrateOptions have another default).
+	Images    int
+	Means     []string              // names of the running means of the nodes to estimate; nil means all
+	Normalize dataset.Normalization // as the model was trained with
+	Workers   int                   // goroutines that read images; 0 means one per core; never changes the result
+	Seed      uint64                // seed for the order of the images
+	Session   ort.Options           // how the model runs
 	// Unmerged, if not nil, is called if frozen blocks cannot run as one convolution because the model differs from its records.
 	// The run then takes longer.
 	Unmerged func(fault error)
-	// Progress, if not nil, is called after every batch.
+	// Progress, if not nil, is called after every batch with the number of images that were run, and of those to run in all.
 	Progress func(done, total int)
 }
 

@@ -1,6 +1,8 @@
 // Package calibrate converts models to frozen blocks with the help of images. It runs images through the source and through the
 // part that is already converted. For each block, it chooses the 1×1 convolution so that the block's output is as close as
 // possible to the source's output at the same place. So every block also corrects the errors of the blocks before it.
+//
+// Call ort.Init before Convert. Load does not need it.
 package calibrate
 
 import (
@@ -17,11 +19,12 @@ import (
 
 // Options says how Convert converts a model and runs it.
 type Options struct {
-	Convert transform.Options // Convert sets Pointwise and Calibration
-	Images  *Images
-	Session ort.Options
-	// Held limits the bytes of values that are kept in memory for each network between two convolutions; 0 means 1 GiB. If they
-	// take more, as for the first layers on large images, a larger part of the network runs again.
+	Convert transform.Options // which convolutions become blocks, and of which kind; Pointwise and Calibration are ignored
+	Images  *Images           // at least one; required
+	Session ort.Options       // how the networks run
+	// Held limits the memory, in bytes, for intermediate values, which are kept so that the run up to the next convolution need not
+	// start from the images. The limit holds for each of two networks, the source and the converted one; 0 means 1 GiB. If the
+	// values take more, as in the first layers on large images, a larger part of the networks runs again.
 	Held int64
 	// Progress, if not nil, is called after every batch with the number of finished batches, the total for all convolutions, and
 	// the name of the current convolution.
@@ -31,7 +34,7 @@ type Options struct {
 const defaultHeld = 1 << 30
 
 // Convert is like transform.Convert, with pointwise weights that are calibrated on images. If it fails, or when ctx is done, the
-// model is unchanged.
+// model is unchanged. Call ort.Init first.
 func Convert(ctx context.Context, m *onnxgraph.Model, o Options) ([]transform.Conversion, error) {
 	f, err := newFollower(ctx, m, o)
 	if err != nil {

@@ -18,8 +18,8 @@ type Images struct {
 // DefaultImages is how many images are enough for most networks.
 const DefaultImages = 256
 
-// Load draws count random images from a data set with the seed in o, or takes all if the set has no more. It ignores the options
-// for batches and their order.
+// Load draws count random images from a data set with the seed in o, or takes all if the set has no more. It normalizes and
+// augments them as o says, and ignores BatchSize, Shuffle and DropLast. It fails if count is below 1.
 func Load(ctx context.Context, set *dataset.Dataset, count int, o dataset.LoaderOptions) (*Images, error) {
 	if count < 1 {
 		return nil, fmt.Errorf("loading calibration images: %d of them: needs at least 1", count)

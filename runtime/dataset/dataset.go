@@ -30,7 +30,7 @@ func (s Shape) plane() int { return s.Height * s.Width }
 type Dataset struct {
 	Path    string   // the file or folder that holds the split
 	Format  string   // a name of [Formats]
-	Split   Split    // the split that was opened: Val and Test can replace each other; All without splits
+	Split   Split    // the split that was opened, which may be another than the one asked for (see [Open])
 	Classes []string // names in label order; the model's names, if known
 	Shape   Shape    // shape of every sample
 	Limit   int      // as in [Options]: the split may have more samples than these

@@ -12,14 +12,14 @@ import (
 
 // LoaderOptions says how a [Loader] makes batches.
 type LoaderOptions struct {
-	BatchSize int
-	Shuffle   bool
-	DropLast  bool // leave out a last batch with fewer than BatchSize samples
-	Workers   int  // goroutines that fill a batch; 0 means one per processor. It never changes a batch.
-	Seed      uint64
+	BatchSize int    // samples in a batch, at least 1
+	Shuffle   bool   // draw the order of every epoch from Seed; otherwise samples come in the order of the data set
+	DropLast  bool   // leave out a last batch with fewer than BatchSize samples
+	Workers   int    // goroutines that fill a batch; 0 means one per core that the process may use. It never changes a batch.
+	Seed      uint64 // seed of the order and of augmentations
 
 	Augment   []Augmentation // applied in this order, before normalization
-	Normalize Normalization
+	Normalize Normalization  // its zero value only divides pixels by 255
 }
 
 // Batch holds BatchSize samples. If the last batch has fewer samples, they are repeated to fill it.
@@ -42,7 +42,8 @@ type Loader struct {
 	steps   int
 }
 
-// NewLoader returns an error if the options do not fit the data set.
+// NewLoader returns a loader for a data set. It fails if BatchSize is below 1, if Normalize does not fit the channels of the
+// images (see [Normalization.For]), and if there is not a single batch, because of DropLast or because the data set is empty.
 func NewLoader(d *Dataset, o LoaderOptions) (*Loader, error) {
 	if o.BatchSize < 1 {
 		return nil, fmt.Errorf("loading %s: batch size %d, needs at least 1", d.Path, o.BatchSize)
@@ -74,8 +75,8 @@ const prefetch = 2
 // has.
 const BatchesHeld = prefetch + 2
 
-// Batches returns the batches of an epoch, starting at step first. Other goroutines prepare them ahead; they end when the
-// iteration ends or ctx is done.
+// Batches returns the batches of an epoch, starting at step first. Epochs and steps are counted from 0; first may be at most
+// [Loader.Steps]. Other goroutines prepare the batches ahead; they end when the iteration ends or ctx is done.
 //
 // A batch and its slices are valid until the next iteration, which reuses their memory. If a sample cannot be read, or ctx is
 // done, the iteration ends with a nil batch and an error.

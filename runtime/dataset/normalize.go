@@ -18,7 +18,7 @@ import (
 type Normalization struct {
 	Mean     []float64 `json:"mean"`
 	Std      []float64 `json:"std"`
-	Channels string    `json:"channels,omitempty"` // BGR if the model takes blue first; empty for RGB and gray
+	Channels string    `json:"channels,omitempty"` // BGR if the model takes blue first; "" (not "rgb") for RGB and gray
 }
 
 // String describes the normalization with four significant digits, and with one number if all channels are equal.
@@ -56,7 +56,8 @@ var normalizations = map[string]Normalization{
 // Normalizations returns the names that [NamedNormalization] knows.
 func Normalizations() []string { return slices.Sorted(maps.Keys(normalizations)) }
 
-// NamedNormalization returns the mean and standard deviation of a well-known training set.
+// NamedNormalization returns the mean and standard deviation of a well-known training set, for channels in the order RGB. It
+// fails if the name is not one of [Normalizations].
 func NamedNormalization(name string) (Normalization, error) {
 	n, ok := normalizations[name]
 	if !ok {
@@ -95,8 +96,8 @@ func (n Normalization) For(channels int) (Normalization, error) {
 	return n, nil
 }
 
-// In returns n for a model that takes its channels in the given order, BGR or "". Every color keeps its mean and standard
-// deviation.
+// In returns n for a model that takes its channels in the given order, BGR or "" for RGB (not "rgb"). Every color keeps its mean
+// and standard deviation: if the order changes, Mean and Std are reversed.
 func (n Normalization) In(order string) Normalization {
 	if n.Channels == order {
 		return n

@@ -68,6 +68,10 @@ func Formats() []string {
 // Open opens one split of the data set at path. It reads all labels, and all pixels unless they are in image files. It
 // fails if path has no data set, if files are missing or damaged, if labels are not valid classes, and if images or classes do
 // not fit the model.
+//
+// If there is no test split, Open opens val instead, and the other way round. Nothing replaces a missing train split: that is an
+// error. If the data set has no splits at all, Open opens all its images, whatever split is asked for. [Dataset].Split says which
+// split was opened.
 func Open(path string, o Options) (*Dataset, error) {
 	d, err := open(path, o)
 	if err != nil {

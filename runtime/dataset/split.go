@@ -9,11 +9,12 @@ import (
 // Split names a part of a data set.
 type Split string
 
+// The splits. [Open] says which of them it opens if one is missing.
 const (
 	Train Split = "train" // the training images
 	Val   Split = "val"   // images for choices during training
 	Test  Split = "test"  // the images for the final measurement
-	All   Split = "all"   // all images of a data set without splits
+	All   Split = "all"   // all images of a data set without splits; Open returns it, but does not accept it
 )
 
 // Splits returns the splits that [Open] accepts.

@@ -15,15 +15,15 @@ import (
 
 // Options says how to measure.
 type Options struct {
-	BatchSize int
-	Normalize dataset.Normalization
-	Workers   int // goroutines that read images; 0 means one per core
+	BatchSize int                   // images in a batch; required: the batch size that the model is fitted to
+	Normalize dataset.Normalization // as the model was trained with; the zero value only divides pixels by 255
+	Workers   int                   // goroutines that read images; 0 means one per core; never changes the result
 	// Epsilon is the size of the FGSM attack in pixel units of [0, 1], such as 1/255; 0 means no attack.
 	Epsilon float64
-	Session ort.Options
-	// Outlined, if not nil, is called before the first image. Progress, if not nil, is called after every batch with the
-	// numbers of samples done and in all.
+	Session ort.Options // how the model runs
+	// Outlined, if not nil, is called before the first image.
 	Outlined func(Outline)
+	// Progress, if not nil, is called after every batch with the numbers of samples done and in all.
 	Progress func(done, total int)
 	// Classified, if not nil, is called for every image with its label and the predicted class.
 	Classified func(label, class int)
@@ -42,14 +42,15 @@ type Result struct {
 	Samples int     `json:"samples"`
 	Loss    float64 `json:"loss"` // cross entropy in nats, without label smoothing
 	Top1    float64 `json:"top1"` // share of samples, from 0 to 1
-	Top5    float64 `json:"top5"`
+	Top5    float64 `json:"top5"` // likewise; 1 for a model of at most five classes
 	// RobustTop1 is the top-1 accuracy under attack, nil without an attack.
 	RobustTop1 *float64 `json:"robust_top1,omitempty"`
 }
 
-// Measure runs fitted over the whole data set. All values of fitted must have types for images of shape [BatchSize, C, H, W];
-// image is the name of its input. Frozen blocks run as one convolution if that takes less work (trainstep.MergeBlocks); the
-// results are the same except for rounding. The model itself is not changed. Call ort.Init first.
+// Measure runs fitted over the whole data set. specialize.Fit returns fitted, and image, the name of its input, for a classifier
+// and the shape set.Shape.Batch(o.BatchSize), which is [BatchSize, C, H, W]. Frozen blocks run as one convolution if that takes
+// less work (trainstep.MergeBlocks); the results are the same except for rounding. The model itself is not changed. Call ort.Init
+// first.
 func Measure(ctx context.Context, fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options) (Result, error) {
 	e, err := open(fitted, image, set, o)
 	if err != nil {

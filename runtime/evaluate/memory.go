@@ -30,7 +30,7 @@ func (m Memory) Fitting(bytes int64) int {
 // convolutional networks. ONNX Runtime computes some values for the gradient earlier than Peak assumes.
 const attackFactor = 2
 
-// PlanMemory estimates how much memory Measure takes for the model fitted.
+// PlanMemory estimates how much memory Measure takes; fitted, image and o are as for Measure. Call ort.Init first.
 func PlanMemory(fitted *onnxgraph.Model, image string, o Options) (Memory, error) {
 	merged := fitted.Clone()
 	trainstep.MergeBlocks(merged, nil)

@@ -10,10 +10,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/head"
 )
 
-// Predict runs fitted over the images of a data set and ignores their labels; fitted and image are as for Measure. It calls each
-// for every image, with its index and the probabilities of the model's classes: the Softmax of the logits, whether the Softmax is
-// in the model or not. If the model ends in a Sigmoid of several numbers, these are the probabilities, and each is independent of
-// the others.
+// Predict runs fitted over the images of a data set and ignores their labels. fitted and image are as for Measure, and Epsilon is
+// ignored. Predict calls each for every image, with its index and the probabilities of the model's classes: the Softmax of the
+// logits, whether the Softmax is in the model or not. If the model ends in a Sigmoid of several numbers, these are the
+// probabilities, and each is independent of the others. Call ort.Init first.
 func Predict(ctx context.Context, fitted *onnxgraph.Model, image string, set *dataset.Dataset, o Options, each func(i int, probabilities []float64)) error {
 	o.Epsilon = 0
 	output, err := head.Logits(fitted)

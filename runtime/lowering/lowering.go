@@ -1,3 +1,5 @@
+// Package lowering rewrites a training step, or a model to measure, to use the operators that run fastest on this machine: those
+// of ONNX Runtime that work on blocks of channels, on the CPU, or forms that suit its CUDA provider. Call ort.Init first.
 package lowering
 
 import (
@@ -15,8 +17,8 @@ import (
 
 // Operators says on which operators a model runs.
 type Operators struct {
-	Block  int64  // channels per block of ONNX Runtime's blocked operators, 0 for portable ones
-	Reason string // why on portable ones
+	Block  int64  // channels per block of ONNX Runtime's blocked operators; 0 if the model runs on portable operators
+	Reason string // why the model runs on portable operators; "" otherwise
 }
 
 // String describes the operators in words.
@@ -29,7 +31,7 @@ func (o Operators) String() string {
 
 // Lower rewrites a model in place to use the operators that are fastest with the given options: ONNX Runtime's blocked
 // operators on the CPU, if the library has them on this machine, else portable ones. Every input must have a static shape;
-// convolutions are those whose gradients the model computes.
+// convolutions are those whose gradients the model computes, nil if it computes none. Call ort.Init first.
 func Lower(m *onnxgraph.Model, convolutions []gradient.Convolution, o ort.Options) (Operators, error) {
 	if err := specialize.Declare(m); err != nil {
 		return Operators{}, err
@@ -50,9 +52,9 @@ func Lower(m *onnxgraph.Model, convolutions []gradient.Convolution, o ort.Option
 }
 
 // BlockSize returns how many channels are in a block of the blocked layout (NCHWc) of ONNX Runtime's CPU provider on this
-// machine, 0 if it has none. It finds out by running the operator that changes the layout on the numbers 0, 1, 2, … Init of
-// package ort must have been called. It returns an error if that run fails, and no default: with other operators, a model
-// computes slightly different numbers.
+// machine, 0 if it has none. It finds out by running the operator that changes the layout on the numbers 0, 1, 2, … Call ort.Init
+// first. If that run fails, BlockSize returns an error. It does not guess a default, because a model computes slightly different
+// numbers with other operators.
 func BlockSize() (int64, error) {
 	size, err := probe()
 	if err != nil {

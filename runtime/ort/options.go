@@ -15,7 +15,7 @@ import (
 // Options says how a session runs. The zero value runs on the CPU, with all optimizations of ONNX Runtime and one thread per core
 // that the process may use.
 type Options struct {
-	Provider Provider // empty means CPU; replace Auto by the result of Select first
+	Provider Provider // CPU or CUDA; "" means CPU. Auto is an error here: Select turns it into one of them
 
 	// Only for CUDA.
 	DeviceID int  // which GPU

@@ -15,8 +15,11 @@ import (
 // Run runs the model on one tensor per input and returns the named outputs, or all if none is named.
 //
 // Run checks the inputs first. The error lists every input that is missing or unknown, or whose element type or shape differs
-// from the model's. Run also fails in two cases that the Go wrapper does not support: outputs of 16 bits or less than a byte
-// without fixed dims, and tensors of 16 bits without dims.
+// from the model's.
+//
+// The Go wrapper cannot pass some tensors whose element type is not a Go type, and Run fails for them: outputs of such a type
+// with more or less than 8 bits, as float16, bfloat16 and int4, if the model leaves their dims open; and inputs or outputs of
+// such a type without dims (scalars).
 func (s *Session) Run(inputs map[string]*onnxgraph.Tensor, outputs ...string) (map[string]*onnxgraph.Tensor, error) {
 	return s.RunContext(context.Background(), inputs, outputs...)
 }

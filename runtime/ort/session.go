@@ -45,12 +45,13 @@ type Session struct {
 // to the whole process.
 var creating sync.Mutex
 
-// Open makes a session for an ONNX file. Call Init first. External data must be in the folder of the file.
+// Open makes a session for an ONNX file. Call Init first, otherwise Open fails. External data must be in the folder of the file.
 func Open(path string, o Options) (*Session, error) {
 	return open(path, path, o)
 }
 
 // OpenBytes makes a session for the bytes of an ONNX file without external data. ONNX Runtime reads them from a temporary file.
+// Call Init first.
 func OpenBytes(model []byte, o Options) (*Session, error) {
 	file, err := atomicfile.BeginTemporary()
 	if err != nil {
@@ -68,13 +69,13 @@ func OpenBytes(model []byte, o Options) (*Session, error) {
 }
 
 // OpenModel makes a session for a model in memory, which may differ from its file and may be larger than 2 GiB. ONNX Runtime
-// reads it from temporary files.
+// reads it from temporary files. Call Init first.
 func OpenModel(m *onnxgraph.Model, o Options) (s *Session, err error) {
 	saved := saveTemporarily(m, func(path string) { s, err = open(path, nameOf(m), o) })
 	return s, errors.Join(saved, err)
 }
 
-// OutputsOf returns the same as Outputs of a session for m, in half the time.
+// OutputsOf returns the same as Outputs of a session for m, in half the time. Call Init first.
 func OutputsOf(m *onnxgraph.Model) (outputs []Port, err error) {
 	saved := saveTemporarily(m, func(path string) {
 		var s *Session

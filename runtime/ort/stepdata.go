@@ -7,8 +7,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// InputData returns the memory of a plain input, in row-major order; fill it before Step. The memory is zero at first, and stays
-// the same, with its content, until the stepper is closed. T must be the input's element type.
+// InputData returns the memory of a plain input, in row-major order; fill it before Step. The memory is zero at first. Every call
+// for an input returns the same memory, and steps leave its content as it is. T must be the input's element type. It fails if the
+// stepper has no such plain input, or is closed.
 func InputData[T onnxgraph.Element](s *Stepper, name string) ([]T, error) {
 	b := s.inputs[name]
 	if b == nil || s.constant[name] {

@@ -34,8 +34,8 @@ type state struct {
 
 // OpenStepper opens a session for a model, and makes a stepper as NewStepper does. Closing the stepper closes the session.
 //
-// If m declares fixed dims for all inputs and outputs, ONNX Runtime is not asked for them: that would take a session more, and
-// so about a quarter of the time. A step fails if an output turns out to have others.
+// If m declares fixed dims for all inputs and outputs, OpenStepper trusts them and does not ask ONNX Runtime. This saves about a
+// quarter of the time, because asking takes a session of its own. A step fails if an output turns out to have other dims.
 func OpenStepper(m *onnxgraph.Model, pairs []Pair, initial map[string]*onnxgraph.Tensor, o Options) (*Stepper, error) {
 	o.noMemoryPattern, o.declared = true, m
 	session, err := OpenModel(m, o)
@@ -179,8 +179,8 @@ func (s *Stepper) refresh() error {
 	return nil
 }
 
-// Close frees buffers and bindings. The stepper no longer uses memory that InputData and OutputData returned. A second call does
-// nothing.
+// Close frees the stepper's memory in ONNX Runtime, and its session if OpenStepper made it. Slices that InputData, OutputData and
+// StateData returned stay valid, with their content; the stepper no longer uses them. A second call does nothing.
 func (s *Stepper) Close() error {
 	var problems []error
 	for i, binding := range s.bindings {

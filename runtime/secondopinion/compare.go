@@ -11,7 +11,7 @@ import (
 // Difference says how much two outputs differ.
 type Difference struct {
 	MaxAbs float64 // the largest |output - reference|
-	MaxRel float64 // MaxAbs over the largest |reference|
+	MaxRel float64 // MaxAbs divided by the largest |reference|: infinite if the reference is all zeros and the output is not
 }
 
 // Compare measures the difference between two tensors of the same dims. Both numbers are infinite if either tensor has an element

@@ -23,10 +23,10 @@ func (u *Unavailable) Error() string {
 	return "the second engine cannot run the model: " + strings.Join(u.Reasons, "; ")
 }
 
-// Run runs a model in the second engine, in a separate process. The model must have one input and one output, both float32, and
-// the dims of input must match the model. If the engine cannot run the model or crashes, the error is an *Unavailable
-// (errors.As). If ctx ends first, it is ctx's error (errors.Is). If the program of the engine is missing, it is the error of
-// [Find].
+// Run runs the model in the file at path model in the second engine, in a separate process, and returns its output. The model
+// must have one input and one output, both float32, and the dims of input must match the model. Run calls [Check] itself. If the
+// engine cannot run the model or crashes, the error is an *Unavailable (errors.As). If ctx ends first, it is ctx's error
+// (errors.Is). If the program of the engine is missing, it is the error of [Find]. ONNX Runtime is not needed.
 func Run(ctx context.Context, model string, input *onnxgraph.Tensor) (*onnxgraph.Tensor, error) {
 	m, err := onnxgraph.Load(model)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 const stepOpset = 18
 
 // Fit returns a copy of a model in which every value has a type for images of the given shape [N, C, …], and the name of its
-// image input. The copy is in the form for inference, and has the opset that training needs. It takes images as float32 in the
-// layout [N, C, H, W], even if the model takes another type or [N, H, W, C].
+// image input. It does what Model does, and more: the copy is in the form for inference, and has the opset that training needs.
+// It takes images as float32 in the layout [N, C, H, W], even if the model takes another type or [N, H, W, C]. Packages train and
+// evaluate run such models. Call ort.Init first.
 func Fit(m *onnxgraph.Model, shape []int64) (fitted *onnxgraph.Model, image string, err error) {
 	c := m.Clone()
 	if batch.IsChannelsLast(c) {

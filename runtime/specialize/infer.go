@@ -10,9 +10,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// Infer declares in m which types and static shapes the values of its main graph have for images of the given shape, as far as
-// ONNX Runtime infers them without running the model. It reads no weights, so a model may be of any size. Init of package ort
-// must have been called.
+// Infer declares in m which types and static shapes the values of its main graph have for images of the given shape, [N, C, …],
+// as far as ONNX Runtime infers them without running the model. The inputs of m keep their shapes. It reads no weights, so a
+// model may be of any size. Call ort.Init first.
 func Infer(m *onnxgraph.Model, shape []int64) error {
 	probe := m.Clone()
 	err := batch.SetInputShape(probe, shape)
@@ -25,8 +25,8 @@ func Infer(m *onnxgraph.Model, shape []int64) error {
 	return nil
 }
 
-// declare gives the values of m, all of whose inputs have static shapes, the types that ONNX Runtime infers, if there are
-// some without.
+// Declare gives every value of the main graph of m without a type or a static shape those that ONNX Runtime infers. All inputs of
+// m must have static shapes. It runs nothing, and leaves open what cannot be inferred. Call ort.Init first.
 func Declare(m *onnxgraph.Model) error {
 	open := func(v *onnxgraph.Value) bool {
 		if v == nil {
@@ -63,8 +63,8 @@ func declareFrom(m, probe *onnxgraph.Model) (types map[string]onnxgraph.DType, e
 	return types, nil
 }
 
-// Measure declares in m the shapes of values of its main graph, by one run of what they need on an image of zeros of the given
-// shape. It is for shapes that Infer cannot find; Init of package ort must have been called.
+// Measure declares in m the shapes of the given values of its main graph, which it finds by one run of the nodes that they depend
+// on, on images of zeros of the given shape, [N, C, …]. It is for shapes that Infer cannot find. Call ort.Init first.
 func Measure(ctx context.Context, m *onnxgraph.Model, shape []int64, values []*onnxgraph.Value) error {
 	if err := measure(ctx, m, shape, values); err != nil {
 		return fmt.Errorf("measuring the shapes of %s for input shape %v: %w", m.Path(), shape, err)

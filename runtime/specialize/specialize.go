@@ -1,5 +1,8 @@
 // Package specialize fits a model to one input shape: every value gets a type with a static shape, and values that do not depend
 // on the data become constants. ONNX Runtime infers the shapes, so this package has no shape inference.
+//
+// Call Fit for a model that will train or be measured, Model for one that must stay as it is except for its shapes, and Infer, or
+// else Measure, to learn the shapes of a model for images without changing what it computes or takes.
 package specialize
 
 import (
@@ -13,10 +16,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/batch"
 )
 
-// Model returns a copy of m that takes images of the given shape, [N, C, …]. Every tensor of its main graph is declared with
-// element type and static shape; Constant nodes are initializers, and shape arithmetic is folded. If ONNX Runtime cannot infer
-// all types, Model runs the model on zeros to find them. If m has another batch size, Model compares the outputs of the copy with
-// those of m. Call ort.Init first.
+// Model returns a copy of m that takes images of the given shape, in the model's own type and layout. Every tensor of its main
+// graph is declared with element type and static shape; Constant nodes are initializers, and shape arithmetic is folded. If ONNX
+// Runtime cannot infer all types, Model runs the model on zeros to find them. If m has another batch size, Model compares the
+// outputs of the copy with those of m. Call ort.Init first.
 func Model(m *onnxgraph.Model, shape []int64) (*onnxgraph.Model, error) {
 	s, err := specialized(m.Clone(), shape)
 	if err == nil {

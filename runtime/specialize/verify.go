@@ -32,7 +32,7 @@ func otherBatch(m *onnxgraph.Model, shape []int64) (own int64, isOther bool) {
 
 // CheckBatch compares the outputs of fitted for a batch of noise of the given shape, [N, C, …], with those of the source,
 // which is made for another batch size, for the first and the last of its images. It does nothing if the source is made
-// for N, or for any size.
+// for N, or for any size. Call ort.Init first.
 func CheckBatch(source, fitted *onnxgraph.Model, shape []int64) error {
 	own, isOther := otherBatch(source, shape)
 	if !isOther {

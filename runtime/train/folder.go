@@ -12,7 +12,7 @@ import (
 )
 
 // Folder is the folder for a run's files. It has the best checkpoint, the last one, and the one before, from which a run
-// continues if the last one is damaged. They share no bytes on the disk.
+// continues if the last one is damaged. Each file is a full copy, so damage to one of them leaves the others intact.
 type Folder string
 
 func (f Folder) last() string     { return filepath.Join(string(f), "last.ckpt") }

@@ -13,7 +13,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/trainstep"
 )
 
-// Step returns the training step of a model for images of the given shape.
+// Step returns the training step of a model for images of the given shape, [N, C, H, W]. It does not change m, which may be any
+// classifier. Call ort.Init first.
 func Step(m *onnxgraph.Model, shape []int64, o trainstep.Options) (*trainstep.Step, error) {
 	fitted, image, err := specialize.Fit(m, shape)
 	if err != nil {
@@ -23,7 +24,7 @@ func Step(m *onnxgraph.Model, shape []int64, o trainstep.Options) (*trainstep.St
 }
 
 // OpenStep opens a session for a training step with its initial states. It first lowers the step's model (lowering.Lower).
-// Closing the stepper closes the session.
+// Closing the stepper closes the session. Call ort.Init first.
 func OpenStep(step *trainstep.Step, o ort.Options) (*ort.Stepper, error) {
 	if _, err := lowering.Lower(step.Model, step.Convolutions, o); err != nil {
 		return nil, err

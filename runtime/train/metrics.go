@@ -9,7 +9,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/evaluate"
 )
 
-// Row holds the results of an epoch. Accuracies are shares from 0 to 1.
+// Row holds the results of an epoch. Accuracies are shares from 0 to 1, losses are in nats. The fields TestLoss, TestTop1 and
+// TestTop5 are measured on Run.Test, the others while the model trains, on augmented images and with label smoothing.
 type Row struct {
 	Epoch        int     `json:"epoch"` // from 1
 	LearningRate float64 `json:"lr"`    // learning rate of the epoch's last step

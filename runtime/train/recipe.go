@@ -13,38 +13,44 @@ import (
 )
 
 // Recipe holds all settings of a training run that influence its result. Two runs with equal recipes, models and data give equal
-// results.
+// results. PaperRecipe and TuneRecipe return recipes to start from; in the zero value, several required fields are missing.
 type Recipe struct {
-	Epochs         int       `json:"epochs"`
-	BatchSize      int       `json:"batch_size"`       // images in a step
-	GradAccumSteps int       `json:"grad_accum_steps"` // steps whose mean gradient makes one update
-	Optimizer      string    `json:"optimizer"`        // sgd or adamw
-	LearningRate   float64   `json:"lr"`
-	Schedule       string    `json:"scheduler"`     // one of Schedules
-	WarmupEpochs   float64   `json:"warmup_epochs"` // the learning rate rises linearly during these
-	StepEpochs     int       `json:"step_epochs"`   // schedule step: epochs between two drops
-	StepFactor     float64   `json:"step_factor"`   // schedule step: the factor of each drop
-	Momentum       float64   `json:"momentum"`      // sgd
-	Nesterov       bool      `json:"nesterov"`      // sgd
-	WeightDecay    float64   `json:"weight_decay"`
+	Epochs         int     `json:"epochs"`           // passes over the training images, at least 1
+	BatchSize      int     `json:"batch_size"`       // images in a step
+	GradAccumSteps int     `json:"grad_accum_steps"` // steps whose mean gradient makes one update
+	Optimizer      string  `json:"optimizer"`        // sgd or adamw
+	LearningRate   float64 `json:"lr"`               // the highest of the schedule, above 0
+	Schedule       string  `json:"scheduler"`        // one of Schedules
+	WarmupEpochs   float64 `json:"warmup_epochs"`    // the learning rate rises linearly during these
+	StepEpochs     int     `json:"step_epochs"`      // schedule step: epochs between two drops
+	StepFactor     float64 `json:"step_factor"`      // schedule step: the factor of each drop
+	Momentum       float64 `json:"momentum"`         // sgd
+	Nesterov       bool    `json:"nesterov"`         // sgd
+	// WeightDecay is the factor of weight decay: for sgd, an L2 penalty as in PyTorch's SGD; for adamw, decoupled. It applies to all
+	// parameters that train, also to biases and to scales and shifts of normalizations. 0 means none.
+	WeightDecay float64 `json:"weight_decay"`
+	// LabelSmoothing is the share of each target, from 0 to below 1, that is spread evenly over all classes. 0 means none.
 	LabelSmoothing float64   `json:"label_smoothing"`
-	ClipNorm       float64   `json:"clip_grad"` // 0 means no clipping
-	Seed           uint64    `json:"seed"`
+	ClipNorm       float64   `json:"clip_grad"` // the largest norm of the gradient of all parameters together; 0 means no clipping
+	Seed           uint64    `json:"seed"`      // seed for the order of images, augmentation and dropout
 	BatchNorm      BatchNorm `json:"batchnorm"`
 	// TrainFrom is the name of a node. Parameters before it do not train. "" means that all may train.
 	TrainFrom string `json:"train_from"`
 	// BlockForm decides how the step computes frozen blocks. The results of all forms are equal except for rounding.
 	BlockForm trainstep.BlockForm `json:"block_form"`
-	Augment   []string            `json:"augment"`
+	// Augment has the text of each augmentation in Run.Augment, so that a run which continues can be told from one with other
+	// augmentations. It does not change any image; the caller keeps both consistent.
+	Augment []string `json:"augment"`
 	// Train and Freeze are patterns of names: parameters that train in addition, and parameters that do not train
-	// (transform.Selection).
+	// (parameter.Selection).
 	Train   []string `json:"train,omitempty"`
 	Freeze  []string `json:"freeze,omitempty"`
-	Trained []string `json:"trained"` // the initializers that train
+	Trained []string `json:"trained"` // the names of the initializers that train; Select sets them
 }
 
-// PaperRecipe returns the recipe for small images of Gavrikov & Keuper, arXiv 2301.11360, section 3,
-// without augmentation, which depends on the data set.
+// PaperRecipe returns the recipe for small images of Gavrikov & Keuper, arXiv 2301.11360, section 3: among others 75 epochs,
+// batches of 256 images, and the learning rate 0.01. It has no augmentation, which depends on the data set, and no Trained (see
+// Select).
 func PaperRecipe() Recipe {
 	return Recipe{
 		Epochs: 75, BatchSize: 256, GradAccumSteps: 1, Optimizer: "sgd", LearningRate: 1e-2, Schedule: "cosine", StepEpochs: 30, StepFactor: 0.1,
@@ -52,7 +58,8 @@ func PaperRecipe() Recipe {
 	}
 }
 
-// TuneRecipe returns the recipe for a model that is already trained: the steps and the decay are so small that the model keeps
+// TuneRecipe returns the recipe for a model that is already trained: 10 epochs, batches of 128 images, the learning rate 0.001,
+// weight decay 1e-4 and no label smoothing, otherwise as PaperRecipe. The steps and the decay are so small that the model keeps
 // what it has learned.
 func TuneRecipe() Recipe {
 	r := PaperRecipe()
@@ -70,7 +77,8 @@ const (
 	BatchNormEval BatchNorm = "eval"
 	// BatchNormRecalibrate trains like BatchNormTrain. After training, it estimates the running statistics that changed again on
 	// the training images without augmentation (batchnorm.Recalibrate). The new ones are averages over all images with the final
-	// weights; the old ones are averages over the last batches, while the weights still changed.
+	// weights; the old ones are averages over the last batches, while the weights still changed. So Result.History, which is
+	// measured during training, shows the model with the old ones, and Result.Model has the new ones.
 	BatchNormRecalibrate BatchNorm = "recalibrate"
 )
 

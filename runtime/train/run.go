@@ -12,33 +12,36 @@ import (
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 )
 
-// Run describes a training run. Do starts it.
+// Run describes a training run. Do starts it. Model, Recipe, Train, Test and Folder are required.
 type Run struct {
-	Model     *onnxgraph.Model // the source; it is not changed
-	Recipe    Recipe
-	Train     *dataset.Dataset
-	Test      *dataset.Dataset       // measured after every epoch; KeepBest uses it
-	Augment   []dataset.Augmentation // the augmentations that Recipe.Augment names
-	Normalize dataset.Normalization
-	Workers   int         // goroutines that make batches; 0 means one per core; never changes the result
-	Session   ort.Options // options of the step's session
-	Folder    Folder      // folder for checkpoints and metrics
-	Resume    bool        // continue from the folder's last checkpoint, if it has one
-	Keep      Keep
+	Model  *onnxgraph.Model // the source: any classifier, fitted or not; it is not changed
+	Recipe Recipe           // with Trained (see Recipe.Select)
+	Train  *dataset.Dataset // the training images
+	// Test has the images that are measured before the first step and after every epoch. With KeepBest they decide which weights
+	// Do returns, so they should be validation images (dataset.Val): on the images that chose the weights, a model looks better than
+	// it is.
+	Test      *dataset.Dataset
+	Augment   []dataset.Augmentation // augmentations of training images; also set Recipe.Augment to their texts
+	Normalize dataset.Normalization  // of training and test images
+	Workers   int                    // goroutines that make batches; 0 means one per core; never changes the result
+	Session   ort.Options            // options of the step's session
+	Folder    Folder                 // folder for checkpoints and metrics
+	Resume    bool                   // continue from the folder's last checkpoint, if it has one
+	Keep      Keep                   // which weights Do returns; "" is KeepLast
 	// SaveEvery is the longest time between two checkpoints: a run that is killed loses at most that much work, and one step. A
-	// checkpoint is always saved after every epoch; 0 means that there are no others.
+	// checkpoint is always saved after every epoch; 0 means that there are no others (in rcfreeze.TrainOptions, that is a negative
+	// time, and 0 is DefaultSaveEvery).
 	SaveEvery time.Duration
 	// Warned, if not nil, is called with a line about something unexpected, such as a damaged checkpoint.
 	Warned func(string)
-	// These functions are called if they are not nil, by the goroutine that runs Do: Outlined before the step allocates memory;
-	// Begun with the results of the model before its first step; Progress after every step; Measured after every epoch; Measuring
-	// during a measurement on test images; Recalibrating during the recalibration on training images, with BatchNormRecalibrate.
-	Outlined      func(Outline)
-	Begun         func(evaluate.Result)
-	Progress      func(Progress)
-	Measuring     func(done, total int)
-	Measured      func(Row)
-	Recalibrating func(done, total int)
+	// The following functions are called by the goroutine that runs Do, if they are not nil.
+
+	Outlined      func(Outline)         // before the step allocates memory
+	Begun         func(evaluate.Result) // with the results on Test before the first step; not if the run continues
+	Progress      func(Progress)        // after every step
+	Measuring     func(done, total int) // during a measurement on Test, with numbers of images
+	Measured      func(Row)             // after every epoch
+	Recalibrating func(done, total int) // after training with BatchNormRecalibrate, with numbers of training images
 }
 
 // ErrDiverged says that a loss or a parameter became NaN or infinite.
@@ -50,10 +53,10 @@ const DefaultSaveEvery = 5 * time.Minute
 // Keep says which weights a run returns.
 type Keep string
 
-// The weights after the last epoch, or those with the best test accuracy, which may be the weights before the first epoch.
+// The weights that a run can return.
 const (
-	KeepLast Keep = "last"
-	KeepBest Keep = "best"
+	KeepLast Keep = "last" // those after the last epoch
+	KeepBest Keep = "best" // those with the best top-1 accuracy on Run.Test, which may be those before the first epoch
 )
 
 // Progress says which step of an epoch was done last.
@@ -67,15 +70,15 @@ type Progress struct {
 // Result is a finished run.
 type Result struct {
 	Model   *onnxgraph.Model // the source with the trained parameters
-	Start   evaluate.Result  // result before the first step
-	History []Row            // one row per epoch
+	Start   evaluate.Result  // result on Run.Test before the first step
+	History []Row            // one row per epoch, measured on Run.Test
 	// Unreached names parameters that should have trained, but stayed as they were because the loss does not depend on them.
 	Unreached []string
 }
 
 // Do trains the model. When ctx is done, Do finishes the step, saves a checkpoint, and returns ctx's error. If the loss becomes
-// NaN or infinite, the error names the step, and the last checkpoint is from before that step. Do fails if another process uses
-// the folder.
+// NaN or infinite, the error is an ErrDiverged (errors.Is) that names the step, and the last checkpoint is from before that step.
+// Do fails if another process uses the folder, or if the folder holds another run and Resume is false. Call ort.Init first.
 func (r *Run) Do(ctx context.Context) (result *Result, err error) {
 	if err := r.Recipe.Validate(); err != nil {
 		return nil, fmt.Errorf("checking the training settings: %w", err)

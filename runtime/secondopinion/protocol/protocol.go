@@ -33,6 +33,7 @@ type VersionError struct {
 	Got string // that line, shortened if it is long
 }
 
+// Error names both versions.
 func (e *VersionError) Error() string {
 	return fmt.Sprintf("the other side speaks %q, not %q", e.Got, Version)
 }
