@@ -76,8 +76,8 @@ func (e experiment) folder(c Cell) string {
 	return fmt.Sprintf("%s-%x", c, sha256.Sum256(text))[:len(c.String())+9]
 }
 
-// cells returns the cells of the plan, each once, in the order of its axes: variant, pointwise, bank, layout, between, kernel size,
-// expansion, seed.
+// cells returns the cells of the plan, each once, in the order of its axes: variant, pointwise, bank, layout, between, kernel
+// size, expansion, seed.
 func (p *Plan) cells() []Cell {
 	var list []Cell
 	for _, v := range p.Variants {
@@ -96,8 +96,9 @@ func (p *Plan) cells() []Cell {
 	return list
 }
 
-// Axes holds the values that are compared of each thing in which frozen blocks differ. An axis without values has the single one
-// that the plan's other options say.
+// Axes lists, for each property of frozen blocks, the values to compare. Every combination of values is one kind of blocks. An
+// axis without values has a single one, that of the same field of the plan's Convert. The fields mean the same as in
+// transform.Options.
 type Axes struct {
 	Expansions  []int
 	KernelSizes []int
@@ -107,8 +108,8 @@ type Axes struct {
 	Pointwises  []transform.Pointwise
 }
 
-// Validate returns an error that lists which kinds of blocks there are not, among all combinations of the values. What the axes
-// leave open is as in o.
+// Validate returns an error that lists what is wrong with combinations of the values, each fault once. The values of axes without
+// values come from o.
 func (a Axes) Validate(o transform.Options) error {
 	var faults []error
 	told := map[string]bool{}
@@ -167,10 +168,10 @@ func compareCells(a, b Cell) int {
 		cmp.Compare(between(a), between(b)), cmp.Compare(a.KernelSize, b.KernelSize), cmp.Compare(a.Expansion, b.Expansion), cmp.Compare(a.Seed, b.Seed))
 }
 
-// FailedError says which runs of a comparison failed, and why. The others finished.
+// FailedError says which runs of a comparison failed, and why. The others finished. Plan.Do returns a pointer to it.
 type FailedError struct {
-	Runs   int // all of the comparison
-	Faults []error
+	Runs   int     // the number of all runs of the comparison, also of those that finished, before or now
+	Faults []error // one per run that failed; the text begins with the name of the run
 }
 
 // Error lists the runs.

@@ -1,5 +1,5 @@
 // Package compare trains several variants of one model and measures them: the source model, and models of frozen or learned
-// blocks of several kinds, with several seeds.
+// blocks of several kinds, with several seeds. Call ort.Init first.
 package compare
 
 import (
@@ -27,53 +27,54 @@ import (
 )
 
 // Plan says what to compare. Every variant is trained with every seed. Variants with blocks are also trained with every
-// combination of the values of the Axes, whose other options are in Convert.
+// combination of the values of the Axes, whose other options are in Convert. Model, Variants, Seeds, Recipe, Train, Choose, Test
+// and Folder are required.
 type Plan struct {
-	Model    *onnxgraph.Model // the source, without blocks; it is not changed
-	Classes  int              // if above 0, every run gets a new random last layer for this many classes
-	Variants []parameter.Variant
-	Axes
-	Seeds []uint64
+	Model    *onnxgraph.Model    // the source, without blocks; it is not changed
+	Classes  int                 // if above 0, every run gets a new random last layer for this many classes
+	Variants []parameter.Variant // at least one: nil is an error
+	Axes                         // the kinds of blocks, for variants with blocks
+	Seeds    []uint64            // at least one: each run uses one for its blocks, its new parameters and its training
 
-	Convert   transform.Options // for variants with blocks; each run sets the fields of Blocks, and Seed
-	Reinit    bool              // start every run from random weights, not from the source's
-	Recipe    train.Recipe      // for all runs; each run sets Trained and Seed
-	Train     *dataset.Dataset
-	Choose    *dataset.Dataset // measured after every epoch
-	Test      *dataset.Dataset // measured at the end
-	Augment   []dataset.Augmentation
-	Normalize dataset.Normalization
-	Workers   int
-	Epsilon   float64 // of the FGSM attack; 0 means no attack
-	Session   ort.Options
+	Convert   transform.Options      // for variants with blocks; each run sets the fields of Blocks, and Seed
+	Reinit    bool                   // start every run from random weights, not from the source's
+	Recipe    train.Recipe           // for all runs; each run sets Trained and Seed
+	Train     *dataset.Dataset       // the training images
+	Choose    *dataset.Dataset       // measured after every epoch, for example validation images; may be the same as Test
+	Test      *dataset.Dataset       // measured once, with the weights after the last epoch
+	Augment   []dataset.Augmentation // augmentations of training images; also set Recipe.Augment to their texts
+	Normalize dataset.Normalization  // of all images
+	Workers   int                    // goroutines that make batches; 0 means one per core; never changes the result
+	Epsilon   float64                // size of the FGSM attack on Test, of pixels from 0 to 1; 0 means no attack
+	Session   ort.Options            // how the models run
 	// Describe, if not nil, is called with every trained model before it is saved. It may record which images the model takes.
 	Describe  func(*onnxgraph.Model) error
 	Folder    string        // gets a folder for each run, with its checkpoints, metrics and model
 	SaveEvery time.Duration // see train.Run
-	// These functions are called if they are not nil: Kept with the number of finished runs that were read; Started before each
-	// run; Failed after a run that failed; the others as in train.Run.
-	Kept          func(runs int)
-	Started       func(name string, number, total int)
-	Failed        func(name string, err error)
-	Outlined      func(train.Outline)
-	Begun         func(evaluate.Result)
-	Progress      func(train.Progress)
-	Measuring     func(done, total int)
-	Measured      func(train.Row)
-	Recalibrating func(done, total int)
-	Warned        func(string)
+	// The following functions are called by the goroutine that runs Do, if they are not nil.
+
+	Kept          func(runs int)                       // before the first run, with the number of finished runs, if any
+	Started       func(name string, number, total int) // before each run; number counts from 1 to total, without runs that are kept
+	Failed        func(name string, err error)         // after a run that failed
+	Outlined      func(train.Outline)                  // before the step of a run allocates memory
+	Begun         func(evaluate.Result)                // with the results on Choose before the first step; not if a run continues
+	Progress      func(train.Progress)                 // after every step
+	Measuring     func(done, total int)                // during a measurement on Choose or Test, with numbers of images
+	Measured      func(train.Row)                      // after every epoch
+	Recalibrating func(done, total int)                // after training with train.BatchNormRecalibrate, with numbers of images
+	Warned        func(string)                         // with a line about something unexpected, such as a damaged checkpoint
 }
 
 // Row is one run and its result. A run that failed has no result, and Failed says why.
 type Row struct {
 	Cell
-	Folder     string `json:"folder"` // of its model, checkpoints and metrics, in that of the comparison
-	Trained    int64  `json:"trained_parameters"`
-	Parameters int64  `json:"parameters"`          // of the trained model
-	Deployed   int64  `json:"deployed_parameters"` // after merging; equal to Parameters if the model cannot be merged
-	evaluate.Result
-	Seconds float64 `json:"seconds"` // time of training
-	Failed  string  `json:"failed,omitempty"`
+	Folder          string  `json:"folder"`              // of its model, checkpoints and metrics, in that of the comparison
+	Trained         int64   `json:"trained_parameters"`  // how many of the parameters trained
+	Parameters      int64   `json:"parameters"`          // how many the trained model has, with banks and without running statistics
+	Deployed        int64   `json:"deployed_parameters"` // after merging; equal to Parameters if the model cannot be merged
+	evaluate.Result         // on Plan.Test
+	Seconds         float64 `json:"seconds"`          // time of training, with the measurements after every epoch
+	Failed          string  `json:"failed,omitempty"` // why the run failed; "" if it finished
 }
 
 // Check returns an error, before any work is done, if another process uses the folder of a comparison. The folder need not
@@ -92,8 +93,9 @@ func Check(folder string) error {
 // Do trains and measures all cells of the plan that have no result in the folder yet, and returns all rows of the folder, in the
 // order of the axes. A run that was stopped continues. All runs in the folder must have the same settings.
 //
-// If a run fails, the others go on: Do then returns a *FailedError, and a row for each run that failed. If none of them comes as
-// far as its first step, Do writes nothing, and returns no rows. With another error, it returns the rows of the runs that finished. It fails if another process uses the folder.
+// If a run fails, the others go on: Do then returns a *FailedError (errors.As), and a row for each run that failed. If no run
+// gets as far as its first step, Do writes nothing, and returns no rows. With another error, for example when ctx is done, it
+// returns the rows of the runs that finished. It fails if another process uses the folder. Call ort.Init first.
 func (p *Plan) Do(ctx context.Context) (rows []Row, err error) {
 	experiment, err := p.experiment()
 	if err != nil {

@@ -7,23 +7,23 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/parameter"
 )
 
-// Summary holds the results of all runs of one variant and one kind of blocks: means over the seeds whose runs finished, and for some
-// numbers the sample standard deviation (0 for a single seed).
+// Summary holds the results of all runs of one variant and one kind of blocks: means over the seeds whose runs finished, and for
+// some numbers the sample standard deviation (0 for a single seed).
 type Summary struct {
 	Variant parameter.Variant `json:"variant"`
 	Blocks
-	Seeds      int      `json:"seeds"`            // whose runs finished
-	Failed     int      `json:"failed,omitempty"` // whose runs did not
-	Trained    int64    `json:"trained_parameters"`
-	Parameters int64    `json:"parameters"`
-	Deployed   int64    `json:"deployed_parameters"`
-	Top1       float64  `json:"top1"`
-	Top1Std    float64  `json:"top1_std"`
-	Top5       float64  `json:"top5"`
-	Loss       float64  `json:"loss"`
-	Robust     *float64 `json:"robust_top1,omitempty"`
-	RobustStd  *float64 `json:"robust_top1_std,omitempty"`
-	Seconds    float64  `json:"seconds"` // training time per run
+	Seeds      int      `json:"seeds"`                     // how many seeds have a run that finished; if 0, all numbers below are 0
+	Failed     int      `json:"failed,omitempty"`          // how many seeds have a run that failed
+	Trained    int64    `json:"trained_parameters"`        // as in Row, of the first seed
+	Parameters int64    `json:"parameters"`                // likewise
+	Deployed   int64    `json:"deployed_parameters"`       // likewise
+	Top1       float64  `json:"top1"`                      // mean share of images, from 0 to 1
+	Top1Std    float64  `json:"top1_std"`                  // standard deviation of the shares
+	Top5       float64  `json:"top5"`                      // mean
+	Loss       float64  `json:"loss"`                      // mean
+	Robust     *float64 `json:"robust_top1,omitempty"`     // mean accuracy under attack; nil if a run has none
+	RobustStd  *float64 `json:"robust_top1_std,omitempty"` // nil likewise
+	Seconds    float64  `json:"seconds"`                   // mean training time of a run
 }
 
 // Summarize groups rows by variant and blocks, in the order in which they first appear.
