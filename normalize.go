@@ -80,7 +80,7 @@ func (r *reader) measured(ctx context.Context, train func() (*dataset.Dataset, e
 		return r.reorder(n), err
 	}
 	limit := 0
-	if images.Format == "imagefolder" {
+	if images.Decodes() {
 		limit = measuredFiles
 	}
 	n, err := dataset.MeanStd(ctx, images, limit)

@@ -32,6 +32,7 @@ type Recalibration struct {
 	Source    string                `json:"model"` // its file
 	Output    string                `json:"output"`
 	Data      string                `json:"data"`
+	Limit     int                   `json:"limit,omitempty"` // as in Data
 	Normalize dataset.Normalization `json:"normalize"`
 	*batchnorm.Report
 	Model *Model `json:"-"` // the new one
@@ -64,7 +65,7 @@ func Recalibrate(ctx context.Context, m *Model, o RecalibrateOptions) (*Recalibr
 	if run.Normalize, err = data.normalization(ctx, func() (*dataset.Dataset, error) { return set, nil }); err != nil {
 		return nil, err
 	}
-	r := &Recalibration{Source: m.Path(), Output: o.Output.Name(), Data: o.Data.Path, Normalize: run.Normalize, Model: m}
+	r := &Recalibration{Source: m.Path(), Output: o.Output.Name(), Data: o.Data.Path, Limit: o.Data.Limit, Normalize: run.Normalize, Model: m}
 	if r.Report, err = batchnorm.Recalibrate(ctx, m, set, run); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,8 @@ one of the five most probable (top-5). With --epsilon, also measure its accuracy
 rcfreeze eval model.onnx --data images
 # Also print each class, and the accuracy under attack
 rcfreeze eval model.onnx --data images --per-class --epsilon 1/255
+# Try it first on 100 images
+rcfreeze eval model.onnx --data images --limit 100
 # For a model that takes pixels from -1 to 1
 rcfreeze eval model.onnx --data images --pixels -1:1`,
 		Args: cobra.ExactArgs(1),

@@ -43,6 +43,9 @@ func TestLimitOfImages(t *testing.T) {
 	if want := (rcfreeze.MeasuredOn{Data: "bands", Split: dataset.Test, Images: 10, Limit: 10, Classes: 3, ModelClasses: 3}); measured != want {
 		t.Errorf("measured on %+v, want %+v", measured, want)
 	}
+	if r := succeedJSON[rcfreeze.Recalibration](t, "recalibrate", "net.onnx", "-o", "out.onnx", "-b", "4", "--data", "bands", "--limit", "12"); r.Limit != 12 || r.Images != 12 {
+		t.Errorf("recalibrated on %d images with the limit %d, want 12 with 12", r.Images, r.Limit)
+	}
 	if _, stderr, _ := call("eval", "model.onnx", "--data", "bands", "--limit", "1000", "--normalize", "none"); strings.Contains(stderr, "--limit") {
 		t.Errorf("a limit beyond the data set: said\n%s", stderr)
 	}

@@ -50,6 +50,9 @@ type Dataset struct {
 // Len returns the number of samples.
 func (d *Dataset) Len() int { return len(d.labels) }
 
+// Decodes reports whether samples are decoded from image files whenever they are read, which takes far longer than from memory.
+func (d *Dataset) Decodes() bool { return d.scales }
+
 // ClassesHere returns how many of the classes have samples in this split.
 func (d *Dataset) ClassesHere() int {
 	here := map[int64]bool{}

@@ -124,6 +124,9 @@ func TestOpen(t *testing.T) {
 			if d.Format != test.format || !slices.Equal(d.Classes, test.classes) || d.Shape != test.shape {
 				t.Errorf("format %s, classes %v, shape %v; want %s, %v, %v", d.Format, d.Classes, d.Shape, test.format, test.classes, test.shape)
 			}
+			if inFiles := test.format == "imagefolder" || test.format == "webdataset"; d.Decodes() != inFiles {
+				t.Errorf("decodes image files: %v", d.Decodes())
+			}
 			var labels []int64
 			for i := range d.Len() {
 				labels = append(labels, d.Label(i))
