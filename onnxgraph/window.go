@@ -51,8 +51,8 @@ func (w Window) SamePads(size, extent []int64) []int64 {
 	return pads
 }
 
-// perAxis returns the integers of an attribute, one per axis, or the value of without for each axis if the node has none. It returns
-// nil for a function's parameter.
+// perAxis returns the integers of an attribute, one per axis, or the value of without for each axis if the node has none. It
+// returns nil for a function's parameter.
 func (n *Node) perAxis(name string, axes int, without int64) []int64 {
 	if a := n.find(name); a != nil && (a.IsReference() || len(a.proto.GetInts()) > 0) {
 		return slices.Clone(n.literal(name).GetInts())

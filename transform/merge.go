@@ -16,9 +16,9 @@ import (
 //
 // scale and shift come from the batch normalization between the convolutions, and b is the bias of the 1×1 convolution; each is
 // left out if it is absent. Blocks that share a bank and a 1×1 weight, and have the same scale, become convolutions that share
-// their weight. Merge returns one row per block. It skips blocks with a ReLU, with a normalization in training mode, or with a value
-// inside that is also used elsewhere. An error means that the model differs from its records, or that the numbers of a block
-// cannot be read.
+// their weight. Merge returns one row per block. It skips blocks with a ReLU, with a normalization in training mode, or with a
+// value inside that is also used elsewhere. An error means that the model differs from its records, or that the numbers of a
+// block cannot be read.
 func Merge(m *onnxgraph.Model) ([]Outcome, error) {
 	blocks, err := Blocks(m)
 	if err != nil {

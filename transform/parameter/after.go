@@ -9,8 +9,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// FindNode returns the node of the main graph that has a name, or that produces a value of that name. An error lists
-// names that are like it.
+// FindNode returns the node of the main graph that has the given name, or that produces a value of that name. It fails if there
+// is no such node, and lists similar names, or if there are several, and lists what these produce.
 func FindNode(m *onnxgraph.Model, name string) (*onnxgraph.Node, error) {
 	var found []*onnxgraph.Node
 	var names []string
@@ -40,9 +40,10 @@ func FindNode(m *onnxgraph.Model, name string) (*onnxgraph.Node, error) {
 	return nil, fmt.Errorf("finding node %q of %s: %d nodes have that name: choose one by what it produces, %q", name, m.Path(), len(found), outputs)
 }
 
-// After returns those of the named constants that a model reads only behind a node: the ones that change nothing
-// of what the node itself reads and computes, nor of anything beside it. An error says that the node does not depend
-// on the model's input, or that no constant is left.
+// After returns those of the named constants of the main graph that influence only values downstream of the node n, which are its
+// outputs and what is computed from them. The node's own constants are not among them, nor those of branches beside the node.
+// Train these alone, and everything up to n stays as it is. After fails if n does not depend on the images, or if no constant is
+// left.
 func After(m *onnxgraph.Model, n *onnxgraph.Node, names []string) ([]string, error) {
 	images := slices.DeleteFunc(m.Graph.Inputs(), func(v *onnxgraph.Value) bool { return v.Constant() != nil })
 	fromImages := m.Graph.Dependents(images, nil)
@@ -62,12 +63,12 @@ func After(m *onnxgraph.Model, n *onnxgraph.Node, names []string) ([]string, err
 	return kept, nil
 }
 
-// onlyReadBy reports whether all nodes that depend on the images and read v, or what is computed from v and other
-// constants, also depend on some of the given values.
+// onlyReadBy reports whether each node that depends on the images and reads v also depends on some of the given values. A node
+// counts as reading v, too, if it reads what other nodes compute from v and constants only.
 func onlyReadBy(v *onnxgraph.Value, fromImages, some map[*onnxgraph.Value]bool) bool {
 	for _, u := range v.Uses() {
 		if u.Node.Graph() != v.Graph() {
-			return false // a body reads it, whenever that runs
+			return false // a node in a body reads it, which may run at any time
 		}
 		if u.Node.ReadsAny(fromImages) {
 			if !u.Node.ReadsAny(some) {

@@ -19,24 +19,24 @@ type finder struct {
 	order   []*onnxgraph.Value             // the keys of readers, in the order in which they were found
 }
 
-// layer is a node that applies parameters to what it is given.
+// layer is a node that applies parameters to its other inputs.
 type layer struct {
 	node       *onnxgraph.Node
 	parameters []parameterInput
 }
 
-// parameterInput is an input of a layer that is a parameter, or is computed from some.
+// parameterInput is an input of a layer that is a parameter, or is computed from parameters.
 type parameterInput struct {
 	index   int
 	value   *onnxgraph.Value
-	sources []*onnxgraph.Value // the constants that it comes from, but single numbers in formulas
+	sources []*onnxgraph.Value // the constants that it is computed from, without the single numbers of formulas
 }
 
-// reading is a layer that a constant is a parameter of, and the use of the constant itself on the way there.
+// reading says that a layer has a constant as a parameter.
 type reading struct {
 	layer *layer
-	index int // of the layer's input
-	at    onnxgraph.Use
+	index int           // number of the layer's input
+	at    onnxgraph.Use // what reads the constant itself: the layer, or the first node on the way to it
 	role  Role
 }
 
@@ -102,13 +102,14 @@ func (f *finder) read(n *onnxgraph.Node) {
 // isFixed reports whether a value depends on constants only.
 func (f *finder) isFixed(v *onnxgraph.Value) bool { return v.Constant() != nil || f.fixed[v] }
 
-// spread gives a role to a constant, or to the constants that a value is computed from, for input p of a layer; of the
-// latter, single numbers are part of the formula. The use is that of v, and done has what was seen on the way.
+// spread gives a role to the constant v, or to the constants that v is computed from, for input p of a layer. Single numbers that
+// nodes on the way combine with others are part of a formula, and get no role. use says what reads v on the way to the layer, and
+// done holds the values that were seen before.
 func (f *finder) spread(p *parameterInput, l *layer, v *onnxgraph.Value, role Role, use onnxgraph.Use, done map[*onnxgraph.Value]bool) {
 	n := v.Producer()
 	if v.Constant() != nil || n.Is("ConstantOfShape") {
 		if v.Constant() != nil && !v.DType().IsFloat() {
-			return // a shape, or the like
+			return // a shape or indices
 		}
 		f.note(v, role, onnxgraph.Use{Node: l.node, Index: p.index})
 		if f.readers[v] == nil {

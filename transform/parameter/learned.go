@@ -8,23 +8,24 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// isElementwise reports whether an operator applies parameters number by number, but also parts of formulas.
+// isElementwise reports whether a node calls an operator that computes number by number. The constants that it reads can be
+// parameters, or parts of formulas.
 func isElementwise(n *onnxgraph.Node) bool {
 	return n.Domain() == "" && slices.Contains([]string{"Mul", "Add", "Div", "Sub"}, n.OpType())
 }
 
-// looksLearned tells parameters from other constants that the elementwise operators read. This is the rule:
+// looksLearned reports whether the constant v that the elementwise node n reads is a parameter, and no part of a formula. This is
+// the rule:
 //
-//   - What comes before any weight is fixed: the normalization of the images.
-//   - Constants behind a weight with one number per channel are parameters.
-//   - All others are so only if the file has them as it has weights: in files whose weights are initializers, Constant nodes
-//     hold parts of formulas.
-//   - Maps, of several numbers in another shape, are parameters, unless the numbers are multiples of 1/8 and differ: grids and
-//     anchors of detectors.
-//   - A single number is a parameter if it is 0 or 1 and changes nothing, or 0 and a factor, as no formula has it, or if it is
-//     none that people write: see isWritten.
-//     Of one that is computed from others, these tell.
-//   - By Div and Sub only single numbers are learned.
+//   - If no input of the node depends on a weight, v is fixed: it belongs to the normalization of the images.
+//   - With one number per channel, v is a parameter of a Mul or an Add.
+//   - In any other shape with several numbers, v is a parameter of a Mul or an Add if it is stored as weights are (see
+//     isStoredAsWeights), unless it is a grid of a detector (see isGrid).
+//   - A single number is a parameter if it is stored as weights are, and nobody would write it into a formula: see
+//     isLearnedNumber.
+//   - A value that nodes compute from single numbers only is a parameter if it comes from one stored number that nobody would
+//     write: see hasUnwritten.
+//   - A Div or a Sub has no parameters of several numbers.
 func (f *finder) looksLearned(n *onnxgraph.Node, v *onnxgraph.Value) bool {
 	if !slices.ContainsFunc(n.Inputs(), func(other *onnxgraph.Value) bool { return f.learned[other] }) {
 		return false
@@ -43,7 +44,8 @@ func (f *finder) looksLearned(n *onnxgraph.Node, v *onnxgraph.Value) bool {
 	return f.isStoredAsWeights(v) && !isGrid(v)
 }
 
-// isStoredAsWeights reports whether the constant behind a value is in the file as weights are.
+// isStoredAsWeights reports whether the file stores the constant behind a value as it stores weights: in files whose weights are
+// initializers, Constant nodes hold parts of formulas.
 func (f *finder) isStoredAsWeights(v *onnxgraph.Value) bool {
 	if root, _, reason := weights.Resolve(v); reason == "" {
 		v = root
@@ -51,7 +53,7 @@ func (f *finder) isStoredAsWeights(v *onnxgraph.Value) bool {
 	return !f.initializers || v.Producer() == nil || !v.Producer().Is("Constant")
 }
 
-// hasInitializers reports whether weights of a model are initializers.
+// hasInitializers reports whether a weight of the model is an initializer, and not the output of a Constant node.
 func hasInitializers(m *onnxgraph.Model) bool {
 	for _, g := range m.Graphs() {
 		for _, n := range g.Nodes() {
@@ -63,19 +65,20 @@ func hasInitializers(m *onnxgraph.Model) bool {
 	return false
 }
 
-// isQuantizationScale reports whether v is a scale that a node computes for the numbers that it quantizes.
+// isQuantizationScale reports whether v is the scale that a DynamicQuantizeLinear computes for what it quantizes.
 func isQuantizationScale(v *onnxgraph.Value) bool {
 	return v != nil && v.Producer() != nil && v.Producer().Is("DynamicQuantizeLinear")
 }
 
-// IsSingle reports whether v holds one number.
+// IsSingle reports whether v is a constant, perhaps behind nodes that only rearrange it, that holds a single number of any shape,
+// or none.
 func IsSingle(v *onnxgraph.Value) bool {
 	_, t, reason := weights.Resolve(v)
 	return reason == "" && t.Len() <= 1
 }
 
-// isMadeOfSingles reports whether a value, which depends on constants only, is computed from nothing but single numbers; seen
-// has what was asked before.
+// isMadeOfSingles reports whether a value that depends on constants only is computed from nothing but single numbers. seen holds
+// the values that were looked at before.
 func isMadeOfSingles(v *onnxgraph.Value, seen map[*onnxgraph.Value]bool) bool {
 	if t := v.Constant(); t != nil {
 		return t.Len() <= 1
@@ -88,8 +91,8 @@ func isMadeOfSingles(v *onnxgraph.Value, seen map[*onnxgraph.Value]bool) bool {
 	return !slices.ContainsFunc(n.Inputs(), func(input *onnxgraph.Value) bool { return input != nil && !isMadeOfSingles(input, seen) })
 }
 
-// hasUnwritten reports whether a value that is computed from single numbers by one after the other comes from one that nobody
-// writes.
+// hasUnwritten reports whether a value comes from one single number, through nodes with one input each, and that number is stored
+// as weights are and is none that people write (see isWritten).
 func (f *finder) hasUnwritten(v *onnxgraph.Value) bool {
 	for v.Constant() == nil {
 		inputs := v.Producer().Inputs()
@@ -102,7 +105,9 @@ func (f *finder) hasUnwritten(v *onnxgraph.Value) bool {
 	return reason == "" && len(data) == 1 && f.isStoredAsWeights(v) && !isWritten(data[0])
 }
 
-// isLearnedNumber reports whether the single number that an elementwise node reads may be learned.
+// isLearnedNumber reports whether the single number that an elementwise node reads may be learned. A formula has no 0, and no
+// factor 1, because these are of no use there, but parameters often start with them. Any other number may be learned if people
+// would not write it.
 func isLearnedNumber(n *onnxgraph.Node, v *onnxgraph.Value) bool {
 	data, reason := weights.Numbers(v)
 	if reason != "" || len(data) != 1 {
@@ -118,10 +123,11 @@ func isLearnedNumber(n *onnxgraph.Node, v *onnxgraph.Value) bool {
 	}
 }
 
-// isWritten reports whether people write a number in formulas: one of at most three digits, its square root, the inverse of
-// either, or one of few others, such as those of both approximations of GELU.
+// isWritten reports whether people write a number in formulas. Such are whole numbers, and those of at most three digits; their
+// square roots, and the inverses of both; such a number times π, ln 2 or 1/ln 2; the square root of one times 2/π; and the
+// constants in both approximations of GELU.
 func isWritten(x float64) bool {
-	const precision = 3e-7 // of float32, and of who computes it
+	const precision = 3e-7 // relative, of float32 with a little rounding before
 	for _, known := range []float64{0.044715, 1.702} {
 		if math.Abs(x-known) <= precision*known {
 			return true
@@ -136,7 +142,8 @@ func isWritten(x float64) bool {
 	return x == math.Trunc(x)
 }
 
-// isGrid reports whether a constant holds multiples of 1/8 that differ, as no map of learned numbers does.
+// isGrid reports whether all numbers of a constant are multiples of 1/8, and not all are equal, as in the grids and anchors of
+// detectors. Learned numbers do not come out like that.
 func isGrid(v *onnxgraph.Value) bool {
 	data, reason := weights.Numbers(v)
 	return reason == "" && !slices.ContainsFunc(data, func(x float64) bool { return 8*x != math.Trunc(8*x) }) &&

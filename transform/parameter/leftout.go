@@ -7,19 +7,23 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// LeftOut names constants that may have been learned but do not train.
+// LeftOut names constants that may have been learned but do not train, each once.
 type LeftOut struct {
-	Quantized []string // weights that nodes make of integers
+	Quantized []string // the integers from which nodes (DequantizeLinear) compute weights
 	Unsuited  []string // parameters that are stored as sparse tensors, or made by ConstantOfShape
-	Nested    []string // parameters in bodies of nodes and in functions
-	Constants []string // parts of formulas, or what comes before any weight, as far as can be told
+	Nested    []string // parameters in functions, and in the bodies of If, Loop and Scan: only the main graph trains
+
+	// Constants are floating-point constants with RoleConstant that other nodes combine with data, such as the mean that is
+	// subtracted from images before the first layer, a table that a Gather reads, or the exponent of a Pow. By how they are used
+	// they look fixed, but nothing in a file says so.
+	Constants []string
 }
 
-// aside is what a finder puts aside for LeftOut.
+// aside is what a finder notes for LeftOut.
 type aside struct{ quantized, unsuited, constants []*onnxgraph.Value }
 
-// FindLeftOut returns the constants that may have been learned, but that List does not count as trainable or that cannot
-// train.
+// FindLeftOut returns the constants that may have been learned, but that do not train, because their role is RoleConstant or
+// because training cannot change them. An error means that the model differs from its records of blocks.
 func FindLeftOut(m *onnxgraph.Model) (LeftOut, error) {
 	f := find(m)
 	out := LeftOut{Quantized: namesOf(f.aside.quantized), Unsuited: namesOf(f.aside.unsuited)}
@@ -48,17 +52,17 @@ func namesOf(values []*onnxgraph.Value) []string {
 	return names
 }
 
-// settings are operators whose inputs but the first say what to do, and are nothing that is learned.
+// settings are operators whose first input is data, and whose other inputs say what to do with it: those are never learned.
 var settings = []string{"Resize", "Upsample", "Pad", "Clip", "Dropout", "QuantizeLinear", "DequantizeLinear", "OneHot", "NonMaxSuppression", "RoiAlign", "TopK"}
 
-// putAside notes the constants that a node, which reads numbers of images, reads as numbers like these, if they might be
-// learned: the finder knows later whether another node makes them parameters.
+// putAside notes the constants that a node combines with numbers from the images, if they might be learned. Another node may
+// still make them parameters: FindLeftOut removes these in the end.
 func (f *finder) putAside(n *onnxgraph.Node) {
 	roles := readings[n.OpType()]
 	for i, v := range n.Inputs() {
 		switch {
 		case v == nil || !f.isFixed(v), n.Domain() == "" && i > 0 && slices.Contains(settings, n.OpType()):
-		case n.Domain() == "" && roles != nil && !isElementwise(n): // what has no role is none
+		case n.Domain() == "" && roles != nil && !isElementwise(n): // its inputs without a role are no parameters
 		case IsSingle(v) && !(f.isStoredAsWeights(v) && f.mayBeLearned(n)):
 		default:
 			f.noteConstants(v, IsSingle(v), map[*onnxgraph.Value]bool{})
@@ -66,8 +70,8 @@ func (f *finder) putAside(n *onnxgraph.Node) {
 	}
 }
 
-// mayBeLearned reports whether a single number that a node reads may be learned: a factor, say, or an exponent but that of
-// a square or a root.
+// mayBeLearned reports whether a single number that a node behind a weight reads may be learned: what an elementwise operator
+// reads, or an exponent, except 2 and 0.5.
 func (f *finder) mayBeLearned(n *onnxgraph.Node) bool {
 	if !slices.ContainsFunc(n.Inputs(), func(v *onnxgraph.Value) bool { return f.learned[v] }) {
 		return false
@@ -79,7 +83,8 @@ func (f *finder) mayBeLearned(n *onnxgraph.Node) bool {
 	return isElementwise(n)
 }
 
-// noteConstants notes the floating-point constants that a value comes from; single numbers only if they are the value itself.
+// noteConstants notes the floating-point constants that a value is computed from. It notes single numbers only if single is true:
+// then the value itself is one.
 func (f *finder) noteConstants(v *onnxgraph.Value, single bool, done map[*onnxgraph.Value]bool) {
 	if t := v.Constant(); t != nil {
 		if v.DType().IsFloat() && (single || t.Len() > 1 && f.isStoredAsWeights(v) && !isGrid(v)) {

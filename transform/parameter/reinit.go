@@ -11,28 +11,32 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// ReinitOptions says which parameters Reinit sets to new values.
+// ReinitOptions says which parameters Reinit sets to new values. The zero value means all but banks, with the seed 0.
 type ReinitOptions struct {
 	Seed        uint64
-	Banks       bool // the banks of blocks too, each by its recorded kind
-	SpatialOnly bool // nothing but the filters of convolutions whose kernel is larger than 1
+	Banks       bool // the banks of frozen blocks, too, each drawn as the kind of bank that its record names
+	SpatialOnly bool // of the other parameters, only the filters of plain convolutions with a kernel larger than 1
 }
 
-// Reinit gives the model the parameters that PyTorch's layers start with:
+// Reinit gives the model, in place, the parameters that PyTorch's layers start with:
 //
 //	weights and biases        uniform in ±1/√fan_in (Kaiming uniform with a = √5), PRelu's slope 0.25
 //	normalizations            scale 1, shift 0, running mean 0, running variance 1
 //
-// Numbers depend on the seed and the constant's name. A bank gets the numbers that Convert draws with that seed for a bank of
-// its kind; one that was the source's own filters starts as a new convolution does. The records of blocks follow. It returns
-// the parameters that it gave new values.
+// Weights and biases whose fan-in is not known become 0. Constants with RoleConstant stay. Numbers depend on the seed and the
+// constant's name.
+//
+// A bank gets the numbers that Convert draws with that seed for a bank of its kind; a bank that was the source's own filters
+// becomes one of filterbank.Default. Records of blocks are updated: a new bank changes their hash, seed and kind of bank, and a
+// new 1×1 weight makes them untrained blocks with random 1×1 weights. Reinit returns the parameters that it gave new values. An
+// error means that the model differs from its records, or that a bank cannot be computed; the model is then unchanged.
 func Reinit(m *onnxgraph.Model, o ReinitOptions) ([]Parameter, error) {
 	blocks, err := transform.Blocks(m)
 	if err != nil {
 		return nil, fmt.Errorf("drawing new parameters: %w", err)
 	}
 	all := slices.DeleteFunc(parameters(m, blocks), func(p Parameter) bool { return !o.covers(p) })
-	tensors := map[*onnxgraph.Value]*onnxgraph.Tensor{} // all are made before any takes its place, since fan-ins are read from others
+	tensors := map[*onnxgraph.Value]*onnxgraph.Tensor{} // made before any constant changes: a bias needs the weight's dims
 	for _, p := range all {
 		old := p.Value.Constant()
 		draw := p.Initial(o.Seed)
@@ -45,10 +49,10 @@ func Reinit(m *onnxgraph.Model, o ReinitOptions) ([]Parameter, error) {
 		b := &blocks[i]
 		if bank := b.Bank; tensors[bank] != nil {
 			again := b.Redraw(o.Seed)
-			if !drawn[bank] { // those that share it have that of the first
+			if !drawn[bank] { // blocks that share a bank get that of the first of them
 				tensors[bank], drawn[bank] = again, true
 			}
-			if _, err := tensors[bank].SHA256(); err != nil { // which Rehash asks for, when it is too late to leave the model as it is
+			if _, err := tensors[bank].SHA256(); err != nil { // now, because Rehash runs when the model has changed
 				return nil, fmt.Errorf("drawing new parameters: block %q: %w", b.Name, err)
 			}
 		}
@@ -80,7 +84,8 @@ func (o ReinitOptions) covers(p Parameter) bool {
 	return true
 }
 
-// Initial returns how to draw the numbers that the parameter starts with, as many as asked for.
+// Initial returns a function that returns the first count numbers of the parameter as a new layer has them: see Reinit for the
+// values. Equal seeds, names and readings give equal numbers. A parameter with the role RoleBank is drawn as a weight is.
 func (p Parameter) Initial(seed uint64) func(count int) []float64 {
 	all := func(v float64) func(int) []float64 {
 		return func(count int) []float64 { return slices.Repeat([]float64{v}, count) }
@@ -93,7 +98,7 @@ func (p Parameter) Initial(seed uint64) func(count int) []float64 {
 		if p.Reading.Node.Is("PRelu") {
 			return all(0.25)
 		}
-		if fan := p.fanIn(); fan > 0 { // else it is not known, and 0 is safe
+		if fan := p.fanIn(); fan > 0 { // otherwise it is not known, and zeros are safe
 			bound = 1 / math.Sqrt(float64(fan))
 		}
 	}
@@ -107,8 +112,8 @@ func (p Parameter) Initial(seed uint64) func(count int) []float64 {
 	}
 }
 
-// fanIns says, by operator, how many inputs one output of a layer with a weight of the given dims sums up. The weight is
-// the operator's input number index.
+// fanIns returns, by operator, the fan-in of a layer: the number of inputs that one of its outputs sums up. dims are those of the
+// layer's weight, which is the operator's input number index.
 var fanIns = map[string]func(n *onnxgraph.Node, index int, dims []int) int{
 	"Conv":          func(_ *onnxgraph.Node, _ int, dims []int) int { return weights.Product(dims[1:]) },
 	"ConvTranspose": func(_ *onnxgraph.Node, _ int, dims []int) int { return weights.Product(dims[1:]) }, // as PyTorch counts
@@ -151,7 +156,7 @@ func (p Parameter) fanIn() int {
 	return fanIns[n.OpType()](n, index, dims)
 }
 
-// dimsOf returns the dims of what v holds, nil if they are not known.
+// dimsOf returns the dims of a value, nil if they are not known.
 func dimsOf(v *onnxgraph.Value) []int {
 	if v == nil {
 		return nil

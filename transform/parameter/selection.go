@@ -10,20 +10,25 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Selection says what trains: what a variant trains, without the constants whose names match a pattern of Freeze, and with
-// those whose names match one of Train, which counts more. In a pattern, * stands for any text and ? for one character.
+// Selection says what trains: what a variant trains, without the constants whose names match a pattern of Freeze, and with those
+// whose names match a pattern of Train. Train wins over Freeze. It can name any floating-point constant of the main graph, also a
+// bank or one with RoleConstant, except for running statistics.
+//
+// In a pattern, * stands for any text, also with "/", and ? for one character; every other character means itself (in patterns
+// of transform.Options, brackets and backslashes have a meaning, too). A pattern must match the whole name.
 type Selection struct {
 	Variant       Variant
 	Train, Freeze []string
 }
 
-// Trained returns the names of the constants of the main graph that train in the variant.
+// Trained returns the names of the constants of the main graph that train in the variant. It fails as Selection.Trained does.
 func (v Variant) Trained(m *onnxgraph.Model) ([]string, error) {
 	return Selection{Variant: v}.Trained(m)
 }
 
-// Trained returns the names of the constants of the main graph that train. The error lists all patterns that match no constant
-// that can train.
+// Trained returns the names of the constants of the main graph that train, in the order of List; there may be none. It fails if
+// there is no such variant, if the model differs from its records of blocks, or if a pattern matches no constant that can train;
+// the error lists all such patterns, with similar names.
 func (s Selection) Trained(m *onnxgraph.Model) ([]string, error) {
 	if err := s.Variant.Validate(); err != nil {
 		return nil, err

@@ -14,21 +14,25 @@ type Separated struct {
 	Copies int    // how many constants it is now
 }
 
-// Separate gives every layer parameters and statistics of its own where an exporter has merged equal ones, such as the ones and
-// zeros of untrained normalizations, and returns what it separated. If the exporter added Identity nodes with the old names,
-// the copies get these names. A layer that is used in several places stays one layer: see ties for how the two cases are
-// distinguished. Biases, normalization parameters and statistics that come to a layer through nodes become constants of their
-// own, too.
+// Separate changes a model, in place, so that every layer has parameters and statistics of its own where an exporter stored
+// equal ones only once, such as the ones and zeros of untrained normalizations. It returns what it separated. If the exporter
+// added Identity nodes with the old names, the copies get these names. Biases, normalization parameters and statistics that a
+// layer reads through other nodes become constants that it reads directly.
+//
+// A layer that the network applies in several places stays one layer. These rules tell the two cases apart: Numbers that differ
+// from each other are one parameter wherever they are read, because no two layers have the same by chance. Only constants with
+// one number all over may have been merged, and then nodes count as one layer if they share all their parameters, and the layers
+// before them, or else behind them, are one layer, too. The bank and the 1×1 weight of a frozen block are never separated.
 func Separate(m *onnxgraph.Model) []Separated {
 	f := find(m)
 	t := newTies(f)
-	if blocks, err := transform.Blocks(m); err == nil { // else whoever needs the blocks says what is wrong
+	if blocks, err := transform.Blocks(m); err == nil { // if it fails, later functions that need the blocks report it
 		for _, b := range blocks {
 			t.starts[b.Bank], t.starts[b.Pointwise] = false, false
 		}
 	}
 	classes := make([][]class, len(f.order))
-	for i, v := range f.order { // all are found before anything changes
+	for i, v := range f.order { // find all before anything changes
 		classes[i] = t.classes(v)
 	}
 	var done []Separated
@@ -40,7 +44,7 @@ func Separate(m *onnxgraph.Model) []Separated {
 				copies++
 			}
 		}
-		t.giveOwn(v, classes[i][first], classes[i]) // last: it keeps the constant if nothing else is left that reads it
+		t.giveOwn(v, classes[i][first], classes[i]) // comes last, and keeps the constant if nothing else still reads it
 		if copies > 1 {
 			done = append(done, Separated{name, copies})
 		}
@@ -48,15 +52,15 @@ func Separate(m *onnxgraph.Model) []Separated {
 	return done
 }
 
-// class has the readers of a constant that are one input of one layer.
+// class holds readings of one constant that are the same input of the same layer, which may be applied by several nodes.
 type class []reading
 
-// isDirect reports whether one of the readers has the constant itself for its input.
+// isDirect reports whether one of the nodes reads the constant itself, not what other nodes compute from it.
 func (c class) isDirect() bool { return slices.ContainsFunc(c, reading.isDirect) }
 
 func (r reading) isDirect() bool { return r.at.Node == r.layer.node }
 
-// classes returns the classes of the readers of a constant.
+// classes groups the readings of a constant into classes.
 func (t ties) classes(v *onnxgraph.Value) []class {
 	readers := t.readers[v]
 	if len(readers) > 1 && !t.isStart(v) {
@@ -74,7 +78,8 @@ func (t ties) classes(v *onnxgraph.Value) []class {
 	return list
 }
 
-// giveOwn gives one of the classes of a constant one of its own, unless it has that or must share it, and reports whether it did.
+// giveOwn gives one of the classes that read v a constant of its own, unless the class has one already or must share v. It
+// reports whether it added a constant.
 func (t ties) giveOwn(v *onnxgraph.Value, c class, all []class) bool {
 	if tensor := c.folded(v); tensor != nil {
 		return t.makeOwn(v, tensor, c)
@@ -94,15 +99,15 @@ func (t ties) giveOwn(v *onnxgraph.Value, c class, all []class) bool {
 	return true
 }
 
-// isOnlyReadBy reports whether nothing reads a constant but on the way to the readers of a class.
+// isOnlyReadBy reports whether all uses of a constant are on the way to the nodes of a class.
 func isOnlyReadBy(v *onnxgraph.Value, c class) bool {
 	return !v.IsOutput() && !slices.ContainsFunc(v.Uses(), func(u onnxgraph.Use) bool {
 		return !slices.ContainsFunc(c, func(r reading) bool { return r.at == u })
 	})
 }
 
-// folded returns what the readers of a class see of the constant v, for them to have as their constant; nil for weights, and
-// where readers see it in several forms.
+// folded returns the tensor that the nodes of a class read: v after the nodes on the way, which rearrange it. That tensor can
+// become the class's own constant. It returns nil for weights, and if the nodes of the class do not read the same dims.
 func (c class) folded(v *onnxgraph.Value) *onnxgraph.Tensor {
 	var seen *onnxgraph.Tensor
 	for _, r := range c {
@@ -111,18 +116,19 @@ func (c class) folded(v *onnxgraph.Value) *onnxgraph.Tensor {
 			return nil
 		}
 		if v.Constant() != nil && t.DType() != v.DType() && r.role.Trains() {
-			return nil // it stays in the type that the file has
+			return nil // a parameter keeps the type that it has in the file
 		}
 		seen = t
 	}
 	return seen
 }
 
-// makeOwn makes a tensor the constant of a class, under its name, and reports whether that is another one than v.
+// makeOwn makes a tensor the constant that the nodes of a class read, under the name of v or, if v is still used, under the name
+// by which the class read it. It reports whether that constant is another one than v.
 func (t ties) makeOwn(v *onnxgraph.Value, tensor *onnxgraph.Tensor, c class) bool {
 	shared := len(c) > 1 && !t.isStart(v)
 	if shared && !slices.Equal(tensor.Dims(), v.Constant().Dims()) {
-		return false // the nodes before the readers bring it into their form
+		return false // the nodes on the way still bring it into the form that the layer needs
 	}
 	if isOnlyReadBy(v, c) && !slices.ContainsFunc(c, func(r reading) bool { return !r.isDirect() }) && v.Constant() != nil {
 		return false

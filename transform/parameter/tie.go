@@ -7,22 +7,23 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// ties tells one layer that is used at several places from layers that read one constant because an exporter writes equal
-// constants once. This is the rule:
+// ties decides whether nodes that read the same constant apply one layer at several places of the network, or are different
+// layers whose equal constants an exporter stored once. These are the rules:
 //
-//   - A constant whose numbers differ from each other is one parameter, wherever it is read: no two layers have the same by
-//     chance. Only what layers begin with, one number all over, may have been merged.
-//   - Nodes apply one layer if they read all their parameters together, and one of these is such a constant, or the layers in
-//     front of them, whose outputs they read, are one layer, used at two places. Where no single layer is in front, layers
-//     behind decide, which read one weight.
-//   - If the file names the constants of two nodes differently, by Identity nodes, then so it must name those in front or
-//     behind: else these are one layer, and the nodes are not.
-//   - The bank and the 1×1 weight of a frozen block are one parameter, whatever their numbers: the block's record says who has it.
-//   - A slope that PRelu nodes read by one name is one parameter: networks use one activation all over.
+//   - A constant whose numbers differ from each other is one parameter, wherever it is read: no two layers have the same numbers
+//     by chance. Only a constant with one number all over, as new layers have, may stand for several parameters (see isStart).
+//   - Two nodes apply one layer if they share all their parameters, and in addition one of these has numbers that differ; or the
+//     layers in front of the nodes, whose outputs they read, are one layer at two places. If a node has no single layer in
+//     front, layers behind the two nodes that share such a parameter decide instead.
+//   - Identity nodes can give a shared constant different names for two nodes. If these names differ, but those for the layers
+//     in front (or behind) are the same, then the nodes are two layers.
+//   - The bank and the 1×1 weight of a frozen block are one parameter, whatever their numbers, because the block's record names
+//     them.
+//   - A slope that PRelu nodes read under one name is one parameter: many networks use one activation everywhere.
 type ties struct {
 	*finder
 	layerOf map[*onnxgraph.Node]*layer
-	starts  map[*onnxgraph.Value]bool // what isStart said of a constant
+	starts  map[*onnxgraph.Value]bool // results of isStart
 }
 
 func newTies(f *finder) ties {
@@ -33,8 +34,8 @@ func newTies(f *finder) ties {
 	return t
 }
 
-// isStart reports whether two layers could begin with the constant by chance: it has one number all over or, if it holds a
-// single number, one as people write.
+// isStart reports whether two new layers could both have this constant by chance. So it is if all its numbers are equal or, for a
+// constant of a single number, if people write such a number (see isWritten).
 func (t ties) isStart(v *onnxgraph.Value) bool {
 	known, ok := t.starts[v]
 	if !ok {
@@ -56,7 +57,7 @@ func isStart(t *onnxgraph.Tensor) bool {
 	return !slices.ContainsFunc(data, func(x float64) bool { return x != data[0] })
 }
 
-// isOne reports whether two nodes apply one layer.
+// isOne reports whether two nodes apply one layer, by the rules of ties.
 func (t ties) isOne(a, b *layer) bool {
 	if a == b {
 		return true
@@ -86,20 +87,20 @@ func (t ties) readsSame(a, b *layer) bool {
 	})
 }
 
-// namesSame reports whether two nodes that read the same constants read them by the same names.
+// namesSame reports whether two nodes that read the same constants read them under the same names.
 func namesSame(a, b *layer) bool {
 	return slices.EqualFunc(a.parameters, b.parameters, func(p, q parameterInput) bool { return p.value == q.value })
 }
 
-// isAnchored reports whether a layer has a parameter that no other has by chance.
+// isAnchored reports whether a layer has a parameter that no other layer has by chance.
 func (t ties) isAnchored(l *layer) bool {
 	return slices.ContainsFunc(l.parameters, func(p parameterInput) bool {
 		return slices.ContainsFunc(p.sources, func(v *onnxgraph.Value) bool { return !t.isStart(v) })
 	})
 }
 
-// front returns the layer that a layer reads the output of, perhaps through nodes that change it; nil if it reads the
-// model's input, or what nodes make of several values.
+// front returns the layer whose output a layer reads, perhaps through nodes without parameters and PRelu nodes. It returns nil if
+// there is none, because the layer reads the model's input, or something that is computed from several values.
 func (t ties) front(l *layer) *layer {
 	for n := l.node; ; {
 		var data []*onnxgraph.Value
@@ -118,7 +119,7 @@ func (t ties) front(l *layer) *layer {
 	}
 }
 
-// behind returns the layers that read the output of a layer, perhaps through nodes that change it and nothing else.
+// behind returns the layers that read the output of a layer, perhaps through nodes whose other inputs are all constants.
 func (t ties) behind(l *layer) []*layer {
 	var found []*layer
 	seen := map[*onnxgraph.Node]bool{}

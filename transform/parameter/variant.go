@@ -24,7 +24,7 @@ func Variants() []Variant { return []Variant{Baseline, FrozenBaseline, Frozen, L
 // HasBlocks reports whether the variant is made by converting the source model.
 func (v Variant) HasBlocks() bool { return v == Frozen || v == Learned }
 
-// Validate returns an error if the name is not that of a variant.
+// Validate returns an error if there is no variant of that name.
 func (v Variant) Validate() error {
 	if !slices.Contains(Variants(), v) {
 		return fmt.Errorf("choosing what trains: no variant %q: there are %v", v, Variants())
@@ -32,9 +32,14 @@ func (v Variant) Validate() error {
 	return nil
 }
 
-// Start gives a model the parameters that training in the variant starts with: those that it has, except that FrozenBaseline
-// fixes random spatial filters. From scratch, all parameters get new random values (see Reinit), except the banks of Frozen,
-// which stay as Convert made them.
+// Start gives a model, in place, the parameters with which training in the variant starts:
+//
+//   - Without scratch, they stay as they are. Only FrozenBaseline draws new filters for all spatial convolutions of the source
+//     model.
+//   - With scratch, weights, biases, normalizations and running statistics get the values of new layers (see Reinit). The banks
+//     of frozen blocks do so only in the variant Learned; in Frozen they stay as Convert made them.
+//
+// Equal seeds give equal values. What a Selection freezes does not matter here. The errors are those of Reinit.
 func (v Variant) Start(m *onnxgraph.Model, seed uint64, scratch bool) error {
 	if !scratch && v != FrozenBaseline {
 		return nil
