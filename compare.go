@@ -108,7 +108,7 @@ func Compare(ctx context.Context, m *Model, o CompareOptions) (*Comparison, erro
 
 // Validate returns an error that lists what is wrong with the options, independent of the model.
 func (o CompareOptions) Validate() error {
-	faults := []error{o.Data.required(), o.Settings.check(), checkHead(o.NumClasses), o.Axes.Validate(o.Blocks), o.Runtime.check()}
+	faults := []error{o.Data.required(), o.Settings.check(), checkHead(o.NumClasses), o.Axes.Validate(o.Blocks), notNegative("--epsilon", o.Epsilon), o.Runtime.check()}
 	if o.Folder == "" {
 		faults = append(faults, errors.New("-o: needs a folder"))
 	}

@@ -50,7 +50,7 @@ func (s ImageSize) String() string {
 
 // check lists what is wrong with the options, before any data is read.
 func (d Data) check() error {
-	var faults []error
+	faults := []error{notNegative("--short-side", d.ShortSide), notNegative("--workers", d.Workers)}
 	if !slices.Contains([]string{"", "rgb", dataset.BGR}, d.Channels) {
 		faults = append(faults, fmt.Errorf("--channels %q: choose rgb or bgr", d.Channels))
 	}

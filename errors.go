@@ -2,6 +2,7 @@ package rcfreeze
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
@@ -35,6 +36,14 @@ func (e *OptionsError) Error() string { return e.err.Error() }
 
 // Unwrap returns all faults as one joined error.
 func (e *OptionsError) Unwrap() error { return e.err }
+
+// notNegative returns an error if the number for a flag, for which 0 has a meaning of its own, is below 0.
+func notNegative[T int | int64 | float64](flag string, n T) error {
+	if n >= 0 {
+		return nil
+	}
+	return fmt.Errorf("%s %v: needs a number above 0, or 0 for the default", flag, n) // also for NaN
+}
 
 // options joins faults into an OptionsError, or returns nil if there are none.
 func options(faults ...error) error {

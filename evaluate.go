@@ -108,7 +108,7 @@ func Evaluate(ctx context.Context, m *Model, o EvaluateOptions) (*Evaluation, er
 
 // Validate returns an error that lists what is wrong with the options, independent of the model.
 func (o EvaluateOptions) Validate() error {
-	faults := []error{o.Data.required(), o.Runtime.check()}
+	faults := []error{o.Data.required(), notNegative("--epsilon", o.Epsilon), o.Runtime.check()}
 	if o.BatchSize < 0 {
 		faults = append(faults, fmt.Errorf("--batch-size %d: needs at least 1, or 0 to choose it by the memory that it takes", o.BatchSize))
 	}

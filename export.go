@@ -129,7 +129,7 @@ func Export(ctx context.Context, m *Model, o ExportOptions) (*Exported, error) {
 // Validate returns an error that lists what is wrong with the options, independent of the model, and says if the output cannot be
 // written.
 func (o ExportOptions) Validate() error {
-	return errors.Join(o.Output.Check(), options(checkBatch(o.Batch), o.Runtime.check()))
+	return errors.Join(o.Output.Check(), options(checkBatch(o.Batch), notNegative("--time-runs", o.TimeRuns), notNegative("--verify-batch", o.Verify.Batch), o.Runtime.check()))
 }
 
 // toInference converts a model that was exported in training mode to the form for inference, and reports it.

@@ -91,7 +91,9 @@ func Predict(ctx context.Context, m *Model, images []string, o PredictOptions) (
 }
 
 // Validate returns an error that lists what is wrong with the options, independent of the model.
-func (o PredictOptions) Validate() error { return options(o.Data.check(), o.Runtime.check()) }
+func (o PredictOptions) Validate() error {
+	return options(o.Data.check(), notNegative("--top", o.Top), o.Runtime.check())
+}
 
 // settleClassNames finds out which output has the logits, and returns the names of its classes, nil if they have none.
 func (r *reader) settleClassNames() ([]string, error) {

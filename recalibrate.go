@@ -89,7 +89,7 @@ func Recalibrate(ctx context.Context, m *Model, o RecalibrateOptions) (*Recalibr
 // Validate returns an error that lists what is wrong with the options, independent of the model, and says if the output cannot be
 // written.
 func (o RecalibrateOptions) Validate() error {
-	return errors.Join(o.Output.Check(), options(o.Data.required(), o.Runtime.check()))
+	return errors.Join(o.Output.Check(), options(o.Data.required(), notNegative("--batch-size", o.BatchSize), o.Runtime.check()))
 }
 
 // tellLeftOut reports images and nodes that were left out, and the type of the numbers.

@@ -111,6 +111,7 @@ func (s Settings) settle(rep Reporter, format string, images int, scratch, newHe
 		rep.say("each epoch leaves out %s of %s images, different ones each time, since all batches have %d%s", figures.Count(left), figures.Count(images), r.BatchSize, betterBatch(images, r.BatchSize))
 	}
 	augment, err := s.augmentations(format)
+	r.Augment = nil // what Recipe may have put there does not change any image
 	for _, a := range augment {
 		r.Augment = append(r.Augment, a.String())
 	}

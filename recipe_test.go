@@ -2,6 +2,7 @@ package rcfreeze
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,13 +35,14 @@ func TestDefaults(t *testing.T) {
 		{nil, false, true, 200, 10, 20, 0.01, 1e-4, 0, "the batch size is 20 instead of 128, so that 200 images make more updates for the new last layer, about 100\n"},
 		{nil, false, true, 50, 10, 8, 0.01, 1e-4, 0, "the batch size is 8 instead of 50, so that 50 images make more updates for the new last layer, about 60\n"},
 		{func(r *train.Recipe) { r.BatchSize = 100 }, false, true, 200, 10, 100, 0.01, 1e-4, 0, ""},
+		{func(r *train.Recipe) { r.Augment = []string{"flip=1"} }, false, false, 1280, 10, 128, 0.001, 1e-4, 0, ""},
 		{nil, true, true, 2560, 75, 256, 0.01, 0.01, 0.1, ""},
 		{func(r *train.Recipe) { r.Optimizer = "adamw" }, false, true, 1280, 10, 128, 0.001, 1e-4, 0, ""},
 		{func(r *train.Recipe) { r.LearningRate = 0.3 }, false, true, 1280, 10, 128, 0.3, 1e-4, 0, ""},
 	} {
 		var said bytes.Buffer
 		r, augment, err := Settings{Recipe: c.change}.settle(reporterTo(&said, false), "cifar10", c.images, c.scratch, c.newHead)
-		if err != nil || r.Epochs != c.epochs || r.BatchSize != c.batch || len(augment) != 2 {
+		if err != nil || r.Epochs != c.epochs || r.BatchSize != c.batch || len(augment) != 2 || !slices.Equal(r.Augment, []string{"pad-crop=4", "flip=0.5"}) {
 			t.Errorf("row %d, from scratch %v: %d epochs, batch size %d, augmentation %v (%v)", i, c.scratch, r.Epochs, r.BatchSize, augment, err)
 		}
 		if r.LearningRate != c.rate || r.WeightDecay != c.decay || r.LabelSmoothing != c.smooth {

@@ -2,6 +2,7 @@ package rcfreeze
 
 import (
 	"cmp"
+	"errors"
 	"runtime"
 
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
@@ -41,11 +42,8 @@ func (o Runtime) start(r Reporter) (ort.Options, error) {
 }
 
 func (o Runtime) check() error {
-	if o.Provider == "" {
-		return nil
-	}
-	_, err := ort.ParseProvider(string(o.Provider))
-	return err
+	_, err := ort.ParseProvider(string(cmp.Or(o.Provider, ort.CPU)))
+	return errors.Join(err, notNegative("--device", o.Device), notNegative("--threads", o.Threads))
 }
 
 // asMany returns the number of threads or goroutines for an option: the number that the user asked for (0 means one per core),

@@ -97,7 +97,7 @@ func Train(ctx context.Context, m *Model, o TrainOptions) (*Trained, error) {
 // Validate returns an error that lists what is wrong with the options, independent of the model, and says if the output cannot be
 // written.
 func (o TrainOptions) Validate() error {
-	faults := []error{o.Data.required(), o.Settings.check(), checkHead(o.NumClasses), o.Runtime.check()}
+	faults := []error{o.Data.required(), o.Settings.check(), checkHead(o.NumClasses), notNegative("--epsilon", o.Epsilon), o.Runtime.check()}
 	if o.Keep != "" && o.Keep != train.KeepLast && o.Keep != train.KeepBest {
 		faults = append(faults, fmt.Errorf("--keep %q: choose last or best", o.Keep))
 	}
