@@ -5,10 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
+	"github.com/rcfreeze/rcfreeze/internal/machine"
 	"github.com/rcfreeze/rcfreeze/runtime/compare"
+	"github.com/rcfreeze/rcfreeze/runtime/compare/report"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
 	"github.com/rcfreeze/rcfreeze/runtime/ort"
 	"github.com/rcfreeze/rcfreeze/runtime/train"
@@ -18,7 +22,7 @@ import (
 
 // CompareOptions say which variants of a model Compare trains, on what, and how.
 type CompareOptions struct {
-	// Folder gets the table of all runs, comparison.csv, and a folder for each run with its checkpoints and its model; required. If
+	// Folder gets the table of all runs, comparison.csv, the report, and a folder for each run with its checkpoints and its model; required. If
 	// it holds runs of the same settings, Compare keeps those that are finished, and continues those that were stopped. If it holds
 	// runs of other settings, Compare fails.
 	Folder   string
@@ -39,12 +43,17 @@ type CompareOptions struct {
 	Epsilon    float64       // size of the FGSM attack for robust accuracy, of pixels from 0 to 1; 0 measures none
 	Runtime    Runtime
 	Reporter
+
+	// Program is the name and version of the program, and Command its command line. The report tells them; it leaves out what is empty.
+	Program string
+	Command []string
 }
 
 // Comparison is the result of Compare.
 type Comparison struct {
 	Model      string                `json:"model"` // its file
 	Folder     string                `json:"output"`
+	Report     string                `json:"report"` // the page with the results, for a browser
 	MeasuredOn                       // the images on which the finished runs were measured
 	Recipe     train.Recipe          `json:"recipe"` // of all runs, except for Seed and Trained: each run has its own
 	Normalize  dataset.Normalization `json:"normalize"`
@@ -101,7 +110,7 @@ func Compare(ctx context.Context, m *Model, o CompareOptions) (*Comparison, erro
 		return nil, err
 	}
 	return &Comparison{
-		Model: m.Path(), Folder: o.Folder, MeasuredOn: o.Data.measuredOn(plan.Test, plan.Train), Recipe: plan.Recipe, Normalize: plan.Normalize,
+		Model: m.Path(), Folder: o.Folder, Report: filepath.Join(o.Folder, report.File), MeasuredOn: o.Data.measuredOn(plan.Test, plan.Train), Recipe: plan.Recipe, Normalize: plan.Normalize,
 		Epsilon: plan.Epsilon, Summary: compare.Summarize(rows), Runs: rows,
 	}, err
 }
@@ -153,8 +162,25 @@ func (o CompareOptions) plan(ctx context.Context, m *Model) (*compare.Plan, erro
 	plan.Started = func(name string, number, total int) { o.say("run %d/%d: %s", number, total, name) }
 	plan.Failed = func(name string, err error) { o.say("run %s failed, and the others go on: %v", name, err) }
 	plan.Outlined = o.outline
+	plan.Tabled = func(t compare.Table) error { return o.report(plan, t) }
 	plan.Begun, plan.Progress, plan.Measuring, plan.Measured, plan.Recalibrating = w.begun, w.step, w.measuring, w.measured, w.recalibrating
 	return plan, nil
+}
+
+// report writes the page with the results so far.
+func (o CompareOptions) report(plan *compare.Plan, t compare.Table) error {
+	library, err := ort.Init(o.Runtime.Library)
+	if err != nil {
+		return err
+	}
+	on := o.Data.measuredOn(plan.Test, plan.Train)
+	return report.Write(o.Folder, report.Report{
+		Program: o.Program, Command: o.Command, Model: plan.Model.Path(),
+		Machine: fmt.Sprintf("%s, %d cores, %s/%s", machine.Processor(), runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH),
+		Runtime: fmt.Sprintf("%s, provider %s, %d threads", library.Version, plan.Session.Provider, plan.Session.Threads()),
+		Data:    on.Data, Measured: on.Which(), Recipe: plan.Recipe, Normalize: plan.Normalize,
+		Epsilon: plan.Epsilon, TellsTop5: TellsTop5(on.ModelClasses), Table: t,
+	})
 }
 
 // fromScratch reports whether all runs use the settings for training from scratch, because some start with random weights. Blocks

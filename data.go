@@ -227,6 +227,24 @@ type MeasuredOn struct {
 	ModelClasses int  `json:"model_classes"`
 }
 
+// Which says in words which of the data set's images these are.
+func (m MeasuredOn) Which() string {
+	split, whole := fmt.Sprintf("%s split", m.Split), "all of the data set"
+	if m.Limit > 0 {
+		with := fmt.Sprintf(" with --limit %d", m.Limit)
+		split, whole = split+with, "of the data set"+with
+	}
+	switch {
+	case m.Split == dataset.All && m.OnTraining:
+		return whole + ", which has no separate splits: they were also used to train"
+	case m.Split == dataset.All:
+		return whole + ", which has no separate splits"
+	case m.OnTraining:
+		return split + ": they train"
+	}
+	return split
+}
+
 // measuredOn describes set in comparison with the training images; train is nil if nothing is trained.
 func (d Data) measuredOn(set, train *dataset.Dataset) MeasuredOn {
 	return MeasuredOn{

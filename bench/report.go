@@ -15,6 +15,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/rcfreeze/rcfreeze/internal/atomicfile"
+	"github.com/rcfreeze/rcfreeze/internal/machine"
 )
 
 // columns are those of a table. The first names a row.
@@ -146,32 +147,9 @@ func (l *lab) conditions() []string {
 		torch = "PyTorch: not installed"
 	}
 	return []string{
-		fmt.Sprintf("%s, %s/%s, %d cores, %s", processor(), runtime.GOOS, runtime.GOARCH, l.cores, runtime.Version()),
+		fmt.Sprintf("%s, %s/%s, %d cores, %s", machine.Processor(), runtime.GOOS, runtime.GOARCH, l.cores, runtime.Version()),
 		fmt.Sprintf("ONNX Runtime %s; %s, BLAS: %s", l.library.Version, torch, blas()),
 	}
-}
-
-// processor names the machine's processor where Linux tells.
-func processor() string {
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "unknown processor"
-	}
-	var name, vectors string
-	for line := range strings.Lines(string(info)) {
-		key, value, _ := strings.Cut(line, ":")
-		switch strings.TrimSpace(key) {
-		case "model name":
-			name = strings.TrimSpace(value)
-		case "flags":
-			for _, flag := range strings.Fields(value) {
-				if flag == "avx2" || flag == "avx512f" {
-					vectors = " with " + strings.ToUpper(strings.TrimSuffix(flag, "f"))
-				}
-			}
-		}
-	}
-	return name + vectors
 }
 
 // blas says which library of linear algebra Debian's alternatives give PyTorch.

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what `make test-all` compares rcfreeze with: PyTorch, SciPy, the test models of the onnx package, and Fashion-MNIST.
+# Installs what `make test-all` compares rcfreeze with: PyTorch, SciPy, the test models of the onnx package, Fashion-MNIST,
+# and the browser Chromium, which opens reports.
 # Needs root on Debian or a similar system. Tests that need a missing package are skipped, and say so.
 set -eu -o pipefail
 
-packages=(libonnx-testdata python3-onnx python3-torch python3-torchvision python3-scipy libopenblas0-pthread dataset-fashion-mnist)
+packages=(libonnx-testdata python3-onnx python3-torch python3-torchvision python3-scipy libopenblas0-pthread dataset-fashion-mnist chromium)
 
 say() { echo "peers: $*" >&2; }
 

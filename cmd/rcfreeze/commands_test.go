@@ -139,6 +139,12 @@ func TestCompare(t *testing.T) {
 	if lines := strings.Count(string(read(t, filepath.Join("report", "comparison.csv"))), "\n"); lines != 7 {
 		t.Errorf("comparison.csv has %d lines, want a header and 6", lines)
 	}
+	page := string(read(t, r.Report))
+	for _, want := range append([]string{"<code>rcfreeze compare model.onnx -o report --variants baseline,frozen ", "frozen -E 2", "top1-expansion", "robust-expansion"}, r.Runs[5].Folder) {
+		if !strings.Contains(page, want) {
+			t.Errorf("the report lacks %q", want)
+		}
+	}
 	again := succeedJSON[rcfreeze.Comparison](t, args...)
 	if again.Runs[5].Seconds != r.Runs[5].Seconds {
 		t.Error("a finished run was trained again")
@@ -149,7 +155,7 @@ func TestCompare(t *testing.T) {
 func TestCompareFailedRuns(t *testing.T) {
 	workshop(t)
 	stdout, stderr, code := call(append(append([]string{"compare", "model.onnx", "-o", "report", "--variants", "baseline,frozen"}, quick...), "--lr", "1e9")...)
-	for _, want := range []string{"baseline ", "frozen -E 1 ", "0 (1 failed)", "–", "report/comparison.csv"} {
+	for _, want := range []string{"baseline ", "frozen -E 1 ", "0 (1 failed)", "–", "report/comparison.csv", "report/report.html"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("stdout lacks %q:\n%s", want, stdout)
 		}

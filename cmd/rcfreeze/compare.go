@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"github.com/rcfreeze/rcfreeze"
 	"github.com/rcfreeze/rcfreeze/runtime/compare"
@@ -36,7 +35,8 @@ func newCompare(p *printer) *cobra.Command {
 		Short: "Train and measure variants of a model side by side",
 		Long: `Train a model in several variants (as it is, with frozen blocks, and with blocks whose banks train too), with every
 combination of the given kinds of blocks and with each seed, and measure them all on the same images. All runs have the same settings. Each
-run keeps its model, checkpoints and metrics in the folder. The table comparison.csv there has a row for each run.
+run keeps its model, checkpoints and metrics in the folder. The table comparison.csv there has a row for each run, and the page
+report.html has the results so far with figures, for any browser.
 
 The same command again continues where a comparison was stopped, and trains only what is missing; with more values, it trains what
 they add. A run that fails stays in the table with the reason, and the others go on.`,
@@ -84,6 +84,7 @@ func (c *compareCommand) run(ctx context.Context, path string) error {
 	o := c.options
 	o.Blocks, o.Settings, o.Epsilon = c.conversion.options, c.recipe.settings(), float64(c.epsilon)
 	o.Runtime, o.Reporter = c.runtime.options, c.reporter()
+	o.Program, o.Command = "rcfreeze "+version(), append([]string{"rcfreeze"}, c.args...)
 	o.Variants, o.Banks = list[parameter.Variant](c.variants), c.kinds.banks
 	o.Layouts, o.Betweens = list[transform.Layout](c.kinds.layouts), list[transform.Between](c.kinds.betweens)
 	o.Pointwises = list[transform.Pointwise](c.kinds.pointwises)
@@ -114,14 +115,18 @@ func (c *compareCommand) print(r *rcfreeze.Comparison) {
 		header = append(header, "robust top-1")
 	}
 	header = append(header, "seconds per run")
-	named := kindsThatDiffer(r.Summary)
+	var blocks []compare.Blocks
+	for _, s := range r.Summary {
+		blocks = append(blocks, s.Blocks)
+	}
+	flags := compare.DistinctFlags(blocks)
 	var rows []tableRow
 	for _, s := range r.Summary {
 		seeds := fmt.Sprint(s.Seeds)
 		if s.Failed > 0 {
 			seeds += fmt.Sprintf(" (%d failed)", s.Failed)
 		}
-		row := tableRow{string(s.Variant) + named(s.Blocks), count(s.Trained), count(s.Parameters), count(s.Deployed), number(seeds)}
+		row := tableRow{string(s.Variant) + s.Flags(flags), count(s.Trained), count(s.Parameters), count(s.Deployed), number(seeds)}
 		if s.Seeds == 0 {
 			row = tableRow{row[0]}
 			for range header[1:] {
@@ -146,39 +151,7 @@ func (c *compareCommand) print(r *rcfreeze.Comparison) {
 		rows = append(rows, append(row, number(fmt.Sprintf("%.1f", s.Seconds))))
 	}
 	c.table(header, rows)
-	c.facts(append(measuredOnFacts(r.MeasuredOn), [2]string{"written", filepath.Join(r.Folder, "comparison.csv")})...)
-}
-
-// kindsThatDiffer returns a function that says as flags what kind blocks are: the expansion, and what is not the same in all rows.
-func kindsThatDiffer(rows []compare.Summary) func(compare.Blocks) string {
-	var all []compare.Blocks
-	for _, s := range rows {
-		if s.Variant.HasBlocks() {
-			all = append(all, s.Blocks)
-		}
-	}
-	parts := []struct {
-		flag string
-		of   func(compare.Blocks) string
-	}{
-		{"--kernel-size", func(b compare.Blocks) string { return fmt.Sprint(b.KernelSize) }},
-		{"--between", func(b compare.Blocks) string { return string(b.Between) }},
-		{"--layout", func(b compare.Blocks) string { return string(b.Layout) }},
-		{"--bank", func(b compare.Blocks) string { return b.Bank }},
-		{"--pointwise", func(b compare.Blocks) string { return string(b.Pointwise) }},
-	}
-	return func(b compare.Blocks) string {
-		if b.Expansion == 0 {
-			return ""
-		}
-		text := fmt.Sprintf(" -E %d", b.Expansion)
-		for _, p := range parts {
-			if slices.ContainsFunc(all, func(other compare.Blocks) bool { return p.of(other) != p.of(all[0]) }) {
-				text += " " + p.flag + " " + p.of(b)
-			}
-		}
-		return text
-	}
+	c.facts(append(measuredOnFacts(r.MeasuredOn), [2]string{"written", filepath.Join(r.Folder, "comparison.csv")}, [2]string{"report", r.Report})...)
 }
 
 // spread writes a mean share with its standard deviation over seeds, if there are several.

@@ -68,22 +68,9 @@ func addLogits(flags *pflag.FlagSet, name *string) {
 
 // measuredOnFacts returns what people read of the images that a result was measured on.
 func measuredOnFacts(m rcfreeze.MeasuredOn) [][2]string {
-	split, whole := fmt.Sprintf("%s split", m.Split), "all of the data set"
-	if m.Limit > 0 {
-		with := fmt.Sprintf(" with --limit %d", m.Limit)
-		split, whole = split+with, "of the data set"+with
-	}
-	switch {
-	case m.Split == dataset.All && m.OnTraining:
-		split = whole + ", which has no separate splits: they were also used to train"
-	case m.Split == dataset.All:
-		split = whole + ", which has no separate splits"
-	case m.OnTraining:
-		split += ": they train"
-	}
 	classes := string(count(m.Classes))
 	if m.Classes != m.ModelClasses {
 		classes += fmt.Sprintf(" of the model's %s", count(m.ModelClasses))
 	}
-	return [][2]string{{"images", fmt.Sprintf("%s, %s", count(m.Images), split)}, {"classes", classes}}
+	return [][2]string{{"images", fmt.Sprintf("%s, %s", count(m.Images), m.Which())}, {"classes", classes}}
 }

@@ -62,7 +62,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	unread := func() { cancel(stopped{syscall.SIGPIPE}) }
 	out := &stream{Writer: stdout, broken: unread}
-	p := &printer{stdin: os.Stdin, stdout: out, stderr: &stream{Writer: stderr, broken: unread}}
+	p := &printer{args: args, stdin: os.Stdin, stdout: out, stderr: &stream{Writer: stderr, broken: unread}}
 	root := newRoot(p)
 	root.SetArgs(args)
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {

@@ -17,6 +17,7 @@ import (
 
 // printer writes results to stdout and messages to stderr.
 type printer struct {
+	args           []string // the command line, behind the program's name
 	json           bool
 	verbose        bool // say more
 	width          int  // width of results in terminal cells; 0 means that of the terminal

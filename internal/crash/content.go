@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -24,6 +25,8 @@ func normal(name string, data []byte) []byte {
 		out, err = untimedCSV(data)
 	case ".ckpt":
 		out, err = normalZip(data)
+	case ".html":
+		out, err = untimedHTML(data)
 	default:
 		return data
 	}
@@ -43,8 +46,14 @@ func complete(name string, data []byte) error {
 		_, err = untimedCSV(data)
 	case ".ckpt":
 		_, err = normalZip(data)
+	case ".html":
+		_, err = untimedHTML(data)
+	case ".svg":
+		if !bytes.HasSuffix(data, []byte("</svg>")) {
+			err = io.ErrUnexpectedEOF
+		}
 	default:
-		err = fmt.Errorf("only JSON, CSV and zip files can be judged by themselves")
+		err = fmt.Errorf("only JSON, CSV, HTML, SVG and zip files can be judged by themselves")
 	}
 	return err
 }
@@ -94,6 +103,16 @@ func untimedCSV(data []byte) ([]byte, error) {
 	}
 	w.Flush()
 	return []byte(out.String()), w.Error()
+}
+
+// timedHTML finds what a report tells of seconds: elements of that class, and fields of its data.
+var timedHTML = regexp.MustCompile(`class="[a-z ]*` + timed + `">[^<]*<|"` + timed + `":[^,}]*`)
+
+func untimedHTML(data []byte) ([]byte, error) {
+	if !bytes.HasSuffix(data, []byte("</html>\n")) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return timedHTML.ReplaceAll(data, nil), nil
 }
 
 // normalZip returns the files of a zip file in the order of their names; their checksums are compared on the way.

@@ -42,6 +42,19 @@ func Python(t testing.TB, modules ...string) string {
 	return ""
 }
 
+// Chromium returns the browser of this name. Without it the test is skipped.
+func Chromium(t testing.TB) string {
+	t.Helper()
+	All(t)
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Skip("no Chromium here: `make peers` installs it on Debian")
+	return ""
+}
+
 // ConformanceModels returns the folder of ONNX's own test models, each with inputs and the outputs that it must have.
 // Without it the test is skipped.
 func ConformanceModels(t testing.TB) string { return folder(t, conformanceModels) }

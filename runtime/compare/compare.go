@@ -63,6 +63,16 @@ type Plan struct {
 	Measured      func(train.Row)                      // after every epoch
 	Recalibrating func(done, total int)                // after training with train.BatchNormRecalibrate, with numbers of images
 	Warned        func(string)                         // with a line about something unexpected, such as a damaged checkpoint
+	// Tabled is called with all rows of the folder, after the table is written: after each run, and at the end. The folder is held
+	// against other processes then. Do stops with its error.
+	Tabled func(Table) error
+}
+
+// Table holds the rows of a folder so far.
+type Table struct {
+	Rows   []Row
+	Open   int          // runs that are still to come
+	Source train.Source // of all rows
 }
 
 // Row is one run and its result. A run that failed has no result, and Failed says why.
@@ -136,7 +146,7 @@ func (p *Plan) Do(ctx context.Context) (rows []Row, err error) {
 		}
 		done[c] = row
 		if p.hasBegun() {
-			if err := p.writeTable(done); err != nil {
+			if err := p.writeTable(Table{sorted(done), len(cells) - i - 1, experiment.Source}); err != nil {
 				return sorted(done), err
 			}
 		}
@@ -144,7 +154,7 @@ func (p *Plan) Do(ctx context.Context) (rows []Row, err error) {
 	if !p.hasBegun() {
 		return nil, fmt.Errorf("comparing: %w", errors.Join(failed.Faults...))
 	}
-	if err := p.writeTable(done); err != nil {
+	if err := p.writeTable(Table{sorted(done), 0, experiment.Source}); err != nil {
 		return sorted(done), err
 	}
 	if len(failed.Faults) > 0 {
@@ -165,8 +175,11 @@ func sorted(rows map[Cell]Row) []Row {
 	return slices.SortedFunc(maps.Values(rows), func(a, b Row) int { return compareCells(a.Cell, b.Cell) })
 }
 
-func (p *Plan) writeTable(rows map[Cell]Row) error {
-	return writeTable(filepath.Join(p.Folder, "comparison.csv"), sorted(rows))
+func (p *Plan) writeTable(t Table) error {
+	if err := writeTable(filepath.Join(p.Folder, "comparison.csv"), t.Rows); err != nil || p.Tabled == nil {
+		return err
+	}
+	return p.Tabled(t)
 }
 
 // missing returns the cells of the plan that are not done. It first checks all settings, so that nothing trains if the plan would

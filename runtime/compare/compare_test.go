@@ -157,6 +157,14 @@ func TestOrderOfFiles(t *testing.T) {
 			}
 		}
 	}
+	told := ""
+	p.Tabled = func(table compare.Table) error {
+		told += fmt.Sprintf("%d rows, %d open; ", len(table.Rows), table.Open)
+		if !is("comparison.csv") || table.Source.Images != 64 || compare.Check(p.Folder) == nil {
+			t.Errorf("with %s %+v", told, table.Source)
+		}
+		return nil
+	}
 	p.Progress = func(train.Progress) {
 		if !is("experiment.json") {
 			t.Error("a step is done, and nothing says what the runs are made of")
@@ -164,6 +172,9 @@ func TestOrderOfFiles(t *testing.T) {
 	}
 	if _, err := p.Do(context.Background()); err != nil || before != 2 {
 		t.Fatalf("%d runs, error %v", before, err)
+	}
+	if want := "1 rows, 1 open; 2 rows, 0 open; 2 rows, 0 open; "; told != want {
+		t.Errorf("the table was told as %s, want %s", told, want)
 	}
 	if is("lock") {
 		t.Error("the lock's file is left")

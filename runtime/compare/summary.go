@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"math"
 	"slices"
 
 	"github.com/rcfreeze/rcfreeze/transform/parameter"
@@ -26,53 +25,26 @@ type Summary struct {
 	Seconds    float64  `json:"seconds"`                   // mean training time of a run
 }
 
-// Summarize groups rows by variant and blocks, in the order in which they first appear.
+// Summarize groups rows as Groups does, and summarizes each group.
 func Summarize(rows []Row) []Summary {
-	groups := map[Cell][]Row{}
-	var order []Cell
-	for _, r := range rows {
-		group := r.Cell
-		group.Seed = 0
-		if groups[group] == nil {
-			order = append(order, group)
-		}
-		groups[group] = append(groups[group], r)
-	}
 	var list []Summary
-	for _, group := range order {
-		list = append(list, summarize(group, groups[group]))
+	for _, g := range Groups(rows) {
+		list = append(list, g.summarize())
 	}
 	return list
 }
 
-func summarize(group Cell, all []Row) Summary {
-	rows := slices.DeleteFunc(slices.Clone(all), func(r Row) bool { return r.Failed != "" })
-	s := Summary{Variant: group.Variant, Blocks: group.Blocks, Seeds: len(rows), Failed: len(all) - len(rows)}
-	if len(rows) == 0 {
+func (g Group) summarize() Summary {
+	s := Summary{Variant: g.Variant, Blocks: g.Blocks, Seeds: len(g.Runs), Failed: g.Failed}
+	if len(g.Runs) == 0 {
 		return s
 	}
-	s.Trained, s.Parameters, s.Deployed = rows[0].Trained, rows[0].Parameters, rows[0].Deployed
-	s.Top1, s.Top1Std = meanStd(rows, func(r Row) float64 { return r.Top1 })
-	s.Top5, _ = meanStd(rows, func(r Row) float64 { return r.Top5 })
-	s.Loss, _ = meanStd(rows, func(r Row) float64 { return r.Loss })
-	s.Seconds, _ = meanStd(rows, func(r Row) float64 { return r.Seconds })
-	if !slices.ContainsFunc(rows, func(r Row) bool { return r.RobustTop1 == nil }) {
-		mean, std := meanStd(rows, func(r Row) float64 { return *r.RobustTop1 })
-		s.Robust, s.RobustStd = &mean, &std
+	first, top1 := g.Runs[0], g.Over(Top1)
+	s.Trained, s.Parameters, s.Deployed = first.Trained, first.Parameters, first.Deployed
+	s.Top1, s.Top1Std, s.Top5, s.Loss, s.Seconds = top1.Mean, top1.Std, g.Over(Top5).Mean, g.Over(Loss).Mean, g.Over(Seconds).Mean
+	if !slices.ContainsFunc(g.Runs, func(r Row) bool { return r.RobustTop1 == nil }) {
+		robust := g.Over(RobustTop1)
+		s.Robust, s.RobustStd = &robust.Mean, &robust.Std
 	}
 	return s
-}
-
-func meanStd(rows []Row, f func(Row) float64) (mean, std float64) {
-	n := float64(len(rows))
-	for _, r := range rows {
-		mean += f(r) / n
-	}
-	if len(rows) < 2 {
-		return mean, 0
-	}
-	for _, r := range rows {
-		std += (f(r) - mean) * (f(r) - mean) / (n - 1)
-	}
-	return mean, math.Sqrt(std)
 }
