@@ -44,7 +44,7 @@ type Plan struct {
 	Test      *dataset.Dataset       // measured once, with the weights after the last epoch
 	Augment   []dataset.Augmentation // augmentations of training images; also set Recipe.Augment to their texts
 	Normalize dataset.Normalization  // of all images
-	Workers   int                    // goroutines that make batches; 0 means one per core; never changes the result
+	Workers   int                    // goroutines that make batches; 0 means one per usable core; never changes the result
 	Epsilon   float64                // size of the FGSM attack on Test, of pixels from 0 to 1; 0 means no attack
 	Session   ort.Options            // how the models run
 	// Describe, if not nil, is called with every trained model before it is saved. It may record which images the model takes.
