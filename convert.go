@@ -47,12 +47,12 @@ const MaxCalibrationImages = 1000
 
 // Converted is the result of Convert.
 type Converted struct {
-	Source       string                 `json:"model"` // its file
-	Output       string                 `json:"output"`
-	Precision    *precision.Report      `json:"precision,omitempty"` // what Precision changed; nil without Precision
-	Converted    int                    `json:"converted"`           // number of convolutions that became blocks
-	Before       ParameterCount         `json:"parameters_before"`
-	After        ParameterCount         `json:"parameters_after"`
+	Source       string                 `json:"model"`                // its file
+	Output       string                 `json:"output"`               // as Output.Name returns it
+	Precision    *precision.Report      `json:"precision,omitempty"`  // what Precision changed; nil without Precision
+	Converted    int                    `json:"converted"`            // number of convolutions that became blocks
+	Before       ParameterCount         `json:"parameters_before"`    // of the model that Convert got
+	After        ParameterCount         `json:"parameters_after"`     // of the new model
 	Convolutions []transform.Conversion `json:"convolutions"`         // one per convolution of the model; nil with KeepConvs
 	Norms        []normalization.Added  `json:"batchnorms,omitempty"` // with AddBatchNorm, one per block
 	Model        *Model                 `json:"-"`                    // the new one

@@ -217,14 +217,14 @@ func imageShape(m *Model) (dataset.Shape, error) {
 
 // MeasuredOn says which images a result was measured on.
 type MeasuredOn struct {
-	Data  string        `json:"data"`
+	Data  string        `json:"data"`  // Data.Path
 	Split dataset.Split `json:"split"` // the one that was used; dataset.All if the data set has no separate splits
 	// OnTraining says that these are the training images.
 	OnTraining   bool `json:"on_training_images"`
-	Images       int  `json:"images"`
+	Images       int  `json:"images"`          // how many were measured
 	Limit        int  `json:"limit,omitempty"` // as in Data: the split may have more images
 	Classes      int  `json:"classes"`         // how many classes have images there
-	ModelClasses int  `json:"model_classes"`
+	ModelClasses int  `json:"model_classes"`   // how many classes the model tells apart
 }
 
 // Which says in words which of the data set's images these are.

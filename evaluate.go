@@ -29,7 +29,7 @@ type EvaluateOptions struct {
 type Evaluation struct {
 	Model string `json:"model"` // its file
 	MeasuredOn
-	Normalize dataset.Normalization `json:"normalize"`
+	Normalize dataset.Normalization `json:"normalize"` // the one that was used
 	Epsilon   float64               `json:"epsilon,omitempty"`
 	evaluate.Result
 	PerClass []ClassResult `json:"per_class,omitempty"` // for classes that have images, in the order of the model's outputs

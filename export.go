@@ -40,11 +40,11 @@ const DefaultTimeRuns = 20
 
 // Exported is the result of Export.
 type Exported struct {
-	Source    string              `json:"model"` // the file of the model that was exported, not of ExportOptions.Source
-	Output    string              `json:"output"`
-	Merged    []transform.Outcome `json:"merged"` // one per frozen block
-	Folded    []transform.Outcome `json:"folded"` // one per batch normalization; nil with KeepBatchNorm
-	Tolerance float64             `json:"tolerance"`
+	Source    string              `json:"model"`     // the file of the model that was exported, not of ExportOptions.Source
+	Output    string              `json:"output"`    // as Output.Name returns it
+	Merged    []transform.Outcome `json:"merged"`    // one per frozen block
+	Folded    []transform.Outcome `json:"folded"`    // one per batch normalization; nil with KeepBatchNorm
+	Tolerance float64             `json:"tolerance"` // the one that was used
 	// VerifiedOn describes the inputs on which outputs were compared, one text for each set of inputs, such as "rate of 16000, x
 	// [8, 3, 32, 32]": the dims of each input, and the value if all its elements are equal. It is nil with NoVerify.
 	VerifiedOn    []string                  `json:"verified_on,omitempty"`
@@ -56,7 +56,7 @@ type Exported struct {
 
 // ModelFacts has the size and speed of one of several models.
 type ModelFacts struct {
-	Name       string         `json:"name"`
+	Name       string         `json:"name"`  // source, as trained or exported
 	Bytes      int64          `json:"bytes"` // size of the file and its external data
 	Parameters ParameterCount `json:"parameters"`
 	Operators  map[string]int `json:"operators"`         // nodes by operator

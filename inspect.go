@@ -20,10 +20,10 @@ type InspectOptions struct {
 
 // Inspection is the result of Inspect.
 type Inspection struct {
-	Model        string                 `json:"model"` // its file
-	IRVersion    int64                  `json:"ir_version"`
-	Opsets       map[string]int64       `json:"opsets"` // by domain, "" is ONNX's own
-	Inputs       []Port                 `json:"inputs"`
+	Model        string                 `json:"model"`      // its file
+	IRVersion    int64                  `json:"ir_version"` // of the ONNX format
+	Opsets       map[string]int64       `json:"opsets"`     // by domain, "" is ONNX's own
+	Inputs       []Port                 `json:"inputs"`     // those without a default
 	Outputs      []Port                 `json:"outputs"`
 	Classes      []string               `json:"classes,omitempty"`   // names recorded in the model, in the order of its outputs
 	Normalize    *dataset.Normalization `json:"normalize,omitempty"` // recorded in the model

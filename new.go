@@ -13,10 +13,10 @@ type NewOptions struct {
 
 // Built is the result of New.
 type Built struct {
-	Architecture string         `json:"architecture"`
-	Output       string         `json:"output"`
+	Architecture string         `json:"architecture"` // its name, of architecture.Names
+	Output       string         `json:"output"`       // as Output.Name returns it
 	Parameters   ParameterCount `json:"parameters"`
-	Model        *Model         `json:"-"`
+	Model        *Model         `json:"-"` // the new one
 }
 
 // New builds a reference architecture, one of architecture.Names, with random weights that depend on the seed. Another name, or a

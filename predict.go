@@ -27,9 +27,9 @@ const DefaultTop = 5
 
 // Predictions are the results of Predict.
 type Predictions struct {
-	Model     string                `json:"model"` // its file
-	Normalize dataset.Normalization `json:"normalize"`
-	Images    []Prediction          `json:"predictions"`
+	Model     string                `json:"model"`       // its file
+	Normalize dataset.Normalization `json:"normalize"`   // the one that was used
+	Images    []Prediction          `json:"predictions"` // one per file
 }
 
 // Prediction lists the most probable classes of one image.

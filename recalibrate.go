@@ -29,11 +29,11 @@ const DefaultRecalibrationImages = 10000
 
 // Recalibration is the result of Recalibrate.
 type Recalibration struct {
-	Source    string                `json:"model"` // its file
-	Output    string                `json:"output"`
+	Source    string                `json:"model"`  // its file
+	Output    string                `json:"output"` // as Output.Name returns it
 	Data      string                `json:"data"`
 	Limit     int                   `json:"limit,omitempty"` // as in Data
-	Normalize dataset.Normalization `json:"normalize"`
+	Normalize dataset.Normalization `json:"normalize"`       // the one that was used
 	*batchnorm.Report
 	Model *Model `json:"-"` // the new one
 }

@@ -51,13 +51,13 @@ type TrainOptions struct {
 
 // Trained is the result of Train.
 type Trained struct {
-	Source     string                `json:"model"` // its file
-	Output     string                `json:"output"`
-	RunDir     string                `json:"run_dir"`
+	Source     string                `json:"model"`   // its file
+	Output     string                `json:"output"`  // as Output.Name returns it
+	RunDir     string                `json:"run_dir"` // the folder that was used
 	MeasuredOn                       // the images that Result was measured on
 	Variant    parameter.Variant     `json:"variant"`
-	Recipe     train.Recipe          `json:"recipe"`
-	Normalize  dataset.Normalization `json:"normalize"`
+	Recipe     train.Recipe          `json:"recipe"`    // as it was used, with Seed and Trained
+	Normalize  dataset.Normalization `json:"normalize"` // of images; recorded in Model
 	Epsilon    float64               `json:"epsilon,omitempty"`
 	Result     evaluate.Result       `json:"result"` // of the trained model, on MeasuredOn.Split: test images if there are any
 	Start      evaluate.Result       `json:"start"`  // of the model before the first step, on HistorySplit

@@ -23,7 +23,7 @@ type Options struct {
 	Images    int
 	Means     []string              // names of the running means of the nodes to estimate; nil means all
 	Normalize dataset.Normalization // as the model was trained with
-	Workers   int                   // goroutines that read images; 0 means one per core; never changes the result
+	Workers   int                   // goroutines that read images; 0 means one per usable core; never changes the result
 	Seed      uint64                // seed for the order of the images
 	Session   ort.Options           // how the model runs
 	// Unmerged, if not nil, is called if frozen blocks cannot run as one convolution because the model differs from its records.
@@ -35,7 +35,7 @@ type Options struct {
 
 // Change says how the running statistics of one node changed.
 type Change struct {
-	Node     string `json:"node"`
+	Node     string `json:"node"` // its name, or a name of its output
 	Channels int    `json:"channels"`
 	// MeanShift is the root mean square, over channels, of new mean - old mean in units of the old deviation.
 	MeanShift float64 `json:"mean_shift"`
@@ -45,8 +45,8 @@ type Change struct {
 
 // Report says what Recalibrate or Adopt did.
 type Report struct {
-	Images  int      `json:"images"` // images that were run
-	Changes []Change `json:"changes"`
+	Images  int      `json:"images"`  // images that were run
+	Changes []Change `json:"changes"` // one per node whose statistics were set, in the order of the model
 	// Unmeasured lists the nodes that keep their old statistics because no output of the model depends on them.
 	Unmeasured []string `json:"unmeasured,omitempty"`
 }

@@ -17,7 +17,7 @@ import (
 type Options struct {
 	BatchSize int                   // images in a batch; required: the batch size that the model is fitted to
 	Normalize dataset.Normalization // as the model was trained with; the zero value only divides pixels by 255
-	Workers   int                   // goroutines that read images; 0 means one per core; never changes the result
+	Workers   int                   // goroutines that read images; 0 means one per usable core; never changes the result
 	// Epsilon is the size of the FGSM attack in pixel units of [0, 1], such as 1/255; 0 means no attack.
 	Epsilon float64
 	Session ort.Options // how the model runs

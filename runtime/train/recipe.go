@@ -33,7 +33,7 @@ type Recipe struct {
 	LabelSmoothing float64   `json:"label_smoothing"`
 	ClipNorm       float64   `json:"clip_grad"` // the largest norm of the gradient of all parameters together; 0 means no clipping
 	Seed           uint64    `json:"seed"`      // seed for the order of images, augmentation and dropout
-	BatchNorm      BatchNorm `json:"batchnorm"`
+	BatchNorm      BatchNorm `json:"batchnorm"` // one of BatchNorms
 	// TrainFrom is the name of a node. Parameters before it do not train. "" means that all may train.
 	TrainFrom string `json:"train_from"`
 	// BlockForm decides how the step computes frozen blocks. The results of all forms are equal except for rounding.

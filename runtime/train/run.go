@@ -23,7 +23,7 @@ type Run struct {
 	Test      *dataset.Dataset
 	Augment   []dataset.Augmentation // augmentations of training images; also set Recipe.Augment to their texts
 	Normalize dataset.Normalization  // of training and test images
-	Workers   int                    // goroutines that make batches; 0 means one per core; never changes the result
+	Workers   int                    // goroutines that make batches; 0 means one per usable core; never changes the result
 	Session   ort.Options            // options of the step's session
 	Folder    Folder                 // folder for checkpoints and metrics
 	Resume    bool                   // continue from the folder's last checkpoint, if it has one
@@ -61,10 +61,10 @@ const (
 
 // Progress says which step of an epoch was done last.
 type Progress struct {
-	Epoch, Epochs int // Epoch from 1
-	Step, Steps   int // Step of the epoch, from 1
-	Loss          float64
-	LearningRate  float64
+	Epoch, Epochs int     // Epoch from 1
+	Step, Steps   int     // Step of the epoch, from 1
+	Loss          float64 // of the step, in nats, with label smoothing
+	LearningRate  float64 // of the step
 }
 
 // Result is a finished run.

@@ -15,8 +15,8 @@ import (
 
 // Difference says how much one output of two models differs.
 type Difference struct {
-	Output string  `json:"output"` // its name
-	MaxAbs float64 `json:"max_abs"`
+	Output string  `json:"output"`  // its name
+	MaxAbs float64 `json:"max_abs"` // the largest absolute difference of two numbers
 	// MaxRel is the difference divided by the largest absolute value of the reference's output. If the output is a Sigmoid, the
 	// divisor is at least 0.01. MaxRel is infinite if the reference is all zeros and the other output is not.
 	MaxRel   float64 `json:"max_rel"`
