@@ -132,11 +132,14 @@ func relativeErrors(a, b *filterstats.Stats) ([]*float64, error) {
 // tellComparison tells what of two models was not compared.
 func (r Reporter) tellComparison(a *Analysis) {
 	c := a.Compared
-	if c.KernelsA == 0 {
-		r.say("there is no shift: %s has no 3×3 kernels", a.Model)
-	}
-	if c.KernelsB == 0 {
-		r.say("there is no shift: %s has no 3×3 kernels", c.Model)
+	const noShift = "there is no shift: it tells how differently the 3×3 kernels of two models are distributed, and "
+	switch {
+	case c.KernelsA == 0 && c.KernelsB == 0:
+		r.say(noShift + "neither has any")
+	case c.KernelsA == 0:
+		r.say(noShift+"%s has none", a.Model)
+	case c.KernelsB == 0:
+		r.say(noShift+"%s has none", c.Model)
 	}
 	var names []string
 	for i, e := range c.Errors {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/internal/figures"
+	"github.com/rcfreeze/rcfreeze/onnxgraph"
 	"github.com/rcfreeze/rcfreeze/runtime/batchnorm"
 	"github.com/rcfreeze/rcfreeze/runtime/calibrate"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -180,7 +181,7 @@ func (o ConvertOptions) makeBlocks(ctx context.Context, c *Converted) error {
 		return notConverted{errors.Join(fmt.Errorf("converting %s: none of its %d convolutions becomes a frozen block, and nothing was written:",
 			m.Path(), len(c.Convolutions)), skipReasons(c.Convolutions))}
 	}
-	o.tellConversions(c.Convolutions, !o.Reinit && o.Blocks.MaxError == 0)
+	o.tellConversions(c.Convolutions, o.Reinit, o.Blocks.MaxError > 0)
 	switch n := unknownMACs(c.Convolutions); {
 	case n == 0:
 	case unknown != nil && !errors.Is(unknown, ErrNoLibrary) && !errors.Is(unknown, errOpenSize):
@@ -381,16 +382,25 @@ func skipReasons(list []transform.Conversion) error {
 // filters or outputs, that is lost: here a quarter.
 const largeError = 0.5
 
-// tellConversions reports what the user should know about a conversion besides the table. errorsCount is false if the user has
-// limited the errors, or trains the model from scratch.
-func (r Reporter) tellConversions(list []transform.Conversion, errorsCount bool) {
+// someBlocks names a few of all frozen blocks.
+func someBlocks(names []string, all int) string {
+	if all == 1 {
+		return fmt.Sprintf("the frozen block %s", names[0])
+	}
+	return fmt.Sprintf("%d of %d frozen blocks (%s)", len(names), all, onnxgraph.Listed(names))
+}
+
+// tellConversions reports what the user should know about a conversion besides the table. scratch says that the model will be
+// trained from scratch, bounded that the user has limited the errors: then the errors are no news.
+func (r Reporter) tellConversions(list []transform.Conversion, scratch, bounded bool) {
 	if len(list) == 0 {
 		r.say("the model has no convolutions, so no frozen blocks can be made")
 		return
 	}
-	var blocks, large, growing, noted int
+	var blocks, noted int
+	var large, growing []string
 	var before, after int64
-	kind, expands := "relative", false
+	lossy, expands := "filters", false
 	for _, c := range list {
 		if c.Note != "" {
 			noted++
@@ -401,28 +411,31 @@ func (r Reporter) tellConversions(list []transform.Conversion, errorsCount bool)
 		blocks++
 		lost := c.Error
 		if c.OutputError != nil {
-			lost, kind = c.OutputError, "output"
+			lost, lossy = c.OutputError, "outputs"
 		}
 		if lost != nil && *lost > largeError {
-			large++
+			large = append(large, c.Node)
 		}
 		if c.After.Trainable > c.Before.Trainable {
-			growing++
+			growing = append(growing, c.Node)
 			before, after = before+c.Before.Trainable, after+c.After.Trainable
 			expands = expands || c.Expansion > 1
 		}
 	}
-	if large > 0 && errorsCount {
-		r.say("the %s error is large, above %g, in %d of %d frozen blocks: the model will not work as before until it is trained; "+
-			"-E auto --max-error 0.3 gives each block as many filters as it needs, and --skip NAME leaves a convolution as it is", kind, largeError, large, blocks)
+	if len(large) > 0 && !scratch && !bounded {
+		r.say("the %s of %s have a relative error above %g: the model will not work as before until it is trained; "+
+			"-E auto --max-error 0.3 takes more fixed filters, as many as this error needs, and --skip NAME leaves a convolution as it is", lossy, someBlocks(large, blocks), largeError)
 	}
-	if growing > 0 {
+	if len(growing) > 0 {
 		remedy := "--layout depthwise may train fewer"
-		if expands {
-			remedy = "a smaller -E trains fewer"
+		switch {
+		case expands && bounded:
+			remedy = "a larger --max-error takes fewer fixed filters, so that fewer train"
+		case expands:
+			remedy = "with a smaller -E fewer train, but the error is larger"
 		}
-		r.say("%d of %d frozen blocks have more trainable parameters than the convolutions that they replace, %s instead of %s: %s, and --skip NAME leaves a convolution as it is",
-			growing, blocks, figures.Count(after), figures.Count(before), remedy)
+		r.say("more parameters train in %s than in the original, %s instead of %s: %s, and --skip NAME leaves a convolution as it is",
+			someBlocks(growing, blocks), figures.Count(after), figures.Count(before), remedy)
 	}
 	if noted > 0 {
 		r.say("to keep convolutions that are fixed on purpose as they are, use --skip NAME or --min-in-channels")

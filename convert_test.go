@@ -11,7 +11,7 @@ import (
 // TestTellConversions warns of blocks that lose much, and of those that train more than their source.
 func TestTellConversions(t *testing.T) {
 	row := func(before, after int64, expansion int, relative, output float64) transform.Conversion {
-		c := transform.Conversion{Outcome: transform.Outcome{Status: transform.Converted}, Out: 4, Expansion: expansion}
+		c := transform.Conversion{Outcome: transform.Outcome{Node: "conv", Status: transform.Converted}, Out: 4, Expansion: expansion}
 		c.Before.Trainable, c.After.Trainable = before, after
 		if relative >= 0 {
 			c.Error = &relative
@@ -27,24 +27,25 @@ func TestTellConversions(t *testing.T) {
 	noted := row(10, 5, 1, 0, -1)
 	noted.Note = "sinusoids"
 	for name, c := range map[string]struct {
-		rows   []transform.Conversion
-		counts bool
-		want   []string // of each line
+		rows             []transform.Conversion
+		scratch, bounded bool
+		want             []string // of each line
 	}{
-		"nothing":                    {nil, true, []string{"no convolution"}},
-		"good":                       {[]transform.Conversion{row(10, 5, 1, 0.5, -1), skipped}, true, nil},
-		"random":                     {[]transform.Conversion{row(10, 5, 1, -1, -1)}, true, nil},
-		"large errors of weights":    {[]transform.Conversion{row(10, 5, 1, 0.51, -1), row(10, 5, 1, 0.1, -1), skipped}, true, []string{"relative error is large, above 0.5, in 1 of 2"}},
-		"a place of the same block":  {[]transform.Conversion{row(10, 5, 1, 0.9, -1), shared}, true, []string{"in 1 of 1"}},
-		"the output's error counts":  {[]transform.Conversion{row(10, 5, 1, 0.9, 0.2)}, true, nil},
-		"large errors of outputs":    {[]transform.Conversion{row(10, 5, 1, 0.2, 0.9)}, true, []string{"output error is large"}},
-		"errors that do not count":   {[]transform.Conversion{row(10, 5, 1, 0.9, -1)}, false, nil},
-		"growing":                    {[]transform.Conversion{row(10, 5, 4, 0, -1), row(1000, 2500, 4, 0, -1)}, true, []string{"1 of 2 frozen blocks have more trainable parameters than the convolutions that they replace, 2,500 instead of 1,000: a smaller -E"}},
-		"growing without expansion":  {[]transform.Conversion{row(10, 11, 1, 0, -1)}, true, []string{"--layout depthwise"}},
-		"both, and fixed on purpose": {[]transform.Conversion{noted, row(10, 11, 1, 0.8, -1)}, true, []string{"--max-error", "more trainable parameters", "on purpose"}},
+		"nothing":                    {nil, false, false, []string{"no convolution"}},
+		"good":                       {[]transform.Conversion{row(10, 5, 1, 0.5, -1), skipped}, false, false, nil},
+		"random":                     {[]transform.Conversion{row(10, 5, 1, -1, -1)}, false, false, nil},
+		"large errors of weights":    {[]transform.Conversion{row(10, 5, 1, 0.51, -1), row(10, 5, 1, 0.1, -1), skipped}, false, false, []string{"the filters of 1 of 2 frozen blocks (conv) have a relative error above 0.5: "}},
+		"a place of the same block":  {[]transform.Conversion{row(10, 5, 1, 0.9, -1), shared}, false, false, []string{"of the frozen block conv have"}},
+		"the output's error counts":  {[]transform.Conversion{row(10, 5, 1, 0.9, 0.2)}, false, false, nil},
+		"large errors of outputs":    {[]transform.Conversion{row(10, 5, 1, 0.2, 0.9)}, false, false, []string{"the outputs of the frozen block conv have a relative error above 0.5: "}},
+		"errors that do not count":   {[]transform.Conversion{row(10, 5, 1, 0.9, -1)}, true, false, nil},
+		"growing":                    {[]transform.Conversion{row(10, 5, 4, 0, -1), row(1000, 2500, 4, 0, -1)}, false, false, []string{"more parameters train in 1 of 2 frozen blocks (conv) than in the original, 2,500 instead of 1,000: with a smaller -E fewer train, but"}},
+		"growing within a bound":     {[]transform.Conversion{row(10, 5, 4, 0.9, -1), row(1000, 2500, 4, 0.9, -1)}, false, true, []string{"instead of 1,000: a larger --max-error takes fewer"}},
+		"growing without expansion":  {[]transform.Conversion{row(10, 11, 1, 0, -1)}, false, false, []string{"--layout depthwise"}},
+		"both, and fixed on purpose": {[]transform.Conversion{noted, row(10, 11, 1, 0.8, -1)}, false, false, []string{"--max-error", "more parameters train", "on purpose"}},
 	} {
 		var talk bytes.Buffer
-		reporterTo(&talk, false).tellConversions(c.rows, c.counts)
+		reporterTo(&talk, false).tellConversions(c.rows, c.scratch, c.bounded)
 		lines := strings.Split(strings.TrimSuffix(talk.String(), "\n"), "\n")
 		if talk.Len() == 0 {
 			lines = nil

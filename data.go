@@ -116,7 +116,17 @@ func (r *reader) fitting(o dataset.Options) (*dataset.Dataset, error) {
 		}
 		r.told[note] = true
 	}
+	r.tellGray(d)
 	return d, nil
+}
+
+// tellGray says once that the model does not see colors.
+func (r *reader) tellGray(d *dataset.Dataset) {
+	const note = "takes images of 1 channel: those in color are turned into gray"
+	if d.TurnsGray() && !r.told[note] {
+		r.say("%s "+note, r.m.Path())
+		r.told[note] = true
+	}
 }
 
 // openQuietly opens images for the model, and reports nothing. Settings that the options leave open come from o.

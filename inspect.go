@@ -85,7 +85,7 @@ func Inspect(ctx context.Context, m *Model, o InspectOptions) (*Inspection, erro
 	for _, b := range blocks {
 		i.Blocks = append(i.Blocks, Block{b.Name, b.Record})
 	}
-	o.tellConversions(i.Convolutions, o.Blocks.MaxError == 0)
+	o.tellConversions(i.Convolutions, false, o.Blocks.MaxError > 0)
 	return i, nil
 }
 

@@ -69,10 +69,11 @@ func normalizationFor(m *Model, n dataset.Normalization) (dataset.Normalization,
 
 // measured returns the normalization of the training images, in the model's order of channels, and reports it.
 func (r *reader) measured(ctx context.Context, train func() (*dataset.Dataset, error)) (dataset.Normalization, error) {
-	const choose = "--pixels, --mean and --std, or --normalize, choose otherwise"
+	const choose = "to change this, give --normalize, or --pixels, or --mean and --std"
 	images, err := train()
 	if err != nil {
-		return dataset.Normalization{}, fmt.Errorf("%s does not record how images are normalized: give --normalize, or --pixels, --mean and --std; to measure it, training images are needed: %w", r.m.Path(), err)
+		return dataset.Normalization{}, fmt.Errorf("%s does not record how to normalize images: give --normalize NAME, or --pixels, or --mean and --std, or take a model that `rcfreeze train` wrote: "+
+			"mean and standard deviation could be measured only on training images: %w", r.m.Path(), err)
 	}
 	if name, ok := formatNormalizations[images.Format]; ok {
 		r.say("normalizing as %s; %s", name, choose)

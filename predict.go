@@ -66,7 +66,7 @@ func Predict(ctx context.Context, m *Model, images []string, o PredictOptions) (
 	if err != nil {
 		return nil, err
 	}
-	if run.Normalize, err = data.normalization(ctx, func() (*dataset.Dataset, error) { return nil, errors.New("predict reads none") }); err != nil {
+	if run.Normalize, err = data.normalization(ctx, func() (*dataset.Dataset, error) { return nil, errors.New("predict has none") }); err != nil {
 		return nil, err
 	}
 	shape, err := data.shape()
@@ -79,6 +79,10 @@ func Predict(ctx context.Context, m *Model, images []string, o PredictOptions) (
 	}
 	for _, note := range set.Notes {
 		o.say("%s", note)
+	}
+	data.tellGray(set)
+	if names == nil {
+		o.say("%s does not name its classes, so they are shown as numbers, from 0; --classes gives names", m.Path())
 	}
 	o.say("normalization of images: %s", run.Normalize)
 	p := &Predictions{Model: m.Path(), Normalize: run.Normalize, Images: []Prediction{}}
@@ -109,9 +113,6 @@ func (r *reader) settleClassNames() ([]string, error) {
 	}
 	if n := r.settled.classes; names != nil && n != 0 && n != len(names) {
 		return nil, fmt.Errorf("%s has %d classes, but there are %d class names for it: give the right names, in the order of its outputs (--classes FILE)", r.m.Path(), n, len(names))
-	}
-	if names == nil {
-		r.say("%s does not name its classes, so they are shown as numbers, from 0; --classes gives names", r.m.Path())
 	}
 	return names, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rcfreeze/rcfreeze/internal/figures"
 	"github.com/rcfreeze/rcfreeze/runtime/dataset"
@@ -99,16 +100,22 @@ func (s Settings) augmentations(format string) ([]dataset.Augmentation, error) {
 // settle returns the final recipe and its augmentations, for the given number of training images and the format of the data set.
 func (s Settings) settle(rep Reporter, format string, images int, scratch, newHead bool) (train.Recipe, []dataset.Augmentation, error) {
 	r, chosen := s.recipe(scratch, newHead)
+	usual, because := r.BatchSize, ""
 	if chosen && r.BatchSize > images {
-		rep.say("the batch size is %d instead of %d: there are no more training images", images, r.BatchSize)
-		r.BatchSize = images
+		r.BatchSize, because = images, "there are no more training images"
 	}
 	if small := batchForMany(images, r); newHead && chosen && small < r.BatchSize {
-		rep.say("the batch size is %d instead of %d, so that %s images make more updates for the new last layer, about %s", small, r.BatchSize, figures.Count(images), figures.Count(updates(images, r, small)))
-		r.BatchSize = small
+		r.BatchSize, because = small, fmt.Sprintf("so the new last layer gets about %s updates from %s images", figures.Count(updates(images, r, small)), figures.Count(images))
+	}
+	var said []string
+	if because != "" {
+		said = append(said, fmt.Sprintf("the batch size is %d instead of %d: %s", r.BatchSize, usual, because))
 	}
 	if left := images % r.BatchSize; left > 0 && r.BatchSize < images {
-		rep.say("each epoch leaves out %s of %s images, different ones each time, since all batches have %d%s", figures.Count(left), figures.Count(images), r.BatchSize, betterBatch(images, r.BatchSize))
+		said = append(said, fmt.Sprintf("each epoch leaves out %s of %s images, different ones each time, since all batches have %d%s", figures.Count(left), figures.Count(images), r.BatchSize, betterBatch(images, r.BatchSize)))
+	}
+	if said != nil {
+		rep.say("%s", strings.Join(said, "; "))
 	}
 	augment, err := s.augmentations(format)
 	r.Augment = nil // what Recipe may have put there does not change any image
@@ -118,10 +125,11 @@ func (s Settings) settle(rep Reporter, format string, images int, scratch, newHe
 	return r, augment, err
 }
 
-// betterBatch returns advice to use another batch size, at least half of the current one, if that leaves out fewer images.
+// betterBatch returns advice to use another batch size, if that leaves out fewer images: one that is at least half of the current
+// size, and at least smallBatch.
 func betterBatch(images, size int) string {
 	best := size
-	for b := size - 1; b >= (size+1)/2; b-- {
+	for b := size - 1; b >= max((size+1)/2, smallBatch); b-- {
 		if images%b < images%best {
 			best = b
 		}

@@ -267,9 +267,10 @@ func (t *training) adviseFew(run *train.Run) {
 	if t.NumClasses == 0 || updates >= fewUpdates {
 		return
 	}
-	var advice []string
+	perEpoch := updates / r.Epochs
+	advice := []string{fmt.Sprintf("--epochs %d makes about %d", (fewUpdates+perEpoch-1)/perEpoch, fewUpdates)}
 	if small := batchForMany(images, r); small < r.BatchSize {
-		advice = append(advice, fmt.Sprintf("--batch-size %d makes more", small))
+		advice = append(advice, fmt.Sprintf("--batch-size %d makes more of them per epoch", small))
 	}
 	if r.TrainFrom == "" && t.before != "" {
 		advice = append(advice, fmt.Sprintf("--train-from %q trains the new last layer alone", t.before))
@@ -277,9 +278,7 @@ func (t *training) adviseFew(run *train.Run) {
 	if r.BatchNorm == train.BatchNormTrain && hasBatchNorm(run.Model) {
 		advice = append(advice, "--batchnorm recalibrate measures the running statistics at the end, since so few updates do not move them far enough")
 	}
-	if len(advice) > 0 {
-		t.say("%d updates are few for a new last layer; what helps:", updates)
-	}
+	t.say("%d updates are few for a new last layer; what helps:", updates)
 	for _, line := range advice {
 		t.say("  %s", line)
 	}

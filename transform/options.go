@@ -152,28 +152,28 @@ func (o Options) check() error {
 		}
 	}
 	_, known := betweenOperators[o.Between]
-	demand(known, "between %q: choose none, relu, batchnorm or batchnorm-relu", o.Between)
-	demand(o.Layout == Dense || o.Layout == Depthwise, "layout %q: choose dense or depthwise", o.Layout)
-	demand(o.Expansion > 0 && o.Expansion <= 1<<20, "expansion %d: must be from 1 to %d", o.Expansion, 1<<20)
-	demand(o.KernelSize == 0 || o.KernelSize > 1, "kernel size %d: must be 2 or more, or 0 to keep the source's", o.KernelSize)
-	demand(o.MinInChannels >= 0, "%d input channels: must be 0 or more", o.MinInChannels)
+	demand(known, "--between %q: choose none, relu, batchnorm or batchnorm-relu", o.Between)
+	demand(o.Layout == Dense || o.Layout == Depthwise, "--layout %q: choose dense or depthwise", o.Layout)
+	demand(o.Expansion > 0 && o.Expansion <= 1<<20, "--expansion %d: must be from 1 to %d", o.Expansion, 1<<20)
+	demand(o.KernelSize == 0 || o.KernelSize > 1, "--kernel-size %d: must be 2 or more, or 0 to keep the source's", o.KernelSize)
+	demand(o.MinInChannels >= 0, "--min-in-channels %d: must be 0 or more", o.MinInChannels)
 	demand(o.MinKernel >= 0 && o.MaxKernel >= 0 && (o.MaxKernel == 0 || o.MinKernel <= o.MaxKernel),
-		"kernel sizes from %d to %d: no kernel can be selected", o.MinKernel, o.MaxKernel)
-	demand(!o.KeepVariance || o.Pointwise == Calibrate, "pointwise %s: keeping the variance works only with pointwise calibrate", o.Pointwise)
-	demand(o.MaxError >= 0 && o.MaxError < 1, "maximal error %v: must be above 0 and below 1", o.MaxError)
+		"--min-kernel %d, --max-kernel %d: no kernel has such a size", o.MinKernel, o.MaxKernel)
+	demand(!o.KeepVariance || o.Pointwise == Calibrate, "--keep-variance: needs --pointwise calibrate, not %s", o.Pointwise)
+	demand(o.MaxError >= 0 && o.MaxError < 1, "--max-error %v: must be above 0 and below 1", o.MaxError)
 	switch o.Pointwise {
 	case Identity:
-		demand(o.MaxError == 0, "pointwise identity: there is no expansion to choose")
-		demand(o.Bank == sourceBank, "bank %q: with pointwise identity the bank is the source's own filters; name none, or choose another pointwise", o.Bank)
-		demand(o.Layout == Dense && o.Expansion == 1, "layout %s, expansion %d: pointwise identity needs dense and 1", o.Layout, o.Expansion)
+		demand(o.MaxError == 0, "--pointwise identity: has no error that --max-error could limit: leave out --max-error, and --expansion auto")
+		demand(o.Bank == sourceBank, "--bank %q: with --pointwise identity, the fixed filters are the original ones: leave --bank out, or choose another --pointwise", o.Bank)
+		demand(o.Layout == Dense && o.Expansion == 1, "--layout %s, --expansion %d: --pointwise identity needs dense and 1", o.Layout, o.Expansion)
 	case Project, Calibrate:
-		demand(o.Between.isLinear(), "between %s: with a ReLU the block is not linear, so that nothing can be projected on it; choose pointwise random", o.Between)
+		demand(o.Between.isLinear(), "--between %s: with a ReLU inside, a block cannot come close to the original convolution: choose --pointwise random, and train from scratch", o.Between)
 		o.demandBank(demand)
 	case Random:
-		demand(o.MaxError == 0, "pointwise random: drawn weights have no error by which to choose the expansion; choose pointwise project")
+		demand(o.MaxError == 0, "--pointwise random: random weights have no error that --max-error could limit: choose --pointwise project or calibrate")
 		o.demandBank(demand)
 	default:
-		demand(false, "pointwise %q: choose project, calibrate, random or identity", o.Pointwise)
+		demand(false, "--pointwise %q: choose project, calibrate, random or identity", o.Pointwise)
 	}
 	for _, pattern := range slices.Concat(o.Include, o.Skip) {
 		_, err := path.Match(pattern, "")
@@ -183,7 +183,7 @@ func (o Options) check() error {
 }
 
 func (o Options) demandBank(demand func(ok bool, format string, args ...any)) {
-	demand(slices.Contains(filterbank.Names(), o.Bank), "bank %q: choose one of %s", o.Bank, strings.Join(filterbank.Names(), ", "))
+	demand(slices.Contains(filterbank.Names(), o.Bank), "--bank %q: choose one of %s", o.Bank, strings.Join(filterbank.Names(), ", "))
 }
 
 // unmatched returns an error for each pattern that matches none of the names.

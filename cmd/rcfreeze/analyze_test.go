@@ -65,7 +65,9 @@ func TestAnalyze(t *testing.T) {
 			[]string{"there is no relative error of box: source.onnx has no filters of that name and size, or only zeros"}, nil, []string{"no shift"}},
 		{"three.onnx", nil, []string{"left out one, two, three of three.onnx: a kernel of 1 is not spatial\n"}, nil, nil},
 		{"four.onnx", nil, []string{"left out 4 convolutions of four.onnx: a kernel of 1 is not spatial\n"}, nil, nil},
-		{"source.onnx lenet.onnx", []string{"\nconv1 "}, []string{"there is no shift: lenet.onnx has no 3×3 kernels", "there is no relative error of plain, again, few, box: lenet.onnx"}, []string{"component"}, nil},
+		{"source.onnx lenet.onnx", []string{"\nconv1 "}, []string{"there is no shift: it tells how differently the 3×3 kernels of two models are distributed, and lenet.onnx has none\n", "there is no relative error of plain, again, few, box: lenet.onnx"}, []string{"component"}, nil},
+		{"lenet.onnx source.onnx", nil, []string{"distributed, and lenet.onnx has none\n"}, []string{"component"}, nil},
+		{"lenet.onnx lenet.onnx", nil, []string{"distributed, and neither has any\n"}, []string{"component"}, []string{"lenet.onnx has none"}},
 	} {
 		out, talk, code := call(append([]string{"analyze"}, strings.Fields(c.args)...)...)
 		if code != exitDone {

@@ -40,7 +40,7 @@ func (f *conversionFlags) settle() error {
 		return nil
 	}
 	if o.MaxError != 0 {
-		return fmt.Errorf("--max-error %v: has no effect, since --expansion %s fixes the number of filters: give --expansion auto", o.MaxError, f.expansion)
+		return fmt.Errorf("--max-error %v: needs --expansion auto, which takes as many filters as this error needs; now there are %s per filter (--expansion %[2]s)", o.MaxError, f.expansion)
 	}
 	var err error
 	if o.Expansion, err = strconv.Atoi(f.expansion); err != nil {

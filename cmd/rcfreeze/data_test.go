@@ -191,7 +191,7 @@ func TestClassesByName(t *testing.T) {
 		}
 	}
 	fails(t, "eval tuned.onnx --data renamed", "3 of the data set's 3 classes", "0high, 1mid, 2low", "only the model has: high, low, mid", "--classes FILE", "--num-classes 3")
-	fails(t, "eval model.onnx --data two", "has 3 without names", "--classes FILE")
+	fails(t, "eval model.onnx --data two", "has 3 and does not name them: if the model knows these classes, list the names of its 3 classes", "--classes FILE", "rcfreeze train --num-classes")
 	fails(t, "eval tuned.onnx --data one", "the only class is mid")
 	fails(t, "eval tuned.onnx --data two --classes none.txt", "reading class names", "none.txt")
 }

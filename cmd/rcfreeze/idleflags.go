@@ -19,14 +19,29 @@ type needs struct {
 // setting is a flag with a value.
 type setting struct{ flag, value string }
 
-func (s setting) String() string {
-	switch s.value {
-	case "true":
-		return "with --" + s.flag
-	case "false":
-		return "without --" + s.flag
+// on writes the setting as a user does who gives the flag.
+func (s setting) on() string {
+	if s.value == "true" || s.value == "false" {
+		return "--" + s.flag
 	}
-	return fmt.Sprintf("with --%s %s", s.flag, s.value)
+	return fmt.Sprintf("--%s %s", s.flag, s.value)
+}
+
+// fault says that a flag has no effect, since none of the others has its value, and what to do.
+func (n needs) fault(flag string) error {
+	var unwanted, wanted []string
+	for _, s := range n.others {
+		if s.value == "false" {
+			unwanted = append(unwanted, s.on())
+		} else {
+			wanted = append(wanted, s.on())
+		}
+	}
+	add := strings.Join(wanted, " or ")
+	if unwanted == nil {
+		return fmt.Errorf("--%s has no effect without %s: add that, or leave --%[1]s out", flag, add)
+	}
+	return fmt.Errorf("--%s has no effect with %s: leave one of them out, or add %s", flag, strings.Join(unwanted, " and "), add)
 }
 
 // whenNeeded lists all flags that have no effect on some command lines.
@@ -51,11 +66,7 @@ func checkIdle(cmd *cobra.Command) error {
 			if !slices.Contains(n.flags, f.Name) || slices.ContainsFunc(n.others, given) {
 				continue
 			}
-			var list []string
-			for _, s := range n.others {
-				list = append(list, s.String())
-			}
-			faults = append(faults, fmt.Errorf("--%s: has an effect only %s: change those flags, or leave this one out", f.Name, strings.Join(list, ", or ")))
+			faults = append(faults, n.fault(f.Name))
 		}
 	})
 	return usage(faults...)

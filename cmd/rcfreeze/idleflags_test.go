@@ -31,8 +31,14 @@ func TestIdleFlags(t *testing.T) {
 		if (code == exitUsage) != (c.refused != "") {
 			t.Errorf("%s: exit code %d: %s", c.line, code, stderr)
 		}
-		if c.refused == "--tolerance" && !strings.Contains(stderr, "only without --no-verify, or with --second-opinion") {
-			t.Errorf("%s: the error does not say what helps: %s", c.line, stderr)
+		for line, advice := range map[string]string{
+			"--time-runs": "--time-runs has no effect without --time: add that, or leave --time-runs out",
+			"--tf32":      "--tf32 has no effect without --provider cuda or --provider auto: add that, or leave --tf32 out",
+			"--tolerance": "--tolerance has no effect with --no-verify: leave one of them out, or add --second-opinion",
+		} {
+			if c.refused == line && !strings.Contains(stderr, advice) {
+				t.Errorf("%s: the error does not say what helps: %s", c.line, stderr)
+			}
 		}
 		for _, flag := range strings.Fields(c.refused) {
 			if !strings.Contains(stderr, flag) {

@@ -76,6 +76,18 @@ func TestPredict(t *testing.T) {
 	if stdout, _, _ := call("predict", "model.onnx", files[0], "--normalize", "none", "--json"); !strings.Contains(stdout, `"class": "2"`) {
 		t.Errorf("classes without names are not numbers:\n%s", stdout)
 	}
+	const gray = "takes images of 1 channel: those in color are turned into gray\n"
+	if strings.Count(stderr, "tuned.onnx "+gray) != 1 {
+		t.Errorf("not a word of colors:\n%s", stderr)
+	}
+	writeFolders(t, "folders", "cat", "dog")
+	_, folders, _ := call("train", "model.onnx", "-o", "gray.onnx", "--data", "folders", "--num-classes", "2", "--epochs", "1")
+	if _, bands, _ := call("eval", "model.onnx", "--data", "bands"); strings.Count(folders, "model.onnx "+gray) != 1 || strings.Contains(bands, gray) {
+		t.Errorf("what is said of colors, of image files and of arrays:\n%s\n%s", folders, bands)
+	}
+	if _, stderr, _ := call("predict", "model.onnx", "pictures"); strings.Contains(stderr, "does not name its classes") {
+		t.Errorf("talks of classes before it fails:\n%s", stderr)
+	}
 	write(t, "damaged.png", read(t, files[0])[:60])
 	if err := os.Mkdir("empty", 0o755); err != nil {
 		t.Fatal(err)
@@ -87,7 +99,7 @@ func TestPredict(t *testing.T) {
 		"predict tuned.onnx pictures/notes.txt":                       {"loading images: reading pictures/notes.txt", "not a PNG or JPEG image"},
 		"predict tuned.onnx pictures --top 0":                         {"--top 0"},
 		"predict tuned.onnx pictures --classes two.txt":               {"2 classes", "3"},
-		"predict model.onnx pictures":                                 {"does not record how images are normalized", "--normalize"},
+		"predict model.onnx pictures":                                 {"does not record how to normalize images: give --normalize NAME", "--normalize"},
 		"predict tuned.onnx pictures --logits nothing":                {`no output "nothing"`},
 		"predict tuned.onnx pictures --normalize none --short-side 5": {"short side"},
 	} {

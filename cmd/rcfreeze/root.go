@@ -66,13 +66,35 @@ rcfreeze export trained.onnx -o merged.onnx               # merge them again`,
 func addVersion(root *cobra.Command, p *printer) {
 	asked := errors.New("the version is asked for")
 	root.PersistentFlags().BoolFunc("version", "print the version of rcfreeze", func(string) error { return asked })
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if !errors.Is(err, asked) {
-			return err
+			return explainFlag(cmd, err)
 		}
 		fmt.Fprintln(p.stdout, "rcfreeze version", version())
 		return nil
 	})
+}
+
+// explainFlag adds to an error about a flag that a command does not have which commands have it, and where its own are listed.
+func explainFlag(cmd *cobra.Command, err error) error {
+	var missing *pflag.NotExistError
+	if !errors.As(err, &missing) {
+		return err
+	}
+	name, where := missing.GetSpecifiedName(), ""
+	var have []string
+	for _, other := range cmd.Root().Commands() {
+		if len(missing.GetSpecifiedShortnames()) > 0 {
+			break // a letter means another thing elsewhere
+		}
+		if other.Flags().Lookup(name) != nil {
+			have = append(have, other.Name())
+		}
+	}
+	if have != nil {
+		where = fmt.Sprintf("the commands with this flag are %s; ", strings.Join(have, ", "))
+	}
+	return fmt.Errorf("%w: %s%s --help lists the flags of this command", err, where, cmd.CommandPath())
 }
 
 // onlyCommands refuses arguments that are not subcommands, and suggests similar ones.

@@ -314,9 +314,9 @@ func TestFewUpdates(t *testing.T) {
 		flags  []string
 		advice []string
 	}{
-		{"model.onnx", nil, []string{"6 updates are few", `--train-from "relu4"`}},
+		{"model.onnx", nil, []string{"6 updates are few", "\n  --epochs 17 makes about 100\n  --train-from \"relu4\""}},
 		{"resnet.onnx", nil, []string{"6 updates are few", `--train-from "flatten"`, "--batchnorm recalibrate"}},
-		{"resnet.onnx", []string{"--train-from", "flatten", "--batchnorm", "recalibrate"}, nil},
+		{"resnet.onnx", []string{"--train-from", "flatten", "--batchnorm", "recalibrate"}, []string{"what helps:\n  --epochs 17 makes about 100\n"}},
 		{"resnet.onnx", []string{"--epochs", "20"}, nil},
 	} {
 		args := append([]string{"--data", "labels", "--num-classes", "7", "--epochs", "1"}, c.flags...)

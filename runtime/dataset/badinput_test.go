@@ -135,7 +135,8 @@ func TestBadInput(t *testing.T) {
 			writeFolder(t, dir)
 			write(t, dir+"/train/emu/x.txt", nil)
 		}, "", rgb, []string{"train/emu", "without a PNG or JPEG"}},
-		{"folders without images", func(t testing.TB, dir string) { write(t, dir+"/emu/x.txt", nil); write(t, dir+"/ape/near/x.txt", nil) }, "", rgb, []string{"no known format"}},
+		{"folders without images", func(t testing.TB, dir string) { write(t, dir+"/emu/x.txt", nil); write(t, dir+"/ape/near/x.txt", nil) }, "", rgb,
+			[]string{"if these are folders of classes, they hold no PNG or JPEG file (.png, .jpg, .jpeg): ", "/ape/near, ", "/emu\n", "no known format"}},
 		{"image folder without folders", func(t testing.TB, dir string) { write(t, dir+"/x.png", nil) }, "", Options{Format: "imagefolder", Shape: rgb.Shape}, []string{"no samples"}},
 		{"class that train lacks", func(t testing.TB, dir string) {
 			writeFolder(t, dir)

@@ -59,7 +59,7 @@ func (d *Dataset) takeNumbers(o Options) error {
 	}
 	err := d.checkLabels()
 	if err != nil && slices.Min(d.labels) >= 0 && largest > 0 && largest < maxClasses {
-		err = errors.Join(err, fmt.Errorf("if these labels are right, train a new last layer for them (--num-classes %d)", largest+1))
+		err = errors.Join(err, fmt.Errorf("if these labels are right, give the model a new last layer (rcfreeze train --num-classes %d)", largest+1))
 	}
 	return err
 }
@@ -70,10 +70,10 @@ func (d *Dataset) takeOrder(model int) error {
 	n := len(d.Classes)
 	switch {
 	case model > n:
-		return fmt.Errorf("the data set has %d classes, and the model has %d without names: name them in the order of the model's outputs (--classes FILE), "+
-			"so that they can be matched by name, or train a new last layer (--num-classes %[1]d)", n, model)
+		return fmt.Errorf("the data set has %d classes, the model has %d and does not name them: if the model knows these classes, list the names of its %[2]d classes, "+
+			"in the order of its outputs, in a file (--classes FILE); otherwise give it a new last layer (rcfreeze train --num-classes %[1]d)", n, model)
 	case model != 0 && model < n:
-		return fmt.Errorf("the data set has %d classes, the model has %d: train a new last layer for them (--num-classes %[1]d)", n, model)
+		return fmt.Errorf("the data set has %d classes, the model has %d: give it a new last layer (rcfreeze train --num-classes %[1]d)", n, model)
 	case model != 0 && d.Format == "imagefolder":
 		d.Notes = append(d.Notes, fmt.Sprintf("the model does not name its classes, which are taken in the order of the folders: %s; --classes FILE sets another order", onnxgraph.Listed(d.Classes)))
 	}
@@ -103,7 +103,8 @@ func (d *Dataset) matchNames(model []string) error {
 	}
 	var faults []error
 	if len(unknown) > 0 {
-		advice := fmt.Sprintf("name the model's classes as the data set does, in the order of its outputs (--classes FILE), or train a new last layer (--num-classes %d)", len(d.Classes))
+		advice := fmt.Sprintf("if the model knows these classes by other names, list its %d class names as the data set writes them, in the order of its outputs, in a file (--classes FILE); "+
+			"otherwise give it a new last layer (rcfreeze train --num-classes %d)", len(model), len(d.Classes))
 		fault := fmt.Errorf("%d of the data set's %d classes are not among those that the model names: %s", len(unknown), len(d.Classes), onnxgraph.Listed(unknown))
 		if rest := without(model, d.Classes); len(rest) > 0 {
 			fault = fmt.Errorf("%w; classes that only the model has: %s", fault, onnxgraph.Listed(rest))

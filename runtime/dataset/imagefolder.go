@@ -35,6 +35,27 @@ func detectFolder(path string) bool {
 	})
 }
 
+// emptyFolders returns an error that names the folders one or two below path that look like those of classes but hold no image, nil
+// if there are none. It is for a path that is no data set.
+func emptyFolders(path string) error {
+	var empty []string
+	folders, _ := subfolders(path)
+	for _, name := range folders {
+		folder := filepath.Join(path, name)
+		inner, _ := subfolders(folder)
+		if len(inner) == 0 {
+			empty = append(empty, folder)
+		}
+		for _, name := range inner {
+			empty = append(empty, filepath.Join(folder, name))
+		}
+	}
+	if empty == nil {
+		return nil
+	}
+	return fmt.Errorf("if these are folders of classes, they hold no PNG or JPEG file (%s): %s", strings.Join(imageEndings, ", "), onnxgraph.Listed(empty))
+}
+
 // openFolder opens an image folder. Labels are the positions of the classes in string order, as in torchvision; the classes are
 // those of the training split, or of all splits if there is no training split. Names that start with a dot are ignored.
 func openFolder(path string, o Options) (*Dataset, error) {
@@ -84,6 +105,9 @@ func (d *Dataset) scaleTo(s Shape) error {
 	}
 	return checkScaled(d.Shape)
 }
+
+// TurnsGray reports whether images in color are turned into gray as they are read: from image files, for a model of one channel.
+func (d *Dataset) TurnsGray() bool { return d.scales && d.Shape.Channels == 1 }
 
 func checkScaled(s Shape) error {
 	if s.Channels != 1 && s.Channels != 3 {

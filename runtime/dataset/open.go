@@ -146,7 +146,7 @@ func chooseFormat(path, name string) (format, error) {
 	}
 	switch len(found) {
 	case 0:
-		return format{}, errors.Join(errors.New("no known format was recognized; the formats are"), errors.Join(needs...))
+		return format{}, errors.Join(emptyFolders(path), errors.New("no known format was recognized; the formats are"), errors.Join(needs...))
 	case 1:
 		return found[0], nil
 	}

@@ -180,7 +180,7 @@ func TestMatchNames(t *testing.T) {
 		{"subset", "pets", 5, "dog cat ape emu bee", []int64{2, 4, 1}, "3 classes are matched by name to the 5", ""},
 		{"subset, outputs not known", "pets", 0, "dog cat ape emu bee", []int64{2, 4, 1}, "3 classes are matched by name to the 5", ""},
 		{"renamed", "pets", 3, "ape bee Cat", nil, "", "1 of the data set's 3 classes are not among those that the model names: cat; classes that only the model has: Cat"},
-		{"one that the model does not have", "pets", 2, "ape bee", nil, "", "are not among those that the model names: cat\nname the model's"},
+		{"one that the model does not have", "pets", 2, "ape bee", nil, "", "are not among those that the model names: cat\nif the model knows these classes by other names, list its 2 class names"},
 		{"doubled", "pets", 4, "ape bee cat bee", nil, "", "same name as one of the data set: bee"},
 		{"a double that is not there", "pets", 5, "ape bee cat emu emu", []int64{0, 1, 2}, "matched by name", ""},
 		{"names of another model", "pets", 4, "ape bee cat", nil, "", "has 4 classes, but there are 3 class names"},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
@@ -25,7 +26,7 @@ func FindNode(m *onnxgraph.Model, name string) (*onnxgraph.Node, error) {
 	}
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("finding node %q of %s: there is none; similar names are %q", name, m.Path(), similar(name, names))
+		return nil, fmt.Errorf("finding node %q of %s: there is none; %s", name, m.Path(), similar(name, names))
 	case 1:
 		return found[0], nil
 	}
@@ -37,7 +38,7 @@ func FindNode(m *onnxgraph.Model, name string) (*onnxgraph.Node, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("finding node %q of %s: %d nodes have that name: choose one by what it produces, %q", name, m.Path(), len(found), outputs)
+	return nil, fmt.Errorf("finding node %q of %s: %d nodes have that name: choose one by what it produces, %s", name, m.Path(), len(found), quoted(outputs))
 }
 
 // After returns those of the named constants of the main graph that influence only values downstream of the node n, which are its
@@ -83,19 +84,37 @@ func onlyReadBy(v *onnxgraph.Value, fromImages, some map[*onnxgraph.Value]bool) 
 	return true
 }
 
-// similar returns the few names that are most like one: those that contain it, then by edit distance.
-func similar(name string, names []string) []string {
+// similar tells which few names are most like one: those that contain it, then by edit distance, up to half of the letters. If none
+// is like it, it tells the first few.
+func similar(name string, names []string) string {
 	const few = 5
-	contains := func(other string) int {
-		if strings.Contains(strings.ToLower(other), strings.ToLower(name)) {
+	if len(names) == 0 {
+		return "there are no names"
+	}
+	lower := strings.ToLower(name)
+	distance := func(other string) int {
+		if strings.Contains(strings.ToLower(other), lower) {
 			return 0
 		}
-		return 1
+		return editDistance(lower, strings.ToLower(other))
 	}
-	sorted := slices.SortedStableFunc(slices.Values(names), func(a, b string) int {
-		return cmp.Or(cmp.Compare(contains(a), contains(b)), cmp.Compare(editDistance(name, a), editDistance(name, b)))
+	like := slices.DeleteFunc(slices.Clone(names), func(other string) bool { return distance(other) > len(name)/2 })
+	if len(like) == 0 {
+		return "the first names are " + quoted(names[:min(few, len(names))])
+	}
+	slices.SortStableFunc(like, func(a, b string) int {
+		return cmp.Or(cmp.Compare(distance(a), distance(b)), cmp.Compare(editDistance(name, a), editDistance(name, b)))
 	})
-	return sorted[:min(few, len(sorted))]
+	return "similar names are " + quoted(like[:min(few, len(like))])
+}
+
+// quoted lists names in quotes.
+func quoted(names []string) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = strconv.Quote(name)
+	}
+	return strings.Join(list, ", ")
 }
 
 // editDistance is the Levenshtein distance: how many bytes to insert, remove or replace.

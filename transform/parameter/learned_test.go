@@ -438,7 +438,7 @@ func TestSelectByName(t *testing.T) {
 		{[]string{"half"}, nil, []string{"half"}, ""},
 		{[]string{"head"}, []string{"*"}, []string{"only", "head"}, ""},
 		{[]string{"input*", "head"}, []string{"head*"}, []string{"input scale", "-head bias"}, ""},
-		{nil, []string{"hed"}, nil, `"hed" matches the name of no constant; similar names are ["head"`},
+		{nil, []string{"hed"}, nil, `--freeze "hed" matches no parameter; similar names are "head"`},
 		{[]string{"nothing", "head"}, []string{"none"}, nil, `"nothing" matches`},
 		{nil, []string{statistic}, nil, "running statistics only"},
 		{nil, []string{"[h]ead", "head."}, nil, `"[h]ead" matches`},

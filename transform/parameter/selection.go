@@ -38,8 +38,8 @@ func (s Selection) Trained(m *onnxgraph.Model) ([]string, error) {
 		return nil, err
 	}
 	parameters = slices.DeleteFunc(parameters, func(p Parameter) bool { return p.Value.Graph() != m.Graph })
-	frozen, err1 := matching(parameters, s.Freeze)
-	added, err2 := matching(parameters, s.Train)
+	frozen, err1 := matching(parameters, "--freeze", s.Freeze)
+	added, err2 := matching(parameters, "--train", s.Train)
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, fmt.Errorf("choosing what trains in %s: %w", m.Path(), err)
 	}
@@ -60,8 +60,9 @@ func (v Variant) trains(p Parameter) bool {
 	return p.Role.Trains() || p.Role == RoleBank && v == Learned
 }
 
-// matching returns the parameters whose names match one of some patterns. The error lists patterns that match none.
-func matching(parameters []Parameter, patterns []string) (map[*onnxgraph.Value]bool, error) {
+// matching returns the parameters whose names match one of some patterns, which an option has. The error lists patterns that match
+// none.
+func matching(parameters []Parameter, option string, patterns []string) (map[*onnxgraph.Value]bool, error) {
 	found := map[*onnxgraph.Value]bool{}
 	var faults []error
 	for _, pattern := range patterns {
@@ -83,9 +84,9 @@ func matching(parameters []Parameter, patterns []string) (map[*onnxgraph.Value]b
 		switch {
 		case matched:
 		case statistics:
-			faults = append(faults, fmt.Errorf("pattern %q matches running statistics only, which follow the images and have no gradient", pattern))
+			faults = append(faults, fmt.Errorf("%s %q matches running statistics only, which follow the images and have no gradient", option, pattern))
 		default:
-			faults = append(faults, fmt.Errorf("pattern %q matches the name of no constant; similar names are %q", pattern, similar(strings.Trim(pattern, "*"), names)))
+			faults = append(faults, fmt.Errorf("%s %q matches no parameter; %s", option, pattern, similar(strings.Trim(pattern, "*"), names)))
 		}
 	}
 	return found, errors.Join(faults...)

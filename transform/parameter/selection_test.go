@@ -34,8 +34,8 @@ func TestSelectionOfParameters(t *testing.T) {
 		{"no variant", source, parameter.Selection{Variant: "other"}, nil, `no variant "other"`},
 		{"train the bank", blocks, parameter.Selection{Variant: parameter.Frozen, Train: []string{"conv.bank"}}, append([]string{"conv.bank"}, all...), ""},
 		{"train counts more", blocks, parameter.Selection{Variant: parameter.Frozen, Train: []string{"*.bias"}, Freeze: []string{"*"}}, []string{"conv.bias"}, ""},
-		{"statistics", blocks, parameter.Selection{Variant: parameter.Frozen, Train: []string{"*.mean"}}, nil, `pattern "*.mean" matches running statistics only`},
-		{"the other statistics", blocks, parameter.Selection{Variant: parameter.Frozen, Freeze: []string{"*.var"}}, nil, `pattern "*.var" matches running statistics only`},
+		{"statistics", blocks, parameter.Selection{Variant: parameter.Frozen, Train: []string{"*.mean"}}, nil, `--train "*.mean" matches running statistics only`},
+		{"the other statistics", blocks, parameter.Selection{Variant: parameter.Frozen, Freeze: []string{"*.var"}}, nil, `--freeze "*.var" matches running statistics only`},
 		{"statistics, and more", blocks, parameter.Selection{Variant: parameter.Frozen, Freeze: []string{"*.s*"}}, without("conv.norm.scale", "conv.norm.shift"), ""},
 		{"statistics, and one more", blocks, parameter.Selection{Variant: parameter.Learned, Freeze: []string{"*a*"}}, []string{"conv.norm.shift", "conv.pointwise"}, ""},
 	} {
