@@ -248,7 +248,7 @@ func (t *training) announce(run *train.Run) error {
 	if err != nil {
 		return err
 	}
-	t.say("%s as %s, seed %d: %s of %s parameters train, in %s tensors", t.m.Path(), t.Variant, run.Recipe.Seed, figures.Count(trained), figures.Count(all), figures.Count(len(run.Recipe.Trained)))
+	t.say("%s, variant %s, seed %d: %s of %s parameters train, in %s tensors", t.m.Path(), t.Variant, run.Recipe.Seed, figures.Count(trained), figures.Count(all), figures.Count(len(run.Recipe.Trained)))
 	t.settings(run.Recipe, t.scratch, run.Train, run.Session)
 	return nil
 }

@@ -345,7 +345,7 @@ func TestFoldedNumbersThatAreGone(t *testing.T) {
 func TestWhatCannotBePlanned(t *testing.T) {
 	m := wideCase.Model()
 	calibrate := transform.Options{Pointwise: transform.Calibrate, Calibration: oneAll{}, MaxError: 0.5}
-	if _, err := transform.Plan(m, calibrate); err == nil || !strings.Contains(err.Error(), "found only during conversion") {
+	if _, err := transform.Plan(m, calibrate); err == nil || !strings.Contains(err.Error(), "which only a conversion reads") {
 		t.Errorf("a bound of the outputs' error: error %v", err)
 	}
 	for _, pointwise := range []transform.Pointwise{transform.Calibrate, transform.Random, transform.Identity} {

@@ -19,7 +19,7 @@ func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	o = o.WithDefaults()
 	candidates, err := prepare(m, o)
 	if err == nil && o.MaxError > 0 && o.Pointwise == Calibrate {
-		err = errors.New("the expansions that keep the error of outputs are found only during conversion: plan with pointwise project, or convert the model")
+		err = errors.New("with --pointwise calibrate, --expansion auto needs images, which only a conversion reads: plan with --pointwise project, or convert the model")
 	}
 	if err == nil {
 		err = eachConverted(candidates, o, func(c *candidate) error {

@@ -23,13 +23,15 @@ func newAnalyze(p *printer) *cobra.Command {
 		Long: `Measure the filters of every spatial convolution: of frozen blocks the combined filters, those of the convolution that
 export makes. The model may be of any origin. Nothing is written.
 
-FVE is the filter variance entropy: 0 if all kernels are multiples of one pattern, and the larger the more evenly they vary. The
-ratio, for 3×3 kernels, compares it with that of random ones: kernels with a ratio of about 1 or more look random, learned ones
-have less. Sparse kernels have no weight of 1 % of the layer's largest or more; the clean FVE leaves them out. Orthogonality is 1 if all
-filters are orthogonal, and 0 if all are multiples of one.
+FVE, the filter variance entropy, tells how many different patterns the kernels of a layer have: it is 0 if all kernels are
+multiples of one pattern, and largest if all patterns occur alike. The ratio, for 3×3 kernels, is the FVE divided by that of random
+kernels: about 1 or more looks random, learned kernels have less. A kernel is sparse if all its weights are below 1 % of the layer's
+largest weight; the clean FVE leaves sparse kernels out. Orthogonality is 1 if all filters are orthogonal, and 0 if all are multiples
+of one.
 
-The variance in the center of the kernels and elsewhere is that over all kernels of one size, after each layer was scaled to a
-standard deviation of 1: random kernels vary alike everywhere. --json has it for every position.
+The second table has the variance of the weights in the center of the kernels and elsewhere, over all kernels of one size, after each
+layer was scaled to a standard deviation of 1. Random kernels have about the same variance everywhere. --json has it for every
+position.
 
 With two models, the shift tells how differently their 3×3 kernels are distributed, and the relative error how far the filters of
 the first are from those of the second, by layer.`,

@@ -32,7 +32,7 @@ func (f *calibrationFlags) checkUnused() error {
 		return nil
 	}
 	recorded := pflag.NewFlagSet("", pflag.ContinueOnError)
-	new(normalizeFlags).add(recorded)
+	new(normalizeFlags).add(recorded, fromTraining)
 	var unused []string
 	f.onData.VisitAll(func(flag *pflag.Flag) {
 		if flag.Changed && flag.Name != "classes" && flag.Name != "ort-lib" && recorded.Lookup(flag.Name) == nil {

@@ -23,11 +23,10 @@ func (f *conversionFlags) add(flags *pflag.FlagSet) {
 	f.addKind(flags)
 	flags.StringVarP(&f.expansion, "expansion", "E", "1", "fixed filters per filter of the original convolution (with --layout depthwise, per input channel); "+
 		"auto takes the fewest that keep --max-error, for each convolution by itself")
-	flags.Float64Var(&f.options.MaxError, "max-error", 0, "with --expansion auto, the largest relative error that the filters of a convolution may have, such as 0.1; "+
-		"with --pointwise calibrate, that its output may have")
+	flags.Float64Var(&f.options.MaxError, "max-error", 0, "with --expansion auto: largest relative error of a block's filters (with --pointwise calibrate: of its output), such as 0.1")
 	flags.BoolVar(&f.options.KeepVariance, "keep-variance", false, "with --pointwise calibrate, scale each filter so that its output varies as much as the original's, "+
 		"which helps if --expansion is small")
-	flags.Uint64Var(&f.options.Seed, "seed", 0, "seed for the fixed filters and for random 1×1 convolutions")
+	flags.Uint64Var(&f.options.Seed, "seed", 0, "seed for the fixed filters and for random 1×1 convolutions (default 0)")
 }
 
 // settle reads the expansion, once flags are parsed, and lists what is wrong with them.
@@ -64,19 +63,19 @@ func (f *conversionFlags) addKind(flags *pflag.FlagSet) {
 var (
 	bankUsage = "how the fixed filters are drawn: " + strings.Join(filterbank.Names(), ", ") +
 		" (default " + filterbank.Default + "; with --pointwise identity, they are the original filters)"
-	layoutUsage    = "what a fixed filter reads: dense (all input channels), depthwise (one of them)"
+	layoutUsage    = "what a fixed filter reads: dense (all input channels), depthwise (one input channel)"
 	betweenUsage   = "what is between the fixed and the 1×1 convolution: none, relu, batchnorm, batchnorm-relu; blocks with a ReLU cannot be merged"
 	pointwiseUsage = "how the 1×1 convolution is initialized: project (filters as close to the original ones as possible), " +
 		"calibrate (outputs as close as possible, measured on --data), random, identity (the fixed filters are the original ones)"
-	kernelUsage = "give all blocks kernels of this size (0: the size of the original)"
+	kernelUsage = "give the kernels of all blocks this size in every direction, such as 3 for 3×3 (0: the size of the original)"
 )
 
 // addChoice adds the flags that choose which convolutions become blocks.
 func (f *conversionFlags) addChoice(flags *pflag.FlagSet) {
 	o := &f.options
-	flags.StringArrayVar(&o.Include, "include", nil, "convert only convolutions whose names match this pattern, such as 'layer1.*'; may be given several times")
-	flags.StringArrayVar(&o.Skip, "skip", nil, "do not convert convolutions whose names match this pattern; may be given several times")
-	flags.IntVar(&o.MinKernel, "min-kernel", 0, "do not convert convolutions with a smaller kernel than this")
+	flags.StringArrayVar(&o.Include, "include", nil, "convert only convolutions whose names match this pattern, such as 'layer1.*', where * stands for any text; may be given several times")
+	flags.StringArrayVar(&o.Skip, "skip", nil, "do not convert convolutions whose names match this pattern, even if --include matches them; may be given several times")
+	flags.IntVar(&o.MinKernel, "min-kernel", 0, "do not convert convolutions with a smaller kernel than this (0: no limit)")
 	flags.IntVar(&o.MaxKernel, "max-kernel", 0, "do not convert convolutions with a larger kernel than this (0: no limit)")
-	flags.IntVar(&o.MinInChannels, "min-in-channels", 0, "do not convert convolutions with fewer input channels than this; 2 leaves out, for example, a fixed Fourier transform of a signal")
+	flags.IntVar(&o.MinInChannels, "min-in-channels", 0, "do not convert convolutions with fewer input channels than this; 2 leaves out, for example, a fixed Fourier transform of a signal, and the first convolution of a model for gray images (default 0)")
 }

@@ -34,7 +34,7 @@ followed by a 1×1 convolution that trains. The fixed filters of a block are its
 table says what happened to each convolution, and why.
 
 With --pointwise project or calibrate, a block comes as close to the original convolution as its fixed filters allow, and
-training corrects the rest. With identity, a block computes the same as the original; with random, it must be trained from
+training corrects the rest. For a trained model, calibrate keeps much more of its accuracy than project; it needs images. With identity, a block computes the same as the original; with random, it must be trained from
 scratch.`,
 		Example: `# Make blocks with 4 fixed filters per filter of the original
 rcfreeze convert model.onnx -o blocks.onnx -E 4
@@ -52,7 +52,7 @@ rcfreeze convert half.onnx -o single.onnx --precision fp32`,
 	c.conversion.add(onBlock)
 	onBlock.BoolVar(&c.options.AddBatchNorm, "add-batchnorm", false, "add a trainable BatchNorm after every block that has none, for models whose own were folded away; "+
 		"with --data it is initialized from the data, so that outputs stay the same")
-	onBlock.BoolVar(&c.options.Reinit, "reinit", false, "set everything that trains to new random values, to train from scratch")
+	onBlock.BoolVar(&c.options.Reinit, "reinit", false, "set everything that trains (so all but the fixed filters) to new random values, to train from scratch")
 	cmd.Flags().AddFlagSet(onBlock)
 	c.precision.add(cmd.Flags(), onBlock)
 	addNumClasses(cmd.Flags(), &c.options.NumClasses)
@@ -112,7 +112,7 @@ func conditionFact(list []transform.Conversion) [][2]string {
 	if worst == nil {
 		return nil
 	}
-	return [][2]string{{"worst bank", fmt.Sprintf("that of %s, with a condition number of about %s", worst.Node, count(int64(math.Ceil(*worst.Condition))))}}
+	return [][2]string{{"worst bank", fmt.Sprintf("that of %s: combining its filters magnifies rounding errors up to about %s times (1 is best)", worst.Node, count(int64(math.Ceil(*worst.Condition))))}}
 }
 
 // normFacts tells how many batch normalizations were added, if any were asked for.

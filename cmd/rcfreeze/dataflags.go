@@ -28,20 +28,21 @@ func (f *dataFlags) add(cmd *cobra.Command) {
 func (f *dataFlags) addOptional(flags *pflag.FlagSet) {
 	flags.StringVar(&f.data.Path, "data", "", "the data set: a folder or a file, such as cifar-10-batches-bin")
 	flags.StringVar(&f.data.Format, "format", "auto", "format of the data set: auto (detect it), "+strings.Join(dataset.Formats(), ", "))
-	flags.BoolVar(&f.data.Resize, "resize", false, "scale images to the size that the model takes; without it, images of another size are refused")
-	flags.IntVar(&f.data.Limit, "limit", 0, "use only this many images of each split, for a quick try: the first ones, or in image folders, npz and tar files, where images may be sorted by class, the first of each class in turn (0: all)")
-	f.limits.addArrays(flags)
-	f.addReading(flags)
+	flags.BoolVar(&f.data.Resize, "resize", false, "scale the images of IDX, CIFAR, SVHN and npz files to the size that the model takes; without it, such images of another size are refused. Image folders and tar files are always scaled")
+	flags.IntVar(&f.data.Limit, "limit", 0, "use only this many images of each split, for a quick try: the first ones, or in image folders, npz and tar files, where images may be sorted by class, the first of each class in turn; mean and standard deviation, if measured, are those of the images that are used (0: all)")
+	f.limits.addArrays(flags, "of IDX, CIFAR, SVHN and npz files")
+	f.addReading(flags, fromTraining)
 }
 
-// addReading adds the flags that say how images are read, wherever they are.
-func (f *dataFlags) addReading(flags *pflag.FlagSet) {
+// addReading adds the flags that say how images are read, wherever they are, and how they are normalized if neither the flags nor the
+// model say it.
+func (f *dataFlags) addReading(flags *pflag.FlagSet, otherwise string) {
 	flags.Var(&f.imageSize, "image-size", "size to scale images to, for a model that takes any size: 224, or height and width as in 224x160")
-	flags.IntVar(&f.data.ShortSide, "short-side", 0, "scale the shorter side of each image to this many pixels, then cut out the middle (0: as few as cover the model's size)")
+	flags.IntVar(&f.data.ShortSide, "short-side", 0, "scale the shorter side of each image to this many pixels, then cut out the middle (0: as few pixels as cover the size that the model takes)")
 	flags.StringVar(&f.classes, "classes", "", "file with the names of the classes, in the order of the model's outputs: one name per line, or a JSON list (default: the names that the model records)")
 	f.limits.addPixels(flags)
-	f.normalize.add(flags)
-	flags.IntVarP(&f.data.Workers, "workers", "j", 0, "images to read at the same time, at most one per available core (0: one per core)")
+	f.normalize.add(flags, otherwise)
+	flags.IntVarP(&f.data.Workers, "workers", "j", 0, "images to read at the same time (0: one per available core, which is also the most)")
 }
 
 // settle gives the options what the flags stand for.

@@ -54,7 +54,7 @@ rcfreeze export trained.onnx -o merged.onnx --batch 1`,
 	flags.BoolVar(&o.Time, "time", false, "measure how fast the models run")
 	flags.Int64Var(&o.Verify.Batch, "verify-batch", 0, "images per batch when verifying and timing (0: up to 8, as memory allows)")
 	flags.StringVar(&c.inputs, "inputs", "", "verify with the arrays in this .npz file instead of random numbers; each array has the name of an input")
-	c.limits.addArrays(flags)
+	c.limits.addArrays(flags, "in the file of --inputs")
 	flags.IntVar(&o.TimeRuns, "time-runs", rcfreeze.DefaultTimeRuns, "how often to run each model for --time")
 	return cmd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -106,13 +107,19 @@ func (f placedFlag) left() string {
 
 // right returns what a flag's help says, with its default if the text does not say it and it is not to do nothing.
 func (f placedFlag) right() string {
+	const zero = "(0: " // begins to say what 0 means
 	text := strings.Trim(f.DefValue, "[]")
-	switch text {
-	case "", "0", "false", "0s":
+	switch {
+	case strings.Contains(f.Usage, "(default"):
 		return f.Usage
-	}
-	if strings.Contains(f.Usage, "(default") {
+	case text == "0" && strings.Contains(f.Usage, zero):
+		return strings.Replace(f.Usage, zero, "(default 0: ", 1)
+	case slices.Contains([]string{"", "0", "false", "0s"}, text):
 		return f.Usage
+	case strings.Contains(f.Usage, zero):
+		return strings.Replace(f.Usage, zero, fmt.Sprintf("(default %s; 0: ", text), 1)
+	case text == "true":
+		return fmt.Sprintf("%s (default true; --%s=false turns it off)", f.Usage, f.Name)
 	}
 	return fmt.Sprintf("%s (default %s)", f.Usage, text)
 }

@@ -128,6 +128,33 @@ func TestFlagTexts(t *testing.T) {
 	}
 }
 
+// TestDefaultTexts finds the default of flags in help, also of those whose text says what 0 means, and how to switch off what is on.
+func TestDefaultTexts(t *testing.T) {
+	for line, want := range map[string]string{
+		"train --clip-grad":            "scaled down (default 0: no limit)",
+		"train --seed":                 "new last layer (default 0)",
+		"train --momentum":             "momentum of sgd (default 0.9)",
+		"train --nesterov":             "with sgd (default true; --nesterov=false turns it off)",
+		"train --save-every":           "or 1h (default 5m; 0: only after each epoch)",
+		"train --max-array-size":       "of IDX, CIFAR, SVHN and npz files that take more memory than this, such as 16GB (default 4GB; 0: no limit)",
+		"train --normalize":            "(default: what the model records, else those of the training images)",
+		"predict --normalize":          "(default: what the model records, needed if it records nothing)",
+		"recalibrate --images":         "(default 10000; 0: all)",
+		"export --max-array-size":      "in the file of --inputs that take more memory than this, such as 16GB (default 4GB; 0: no limit)",
+		"export --fold-batchnorm":      "(default true; --fold-batchnorm=false turns it off)",
+		"convert --blocks":             "--blocks=false makes none)",
+		"compare --variants":           "(default baseline,frozen,learned)",
+		"compare --resume":             "always continues what is in the folder (default true)",
+		"convert --calibration-images": "at most 1000 (default 256)",
+	} {
+		command, flag, _ := strings.Cut(line, " ")
+		_, text, found := strings.Cut(strings.Join(strings.Fields(succeed(t, command, "--help")), " "), " "+flag+" ")
+		if !found || !strings.Contains(text[:min(len(text), 400)], want) {
+			t.Errorf("the help of %s lacks %q", line, want)
+		}
+	}
+}
+
 // TestChoices completes the flags that take one of a list. None of these values is refused as others are.
 func TestChoices(t *testing.T) {
 	t.Chdir(t.TempDir())

@@ -27,7 +27,8 @@ func newInspect(p *printer) *cobra.Command {
 		Use:   "inspect MODEL",
 		Short: "Show what is in a model, and what convert would change",
 		Long: `Show what is in a model: inputs, outputs, operators, parameters, frozen blocks, and every convolution, with what
-convert would make of it. Flags for blocks are those of convert. Nothing is written.`,
+convert would make of it. Flags for blocks are those of convert. Nothing is written, and no images are read: with
+--pointwise calibrate, the table has the sizes of blocks, but not their errors.`,
 		Example: `# List the convolutions, and which of them convert would rewrite
 rcfreeze inspect model.onnx
 # Also show how error and size depend on the number of fixed filters

@@ -14,7 +14,7 @@ import (
 func TestLimitOfImages(t *testing.T) {
 	workshop(t)
 	succeed(t, "new", "cifar-resnet", "-o", "net.onnx", "--depth", "8", "--width", "2", "--classes", "3", "--input", "1x12x12")
-	const train, test = "bands: --limit 20: of the 48 train images, only 20 are used: the first", "bands: --limit 20: of the 21 test images, only 20 are used: the first"
+	const train, test = "bands: using 20 of the 48 train images: the first (--limit 20)", "bands: using 20 of the 21 test images: the first (--limit 20)"
 	for _, c := range []struct {
 		args string
 		said []string

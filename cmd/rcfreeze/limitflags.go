@@ -21,10 +21,10 @@ func (f *limitFlags) addPixels(flags *pflag.FlagSet) {
 	flags.Int64Var(&f.pixels, "max-image-pixels", dataset.DefaultPixels, fmt.Sprintf("refuse image files with more pixels than this (default %s; 0: no limit)", count(int64(dataset.DefaultPixels))))
 }
 
-// addArrays adds the flag for arrays.
-func (f *limitFlags) addArrays(flags *pflag.FlagSet) {
+// addArrays adds the flag for arrays, and says which these are.
+func (f *limitFlags) addArrays(flags *pflag.FlagSet, which string) {
 	f.arrays = dataset.DefaultBytes
-	flags.Var(&f.arrays, "max-array-size", "refuse arrays (IDX, CIFAR, SVHN, npz) that take more memory than this, such as 16GB (0: no limit)")
+	flags.Var(&f.arrays, "max-array-size", "refuse arrays "+which+" that take more memory than this, such as 16GB (0: no limit)")
 }
 
 // limits returns what the flags stand for.

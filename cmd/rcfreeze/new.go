@@ -37,7 +37,7 @@ rcfreeze new lenet -o lenet.onnx`,
 	flags.IntVar(&c.options.Width, "width", 0, "filters in the first stage (0: the architecture's default)")
 	flags.IntVar(&c.options.Classes, "classes", 0, "number of classes (0: the architecture's default)")
 	flags.StringVar(&c.input, "input", "", "size of the images as channels, height and width, such as 3x32x32 (default: the architecture's)")
-	flags.Uint64Var(&c.options.Seed, "seed", 0, "seed for the random weights")
+	flags.Uint64Var(&c.options.Seed, "seed", 0, "seed for the random weights (default 0)")
 	return cmd
 }
 

@@ -19,9 +19,12 @@ type normalizeFlags struct {
 	channels  string
 }
 
-func (f *normalizeFlags) add(flags *pflag.FlagSet) {
+// fromTraining says how images are normalized if nothing else says it and there are training images.
+const fromTraining = "else those of the training images"
+
+func (f *normalizeFlags) add(flags *pflag.FlagSet, otherwise string) {
 	flags.StringVar(&f.name, "normalize", "", "normalize images by the mean and standard deviation of a known data set: "+strings.Join(dataset.Normalizations(), ", ")+
-		", or none (default: what the model records, else those of the training images)")
+		", or none (default: what the model records, "+otherwise+")")
 	flags.Var(&f.pixels, "pixels", "the numbers that the model takes for black and for white, such as 0:255 or -1:1; --mean and --std are in these units")
 	flags.Var(&f.mean, "mean", "mean to subtract from pixels: one number, or one per channel, such as 0.4914,0.4822,0.4465")
 	flags.Var(&f.std, "std", "standard deviation to divide pixels by: one number, or one per channel, such as 0.247,0.243,0.261")

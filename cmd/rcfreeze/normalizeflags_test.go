@@ -24,7 +24,7 @@ func TestNormalizeFlags(t *testing.T) {
 	parse := func(t *testing.T, args string) (f normalizeFlags, err error) {
 		t.Helper()
 		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-		f.add(flags)
+		f.add(flags, fromTraining)
 		if err := flags.Parse(strings.Fields(args)); err != nil {
 			return f, err
 		}

@@ -23,7 +23,7 @@ func (f *outputFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.path, "output", "o", "", "the ONNX file to write; - writes to standard output")
 	cmd.MarkFlagRequired("output")
 	cmd.Flags().StringVar(&f.external, "external-data", "auto",
-		"which tensors go into a data file beside the model: all, none, or auto (those that were in one when the model was read)")
+		"which tensors go into a data file beside the model: all, none, or auto (those that were in one before, and all large ones if the model has more than 2 GiB)")
 }
 
 // settle gives the options what the flags stand for. If the model takes standard output, results go to standard error from then on.

@@ -24,7 +24,7 @@ func (f *precisionFlags) add(flags, onBlock *pflag.FlagSet) {
 	f.flags, f.onBlock = flags, onBlock
 	flags.StringVar(&f.name, "precision", "", "convert the model to another floating-point type: "+strings.Join(slices.Sorted(maps.Keys(precision.Types)), ", ")+
 		"; blocks are then made only if a flag about blocks is given, too")
-	flags.BoolVar(&f.blocks, "blocks", true, "make frozen blocks (default true; false with --precision, unless a flag about blocks is given)")
+	flags.BoolVar(&f.blocks, "blocks", true, "make frozen blocks (default true, but with --precision only if a flag about blocks, such as -E, is given; --blocks=false makes none)")
 }
 
 func (f *precisionFlags) check() error {

@@ -31,7 +31,7 @@ rcfreeze predict model.onnx photo.jpg --classes classes.txt --pixels -1:1`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0], args[1:]) },
 	}
-	c.data.addReading(cmd.Flags())
+	c.data.addReading(cmd.Flags(), "needed if it records nothing")
 	addLogits(cmd.Flags(), &c.options.Logits)
 	c.runtime.add(cmd.Flags())
 	cmd.Flags().IntVar(&c.options.Top, "top", rcfreeze.DefaultTop, "how many classes to print for each image")

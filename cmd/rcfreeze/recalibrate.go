@@ -28,8 +28,8 @@ func newRecalibrate(p *printer) *cobra.Command {
 for inference. This helps if weights were changed without training, or if the model gets other images than it was
 trained on. The model need not be a classifier.
 
-Each BatchNorm gets the average over batches. Meanwhile all of them normalize by the statistics of the batch, as with
-PyTorch's update_bn, and Dropout is off. Nothing else changes.`,
+Each BatchNorm gets the average of mean and variance over batches. While they are measured, every BatchNorm normalizes by the
+statistics of the batch, as with PyTorch's update_bn, and Dropout is off. Nothing else changes.`,
 		Example: `# Estimate the statistics on up to 10,000 training images
 rcfreeze recalibrate resnet20.onnx -o recalibrated.onnx --data images
 # Use 1,000 images, in batches of 32
@@ -41,7 +41,7 @@ rcfreeze recalibrate resnet20.onnx -o recalibrated.onnx --data images --images 1
 	c.data.add(cmd)
 	cmd.Flags().IntVar(&o.Images, "images", rcfreeze.DefaultRecalibrationImages, "training images to use, drawn at random (0: all)")
 	cmd.Flags().IntVarP(&o.BatchSize, "batch-size", "b", rcfreeze.DefaultBatch, "images per batch")
-	cmd.Flags().Uint64Var(&o.Seed, "seed", 0, "seed for drawing the images")
+	cmd.Flags().Uint64Var(&o.Seed, "seed", 0, "seed for drawing the images (default 0)")
 	c.runtime.add(cmd.Flags())
 	return cmd
 }

@@ -27,11 +27,15 @@ plain convolutions again.
 Results go to standard output: tables, or with --json one JSON document. Everything else goes to standard error.
 
 If MODEL is -, the model is read from standard input. With -o -, it is written to standard output, and results go to standard
-error, too.`,
-		Example: `rcfreeze inspect model.onnx                               # what is in the model?
-rcfreeze convert model.onnx -o blocks.onnx -E 4           # make frozen blocks
-rcfreeze train blocks.onnx -o trained.onnx --data images  # fine-tune them
-rcfreeze export trained.onnx -o merged.onnx               # merge them again`,
+error instead.`,
+		Example: `# See what is in a model
+rcfreeze inspect model.onnx
+# Make frozen blocks of a trained model, with outputs close to its own
+rcfreeze convert model.onnx -o blocks.onnx -E 4 --pointwise calibrate --data images
+# Fine-tune the blocks
+rcfreeze train blocks.onnx -o trained.onnx --data images
+# Merge them into plain convolutions again
+rcfreeze export trained.onnx -o merged.onnx`,
 		Args:          onlyCommands,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
@@ -43,7 +47,7 @@ rcfreeze export trained.onnx -o merged.onnx               # merge them again`,
 	root.SetHelpCommand(newHelp(root))
 	flags := root.PersistentFlags()
 	flags.BoolVar(&p.json, "json", false, "print the result as one JSON document")
-	flags.BoolVarP(&p.verbose, "verbose", "v", false, "where a model runs, say more: by which ONNX Runtime, on what, and in which form")
+	flags.BoolVarP(&p.verbose, "verbose", "v", false, "print details: the version of ONNX Runtime, the provider, and how the model runs")
 	flags.BoolP("help", "h", false, "print this help")
 	addVersion(root, p)
 	root.SuggestionsMinimumDistance = 2

@@ -52,16 +52,16 @@ rcfreeze train model.onnx -o flowers.onnx --data images --num-classes 3`,
 	c.data.add(cmd)
 	addLogits(flags, &o.Logits)
 	c.recipe.add(flags)
-	flags.Uint64Var(&o.Seed, "seed", 0, "seed for the order of images, augmentation, dropout and --reinit")
+	flags.Uint64Var(&o.Seed, "seed", 0, "seed for the order of images, augmentation, dropout, --reinit and a new last layer (default 0)")
 	addNumClasses(flags, &o.NumClasses)
 	c.runtime.add(flags)
-	flags.StringVar((*string)(&o.Variant), "variant", "", "what trains: frozen (all but the fixed filters of blocks), learned (these, too), baseline (all of a model without blocks), "+
+	flags.StringVar((*string)(&o.Variant), "variant", "", "what trains: frozen (all but the fixed filters of blocks), learned (these, too), baseline (a model without blocks; all of it trains), "+
 		"frozen-baseline (without blocks; its spatial filters are drawn at random and stay fixed) (default frozen if the model has blocks, else baseline)")
 	flags.BoolVar(&o.Reinit, "reinit", false, "train from scratch: first set everything that trains to new random values")
-	flags.BoolVar(&o.Resume, "resume", false, "continue from the last checkpoint in --run-dir; without one, start")
+	flags.BoolVar(&o.Resume, "resume", false, "continue from the last checkpoint in --run-dir; if there is none, start from the beginning")
 	addSaveEvery(flags, &o.SaveEvery)
 	flags.StringVar((*string)(&o.Keep), "keep", string(train.KeepLast), "which weights to write: last (of the last epoch), best (with the highest accuracy on val, or on test without val; those from before training count, too)")
-	flags.StringVar(&o.RunDir, "run-dir", "", "folder for checkpoints and metrics.csv (default: named like the output, with .run at its end)")
+	flags.StringVar(&o.RunDir, "run-dir", "", "folder for checkpoints and metrics.csv; if it already holds a run, give --resume, or another folder (default: named like the output, with .run at its end)")
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
 }

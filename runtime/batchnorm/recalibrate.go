@@ -52,7 +52,7 @@ type Report struct {
 }
 
 // errNone says that a model has no BatchNormalization whose statistics can be estimated.
-var errNone = errors.New("the model has no BatchNormalization, or none that its outputs depend on")
+var errNone = errors.New("the model has no BatchNormalization, or none that its outputs depend on, so there is nothing to recalibrate; rcfreeze convert --add-batchnorm adds some, behind frozen blocks")
 
 // Recalibrate sets the running statistics of every BatchNormalization of m to those of the images: the averages of mean and
 // unbiased variance over batches. As in PyTorch's update_bn, layers normalize by the statistics of the batch meanwhile, so that

@@ -31,7 +31,7 @@ func (d *Dataset) keepFirst(limit int, sorted bool) {
 	if d.Split != All {
 		split = string(d.Split) + " "
 	}
-	d.Notes = append(d.Notes, fmt.Sprintf("--limit %d: of the %d %simages, only %[1]d are used: %[4]s", limit, all, split, how))
+	d.Notes = append(d.Notes, fmt.Sprintf("using %d of the %d %simages: %s (--limit %[1]d)", limit, all, split, how))
 }
 
 // placesInClasses returns how many samples of the same class are before each sample.

@@ -25,7 +25,7 @@ func TestLimit(t *testing.T) {
 		writeShards(t, dir, map[string][]int{"train-0.tar": {0, 0, 0, 2}, "train-1.tar": {1, 1}})
 		return dir
 	}
-	inOrder, inTurn := "are used: the first", "are used: the first of each class"
+	inOrder, inTurn := "the first (", "the first of each class ("
 	for _, c := range []struct {
 		name  string
 		write func(t testing.TB, dir string) string
@@ -35,23 +35,23 @@ func TestLimit(t *testing.T) {
 		note  string
 	}{
 		{"idx", mixed, Train, 0, nil, ""},
-		{"idx", mixed, Train, 1, []int{0}, "--limit 1: of the 9 train images, only 1 " + inOrder},
-		{"idx", mixed, Train, 5, []int{0, 1, 2, 3, 4}, "--limit 5: of the 9 train images, only 5 " + inOrder},
+		{"idx", mixed, Train, 1, []int{0}, "using 1 of the 9 train images: " + inOrder},
+		{"idx", mixed, Train, 5, []int{0, 1, 2, 3, 4}, "using 5 of the 9 train images: " + inOrder},
 		{"idx", mixed, Train, 8, []int{0, 1, 2, 3, 4, 5, 6, 7}, inOrder},
 		{"idx", mixed, Train, 9, nil, ""},
 		{"idx", mixed, Train, 10, nil, ""},
-		{"cifar10", cifar, Train, 3, []int{0, 1, 2}, "of the 10 train images, only 3 " + inOrder}, // from two files
+		{"cifar10", cifar, Train, 3, []int{0, 1, 2}, "using 3 of the 10 train images: " + inOrder}, // from two files
 		{"cifar10", cifar, Test, 3, nil, ""},
 		{"npz", sorted, Train, 1, []int{0}, inTurn},
 		{"npz", sorted, Train, 2, []int{0, 5}, inTurn},
-		{"npz", sorted, Train, 3, []int{0, 5, 6}, "of the 9 train images, only 3 " + inTurn},
+		{"npz", sorted, Train, 3, []int{0, 5, 6}, "using 3 of the 9 train images: " + inTurn},
 		{"npz", sorted, Train, 4, []int{0, 1, 5, 6}, inTurn},
 		{"npz", sorted, Train, 7, []int{0, 1, 2, 5, 6, 7, 8}, inTurn},
 		{"npz", sorted, Train, 8, []int{0, 1, 2, 3, 5, 6, 7, 8}, inTurn},
-		{"webdataset", shards, Train, 4, []int{0, 1, 3, 4}, "of the 6 train images, only 4 " + inTurn},
-		{"imagefolder", folders, Train, 3, []int{0, 1, 3}, "of the 4 train images, only 3 " + inTurn},
-		{"imagefolder", folders, Val, 1, []int{0}, "of the 2 val images, only 1 " + inTurn},
-		{"imagefolder", flat, Train, 3, []int{0, 1, 3}, "of the 4 images, only 3 " + inTurn},
+		{"webdataset", shards, Train, 4, []int{0, 1, 3, 4}, "using 4 of the 6 train images: " + inTurn},
+		{"imagefolder", folders, Train, 3, []int{0, 1, 3}, "using 3 of the 4 train images: " + inTurn},
+		{"imagefolder", folders, Val, 1, []int{0}, "using 1 of the 2 val images: " + inTurn},
+		{"imagefolder", flat, Train, 3, []int{0, 1, 3}, "using 3 of the 4 images: " + inTurn},
 	} {
 		t.Run(fmt.Sprintf("%s %d of %s", c.name, c.limit, c.split), func(t *testing.T) {
 			path := c.write(t, t.TempDir())

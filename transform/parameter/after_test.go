@@ -176,7 +176,7 @@ func TestFindNodeAmongAbsentOutputs(t *testing.T) {
 	constant := m.Graph.AddNode("Constant", nil, onnxgraph.TensorAttr("value", onnxgraph.NewScalar(float32(1))))
 	constant.Rename("lasts")
 	m.Graph.AddOutput(constant.Output(0), onnxgraph.Float32, nil)
-	if _, err := FindNode(m, "las"); !strings.Contains(errorText(err), `["last"`) || strings.Contains(errorText(err), "lasts") {
+	if _, err := FindNode(m, "las"); !strings.Contains(errorText(err), `names are "last"`) || strings.Contains(errorText(err), "lasts") {
 		t.Errorf("error %v, want one that proposes nodes which compute something", err)
 	}
 }
@@ -224,7 +224,7 @@ func TestFindNode(t *testing.T) {
 	if twice, err = onnxgraph.Parse(bytes.ReplaceAll(data, []byte("lost"), []byte("last")), ""); err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("%q", []string{m.Graph.Outputs()[0].Name(), m.Graph.Outputs()[1].Name()})
+	want := fmt.Sprintf("by what it produces, %q, %q", m.Graph.Outputs()[0].Name(), m.Graph.Outputs()[1].Name())
 	if _, err := FindNode(twice, "last"); !strings.Contains(errorText(err), want) {
 		t.Errorf("got error %v, want one that proposes %s", err, want)
 	}
