@@ -12,13 +12,13 @@ import (
 // convolution is a node that convolves, or a frozen block.
 type convolution struct {
 	name, graph string
-	expansion   int                 // of a block, else 0
+	expansion   int                 // of a block, 0 for a plain convolution
 	filters     weights.Source      // filters × channels × kernel
-	combined    []*onnxgraph.Tensor // what the filters of a block are computed from
-	reason      string              // why it has no filters to measure, "" if it has
+	combined    []*onnxgraph.Tensor // the constants from which the filters of a block are computed
+	reason      string              // why there are no filters to measure, "" if there are
 }
 
-// convolutions returns all that convolves in a model, of which it merges the blocks.
+// convolutions merges the frozen blocks of a model, and returns all nodes that convolve then.
 func convolutions(m *onnxgraph.Model) ([]convolution, error) {
 	blocks, err := transform.Blocks(m)
 	if err != nil {
@@ -85,8 +85,8 @@ func constants(b transform.Block) []*onnxgraph.Tensor {
 	return list
 }
 
-// load reads the filters. If there are numbers among them that are NaN or infinite, that is the reason against them: those of a block are not
-// even combined then.
+// load reads the filters, or computes those of a block. If their weights, or the constants from which they are computed, hold NaN
+// or infinity, load returns no error, and sets the reason why they are not measured.
 func (c *convolution) load() (Filters, error) {
 	f, err := filters(c.filters.Tensor)
 	finite := isFinite(f.Weights)
@@ -103,7 +103,7 @@ func (c *convolution) load() (Filters, error) {
 	return f, err
 }
 
-// filters returns the filters of a weight of filters × channels × kernel.
+// filters reads the filters from a weight of dims filters × channels × kernel.
 func filters(weight *onnxgraph.Tensor) (Filters, error) {
 	dims := weight.Dims()
 	f := Filters{Channels: int(dims[1])}

@@ -8,20 +8,29 @@ import (
 
 // Entropy tells how evenly the variance of a layer's kernels is spread over their principal components.
 type Entropy struct {
-	FVE   *float64 // filter variance entropy: 0 for multiples of one pattern, log10 of the kernel's weights at most; nil below two kernels
-	Ratio *float64 // the FVE over the least of random kernels: about 1 and more look random; nil but for 3×3, and below nine kernels
+	// FVE is the filter variance entropy. It is 0 if all kernels are equal, or differ only by multiples of one pattern, and at
+	// most log10 of the number of weights in a kernel (0.954 for 3×3). It is nil if there are fewer than two kernels.
+	FVE *float64
+
+	// Ratio is FVE / T(n), where T(n) is about the least entropy that n random 3×3 kernels have. Kernels with a ratio of about 1
+	// or more look random, and those with a low one look learned. It is nil unless the kernels are 3×3 and at least nine.
+	Ratio *float64
 }
 
-// leastForRatio is how many kernels there must be for the threshold to mean anything: fewer span no nine dimensions, however random.
+// leastForRatio is how many kernels there must be for T(n) to mean anything: fewer cannot span nine dimensions, however random.
 const leastForRatio = 9
 
-// Entropy returns the filter variance entropy. For the variance v_i of the kernels along their principal component i, as a share of the sum
-// over all components, it is
+// Entropy returns the filter variance entropy of the kernels. Let v_i be the variance of the kernels along their principal
+// component i, as a share of the sum over all components. The entropy is
 //
 //	H = -Σ v_i·log10(v_i)
 //
-// where a component without variance adds nothing. Kernels that are all equal have an entropy of 0. The definition is that of Gavrikov &
-// Keuper, "CNN Filter DB" (CVPR 2022).
+// where a component without variance adds nothing. Its definition is that of Gavrikov & Keuper, "CNN Filter DB" (CVPR 2022). The
+// entropy of n random kernels, to which Entropy.Ratio compares it, is
+//
+//	T(n) = L / (1 + exp(-k·(log2(n) - x0))) + b    L = 1.2618047, k = 0.88767525, x0 = 2.30436435, b = -0.31050834
+//
+// with the constants of their program, torchconvquality.
 func (f Filters) Entropy() Entropy {
 	n := f.Kernels()
 	if n < 2 {
@@ -43,16 +52,16 @@ func (f Filters) Entropy() Entropy {
 
 func isThreeByThree(kernel []int) bool { return len(kernel) == 2 && kernel[0] == 3 && kernel[1] == 3 }
 
-// randomEntropy returns the least entropy that n random 3×3 kernels have: T(n) = L / (1 + exp(-k·(log2(n) - x0))) + b, with the constants
-// of Gavrikov & Keuper's program, torchconvquality.
+// randomEntropy returns T(n): see Filters.Entropy.
 func randomEntropy(n int) float64 {
 	const l, x0, k, b = 1.2618047, 2.30436435, 0.88767525, -0.31050834
 	return l/(1+math.Exp(-k*(math.Log2(float64(n))-x0))) + b
 }
 
-// varianceShares returns the variance of the kernels along each of their principal components, as a share of all, 0 for kernels that are all
-// equal. These are the squared singular values of the matrix that has the centered kernels as rows, so the eigenvalues of its smaller
-// Gram matrix: a square, but shares as small as rounding makes of it add nothing to an entropy.
+// varianceShares returns the variance of the kernels along each of their principal components, as a share of the sum. If all
+// kernels are equal, the shares are 0. They are the squared singular values of the matrix with the centered kernels as its rows.
+// Here they are computed as eigenvalues of its smaller Gram matrix, which loses precision in tiny shares, but those add next to
+// nothing to the entropy.
 func (f Filters) varianceShares() []float64 {
 	n, taps := f.Kernels(), f.taps()
 	scale := 1 / max(largest(f.Weights), math.SmallestNonzeroFloat32) // squares stay in range

@@ -2,10 +2,10 @@ package filterstats
 
 import "math"
 
-// Filters are those of one convolution.
+// Filters are the filters of one convolution. Their methods need at least one filter, and weights that are finite.
 type Filters struct {
-	Kernel   []int     // its size along each axis
-	Channels int       // that one filter sees: the input channels of one group
+	Kernel   []int     // the kernel's size along each axis
+	Channels int       // how many channels one filter reads: the input channels of one group
 	Weights  []float64 // filters × channels × kernel
 }
 
@@ -21,13 +21,13 @@ func (f Filters) taps() int {
 // Count returns the number of filters.
 func (f Filters) Count() int { return len(f.Weights) / (f.Channels * f.taps()) }
 
-// Kernels returns the number of kernels: there is one for each filter and channel.
+// Kernels returns the number of kernels: Count times Channels.
 func (f Filters) Kernels() int { return len(f.Weights) / f.taps() }
 
 // kernel returns the weights of kernel i.
 func (f Filters) kernel(i int) []float64 { return f.Weights[i*f.taps() : (i+1)*f.taps()] }
 
-// largest returns the largest magnitude among some weights.
+// largest returns the largest magnitude of the weights, 0 if there are none.
 func largest(weights []float64) float64 {
 	most := 0.0
 	for _, w := range weights {
@@ -36,7 +36,7 @@ func largest(weights []float64) float64 {
 	return most
 }
 
-// deviation returns the standard deviation of some weights (that of a population).
+// deviation returns the standard deviation of the weights (that of a population: divided by n, not n - 1).
 func deviation(weights []float64) float64 {
 	mean, squares := 0.0, 0.0
 	for _, w := range weights {

@@ -2,15 +2,16 @@ package filterstats
 
 import "slices"
 
-// HeatMap says where in the kernel a model's filters vary: for each position, the variance over all kernels of that size. Random filters vary
-// evenly, learned ones most in the center.
+// HeatMap says where in the kernel a model's filters vary: for each position, it has the variance of the weights there over all
+// kernels of one size. Before that, the weights of each layer are divided by their standard deviation, so that layers count
+// alike, whatever the size of their weights. Random filters vary evenly, learned ones most in the center.
 type HeatMap struct {
-	Kernel   []int     `json:"kernel"`   // its size along each axis
-	Kernels  int       `json:"kernels"`  // how many there are of that size in the model
-	Variance []float64 `json:"variance"` // in the order of a kernel's weights
+	Kernel   []int     `json:"kernel"`   // the kernel's size along each axis
+	Kernels  int       `json:"kernels"`  // how many kernels of that size the model has, without those of Stats.AllEqual
+	Variance []float64 `json:"variance"` // one number for each position, in the order of a kernel's weights
 }
 
-// heat gathers the heat maps of a model, one for each kernel size, in the order in which these come.
+// heat gathers the heat maps of a model, one for each kernel size, in the order in which the sizes first come.
 type heat struct{ maps []*moments }
 
 // moments are the mean of kernels and the sum of squared differences from it, at each position.
@@ -20,8 +21,8 @@ type moments struct {
 	mean, squares []float64
 }
 
-// add takes in the filters of a layer, divided by the standard deviation of all its weights, as in Gavrikov & Keuper, "The Power of Linear
-// Combinations" (2023). Of a layer whose weights are all equal, there is nothing to divide by: it is not taken in, and add reports false.
+// add adds the filters of a layer, divided by the standard deviation of all its weights, as in Gavrikov & Keuper, "The Power of
+// Linear Combinations" (2023). If the weights are all equal, that deviation is 0: add then adds nothing, and reports false.
 func (h *heat) add(f Filters) bool {
 	if slices.Min(f.Weights) == slices.Max(f.Weights) {
 		return false
@@ -58,7 +59,7 @@ func (m *moments) add(other moments) {
 	m.count = count
 }
 
-// result returns the maps: the variance is that of a population.
+// result returns the maps. Variances are those of a population: divided by n, not n - 1.
 func (h *heat) result() []HeatMap {
 	list := []HeatMap{}
 	for _, m := range h.maps {
@@ -71,8 +72,8 @@ func (h *heat) result() []HeatMap {
 	return list
 }
 
-// Center returns the mean variance in the middle of the kernel, which is two positions wide along an axis of even size, and that at all
-// other positions, nil if there are none.
+// Center returns the mean variance in the middle of the kernel, which is two positions wide along an axis of even size and else
+// one, and the mean variance at all other positions. The latter is nil if there are none, as in a 2×2 kernel.
 func (h HeatMap) Center() (center float64, elsewhere *float64) {
 	var sums, counts [2]float64
 	for position, v := range h.Variance {

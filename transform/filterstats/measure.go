@@ -13,41 +13,46 @@ import (
 type Stats struct {
 	Layers   []Layer   `json:"layers"`              // every spatial convolution with known filters, in the order of the model's nodes
 	HeatMaps []HeatMap `json:"heat_maps"`           // one for each kernel size
-	LeftOut  []LeftOut `json:"left_out"`            // what else convolves
-	AllEqual []string  `json:"all_equal,omitempty"` // layers whose weights are all one number: no heat map has them
+	LeftOut  []LeftOut `json:"left_out"`            // all other nodes that convolve, and frozen blocks that cannot be merged
+	AllEqual []string  `json:"all_equal,omitempty"` // names of layers whose weights are all equal: the heat maps leave them out
 }
 
-// Layer has the measures of one convolution, or of the combined filters of one frozen block. Those that mean nothing for it are nil.
+// Layer has the measures of one convolution, or of the combined filters of one frozen block. Measures that are not defined for it
+// are nil.
 type Layer struct {
-	Name       string `json:"name"`
-	Graph      string `json:"graph"`
-	Kernel     []int  `json:"kernel"`                // its size along each axis
-	Count      int    `json:"filters"`               // filters of all groups
-	Channels   int    `json:"channels"`              // that one filter sees
-	Kernels    int    `json:"kernels"`               // one for each filter and channel that it sees
-	Expansion  int    `json:"expansion,omitempty"`   // of a frozen block, 0 for a plain convolution
-	SharedWith string `json:"shared_with,omitempty"` // the first layer with the same filters: measures of the whole model count these once
+	Name      string `json:"name"`                // of the node or block
+	Graph     string `json:"graph"`               // the graph that it is in
+	Kernel    []int  `json:"kernel"`              // its size along each axis
+	Count     int    `json:"filters"`             // filters of all groups
+	Channels  int    `json:"channels"`            // that one filter sees
+	Kernels   int    `json:"kernels"`             // one for each filter and channel that it sees
+	Expansion int    `json:"expansion,omitempty"` // of a frozen block, 0 for a plain convolution
 
-	FVE           *float64 `json:"fve"`             // filter variance entropy, see Filters.Entropy
-	FVERatio      *float64 `json:"fve_ratio"`       // over that of random kernels
-	CleanFVE      *float64 `json:"clean_fve"`       // without sparse kernels
-	CleanFVERatio *float64 `json:"clean_fve_ratio"` // likewise
+	// SharedWith names the first layer, if this is a later one that reads the same filters from the same constant. Heat maps and
+	// Shift count these filters once.
+	SharedWith string `json:"shared_with,omitempty"`
+
+	FVE           *float64 `json:"fve"`             // filter variance entropy: see Entropy.FVE
+	FVERatio      *float64 `json:"fve_ratio"`       // compared with random kernels: see Entropy.Ratio
+	CleanFVE      *float64 `json:"clean_fve"`       // as FVE, without sparse kernels
+	CleanFVERatio *float64 `json:"clean_fve_ratio"` // as FVERatio, without sparse kernels
 	Sparsity      float64  `json:"sparsity"`        // share of sparse kernels, see Filters.Sparsity
 	Orthogonality *float64 `json:"orthogonality"`   // see Filters.Orthogonality
 
 	weight *onnxgraph.Tensor
 }
 
-// LeftOut is a convolution that is not measured.
+// LeftOut is a node that convolves, or a frozen block, that is not measured, and the reason.
 type LeftOut struct {
 	Name   string `json:"name"`
 	Graph  string `json:"graph"`
 	Reason string `json:"reason"`
 }
 
-// Measure measures the filters of every spatial convolution, also in bodies and functions, and changes nothing. progress, if not nil, gets how
-// many convolutions are done; an error from it ends the work. An error also means that the model differs from its records of blocks, or
-// that weights cannot be read.
+// Measure measures the filters of every spatial convolution of a model, also in bodies and functions, and changes nothing.
+// progress, if not nil, is called after each convolution with the number of finished ones and of all; if it returns an error,
+// Measure stops and returns it. Measure also fails if the model differs from its records of blocks, or if weights cannot be read.
+// Convolutions with weights that are NaN or infinite are no error: they are left out.
 func Measure(m *onnxgraph.Model, progress func(done, total int) error) (*Stats, error) {
 	s, err := measure(m, progress)
 	if err != nil {
@@ -77,14 +82,14 @@ func measure(m *onnxgraph.Model, progress func(done, total int) error) (*Stats, 
 	return &r.stats, nil
 }
 
-// measurer gathers what is found out about a model.
+// measurer gathers the measures of a model.
 type measurer struct {
 	stats Stats
 	heat  heat
-	from  []weights.Source // of the layers
+	from  []weights.Source // the filters of each of the stats' layers
 }
 
-// take measures a convolution, or notes why not.
+// take measures a convolution, or notes why it is left out.
 func (r *measurer) take(c convolution) error {
 	var f Filters
 	if c.reason == "" {
@@ -128,7 +133,7 @@ func (l *Layer) measure(f Filters) {
 	l.Sparsity, l.Orthogonality = f.Sparsity(), f.Orthogonality()
 }
 
-// Filters returns the filters of the layer, which it reads or, for a frozen block, combines.
+// Filters reads the filters of the layer or, for a frozen block, computes the combined filters. It fails if they cannot be read.
 func (l *Layer) Filters() (Filters, error) {
 	f, err := filters(l.weight)
 	if err != nil {

@@ -7,9 +7,10 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// Orthogonality returns 1 - mean |cos(a, b)| over all pairs of different filters a and b, each with all its channels: 1 if they are
-// orthogonal, 0 if they are multiples of one. A filter of zeros is orthogonal to all. It is nil for a single filter. Filters of different
-// groups are compared as they are stored, as if they saw the same channels.
+// Orthogonality returns 1 - mean |cos(a, b)| over all pairs of different filters a and b, each with all its channels: 1 if all
+// filters are orthogonal to each other, 0 if all are multiples of one filter. A filter of zeros counts as orthogonal to all
+// others. The result is nil if there is only one filter. Filters of different groups are compared as if they read the same
+// channels.
 func (f Filters) Orthogonality() *float64 {
 	n := f.Count()
 	if n < 2 {

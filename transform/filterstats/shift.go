@@ -10,37 +10,40 @@ import (
 
 // Divergence tells how differently the 3×3 kernels of two models, A and B, are distributed.
 type Divergence struct {
-	Shift      *float64    `json:"shift"`      // 0 for equal distributions, without an upper bound; nil if a model has no 3×3 kernels
-	Components []Component `json:"components"` // the principal components of the kernels of both models, that of most variance first
-	KernelsA   int         `json:"kernels_a"`
+	Shift      *float64    `json:"shift"`      // 0 for equal distributions, no upper bound; nil if a model has no 3×3 kernels
+	Components []Component `json:"components"` // the nine principal components, most variance first; none if Shift is nil
+	KernelsA   int         `json:"kernels_a"`  // how many 3×3 kernels A has; those of layers that share filters count once
 	KernelsB   int         `json:"kernels_b"`
 }
 
-// Component is a principal component of kernels.
+// Component is a principal component of the kernels of both models together.
 type Component struct {
-	Pattern  []float64 `json:"pattern"`            // of unit length, in the order of a kernel's weights
-	Variance float64   `json:"explained_variance"` // along it, as a share of all
-	KL       float64   `json:"kl"`                 // of the histograms of its coefficients: KL(A‖B) + KL(B‖A), in nats
+	Pattern  []float64 `json:"pattern"`            // nine numbers in the order of a kernel's weights, a vector of unit length
+	Variance float64   `json:"explained_variance"` // the variance along it, as a share of all variance
+	KL       float64   `json:"kl"`                 // KL(p‖q) + KL(q‖p) in nats, for the histograms p and q that Shift compares
 }
 
 const (
-	taps          = 9  // of a 3×3 kernel
+	taps          = 9  // weights of a 3×3 kernel
 	histogramBins = 70 // over the range of all coefficients
 )
 
-// emptyBin is the density that stands for that of an empty bin: a logarithm of 0 is infinite.
+// emptyBin is the density that an empty bin gets, because the logarithm of 0 is infinite.
 const emptyBin = 0x1p-23
 
-// Shift compares the distributions of the 3×3 kernels of two models. Every kernel is divided by its largest weight, by magnitude. The
-// principal components of all kernels of both models together give each of them nine coefficients, and for each component there are two
-// histograms of them, one for each model, p and q. The shift is
+// Shift compares the distributions of the 3×3 kernels of two models. Every kernel is divided by the largest magnitude of its
+// weights. Then the principal components of all kernels of both models together are computed, and each kernel is written as nine
+// coefficients along them. For each component i there are two histograms of the coefficients: p_i for A, and q_i for B. The shift
+// is
 //
 //	Σ_i v_i·(KL(p_i‖q_i) + KL(q_i‖p_i))
 //
-// with the share v_i of all variance that component i explains. It is the same in both directions. This is how Gavrikov & Keuper
-// compare models in "CNN Filter DB" (CVPR 2022) and in the notebook of paulgavrikov/CNN-Filter-DB, with its 70 bins, except that the range of
-// the histograms is symmetric about 0, so that the shift does not depend on the sign that a component happens to have. Small models have
-// few kernels for so many bins: then the shift is large even between equal distributions.
+// with the share v_i of all variance that component i explains. It is the same if A and B are exchanged. Gavrikov & Keuper
+// compare models in this way in "CNN Filter DB" (CVPR 2022) and in the notebook of paulgavrikov/CNN-Filter-DB, with the same 70
+// bins. Here the range of the histograms is symmetric about 0, so that the shift does not depend on the sign of a component,
+// which is arbitrary. Small models have few kernels for so many bins: then the shift is large even between equal distributions.
+//
+// If a model has no 3×3 kernels, the shift is nil, and there is no error. Shift fails if weights cannot be read.
 func Shift(a, b *Stats) (*Divergence, error) {
 	of := [2][]float64{}
 	for i, s := range []*Stats{a, b} {
@@ -161,7 +164,7 @@ func project(kernels, mean, pattern []float64) []float64 {
 	return list
 }
 
-// histogram returns the share of coefficients in each of the bins from -most to most, with a little in empty ones.
+// histogram returns the share of coefficients in each of the bins from -most to most. Empty bins get a tiny share.
 func histogram(coefficients []float64, most float64) []float64 {
 	bins := make([]float64, histogramBins)
 	if most == 0 { // all kernels are equal

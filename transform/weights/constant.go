@@ -8,9 +8,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Resolve returns the tensor that readers of v see, if v is a constant or follows from one by nodes that only rearrange (see
-// rearrangements), and the value that the tensor is named after and lives beside: that constant. If there is no such tensor, the
-// reason says what v is, and what the user can do.
+// Resolve returns the tensor t that nodes which read v get, if v is a constant or if nodes compute it from one and only rearrange
+// or cast it: Identity, Cast, Transpose, Reshape, Flatten, Squeeze, Unsqueeze or ConstantOfShape. root is that constant: a new
+// constant in its place goes into the same graph and gets its name. (For ConstantOfShape, root is the node's output.) A sparse
+// constant counts, and t is then dense. If there is no such tensor, root and t are nil, and the reason says what v is, and what
+// the user can do. v may be nil: "is absent".
 func Resolve(v *onnxgraph.Value) (root *onnxgraph.Value, t *onnxgraph.Tensor, reason string) {
 	if v == nil {
 		return nil, nil, "is absent"
@@ -68,12 +70,13 @@ func resolveSource(v *onnxgraph.Value) (root *onnxgraph.Value, t *onnxgraph.Tens
 	return nil, nil, fmt.Sprintf("%q is a graph input without data: store it in the model as an initializer", v.Name())
 }
 
-// GivenByCallers returns the reason why a value in a function is not known.
+// GivenByCallers returns the words "given by those who call function …", and what the user can do. They are the end of a reason
+// why a value in that function is not known.
 func GivenByCallers(function *onnxgraph.Graph) string {
 	return fmt.Sprintf("given by those who call function %q: inline the model's functions first (onnx.inliner does)", function.Name())
 }
 
-// References returns the names of the node's attributes that are parameters of the function it is in.
+// References returns the names of the node's attributes that refer to parameters of the function it is in, nil if there are none.
 func References(n *onnxgraph.Node) []string {
 	var names []string
 	for _, a := range n.Attributes() {
@@ -123,8 +126,9 @@ func followsFromConstants(v *onnxgraph.Value, seen map[*onnxgraph.Value]bool) bo
 	return follows
 }
 
-// Numbers returns the elements of the constant behind v.
-func Numbers(v *onnxgraph.Value) ([]float64, string) {
+// Numbers returns the elements of the tensor that Resolve finds for v. If there is none, or it cannot be read, data is nil, and
+// the reason says why.
+func Numbers(v *onnxgraph.Value) (data []float64, reason string) {
 	_, t, reason := Resolve(v)
 	if reason != "" {
 		return nil, reason
@@ -136,8 +140,8 @@ func Numbers(v *onnxgraph.Value) ([]float64, string) {
 	return data, ""
 }
 
-// Floats returns a tensor of data in a floating-point type. It panics if the type is not floating-point, or the dims do not
-// match.
+// Floats returns a tensor of a floating-point type with the given dims and data, each number rounded once. It panics if the type
+// is not floating-point, or if the dims do not match the data: that is a mistake in the calling code.
 func Floats(dtype onnxgraph.DType, dims []int64, data []float64) *onnxgraph.Tensor {
 	t, err := onnxgraph.FromFloat64s(dtype, dims, data)
 	if err != nil {
@@ -146,8 +150,11 @@ func Floats(dtype onnxgraph.DType, dims []int64, data []float64) *onnxgraph.Tens
 	return t
 }
 
-// SetInput makes input i of n a constant that holds data. Other readers of what n read there keep it as it was. The constant
-// is where the old one was or, for a new bias, where the weight is: what shares the weight can share it, too.
+// SetInput makes input i of n a constant with the tensor t. If n is the only reader of a constant with the same dims there, that
+// constant gets the new data. Otherwise n gets a constant of its own, and other nodes keep the old one. The new constant goes
+// into the graph of the old one and gets its name, or that name with a number if it is still taken. If there was none, as for a
+// new bias, it is named hint and goes into the graph of the constant that n has as input 1, the weight, so that nodes which share
+// the weight can share the bias, too; or else into n's graph.
 func SetInput(n *onnxgraph.Node, i int, t *onnxgraph.Tensor, hint string) {
 	old := n.Input(i)
 	if old != nil && old.Constant() != nil && slices.Equal(old.Constant().Dims(), t.Dims()) && len(old.Uses()) == 1 && !old.IsOutput() {

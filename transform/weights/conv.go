@@ -11,11 +11,11 @@ import (
 // Convolution describes a Conv node of any rank.
 type Convolution struct {
 	Node    *onnxgraph.Node
-	Weight  *onnxgraph.Value  // the constant that holds the filters
-	Filters *onnxgraph.Tensor // what it holds: out × in/groups × kernel
+	Weight  *onnxgraph.Value  // the constant that holds the filters, perhaps in another arrangement
+	Filters *onnxgraph.Tensor // the filters as the node reads them: out × in/groups × kernel
 
-	Out, In, Groups int
-	Kernel          []int
+	Out, In, Groups int   // output and input channels of all groups together, and the number of groups
+	Kernel          []int // its size along each spatial axis
 	onnxgraph.Window
 }
 
@@ -41,7 +41,9 @@ var otherConvolutions = map[[2]string]string{
 	{"com.ms.internal.nhwc", "Conv"}:                  "fused by ONNX Runtime: " + bringPlain,
 }
 
-// OtherConvolution says why n, which convolves and is no Conv, stays as it is; "" if it is no such node.
+// OtherConvolution is for nodes that convolve by another operator than ONNX's Conv, such as ConvTranspose, QLinearConv, or an
+// operator of another domain with "Conv" in its name. It returns the reason why such a node stays as it is, and "" for all other
+// nodes.
 func OtherConvolution(n *onnxgraph.Node) string {
 	if reason, known := otherConvolutions[[2]string{n.Domain(), n.OpType()}]; known {
 		return reason
@@ -55,8 +57,9 @@ func OtherConvolution(n *onnxgraph.Node) string {
 
 var autoPads = []string{"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"}
 
-// ReadConv reads a Conv node. If it is not a spatial convolution with known floating-point filters, the reason says so, and
-// the convolution holds what is known of it.
+// ReadConv reads a Conv node. The reason is "" if it is a spatial convolution (its kernel is larger than 1 along an axis) with
+// known floating-point filters. Otherwise the reason says what it is, and c holds only what is known: Filters may be nil, Out and
+// In 0.
 func ReadConv(n *onnxgraph.Node) (c Convolution, reason string) {
 	given := Ints(n.Ints("kernel_shape"))
 	c = Convolution{Node: n, Groups: int(n.Int("group", 1)), Kernel: given}
@@ -97,8 +100,8 @@ func ReadConv(n *onnxgraph.Node) (c Convolution, reason string) {
 	return c, ""
 }
 
-// shapeMismatch says if the bias or the input is known not to go with the filters. Where the weight is a constant, that is
-// refused when the model is loaded; here it may have come through other nodes.
+// shapeMismatch returns a reason if the shape of the bias or of the input is known and does not fit the filters. If the weight is
+// a constant, loading the model fails for that; but here the weight may come through other nodes.
 func (c Convolution) shapeMismatch() string {
 	if _, bias, reason := Resolve(c.Node.Input(2)); reason == "" && bias.Len() != int64(c.Out) {
 		return fmt.Sprintf("its bias %q has %d numbers for %d filters", c.Node.Input(2).Name(), bias.Len(), c.Out)
@@ -109,8 +112,13 @@ func (c Convolution) shapeMismatch() string {
 	return ""
 }
 
-// Resized returns the convolution with a kernel of extent k along every axis, padded so that the output's size stays, and
-// where in the new kernel the old one begins along each axis.
+// Resized returns the convolution with a kernel of size k along every axis. Strides and dilations stay, and the pads change so
+// that the output keeps its size. begin says where the old kernel begins in the new one along each axis: in the middle, or one
+// element before it if the difference of sizes is odd. It can be negative where the new kernel is smaller, so that the old one is
+// cropped: see Embed. Filters stay those of the old kernel.
+//
+// The reason is "" unless no pads keep the output's size: if a smaller kernel would need negative ones, or if with auto_pad the
+// difference of sizes is odd, or the stride is larger than what a kernel covers.
 func (c Convolution) Resized(k int) (r Convolution, begin []int, reason string) {
 	r = c
 	r.Kernel, r.Pads = slices.Clone(c.Kernel), slices.Clone(c.Pads)
@@ -134,8 +142,9 @@ func (c Convolution) Resized(k int) (r Convolution, begin []int, reason string) 
 	return r, begin, ""
 }
 
-// Embed copies filters of kernel from into filters of kernel to, in which the former begins at the given places: what lies
-// outside is cropped, and what is not covered is zero.
+// Embed returns filters with another kernel size. filters holds one kernel after another, each of the sizes from; the result
+// holds as many kernels of the sizes to. begin says where along each axis the old kernel begins in the new one. Weights that lie
+// outside of the new kernel are left out, and new places get 0.
 func Embed(filters []float64, from, to, begin []int) []float64 {
 	count := len(filters) / Product(from)
 	out := make([]float64, count*Product(to))

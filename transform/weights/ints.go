@@ -2,7 +2,7 @@ package weights
 
 // Dims are int64 in ONNX's files, and int where they count elements of slices.
 
-// Ints returns dims as numbers to count with.
+// Ints converts dims from int64 to int.
 func Ints(dims []int64) []int {
 	out := make([]int, len(dims))
 	for i, v := range dims {
@@ -11,7 +11,7 @@ func Ints(dims []int64) []int {
 	return out
 }
 
-// Int64s returns numbers as dims.
+// Int64s converts numbers from int to int64, the type of dims.
 func Int64s(dims ...int) []int64 {
 	out := make([]int64, len(dims))
 	for i, v := range dims {
@@ -20,8 +20,8 @@ func Int64s(dims ...int) []int64 {
 	return out
 }
 
-// Product returns the number of elements of a tensor of the given dims, which must be known to fit into memory. For dims that a
-// file declares, see onnxgraph.ElementCount.
+// Product returns the number of elements of a tensor of the given dims: 1 if there are none. Use it only for dims of tensors that
+// fit into memory, because it does not check for overflow. For any other dims in a file, use onnxgraph.ElementCount.
 func Product(dims []int) int {
 	p := 1
 	for _, v := range dims {

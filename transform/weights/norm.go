@@ -9,10 +9,10 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// oldestOpset is the first whose Conv and BatchNormalization are as they are read and written here.
+// oldestOpset is the first version of ONNX's operators whose Conv and BatchNormalization are as they are read and written here.
 const oldestOpset = 7
 
-// CheckOpset returns an error if the model's operator set is too old for its weights to be rewritten.
+// CheckOpset returns an error if the model uses a version of ONNX's operators before 7, whose weights are not rewritten.
 func CheckOpset(m *onnxgraph.Model) error {
 	if opset := m.Opset(""); opset < oldestOpset {
 		return fmt.Errorf("operator set %d is older than %d: raise it with ONNX's version converter, or export the model again", opset, oldestOpset)
@@ -20,15 +20,16 @@ func CheckOpset(m *onnxgraph.Model) error {
 	return nil
 }
 
-// ChannelMap is a map of each channel c by itself: y = scale[c]·x + shift[c].
+// ChannelMap is what a batch normalization does to each channel c in inference: y = Scale[c]·x + Shift[c].
 type ChannelMap struct{ Scale, Shift []float64 }
 
 // ReadNorm reads a BatchNormalization node as used for inference,
 //
 //	scale = gamma / √(var + epsilon), shift = beta - mean · scale,
 //
-// or says why it is no fixed map of each channel.
-func ReadNorm(n *onnxgraph.Node) (ChannelMap, string) {
+// or returns a reason why it does not do the same to each number of a channel, or why its constants cannot be read. The reason is
+// "" if the map is known.
+func ReadNorm(n *onnxgraph.Node) (a ChannelMap, reason string) {
 	switch names := References(n); {
 	case names != nil:
 		return ChannelMap{}, fmt.Sprintf("its %s is %s", strings.Join(names, ", "), GivenByCallers(n.Graph()))
@@ -53,7 +54,7 @@ func ReadNorm(n *onnxgraph.Node) (ChannelMap, string) {
 			return ChannelMap{}, fmt.Sprintf("malformed: its input %d has %d numbers, input 1 has %d", i+1, len(p[i]), len(p[0]))
 		}
 	}
-	a := ChannelMap{p[0], p[1]}
+	a = ChannelMap{p[0], p[1]}
 	epsilon := float64(n.Float("epsilon", 1e-5))
 	for c := range a.Scale {
 		if !(p[3][c]+epsilon > 0) {
@@ -65,7 +66,7 @@ func ReadNorm(n *onnxgraph.Node) (ChannelMap, string) {
 	return a, ""
 }
 
-// HasShift reports whether the map is more than a scaling.
+// HasShift reports whether the shift of any channel is not 0.
 func (a ChannelMap) HasShift() bool {
 	for _, s := range a.Shift {
 		if s != 0 {
@@ -75,16 +76,19 @@ func (a ChannelMap) HasShift() bool {
 	return false
 }
 
-// normEpsilon is that of added batch normalizations, PyTorch's default.
+// normEpsilon is the epsilon of batch normalizations that AddNorm adds, PyTorch's default.
 const normEpsilon = 1e-5
 
-// AddNorm adds a batch normalization of v, with parameters that NormParameters made, to a graph.
+// AddNorm adds a batch normalization of v to a graph, with epsilon 1e-5, momentum 0.9 (0.1 in PyTorch's terms), and parameters
+// that NormParameters made.
 func AddNorm(g *onnxgraph.Graph, v *onnxgraph.Value, parameters []*onnxgraph.Value) *onnxgraph.Node {
 	return g.AddNode("BatchNormalization", append([]*onnxgraph.Value{v}, parameters...), onnxgraph.Float("epsilon", normEpsilon), onnxgraph.Float("momentum", 0.9))
 }
 
-// NormParameters adds the scale, the shift, the mean and the variance of a batch normalization to a graph. With them it
-// changes nothing: the scale makes up for epsilon.
+// NormParameters adds the constants of a batch normalization to a graph and returns them in the order of its inputs: scale,
+// shift, running mean and running variance. They are named name.scale, name.shift, name.mean and name.var, and have one number
+// for each channel: √(1 + 1e-5), 0, 0 and 1. With them and the epsilon of AddNorm, 1e-5, the normalization changes nothing at
+// first.
 func NormParameters(owner *onnxgraph.Graph, name string, dtype onnxgraph.DType, channels int) []*onnxgraph.Value {
 	var list []*onnxgraph.Value
 	for _, p := range []struct {

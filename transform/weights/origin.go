@@ -6,11 +6,11 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Source describes an input: the constant that it comes from, and the tensor that the node reads. The zero value means that the
-// input is absent or not constant.
+// Source describes an input of a node that reads a constant, directly or through nodes that only rearrange it. The zero value
+// means that the input is absent or not constant.
 type Source struct {
-	Root   *onnxgraph.Value
-	Tensor *onnxgraph.Tensor
+	Root   *onnxgraph.Value  // the constant
+	Tensor *onnxgraph.Tensor // what the node reads: the constant's data, perhaps rearranged
 }
 
 // SourceOf returns the Source of an input v, the zero value if it is not constant.
@@ -19,7 +19,8 @@ func SourceOf(v *onnxgraph.Value) Source {
 	return Source{root, t}
 }
 
-// Equals reports whether two inputs read the same numbers of one constant in the same order.
+// Equals reports whether two inputs read the same constant, and get the same type, dims and numbers from it. Different constants
+// are not equal, even if their numbers are. Two zero values are equal.
 func (r Source) Equals(other Source) bool {
 	if r.Root != other.Root || r.Tensor == other.Tensor {
 		return r.Root == other.Root
@@ -35,7 +36,8 @@ func (r Source) Equals(other Source) bool {
 	return err == nil && a == b
 }
 
-// ReadersOf returns the nodes that read a constant, directly or through nodes that only rearrange it.
+// ReadersOf returns the nodes that read a constant, directly or through nodes that only rearrange it. The latter are not among
+// them.
 func ReadersOf(v *onnxgraph.Value) []*onnxgraph.Node {
 	var list []*onnxgraph.Node
 	for _, u := range v.Uses() {

@@ -8,8 +8,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// rearrangements are the operators through which a weight may come from a constant, by name: they move numbers, or
-// convert them to another type, and compute nothing. Each gets the node and the tensors that it reads.
+// rearrangements are the operators that only rearrange a constant, by name: they move numbers, or convert them to another type,
+// and compute nothing. Each function gets the node and the tensors that it reads, and returns the node's output.
 var rearrangements = map[string]func(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, error){
 	"Identity":        func(_ *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, error) { return first(in) },
 	"Cast":            cast,
@@ -36,7 +36,7 @@ func cast(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, error) 
 	return later(t, onnxgraph.DType(n.Int("to", 0)), t.Dims(), func(data []float64) []float64 { return data })
 }
 
-// later returns a tensor of floating-point numbers whose elements are rearranged from those of t when they are asked for.
+// later returns a tensor of floating-point numbers. Its elements are made from those of t when they are first needed.
 func later(t *onnxgraph.Tensor, dtype onnxgraph.DType, dims []int64, rearrange func([]float64) []float64) (*onnxgraph.Tensor, error) {
 	if !t.DType().IsNumber() || !dtype.IsFloat() {
 		return nil, fmt.Errorf("it makes %v of %v, not floating-point numbers of numbers", dtype, t.DType())
@@ -109,7 +109,7 @@ func reshape(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, erro
 		switch {
 		case d == 0 && n.Int("allowzero", 0) == 0 && i < in[0].Rank():
 			dims[i] = in[0].Dims()[i]
-		case d == -1: // a second one stays, and fits no tensor
+		case d == -1: // if there are two, one stays -1, and Reshaped refuses it
 			open = i
 			continue
 		}
@@ -182,8 +182,8 @@ func unsqueeze(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tensor, er
 	return t.Reshaped(dims)
 }
 
-// axesOf returns the axes that a node names in its second input or, before operator set 13, in an attribute, counted from
-// the first of rank axes; given is false if it names none.
+// axesOf returns the axes that a node names in its second input or, before operator set 13, in an attribute, as numbers from 0 to
+// rank-1; given is false if it names none.
 func axesOf(n *onnxgraph.Node, in []*onnxgraph.Tensor, rank int) (axes []int, given bool, err error) {
 	list := n.Ints("axes")
 	if len(in) > 1 {
@@ -227,8 +227,8 @@ func constantOfShape(n *onnxgraph.Node, in []*onnxgraph.Tensor) (*onnxgraph.Tens
 	return later(value, value.DType(), dims, func(one []float64) []float64 { return slices.Repeat(one, count) })
 }
 
-// elements returns how many elements a tensor of the given dims has; it does not fit if that is far more than
-// filters have: a few bytes in a file ask for them.
+// elements returns how many elements a tensor of the given dims has. fits is false if they are far more than filters have: a few
+// bytes in a file could ask for any number.
 func elements(dims []int64) (count int, fits bool) {
 	const most = 1 << 23
 	n := int64(1)

@@ -6,21 +6,22 @@ import (
 	"gonum.org/v1/gonum/dsp/fourier"
 )
 
-// Note says what the user should know before the convolution is rewritten, "" if there is nothing.
+// Note says, in a sentence without a period, what the user should know before the convolution is rewritten: that its filters look
+// like a fixed Fourier transform. It is "" if there is nothing to say.
 func (c Convolution) Note() string {
 	if c.In != 1 {
 		return ""
 	}
-	data, _ := c.Filters.Float64s() // whoever computes with filters says why they cannot be read
+	data, _ := c.Filters.Float64s() // an error comes again, and is reported, when something computes with the filters
 	if !isSinusoids(data, c.Kernel) {
 		return ""
 	}
 	return "its filters are windowed sinusoids, as of a Fourier transform that is fixed on purpose"
 }
 
-// isSinusoids reports whether filters of one channel, along one axis, are a bank of windowed sinusoids: each that is not
-// zero has nearly all its energy within two bins of one frequency, as far as the main lobe of the usual windows reaches, and
-// the frequencies are many. The kernel must be so long that five bins are a small part of the spectrum.
+// isSinusoids reports whether filters of one channel, along one axis, are windowed sinusoids of several frequencies. The energy
+// of each filter that is not zero must lie, up to 5 %, within two bins of one frequency, which is how far the main lobe of the
+// usual windows reaches. The kernel must be long, so that these five bins are a small part of the spectrum.
 func isSinusoids(filters []float64, kernel []int) bool {
 	const (
 		shortest  = 32
@@ -54,7 +55,7 @@ func isSinusoids(filters []float64, kernel []int) bool {
 	return len(frequencies) >= fewest && count <= perFilter*len(frequencies)
 }
 
-// line is the strongest frequency of a filter: its bin, the energy within two bins of it, and that of all.
+// line describes the strongest frequency of a filter: its bin, the energy within two bins of it, and the energy of all bins.
 type line struct {
 	bin       int
 	near, all float64
