@@ -28,7 +28,7 @@ import (
 
 // Plan says what to compare. Every variant is trained with every seed. Variants with blocks are also trained with every
 // combination of the values of the Axes, whose other options are in Convert. Model, Variants, Seeds, Recipe, Train, Choose, Test
-// and Folder are required.
+// and Folder are required. The goroutine that runs Do calls those of the functions that are not nil.
 type Plan struct {
 	Model    *onnxgraph.Model    // the source, without blocks; it is not changed
 	Classes  int                 // if above 0, every run gets a new random last layer for this many classes
@@ -48,11 +48,9 @@ type Plan struct {
 	Epsilon   float64                // size of the FGSM attack on Test, of pixels from 0 to 1; 0 means no attack
 	Session   ort.Options            // how the models run
 	// Describe, if not nil, is called with every trained model before it is saved. It may record which images the model takes.
-	Describe  func(*onnxgraph.Model) error
-	Folder    string        // gets a folder for each run, with its checkpoints, metrics and model
-	SaveEvery time.Duration // see train.Run
-	// The following functions are called by the goroutine that runs Do, if they are not nil.
-
+	Describe      func(*onnxgraph.Model) error
+	Folder        string                               // gets a folder for each run, with its checkpoints, metrics and model
+	SaveEvery     time.Duration                        // see train.Run
 	Kept          func(runs int)                       // before the first run, with the number of finished runs, if any
 	Started       func(name string, number, total int) // before each run; number counts from 1 to total, without runs that are kept
 	Failed        func(name string, err error)         // after a run that failed
