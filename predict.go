@@ -45,8 +45,9 @@ type Likelihood struct {
 }
 
 // Predict returns the most probable classes of PNG and JPEG files. images has the paths of files, and of folders, all of whose
-// PNG and JPEG files are taken. Images of another size are always scaled to the model's. If the model records no normalization,
-// Data.Normalize is required. For a model with Sigmoid outputs, the probabilities of an image do not add up to 1.
+// PNG and JPEG files are taken, also from folders in it. Images of another size are always scaled to the model's. If the model
+// takes floating-point images and records no normalization, Data.Normalize is required. For a model that ends in a Sigmoid of
+// several numbers, the probabilities of an image need not add up to 1.
 func Predict(ctx context.Context, m *Model, images []string, o PredictOptions) (*Predictions, error) {
 	o.Top = cmp.Or(o.Top, DefaultTop)
 	if err := o.Validate(); err != nil {

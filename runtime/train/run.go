@@ -13,6 +13,7 @@ import (
 )
 
 // Run describes a training run. Do starts it. Model, Recipe, Train, Test and Folder are required.
+// The goroutine that runs Do calls those of the functions that are not nil.
 type Run struct {
 	Model  *onnxgraph.Model // the source: any classifier, fitted or not; it is not changed
 	Recipe Recipe           // with Trained (see Recipe.Select)
@@ -33,9 +34,7 @@ type Run struct {
 	// time, and 0 is DefaultSaveEvery).
 	SaveEvery time.Duration
 	// Warned, if not nil, is called with a line about something unexpected, such as a damaged checkpoint.
-	Warned func(string)
-	// The following functions are called by the goroutine that runs Do, if they are not nil.
-
+	Warned        func(string)
 	Outlined      func(Outline)         // before the step allocates memory
 	Begun         func(evaluate.Result) // with the results on Test before the first step; not if the run continues
 	Progress      func(Progress)        // after every step
