@@ -7,8 +7,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Input returns the one input through which a CNN takes its images: the graph input of rank 3 to 5 that
-// has no default.
+// Input returns the input through which a CNN takes its images: the only graph input without a default value (a constant of the
+// same name). It fails if there are several such inputs or none, or if the input is declared with fewer than two dimensions.
 func Input(m *onnxgraph.Model) (*onnxgraph.Value, error) {
 	var found []*onnxgraph.Value
 	for _, v := range m.Graph.Inputs() {
@@ -29,9 +29,9 @@ func Input(m *onnxgraph.Model) (*onnxgraph.Value, error) {
 	return found[0], nil
 }
 
-// SetInputShape changes the model, in place, to take a batch of images of the given shape [N, C, …]. Only the batch size may
-// differ from sizes that the model fixes. Constants that contain the old batch size are updated. Declared types of intermediate
-// values and outputs are removed, because they may contain it, too.
+// SetInputShape changes the model, in place, to take a batch of images of the given shape [N, C, …]. It fails if that differs
+// from a size that the model declares for the input, other than the batch size. Constants that contain the old batch size are
+// updated. Declared shapes of intermediate values and outputs are removed, because they may contain it, too.
 //
 // A model can contain the batch size in places that this function does not know. To be sure, compare its outputs for a batch with
 // those for single images.
@@ -54,9 +54,9 @@ func SetInputShape(m *onnxgraph.Model, shape []int64) error {
 	return nil
 }
 
-// SetSize changes the model, in place, to take batches of another size, or of any size if size is a symbol. Outputs whose first
-// dimension was the batch size get the new one, and constants that contain it are updated. Declared types of intermediate values
-// are removed.
+// SetSize changes the model, in place, to take batches of another size, or of any size if size.Size is -1 and size.Param is a
+// symbol such as "batch". Outputs whose first dimension was the batch size get the new one, and constants that contain it are
+// updated. Declared shapes of intermediate values are removed. It fails if the input has no declared shape.
 //
 // As with SetInputShape, compare the outputs to be sure.
 func SetSize(m *onnxgraph.Model, size onnxgraph.Dim) error {

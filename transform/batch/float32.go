@@ -7,8 +7,9 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// MakeFloat32 changes a model, in place, to take its images as float32. A Cast converts them to the type that the rest of the
-// model expects. The input gets another name. Integers from 0 to 255 keep their values in every type.
+// MakeFloat32 changes a model, in place, to take its images as float32. A Cast converts them to the type that the model took
+// before: whole numbers from 0 to 255 keep their values, except in int8. The input's name gets ".float32" appended. If the input
+// is float32 already, nothing changes.
 func MakeFloat32(m *onnxgraph.Model) error {
 	input, err := Input(m)
 	if err != nil {

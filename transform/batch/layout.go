@@ -20,7 +20,7 @@ func IsChannelsLast(m *onnxgraph.Model) bool {
 }
 
 // MakeChannelsFirst changes a model for which IsChannelsLast is true, in place, to take its images as [N, C, H, W]. A Transpose
-// converts them to the old layout. The input gets another name.
+// converts them to the old layout. The input's name gets ".channels_first" appended.
 func MakeChannelsFirst(m *onnxgraph.Model) error {
 	input, err := Input(m)
 	if err != nil {

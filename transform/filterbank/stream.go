@@ -5,11 +5,17 @@ import (
 	"encoding/binary"
 )
 
-// Multiplier1 and Multiplier2 are the two odd constants of Stream.Bits. Both are below 2^31, so that a 32-bit value
-// times either fits a signed 64-bit integer, which is what ONNX operators calculate with.
-//
-// They are a choice from 570 random pairs with good avalanche, made by the correlations within streams, which distinguish pairs
-// that avalanche does not (BenchmarkSearchMultipliers repeats such a search), and then by single bits. Figures:
+// Multiplier1 and Multiplier2 are the two constants by which Stream.Bits multiplies. Callers need them only to compute the same
+// numbers by other means, as package trainstep does with ONNX operators. Both are odd, and below 2^31, so that a 32-bit value
+// times either of them fits into a signed 64-bit integer, with which these operators compute.
+const (
+	Multiplier1 = 0x3621ea37
+	Multiplier2 = 0x242b5ea3
+)
+
+// How they were found: they are a choice from 570 random pairs with good avalanche, made by the correlations within streams,
+// which distinguish pairs that avalanche does not (BenchmarkSearchMultipliers repeats such a search), and then by single bits.
+// Figures:
 //
 //   - avalanche, over 2^21 random indices and keys: the 32×32 probabilities that an output bit flips with an index bit
 //     stray from 1/2 by 0.354e-3 root mean square, where perfect bits would show 0.345e-3 at that sample size;
@@ -21,10 +27,6 @@ import (
 //
 // The tests assert bounds for these, and for moments, pairs of neighbors, and the correlations between neighboring
 // seeds, similar names and overlapping windows.
-const (
-	Multiplier1 = 0x3621ea37
-	Multiplier2 = 0x242b5ea3
-)
 
 // Stream is a counter-based random generator: a fixed sequence of 2^32 values in which value i depends on the two keys
 // and on i alone. So a bank comes out the same on every platform, in any order and in any number of threads.
@@ -32,7 +34,7 @@ const (
 // Add shifts the index and Xor enters between the two multiplications. With Add alone all streams would be windows
 // into one sequence of 2^32 values, and two banks of a million weights whose windows overlap would be shifted copies
 // of each other: among 100 such banks an overlap is more likely than not. With Xor, overlapping windows are
-// scrambled differently; it costs one more integer operation and leaves only a 64-bit coincidence to fear.
+// scrambled differently, for one more integer operation. Two streams are equal only if both keys are: a chance of 1 in 2^64.
 type Stream struct{ Add, Xor uint32 }
 
 // NewStream returns the stream of a seed and a name (by custom the name of the block). The keys are the first eight

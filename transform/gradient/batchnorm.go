@@ -61,8 +61,9 @@ func batchNormOnly(c *call) string {
 }
 
 // LowerBatchNorm replaces a BatchNormalization in training mode by ordinary operators, because not every execution provider
-// supports that mode. It returns the batch's mean and biased variance, both [1, C, 1…], and reuses values that the gradient rule
-// has emitted for the node.
+// supports that mode, and removes the node. It returns the values with the mean and the biased variance of the batch, both of
+// shape [1, C, 1…]. Call it after Of, whose rule needs the node; with the same builder as Of, the values that both compute exist
+// only once in the graph.
 func LowerBatchNorm(b *onnxgraph.Builder, n *onnxgraph.Node) (mean, variance *onnxgraph.Value) {
 	c := &call{Node: n, b: b}
 	shape := c.shape(c.y())

@@ -25,9 +25,11 @@ type Fault struct {
 	Reason string // empty if its operator has no rule
 }
 
+// Error returns a message of several lines: the errors that Unwrap joins.
 func (e *UnsupportedError) Error() string { return e.Unwrap().Error() }
 
-// Unwrap returns one error that summarizes, one for all nodes whose operators have no rule, and one for each other reason.
+// Unwrap returns a joined error: one that summarizes, one for all nodes whose operators have no rule, and one for each other
+// reason.
 func (e *UnsupportedError) Unwrap() error {
 	without := map[string][]string{} // nodes without a rule, by operator
 	nodes := map[string][]string{}   // others, by reason

@@ -8,8 +8,8 @@ import (
 )
 
 // Of adds nodes to the builder's graph that compute the gradient of loss with respect to each of the wanted values. The loss must
-// have exactly one element. A wanted value that the loss does not depend on has no entry in the result. The error is that of
-// Check; then nothing was added.
+// have exactly one element. A wanted value that the loss does not depend on has no entry in the result. Of fails as Check does,
+// and then adds nothing; any other error is a fault of a gradient rule.
 func Of(b *onnxgraph.Builder, loss *onnxgraph.Value, wanted ...*onnxgraph.Value) (*Gradients, error) {
 	return OfBy(nil, b, loss, wanted...)
 }

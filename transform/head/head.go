@@ -11,23 +11,26 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// Head is the last layer of a classifier that has weights: it computes one output per class.
+// Head is the last layer with weights of a classifier, which computes one number per class.
 type Head struct {
-	Node    string `json:"node"`
-	Classes int    `json:"classes"` // that it had before
+	Node    string `json:"node"`    // the layer's name or, if it has none, that of its output
+	Classes int    `json:"classes"` // how many classes it had before Replace
 
-	width  int // how many numbers it gave: one per class, or a single one for two classes
+	width  int // how many numbers it computed: one per class, or a single one for two classes
 	layer  *onnxgraph.Node
-	axis   int               // of the weight: which counts classes
-	weight *onnxgraph.Tensor // as the layer reads it
-	biases []onnxgraph.Use   // where constants of one number per class are added
-	shapes []onnxgraph.Use   // where constants hold shapes with the number of classes
+	axis   int               // the axis of the weight that counts classes
+	weight *onnxgraph.Tensor // the weight as the layer reads it
+	biases []onnxgraph.Use   // inputs with constants of one number per class that are added
+	shapes []onnxgraph.Use   // inputs with constants that hold shapes with the number of classes
 }
 
-// Replace gives a classifier, the output of a model that Logits returns, another number of classes: its last layer gets a
-// new weight and bias, as PyTorch's layers start with (see Reinit), under the old names, and the declared shapes follow. A
-// model with a single number for two classes keeps that form if the new number is two; otherwise a Sigmoid at the end becomes a
-// Softmax. It returns the head as it was. An error says why the head cannot be replaced; the model then is unchanged.
+// Replace changes a classifier, in place, so that it has another number of classes. The last layer before the output that Logits
+// returns (a Conv, Gemm or MatMul) gets a new weight and bias, under the old names, with the values that PyTorch's layers start
+// with (see parameter.Reinit), drawn from the seed. The shapes that the model declares behind it change, too. A single output
+// number per image, for two classes, stays one if there are again two classes. Otherwise a Sigmoid at the end becomes a Softmax.
+//
+// Replace returns the head as it was. It fails, and leaves the model unchanged, if there are fewer than 2 classes, if no such
+// layer is found, if the layer belongs to a frozen block, or if nodes behind it may treat classes differently.
 func Replace(m *onnxgraph.Model, classes int, seed uint64) (Head, error) {
 	h, err := findHead(m, classes)
 	if err == nil && classes < 2 {
@@ -56,7 +59,7 @@ func (h *Head) widthFor(classes int) int {
 	return classes
 }
 
-// decideOnOne makes each Sigmoid that outputs come from a Softmax: an image now is of one of several classes.
+// decideOnOne turns each Sigmoid directly before an output into a Softmax: an image now belongs to one of several classes.
 func (h *Head) decideOnOne(outputs []*onnxgraph.Value, behind map[*onnxgraph.Value]bool) {
 	for _, v := range outputs {
 		last := LastOperator(v)
@@ -72,7 +75,7 @@ func (h *Head) decideOnOne(outputs []*onnxgraph.Value, behind map[*onnxgraph.Val
 	}
 }
 
-// headLayers maps each operator that can be a head to the axis of its weight, input 1, that counts classes.
+// headLayers maps each operator that can be a head to the axis of its weight (input 1) that counts classes.
 var headLayers = map[string]func(n *onnxgraph.Node, rank int) int{
 	"Conv":   func(*onnxgraph.Node, int) int { return 0 },
 	"MatMul": func(_ *onnxgraph.Node, rank int) int { return rank - 1 },
@@ -84,8 +87,8 @@ var headLayers = map[string]func(n *onnxgraph.Node, rank int) int{
 	},
 }
 
-// behindHead maps each operator that may stand behind a head, since it treats all classes alike, to what else of it
-// depends on their number, nil if nothing does.
+// behindHead has the operators that may come behind a head, because they treat all classes alike. Each has a function that finds
+// the constants of a node which depend on the number of classes, or nil if it has none.
 var behindHead = map[string]func(h *Head, n *onnxgraph.Node) error{
 	"Softmax": nil, "LogSoftmax": nil, "Sigmoid": nil, "Relu": nil, "LeakyRelu": nil, "Clip": nil, "Identity": nil, "Cast": nil, "Dropout": nil,
 	"GlobalAveragePool": nil, "GlobalMaxPool": nil, "AveragePool": nil, "MaxPool": nil, "ReduceMean": nil, "ReduceMax": nil,
@@ -94,7 +97,7 @@ var behindHead = map[string]func(h *Head, n *onnxgraph.Node) error{
 	"Add": (*Head).readBias, "Reshape": (*Head).readShape,
 }
 
-// findHead walks from the output to the layer, and then over all that depends on it and must bear so many classes.
+// findHead walks from the output back to the head, and then checks all nodes that depend on the head.
 func findHead(m *onnxgraph.Model, classes int) (Head, error) {
 	h := Head{}
 	output, err := Logits(m)
@@ -141,7 +144,7 @@ func findHead(m *onnxgraph.Model, classes int) (Head, error) {
 	return h, errors.Join(faults...)
 }
 
-// behind returns the output of the layer, and all values that depend on it.
+// behind returns the outputs of the layer, and all values that depend on them.
 func (h *Head) behind() map[*onnxgraph.Value]bool {
 	return h.layer.Graph().Dependents(h.layer.Outputs(), nil)
 }
@@ -153,7 +156,7 @@ func mayStandBehind(n *onnxgraph.Node) error {
 	return nil
 }
 
-// dataInput returns the input of a node behind the head that is no constant, nil if there is none.
+// dataInput returns the first input of a node that is no constant, nil if there is none.
 func dataInput(n *onnxgraph.Node) *onnxgraph.Value {
 	for _, v := range n.Inputs() {
 		if _, _, reason := weights.Resolve(v); v != nil && reason != "" {
@@ -194,7 +197,8 @@ func (h *Head) readWeight(m *onnxgraph.Model) error {
 	return nil
 }
 
-// readConstant notes an input that has one number per class. One that has a single number stays.
+// readConstant notes input i of n if it has one number per class. A single number for all classes needs no change. Anything else
+// is an error.
 func (h *Head) readConstant(n *onnxgraph.Node, i int) error {
 	_, t, reason := weights.Resolve(n.Input(i))
 	switch {
@@ -265,7 +269,8 @@ func (h *Head) renew(width int, seed uint64) {
 	}
 }
 
-// draw makes an input a new constant that takes the name of the old one, if nothing else reads that, and draws it.
+// draw gives an input a new constant with numbers as a new layer has them. It takes the name of the old constant, if nothing else
+// reads that.
 func (h *Head) draw(u onnxgraph.Use, dims []int64, role parameter.Role, seed uint64) {
 	old := u.Node.Input(u.Index)
 	root, _, _ := weights.Resolve(old)
@@ -273,7 +278,7 @@ func (h *Head) draw(u onnxgraph.Use, dims []int64, role parameter.Role, seed uin
 	u.Node.SetInput(u.Index, nil)
 	onnxgraph.RemoveUnused(old)
 	if root.IsUsed() {
-		name = old.Name() // exporters merge equal constants, and say with an Identity how each was named
+		name = old.Name() // some exporters store equal constants once, and keep each name as the output of an Identity
 	}
 	count, dtype := int(onnxgraph.ElementCount(dims)), h.weight.DType()
 	v := g.AddConstant(name, weights.Floats(dtype, dims, make([]float64, count)))

@@ -12,8 +12,8 @@ import (
 // logitsKey is the key of a model's metadata with the name of the output that has the logits.
 const logitsKey = "rcfreeze.logits"
 
-// Choose records in a classifier which of its outputs has the logits, so that Logits returns it. An error says that there
-// is no output of that name.
+// Choose records in the model's metadata which of its outputs has the logits, so that Logits returns it. It fails if there is no
+// output of that name.
 func Choose(m *onnxgraph.Model, name string) error {
 	if outputNamed(m, name) == nil {
 		return errors.Join(fmt.Errorf("choosing the output with the logits of %s: there is no output %q; the outputs are", m.Path(), name), listOutputs(m))
@@ -22,8 +22,9 @@ func Choose(m *onnxgraph.Model, name string) error {
 	return nil
 }
 
-// Logits returns the output of a classifier that has one number per class: logits, or their Softmax or Sigmoid. It is the one
-// that Choose recorded, or the only one. The error lists the outputs if none of several is chosen.
+// Logits returns the output of a classifier that has one number per class, logits or their Softmax or Sigmoid: the output that
+// Choose recorded, if the model still has it, or else the only output. It does not check the output's shape. It fails if the
+// model has no outputs, and with a *SeveralOutputsError if it has several.
 func Logits(m *onnxgraph.Model) (*onnxgraph.Value, error) {
 	outputs := m.Graph.Outputs()
 	if name := m.Metadata(logitsKey); name != "" {
@@ -43,9 +44,10 @@ func Logits(m *onnxgraph.Model) (*onnxgraph.Value, error) {
 // SeveralOutputsError says that a model has several outputs, and that none is chosen as its logits.
 type SeveralOutputsError struct{ model *onnxgraph.Model }
 
+// Error returns a message that lists the outputs, one on each line.
 func (e *SeveralOutputsError) Error() string { return e.Unwrap().Error() }
 
-// Unwrap returns an error for the whole, and one for each output.
+// Unwrap returns a joined error: one that summarizes, and one for each output.
 func (e *SeveralOutputsError) Unwrap() error {
 	return errors.Join(fmt.Errorf("%s has several outputs: name the one with the logits (--logits NAME):", e.model.Path()), listOutputs(e.model))
 }
@@ -86,8 +88,9 @@ func describeDims(dims []onnxgraph.Dim) string {
 	return "[" + strings.Join(texts, ", ") + "]"
 }
 
-// LogitsFor returns the outputs of a model that may have so many classes, by the shapes that it declares. Of those that differ
-// only by a Softmax, it returns the first.
+// LogitsFor returns the outputs of a model that, by their declared shapes, have the given number of classes (see Classes). Of
+// outputs that are the same logits without and with a Softmax, LogSoftmax or Sigmoid, it returns only the first. It returns nil
+// if there are none.
 func LogitsFor(m *onnxgraph.Model, classes int) []*onnxgraph.Value {
 	var found []*onnxgraph.Value
 	seen := map[*onnxgraph.Value]bool{}
@@ -130,7 +133,7 @@ func Classes(output *onnxgraph.Value) int {
 	return int(max(dims[1].Size, 0))
 }
 
-// isBatch reports whether an input of a graph has a size as its first, which counts images.
+// isBatch reports whether the first dimension of an input of the graph, which counts images, has the given size.
 func isBatch(g *onnxgraph.Graph, size int64) bool {
 	return slices.ContainsFunc(g.Inputs(), func(v *onnxgraph.Value) bool {
 		dims, _ := v.Shape()
@@ -138,14 +141,15 @@ func isBatch(g *onnxgraph.Graph, size int64) bool {
 	})
 }
 
-// IsBinary reports whether an output is declared as a single number per image, as of a classifier of two classes.
+// IsBinary reports whether an output is declared as a single number per image, [N], [N, 1] or [N, 1, 1, 1], as the output of a
+// classifier of two classes can be.
 func IsBinary(output *onnxgraph.Value) bool {
 	dims, _ := output.Shape()
 	return Classes(output) == 2 && (len(dims) == 1 || dims[1].Size == 1)
 }
 
-// LastOperator returns the node that computes a value, looking through nodes that only change its shape; nil if none computes
-// it.
+// LastOperator returns the node that computes a value. Nodes that only change its shape (Identity, Flatten, Reshape, Squeeze,
+// Unsqueeze) do not count: it then returns the node before them. It returns nil if no node computes the value.
 func LastOperator(v *onnxgraph.Value) *onnxgraph.Node {
 	n := v.Producer()
 	for n != nil && n.Domain() == "" && slices.Contains([]string{"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze"}, n.OpType()) {

@@ -40,7 +40,7 @@ func Switch(m *onnxgraph.Model) ([]transform.Outcome, error) {
 	return rows, nil
 }
 
-// TrainingNodes returns how many nodes of a model are in training mode.
+// TrainingNodes returns how many BatchNormalization and Dropout nodes of a model, in all its graphs, are in training mode.
 func TrainingNodes(m *onnxgraph.Model) (count int) {
 	for _, g := range m.Graphs() {
 		for _, n := range g.Nodes() {

@@ -12,13 +12,16 @@ import (
 // Added reports what Add did with one frozen block.
 type Added struct {
 	transform.Outcome
-	Mean string `json:"running_mean,omitempty"` // the name of that of the normalization that was added
+	Mean string `json:"running_mean,omitempty"` // the name of the added normalization's running mean, "" if it was skipped
 }
 
-// Add adds a batch normalization after every frozen block of the main graph, unless there is one already: for models
-// whose batch normalizations were folded into their convolutions. It starts with mean 0 and variance 1, and so changes nothing.
-// It trains with the model, and Fold folds it into the merged convolution. Add returns one row per block. An
-// error means that the model differs from its records, or is too old.
+// Add adds a batch normalization after every frozen block of the main graph that has none behind it. Use it for models whose
+// batch normalizations were folded into their convolutions. A new one changes nothing at first: mean 0, variance 1, shift 0, and
+// the scale √(1 + epsilon). It trains with the model. Later, transform.Merge and then Fold put it into the merged convolution.
+// Blocks that share their 1×1 weight share the constants of their normalizations.
+//
+// Add returns one row per block of the model. It fails if the model differs from its records of blocks, or if its operators are
+// older than version 7.
 func Add(m *onnxgraph.Model) ([]Added, error) {
 	blocks, err := transform.Blocks(m)
 	if err == nil {
@@ -28,7 +31,7 @@ func Add(m *onnxgraph.Model) ([]Added, error) {
 		return nil, fmt.Errorf("adding batch normalizations: %w", err)
 	}
 	var rows []Added
-	parameters := map[*onnxgraph.Value][]*onnxgraph.Value{} // by the 1×1 weight: blocks that share it share them
+	parameters := map[*onnxgraph.Value][]*onnxgraph.Value{} // by the 1×1 weight
 	for _, b := range blocks {
 		row := Added{Outcome: transform.OutcomeOf(b.PointwiseConv)}
 		row.Status = transform.Added
@@ -62,7 +65,7 @@ func readingNorm(v *onnxgraph.Value) *onnxgraph.Node {
 	return nil
 }
 
-// isPassing reports whether a node passes on what it reads, but for constants that it adds or multiplies.
+// isPassing reports whether a node outputs what it reads, unchanged or after adding or multiplying constants.
 func isPassing(n *onnxgraph.Node) bool {
 	switch n.OpType() {
 	case "Identity", "Dropout", "Cast":
@@ -94,6 +97,6 @@ func addNorm(b transform.Block, parameters map[*onnxgraph.Value][]*onnxgraph.Val
 	if shape, ok := norm.Output(0).Shape(); ok {
 		conv.Output(0).SetType(norm.Output(0).DType(), shape)
 	}
-	conv.Graph().Rename(conv.Output(0), part+"_input") // if the name is taken, that which the graph chose stays
+	conv.Graph().Rename(conv.Output(0), part+"_input") // if that name is taken, the one that the graph chose stays
 	return norm
 }

@@ -10,10 +10,14 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// Fold folds every batch normalization that directly follows a Conv, ConvTranspose or Gemm into its weight and bias:
-// W' = scale·W, b' = scale·b + shift along the output's channels. It returns one row per BatchNormalization node. Nodes that
-// share a weight still share it afterwards if the same is folded into all of them; otherwise each gets its own weight, and the
-// row says so. An error means that the model differs from its records.
+// Fold folds every batch normalization that directly follows a Conv, ConvTranspose or Gemm into the weight W and the bias b of
+// that node: W' = scale·W and b' = scale·b + shift along the output's channels, where y = scale·x + shift is what the
+// normalization does in inference. A node without a bias gets one. Fold skips normalizations in training mode, those whose input
+// is also used elsewhere, and those directly behind the bank of a frozen block, which transform.Merge handles.
+//
+// Fold returns one row per BatchNormalization node. Nodes that share a weight still share it afterwards if the same is folded
+// into all of them; otherwise each gets its own weight, and the row says so. An error means that the model differs from its
+// records of blocks.
 func Fold(m *onnxgraph.Model) ([]transform.Outcome, error) {
 	blocks, err := transform.Blocks(m)
 	if err != nil {
@@ -49,8 +53,8 @@ func Fold(m *onnxgraph.Model) ([]transform.Outcome, error) {
 	return outcomes, nil
 }
 
-// foldable maps each operator that a normalization can be folded into to how its weight, of the given dims, is laid out:
-// the number of output channels, and that to which element i belongs.
+// foldable has the operators into which a normalization can be folded. For a node and the dims of its weight, a function returns
+// the number of output channels, and a function that returns the channel to which element i of the weight belongs.
 var foldable = map[string]func(n *onnxgraph.Node, dims []int) (channels int, of func(i int) int){
 	"Conv": func(_ *onnxgraph.Node, dims []int) (int, func(int) int) { // out × in/groups × kernel
 		return dims[0], func(i int) int { return i / weights.Product(dims[1:]) }
@@ -73,13 +77,13 @@ var foldable = map[string]func(n *onnxgraph.Node, dims []int) (channels int, of 
 // folding is a normalization that was folded into a node.
 type folding struct {
 	node         *onnxgraph.Node
-	weight, bias weights.Source // that the node had
-	beta         float32
+	weight, bias weights.Source // what the node had before
+	beta         float32        // the factor of a Gemm's bias
 	norm         weights.ChannelMap
-	row          int // of the report
+	row          int // number of its row in the result
 }
 
-// parted returns the nodes that had the node's weight, and now read another.
+// parted returns the nodes that shared the node's weight before, and do not any more.
 func (f folding) parted(done []folding) []string {
 	var names []string
 	left := weights.ReadersOf(f.weight.Root)
@@ -95,15 +99,15 @@ func (f folding) parted(done []folding) []string {
 	return names
 }
 
-// isLike reports whether another folding makes the same weight and bias.
+// isLike reports whether another folding results in the same weight and bias.
 func (f folding) isLike(other folding) bool {
 	layout := func(n *onnxgraph.Node) [3]any { return [...]any{n.OpType(), n.Int("group", 1), n.Int("transB", 0)} }
 	return f.weight.Equals(other.weight) && f.bias.Equals(other.bias) && layout(f.node) == layout(other.node) &&
 		f.beta == other.beta && slices.Equal(f.norm.Scale, other.norm.Scale) && slices.Equal(f.norm.Shift, other.norm.Shift)
 }
 
-// foldNorm folds one normalization, or says why it cannot be. It gives the node the weight of one that is done, if it is like
-// that.
+// foldNorm folds one normalization, or returns the reason why that is not possible. If an equal folding is done already, the node
+// gets the weight and bias of that one.
 func foldNorm(norm *onnxgraph.Node, banks map[*onnxgraph.Node]bool, done []folding) (f folding, reason string) {
 	x := norm.Input(0)
 	if x == nil || x.Producer() == nil {
@@ -143,7 +147,7 @@ func foldNorm(norm *onnxgraph.Node, banks map[*onnxgraph.Node]bool, done []foldi
 		weights.SetInput(n, 2, bias, n.Label()+".bias")
 	}
 	if n.Is("Gemm") {
-		n.RemoveAttr("beta") // the new bias has it
+		n.RemoveAttr("beta") // it is part of the new bias
 	}
 	statistics := slices.Clone(norm.Inputs()[1:])
 	norm.SetInput(0, nil)

@@ -16,12 +16,15 @@ const (
 
 // EvaluationOptions says which inputs and outputs an evaluation has besides images and logits.
 type EvaluationOptions struct {
-	// ImageGradient adds the gradient of the loss with respect to the images as an output, and labels as an input.
+	// ImageGradient adds the gradient of the loss (the mean over the batch, without label smoothing) with respect to the images
+	// as the output ImageGradientOutput, and the labels as the input LabelsInput.
 	ImageGradient bool
 }
 
-// Evaluation turns a model whose values all have static types into the graph that evaluates it. It changes the model in place.
-// BatchNormalization uses running statistics, and Dropout does nothing.
+// Evaluation turns a model whose values all have static types into the graph that evaluates it. It changes the model in place,
+// and returns it. image is the name of the input that takes the images. The only output is LogitsOutput, unless the options add
+// others. The logits are found as in Build. BatchNormalization uses running statistics, and Dropout does nothing. It fails if
+// there are no logits of shape [N, classes] in float32 or, with ImageGradient, if a node cannot be differentiated.
 func Evaluation(m *onnxgraph.Model, image string, o EvaluationOptions) (*onnxgraph.Model, error) {
 	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), step: &Step{Model: m, Image: image}}
 	if err := b.evaluation(o); err != nil {

@@ -13,14 +13,16 @@ import (
 // BlockForm says how a training step computes frozen blocks.
 type BlockForm string
 
+// The forms of blocks.
 const (
 	// TwoConv runs the bank's convolution and the 1×1 convolution, as they are in the file. Its cost grows with the expansion,
 	// but it needs no gradient of spatial filters. The gradient of the input goes through the combined filters W = P·R if that
 	// takes less work.
 	TwoConv BlockForm = "two-conv"
 	// Merged computes the combined filters W = P·R in the graph, and runs one convolution. Its cost hardly grows with the
-	// expansion. With SGD it does not grow at all once there are fewer coordinates than weights in P, because the block then
-	// trains its coordinates (see span). Blocks with other nodes between their convolutions stay as they are.
+	// expansion. With SGD, no ClipNorm, and a dense fixed bank that has more filters (in each group) than one filter has weights,
+	// it does not grow at all, because the block then trains coordinates instead of P (see the package's comment). Blocks with
+	// other nodes between their convolutions stay as they are.
 	Merged BlockForm = "merged"
 	// AutoForm estimates which form of each block takes less time, and uses that one.
 	AutoForm BlockForm = "auto"

@@ -8,27 +8,34 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/gradient"
 )
 
-// MeasuredOutput is the name of a measurement's output: a float32 vector, in which the segments say where each statistic lies.
+// MeasuredOutput is the name of a measurement's output, a float32 vector. The segments that Measurement returns say where each
+// statistic lies in it.
 const MeasuredOutput = "step.measured"
 
 // MeasurementOptions says what to measure.
 type MeasurementOptions struct {
-	// Means names the running means of the BatchNormalization nodes to measure; nil means all. The other nodes normalize by
-	// running statistics.
+	// Means names the running means (input 3) of the BatchNormalization nodes of the main graph to measure; nil means all. The
+	// other nodes normalize by running statistics.
 	Means []string
 	// Inference makes the measured nodes normalize by running statistics too, as in inference. Otherwise they normalize by the
 	// statistics of the batch, as in training. Dropout is off in both cases.
 	Inference bool
 }
 
-// Measures reports whether the node is measured.
+// Measures reports whether Measurement measures the node, which must be in the main graph.
 func (o MeasurementOptions) Measures(n *onnxgraph.Node) bool {
 	return n.Is("BatchNormalization") && (o.Means == nil || slices.Contains(o.Means, n.Input(3).Name()))
 }
 
 // Measurement turns a model whose values all have static types into a graph that measures, for one batch of images, the mean and
-// the unbiased variance of each input channel of BatchNormalization nodes. It changes the model in place. The segments have the
-// names of the running statistics that the measured numbers replace; there are none if the model has no such node.
+// the unbiased variance of each input channel of BatchNormalization nodes. It changes the model in place. The graph has the
+// inputs of the model, and the one output MeasuredOutput.
+//
+// The segments say where the statistics lie in that output: for each layer, the mean and then the variance, of shape [C]. A
+// segment has the name of the constant with the running statistic that the numbers replace. If several nodes apply one layer, and
+// so have the same running statistics, the numbers are the means over these nodes. If there is no node to measure, Measurement
+// returns nil and leaves the model unchanged. The error lists the nodes whose statistics cannot be measured, such as those that
+// read a single number per channel.
 func Measurement(m *onnxgraph.Model, o MeasurementOptions) ([]Segment, error) {
 	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), step: &Step{Model: m}}
 	segments, err := b.measurement(o)

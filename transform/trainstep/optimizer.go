@@ -4,14 +4,16 @@ import (
 	"github.com/rcfreeze/rcfreeze/onnxgraph"
 )
 
-// Optimizer emits the update of a vector of parameters by the vector of their gradient, and returns the new parameters.
+// Optimizer is the rule by which a step updates the parameters from their gradient: SGD or AdamW. There are no others, because
+// the methods of the interface are unexported.
 type Optimizer interface {
+	// update emits the update of the vector of all parameters, and returns the new parameters.
 	update(b *builder, parameters, gradient, learningRate *onnxgraph.Value) (*onnxgraph.Value, error)
 	// isLinear reports whether the new parameters and the optimizer's state are linear in parameters and gradients.
 	isLinear() bool
 }
 
-// SGD is stochastic gradient descent with momentum, computed as in PyTorch: with g = gradient + decay·w,
+// SGD is stochastic gradient descent, without momentum if that is 0, computed as in PyTorch: with g = gradient + decay·w,
 //
 //	m = momentum·m + g;  w = w - rate·m, or with Nesterov w = w - rate·(g + momentum·m)
 type SGD struct {

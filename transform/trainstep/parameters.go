@@ -106,8 +106,8 @@ func (s *Step) describe(parameters []trainable, segments []Segment) {
 }
 
 // Trained converts the vector of ParametersSlot to the trained parameters, in the layout that Parameters describes. If the vector
-// has no coordinates, it returns the vector itself. It also converts vectors of the optimizer that are linear in gradients, such
-// as the momentum.
+// has no coordinates (see the package's comment), it returns the vector itself. It also converts the momentum of SGD, which has
+// the same layout. It fails if the weights or the bank of a block cannot be read.
 func (s *Step) Trained(vector []float32) ([]float32, error) {
 	if !slices.ContainsFunc(s.pieces, func(p piece) bool { return p.span != nil }) {
 		return vector, nil

@@ -19,24 +19,25 @@ const (
 	CorrectOutput     = "step.correct"       // float32 [1], how many samples are classified correctly
 )
 
-// DropoutStreamInput is the name of an input, int64 [2], that exists only if the model has Dropout: the keys Add and Xor of a
+// DropoutStreamInput is the name of an input, int64 [2], that exists only if Step.HasDropout: the keys Add and Xor of a
 // filterbank.Stream. Use another stream in every step.
 const DropoutStreamInput = "step.dropout_stream"
 
 // Options says what trains and how.
 type Options struct {
-	// Trained names the initializers that train.
+	// Trained names the constants of the main graph that train (see parameter.Selection): at least one. All must be float32, or
+	// Widens must be true for them.
 	Trained        []string
-	LabelSmoothing float64
-	Optimizer      Optimizer
-	// ClipNorm limits the norm of the whole gradient; 0 means no limit.
+	LabelSmoothing float64   // from 0 (none) to below 1: the share of the target that is spread evenly over all classes
+	Optimizer      Optimizer // SGD or AdamW; required: nil panics
+	// ClipNorm limits the Euclidean norm of the gradient of all parameters together; 0 means no limit.
 	ClipNorm float64
 	// FreezeStatistics makes BatchNormalization use its running statistics, as in inference, and leaves them unchanged.
 	FreezeStatistics bool
-	// After, if not nil, names values. Nodes that depend on none of them behave as in inference, also BatchNormalization and
-	// Dropout. Parameters that train must come after these values.
+	// After names values of the main graph; none means that the whole model trains. Nodes that depend on none of these values
+	// behave as in inference, also BatchNormalization and Dropout. Parameters that train must come after these values.
 	After     []string
-	BlockForm BlockForm // "" means AutoForm
+	BlockForm BlockForm // how frozen blocks are computed; "" means AutoForm
 	// Accumulate makes one update from the gradients of several steps: see UpdateInput.
 	Accumulate bool
 }
@@ -46,12 +47,13 @@ type Step struct {
 	Model      *onnxgraph.Model
 	Image      string // the name of the input that takes images
 	Classes    int    // number of classes of the logits
-	HasDropout bool   // the step has DropoutStreamInput
+	HasDropout bool   // a Dropout is active in training, so the step has DropoutStreamInput
 	// Parameters says where each trained parameter lies in the vector that Trained returns.
 	Parameters []Segment
-	// Statistics says where the running statistics of the source lie in the vector of their slot.
+	// Statistics says where the running means and variances of the source lie in the vector of StatisticsSlot. It is empty if
+	// there is no such slot.
 	Statistics []Segment
-	State      []Slot
+	State      []Slot // all state: parameters, running statistics, and what the optimizer keeps
 	// TwoConv and Merged are how many frozen blocks the step computes in each form.
 	TwoConv, Merged int
 	// Convolutions lists the convolutions that were differentiated. Later passes can replace their gradients by faster operators.
@@ -63,23 +65,25 @@ type Step struct {
 	pieces []piece // the parts of the vector of ParametersSlot
 }
 
-// Slot is a vector of state: each step's Output is the next step's Input.
+// Slot is a float32 vector of state: each step's Output is the next step's Input.
 type Slot struct {
-	Input, Output string
-	Initial       *onnxgraph.Tensor
+	Input   string            // the name of the step's input, which is also the slot's name, such as ParametersSlot
+	Output  string            // the name of the step's output: that of the input followed by ".next"
+	Initial *onnxgraph.Tensor // the input of the first step
 }
 
-// Names of slots. Every step has the first; StatisticsSlot exists only if running statistics change.
+// Names of slots, that is, of their inputs. Every step has ParametersSlot. StatisticsSlot exists only if running statistics
+// change. The optimizer has slots of its own.
 const (
 	ParametersSlot = "step.parameters"
 	StatisticsSlot = "step.statistics"
 )
 
-// Segment is the part of a state vector that holds one initializer of the source model.
+// Segment is the part of a vector that holds one constant of the source model, in row-major order.
 type Segment struct {
-	Name   string
-	Shape  []int64
-	Offset int64
+	Name   string  // of the constant
+	Shape  []int64 // dims of the constant
+	Offset int64   // where it starts in the vector, in elements
 }
 
 // Len returns the number of elements.
@@ -87,9 +91,13 @@ func (s Segment) Len() int64 {
 	return onnxgraph.ElementCount(s.Shape)
 }
 
-// Build turns a model into its training step. It changes the model in place. All values of the model must have static types, and
-// its opset must be 18 or newer. transform.Logits must find its logits (or their Softmax), one row per sample. The error lists
-// everything that prevents training: nodes that cannot be differentiated, parameters, Dropouts and running statistics.
+// Build turns a model into its training step. It changes the model in place. image is the name of the input that takes the
+// images. All values of the model must have static types, and its opset must be 18 or newer. head.Logits must find its logits (or
+// their Softmax) in float32, one row per image: [N, classes], or the same with more dimensions of size 1. A single number per
+// image, [N] or [N, 1], with or without a Sigmoid, is a classifier of two classes.
+//
+// The error lists everything that prevents training: nodes that cannot be differentiated, parameters, Dropouts and running
+// statistics. The model must then not be used any more.
 func Build(m *onnxgraph.Model, image string, o Options) (*Step, error) {
 	b := &builder{Builder: onnxgraph.NewBuilder(m.Graph), Options: o, step: &Step{Model: m, Image: image}, coordinates: map[*onnxgraph.Value]*coordinates{}}
 	if err := b.build(); err != nil {
