@@ -140,7 +140,7 @@ func TestCompare(t *testing.T) {
 		t.Errorf("comparison.csv has %d lines, want a header and 6", lines)
 	}
 	page := string(read(t, r.Report))
-	for _, want := range append([]string{"<code>rcfreeze compare model.onnx -o report --variants baseline,frozen ", "frozen -E 2", "top1-expansion", "robust-expansion"}, r.Runs[5].Folder) {
+	for _, want := range append([]string{"<code><span class=\"whole\">rcfreeze compare model.onnx</span> <span class=\"whole\">-o report</span>", "frozen -E 2", "top1-expansion", "robust-expansion"}, r.Runs[5].Folder) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the report lacks %q", want)
 		}

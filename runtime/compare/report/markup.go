@@ -34,6 +34,19 @@ func element(tag string, inner ...markup) markup {
 	return markup(b.String())
 }
 
+// flags returns markup that shows a text in which a line may end before a flag, but not within one, if there is room.
+func flags(s string) markup {
+	var shown markup
+	for i, piece := range strings.Split(s, " -") {
+		if i > 0 {
+			shown += " "
+			piece = "-" + piece
+		}
+		shown += element(`span class="whole"`, text(piece))
+	}
+	return shown
+}
+
 // join puts markup behind each other, on lines of their own.
 func join(parts []markup) markup {
 	var b strings.Builder

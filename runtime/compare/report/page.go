@@ -93,7 +93,7 @@ func code(s string) markup {
 	if s == "" {
 		return ""
 	}
-	return element("code", text(s))
+	return element("code", flags(s))
 }
 
 // brief shortens a fingerprint.

@@ -457,6 +457,21 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+func TestFlags(t *testing.T) {
+	for s, pieces := range map[string]string{
+		"": "", "baseline": "baseline", "frozen -E 1 --between relu": "frozen|-E 1|--between relu", "export - -o -": "export|-|-o|-", "a-b": "a-b", "x -": "x|-",
+	} {
+		n := parse(t, []byte("<p>"+string(flags(s))+"</p>"))
+		var got []string
+		for _, span := range n.all("span") {
+			got = append(got, span.text)
+		}
+		if n.text != s || strings.Join(got, "|") != pieces {
+			t.Errorf("%q: %q in the pieces %q", s, n.text, got)
+		}
+	}
+}
+
 func TestQuoted(t *testing.T) {
 	for word, want := range map[string]string{
 		"model.onnx": "model.onnx", "-E": "-E", "0,1": "0,1", "": "''", "two words": "'two words'", "it's": `'it'\''s'`, "$x": "'$x'", "größe": "größe",

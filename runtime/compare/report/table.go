@@ -30,7 +30,7 @@ func (r Report) table(n namer) markup {
 	}
 	lines := []markup{element("thead", element("tr", header...))}
 	for i, g := range groups {
-		cells := []markup{element(`th scope="row"`, text(n.group(g)))}
+		cells := []markup{element(`th scope="row"`, flags(n.group(g)))}
 		for j, c := range columns {
 			inner := markup(none)
 			if j == 0 || len(g.Runs) > 0 {
