@@ -11,7 +11,7 @@ import (
 // adds no second node: it returns the outputs of the first node, if nobody has changed or removed that node since. The same holds
 // for constants. So independent parts of a program share nodes that both need.
 type Builder struct {
-	Graph     *Graph
+	Graph     *Graph // the graph that the builder adds to
 	nodes     map[string]*Node
 	constants map[string]builtConstant
 }

@@ -9,8 +9,8 @@ import (
 
 // Model is an ONNX model: a main graph, functions, the operator sets that they use, and metadata.
 type Model struct {
-	Graph     *Graph
-	Functions []*Function
+	Graph     *Graph      // the main graph
+	Functions []*Function // operators that the model defines itself, in file order
 
 	proto *onnxpb.ModelProto // everything that the package does not interpret
 	path  string             // the file or stream it was read from, "" if none
@@ -21,7 +21,7 @@ type Model struct {
 
 // Function is an operator that the model defines itself.
 type Function struct {
-	Body  *Graph
+	Body  *Graph // has untyped inputs and outputs
 	proto *onnxpb.FunctionProto
 }
 

@@ -21,7 +21,7 @@ type Block struct {
 	Bank      *onnxgraph.Value // the constant R that holds the bank: filters × channels that one filter reads × kernel
 	Pointwise *onnxgraph.Value // the constant P that holds the 1×1 convolution's weight: outputs × bank filters per group × 1…
 
-	BankConv      *onnxgraph.Node
+	BankConv      *onnxgraph.Node   // has no bias, and the strides, dilations and pads of the source
 	Between       []*onnxgraph.Node // in order; empty for None
 	PointwiseConv *onnxgraph.Node   // has the name, the bias and the output of the source's convolution
 

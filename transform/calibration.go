@@ -28,15 +28,15 @@ type Calibration interface {
 
 // Layer is a convolution that is about to become a block.
 type Layer struct {
-	Name    string
+	Name    string          // of the block: see Block.Name
 	Node    *onnxgraph.Node // in the model that is being converted
 	Filters []float64       // the source's filters in the block's kernel: out × in/groups × kernel
 	Groups  int
 	Out, In int   // channels of all groups together
 	Kernel  []int // of the block
 
-	// Window holds those of the attributes auto_pad, dilations, pads and strides that the node has, adapted to the block's
-	// kernel.
+	// Window holds the node's attributes. Those for padding (auto_pad and pads) are adapted to the block's kernel, so that the
+	// output keeps its size; kernel_shape, if the node has it, is still that of the source's kernel.
 	Window []onnxgraph.Attribute
 }
 

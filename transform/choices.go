@@ -16,7 +16,7 @@ type Choice struct {
 
 // Choices lists the choices for one convolution.
 type Choices struct {
-	Node    string   `json:"node"`
+	Node    string   `json:"node"`    // the name of the block: see Block.Name
 	Choices []Choice `json:"choices"` // by expansion: the powers of two, then the one whose bank spans all filters
 }
 

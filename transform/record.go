@@ -20,10 +20,10 @@ const recordVersion = "1"
 // Record describes a frozen block in the model's metadata, so that it is found again when the file is loaded. Blocks that share
 // a bank and a 1×1 weight name the same tensors.
 type Record struct {
-	Bank      string    `json:"bank"` // a name that filterbank knows, or "source": the source's own filters
-	Layout    Layout    `json:"layout"`
-	Expansion int       `json:"expansion"`
-	Between   Between   `json:"between"`
+	Bank      string    `json:"bank"`              // a name that filterbank knows, or "source": the source's own filters
+	Layout    Layout    `json:"layout"`            // as in Options
+	Expansion int       `json:"expansion"`         // bank filters per source filter or, for Depthwise, per input channel
+	Between   Between   `json:"between"`           // as in Options
 	Pointwise Pointwise `json:"pointwise"`         // how the 1×1 convolution started
 	Seed      uint64    `json:"seed"`              // of the bank; Convert also draws the 1×1 weights of Random from it
 	Trained   bool      `json:"trained,omitempty"` // the block was trained since its 1×1 convolution got its first weights

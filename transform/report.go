@@ -43,22 +43,22 @@ type Cost struct {
 // Conversion reports what Convert did with one convolution.
 type Conversion struct {
 	Outcome
-	Operator  string `json:"operator"`
-	Kernel    []int  `json:"kernel,omitempty"`
-	NewKernel []int  `json:"new_kernel,omitempty"` // if it changes
-	Strides   []int  `json:"strides,omitempty"`
-	Groups    int    `json:"groups"`
-	In        int    `json:"in_channels,omitempty"`
-	Out       int    `json:"out_channels,omitempty"`
-	Expansion int    `json:"expansion,omitempty"`
+	Operator  string `json:"operator"`               // the name of the node's operator, "Conv" if converted
+	Kernel    []int  `json:"kernel,omitempty"`       // size of the source's kernel along each axis
+	NewKernel []int  `json:"new_kernel,omitempty"`   // size of the block's kernel, nil if it stays
+	Strides   []int  `json:"strides,omitempty"`      // along each axis
+	Groups    int    `json:"groups"`                 // 0 if it is no Conv
+	In        int    `json:"in_channels,omitempty"`  // of all groups; 0 if the filters are not known
+	Out       int    `json:"out_channels,omitempty"` // likewise
+	Expansion int    `json:"expansion,omitempty"`    // of the block, also if MaxError chose it; 0 if skipped
 
 	// SharedWith is set for convolutions that share a weight, and so a block, with an earlier one: it names the first of them.
 	SharedWith string `json:"shared_with,omitempty"`
 	// Untied lists, in words, the other nodes that read the weight in the source and no longer share it.
 	Untied []string `json:"untied,omitempty"`
 
-	Before Cost `json:"before"`
-	After  Cost `json:"after"` // equal to Before if skipped
+	Before Cost `json:"before"` // of the convolution in the source
+	After  Cost `json:"after"`  // equal to Before if skipped
 
 	// Error is ‖W - P·R‖ / ‖W‖ for the source's filters W and the block's combined filters P·R, which a projection makes as small
 	// as the bank allows: 0 is no loss. What is between the two convolutions does not count: with BatchNorm nothing is lost by

@@ -64,7 +64,7 @@ func Names() []string {
 
 // Spec describes a bank: the seed and name of its random numbers, and its shape. Equal specs give equal banks of the same kind.
 type Spec struct {
-	Seed    uint64
+	Seed    uint64 // seed of the random stream
 	Stream  string // name of the random stream, usually the name of the block
 	Filters int    // total number of filters J in all groups
 	Shape   []int  // shape of one filter: channels per group, then the kernel, for example [16, 3, 3]

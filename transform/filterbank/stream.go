@@ -35,7 +35,9 @@ const (
 // into one sequence of 2^32 values, and two banks of a million weights whose windows overlap would be shifted copies
 // of each other: among 100 such banks an overlap is more likely than not. With Xor, overlapping windows are
 // scrambled differently, for one more integer operation. Two streams are equal only if both keys are: a chance of 1 in 2^64.
-type Stream struct{ Add, Xor uint32 }
+type Stream struct {
+	Add, Xor uint32 // the two keys
+}
 
 // NewStream returns the stream of a seed and a name (by custom the name of the block). The keys are the first eight
 // bytes of SHA-256(seed as 8 little-endian bytes, then the name), read as two little-endian 32-bit integers, so

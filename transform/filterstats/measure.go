@@ -44,9 +44,9 @@ type Layer struct {
 
 // LeftOut is a node that convolves, or a frozen block, that is not measured, and the reason.
 type LeftOut struct {
-	Name   string `json:"name"`
-	Graph  string `json:"graph"`
-	Reason string `json:"reason"`
+	Name   string `json:"name"`   // of the node or block
+	Graph  string `json:"graph"`  // the graph that it is in
+	Reason string `json:"reason"` // why it is not measured
 }
 
 // Measure measures the filters of every spatial convolution of a model, also in bodies and functions, and changes nothing.

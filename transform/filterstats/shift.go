@@ -13,7 +13,7 @@ type Divergence struct {
 	Shift      *float64    `json:"shift"`      // 0 for equal distributions, no upper bound; nil if a model has no 3×3 kernels
 	Components []Component `json:"components"` // the nine principal components, most variance first; none if Shift is nil
 	KernelsA   int         `json:"kernels_a"`  // how many 3×3 kernels A has; those of layers that share filters count once
-	KernelsB   int         `json:"kernels_b"`
+	KernelsB   int         `json:"kernels_b"`  // how many B has
 }
 
 // Component is a principal component of the kernels of both models together.

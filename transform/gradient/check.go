@@ -16,7 +16,7 @@ func Check(v *onnxgraph.Value, wanted ...*onnxgraph.Value) error { return betwee
 
 // UnsupportedError lists the nodes between the wanted values and the loss that cannot be differentiated.
 type UnsupportedError struct {
-	Faults []Fault
+	Faults []Fault // at least one, in topological order of the nodes
 }
 
 // Fault says why a node cannot be differentiated.

@@ -5,8 +5,8 @@ import "github.com/rcfreeze/rcfreeze/onnxgraph"
 // Convolution is a convolution of X with the filters W, and the gradients that Of emitted for it. Later functions can replace
 // them by faster operators.
 type Convolution struct {
-	Node   *onnxgraph.Node // the Conv
-	X, W   *onnxgraph.Value
+	Node   *onnxgraph.Node  // the Conv
+	X, W   *onnxgraph.Value // its input and its filters
 	DY     *onnxgraph.Value // the gradient of its output
 	DX, DW *onnxgraph.Value // the gradients of its input and its filters, nil if they are not needed
 }

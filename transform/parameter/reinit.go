@@ -13,9 +13,9 @@ import (
 
 // ReinitOptions says which parameters Reinit sets to new values. The zero value means all but banks, with the seed 0.
 type ReinitOptions struct {
-	Seed        uint64
-	Banks       bool // the banks of frozen blocks, too, each drawn as the kind of bank that its record names
-	SpatialOnly bool // of the other parameters, only the filters of plain convolutions with a kernel larger than 1
+	Seed        uint64 // seed of the random numbers
+	Banks       bool   // the banks of frozen blocks, too, each drawn as the kind of bank that its record names
+	SpatialOnly bool   // of the other parameters, only the filters of plain convolutions with a kernel larger than 1
 }
 
 // Reinit gives the model, in place, the parameters that PyTorch's layers start with:

@@ -17,9 +17,9 @@ type Optimizer interface {
 //
 //	m = momentum·m + g;  w = w - rate·m, or with Nesterov w = w - rate·(g + momentum·m)
 type SGD struct {
-	Momentum    float64
-	Nesterov    bool
-	WeightDecay float64
+	Momentum    float64 // the factor of the last change, 0 for none
+	Nesterov    bool    // Nesterov's form of momentum
+	WeightDecay float64 // the factor decay, for all parameters alike; 0 for none
 }
 
 func (SGD) isLinear() bool { return true }
@@ -51,8 +51,8 @@ func (o SGD) update(b *builder, w, g, rate *onnxgraph.Value) (*onnxgraph.Value, 
 //	w = w·(1 - rate·decay);  m = β1·m + (1-β1)·g;  v = β2·v + (1-β2)·g²
 //	w = w - rate·(m/(1-β1^t)) / (sqrt(v/(1-β2^t)) + ε)
 type AdamW struct {
-	Beta1, Beta2, Epsilon float64
-	WeightDecay           float64
+	Beta1, Beta2, Epsilon float64 // β1, β2 and ε; there are no defaults: PyTorch's are 0.9, 0.999 and 1e-8
+	WeightDecay           float64 // the factor decay, for all parameters alike; 0 for none
 }
 
 func (AdamW) isLinear() bool { return false }

@@ -44,10 +44,10 @@ type Options struct {
 
 // Step is a training step.
 type Step struct {
-	Model      *onnxgraph.Model
-	Image      string // the name of the input that takes images
-	Classes    int    // number of classes of the logits
-	HasDropout bool   // a Dropout is active in training, so the step has DropoutStreamInput
+	Model      *onnxgraph.Model // the step as a model: the one that Build got, changed
+	Image      string           // the name of the input that takes images
+	Classes    int              // number of classes of the logits
+	HasDropout bool             // a Dropout is active in training, so the step has DropoutStreamInput
 	// Parameters says where each trained parameter lies in the vector that Trained returns.
 	Parameters []Segment
 	// Statistics says where the running means and variances of the source lie in the vector of StatisticsSlot. It is empty if

@@ -21,7 +21,9 @@ func CheckOpset(m *onnxgraph.Model) error {
 }
 
 // ChannelMap is what a batch normalization does to each channel c in inference: y = Scale[c]·x + Shift[c].
-type ChannelMap struct{ Scale, Shift []float64 }
+type ChannelMap struct {
+	Scale, Shift []float64 // one number for each channel
+}
 
 // ReadNorm reads a BatchNormalization node as used for inference,
 //
