@@ -14,7 +14,8 @@ import (
 	"github.com/rcfreeze/rcfreeze/transform/weights"
 )
 
-// Plan returns what Convert would report, and changes nothing. It computes errors only if they are needed to choose expansions.
+// Plan returns the rows that Convert would return, and changes nothing. It computes errors only if MaxError is set, because they
+// then choose the expansions. It fails with MaxError and Calibrate together: those expansions are known only after a conversion.
 func Plan(m *onnxgraph.Model, o Options) ([]Conversion, error) {
 	o = o.WithDefaults()
 	candidates, err := prepare(m, o)

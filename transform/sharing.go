@@ -40,7 +40,7 @@ func shareBlocks(candidates []*candidate) {
 	}
 }
 
-// fits reports whether c can be another place of a block. If the kernels of the sources are equal, so are those of the blocks.
+// fits reports whether c can share the block of first: it must have as many groups, and read the same filters.
 func (c *candidate) fits(first *candidate) bool {
 	return first.groups == c.groups &&
 		source(first.conv).Equals(source(c.conv))

@@ -2,14 +2,15 @@ package filterbank
 
 import "math"
 
-// UniformBound returns the a of the kaiming-uniform bank's U[-a, a]: 1/√fan_in, where fan_in is the product of Shape.
+// UniformBound returns the bound a of the bank kaiming-uniform, whose numbers are uniform in [-a, a]: a = 1/√fan_in, where fan_in
+// is the product of Shape.
 func (s Spec) UniformBound() float32 {
 	return float32(1 / math.Sqrt(float64(s.fanIn())))
 }
 
-// kaimingUniform draws from U[-a, a]: Uniform·2a - a. Like Mul and Sub in ONNX, it rounds to float32 twice; without the
-// conversion, the compiler could fuse both into one operation with one rounding. The 2^-24 of Uniform is part of the factor,
-// which is exact.
+// kaimingUniform draws numbers that are uniform in [-a, a]: Uniform·2a - a. Like Mul and Sub in ONNX, it rounds to float32 twice;
+// without the conversion, the compiler could fuse both into one operation with one rounding. The 2^-24 of Uniform is part of the
+// factor, which is exact.
 func kaimingUniform(random Stream, spec Spec) drawing {
 	a := spec.UniformBound()
 	factor := 2 * a * 0x1p-24
