@@ -384,8 +384,11 @@ const largeError = 0.5
 
 // someBlocks names a few of all frozen blocks.
 func someBlocks(names []string, all int) string {
-	if all == 1 {
-		return fmt.Sprintf("the frozen block %s", names[0])
+	switch {
+	case all == 1:
+		return "the frozen block " + names[0]
+	case len(names) == all:
+		return "all frozen blocks"
 	}
 	return fmt.Sprintf("%d of %d frozen blocks (%s)", len(names), all, onnxgraph.Listed(names))
 }

@@ -35,6 +35,7 @@ func TestTellConversions(t *testing.T) {
 		"good":                       {[]transform.Conversion{row(10, 5, 1, 0.5, -1), skipped}, false, false, nil},
 		"random":                     {[]transform.Conversion{row(10, 5, 1, -1, -1)}, false, false, nil},
 		"large errors of weights":    {[]transform.Conversion{row(10, 5, 1, 0.51, -1), row(10, 5, 1, 0.1, -1), skipped}, false, false, []string{"the filters of 1 of 2 frozen blocks (conv) have a relative error above 0.5: "}},
+		"large errors in all":        {[]transform.Conversion{row(10, 5, 1, 0.9, -1), row(10, 5, 1, 0.9, -1)}, false, false, []string{"the filters of all frozen blocks have"}},
 		"a place of the same block":  {[]transform.Conversion{row(10, 5, 1, 0.9, -1), shared}, false, false, []string{"of the frozen block conv have"}},
 		"the output's error counts":  {[]transform.Conversion{row(10, 5, 1, 0.9, 0.2)}, false, false, nil},
 		"large errors of outputs":    {[]transform.Conversion{row(10, 5, 1, 0.2, 0.9)}, false, false, []string{"the outputs of the frozen block conv have a relative error above 0.5: "}},

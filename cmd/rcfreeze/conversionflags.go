@@ -39,7 +39,7 @@ func (f *conversionFlags) settle() error {
 		return nil
 	}
 	if o.MaxError != 0 {
-		return fmt.Errorf("--max-error %v: needs --expansion auto, which takes as many filters as this error needs; now there are %s per filter (--expansion %[2]s)", o.MaxError, f.expansion)
+		return fmt.Errorf("--max-error %v: needs --expansion auto, which takes as many filters as this error needs, not --expansion %s", o.MaxError, f.expansion)
 	}
 	var err error
 	if o.Expansion, err = strconv.Atoi(f.expansion); err != nil {

@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rcfreeze/rcfreeze/transform"
 )
 
-// conversionColumns are the columns of a table of conversions. With the expansion, what is about the blocks begins.
+// conversionColumns are the columns of a table of conversions, before the outcome. With the expansion, what is about the blocks begins.
 var conversionColumns = []columnOf[transform.Conversion]{
 	{"convolution", nil, func(c transform.Conversion) any { return c.Node }},
 	{"kernel", nil, func(c transform.Conversion) any {
@@ -36,14 +37,19 @@ var conversionColumns = []columnOf[transform.Conversion]{
 	{"in bank", nil, func(c transform.Conversion) any { return count(c.After.Bank) }},
 	{"relative error", func(c transform.Conversion) bool { return c.Error != nil }, func(c transform.Conversion) any { return optional(c.Error) }},
 	{"output error", func(c transform.Conversion) bool { return c.OutputError != nil }, func(c transform.Conversion) any { return optional(c.OutputError) }},
-	{"outcome", nil, func(c transform.Conversion) any { return outcome(c) }},
 }
 
 // expansionHeader heads expansions.
 const expansionHeader = "-E"
 
-// outcome says what became of a convolution, and what there is to say of it.
-func outcome(c transform.Conversion) noted {
+// What a table says of convolutions that became blocks, or that would.
+const (
+	isConverted  = "converted"
+	wouldConvert = "would convert"
+)
+
+// outcome says what became of a convolution, and what there is to say of it. converted is the word for those that became blocks.
+func outcome(c transform.Conversion, converted string) noted {
 	var notes []string
 	if c.Status == transform.Skipped {
 		// Blocks are listed by their names elsewhere: so one note serves all of them.
@@ -59,13 +65,18 @@ func outcome(c transform.Conversion) noted {
 	if c.Note != "" {
 		notes = append(notes, c.Note)
 	}
-	return noted{string(c.Status), strings.Join(notes, "; ")}
+	status := string(c.Status)
+	if c.Status == transform.Converted {
+		status = converted
+	}
+	return noted{status, strings.Join(notes, "; ")}
 }
 
-// conversions prints what a conversion did or would do, one row per convolution.
-func (p *printer) conversions(list []transform.Conversion) {
+// conversions prints what a conversion did or would do, one row per convolution. converted says which.
+func (p *printer) conversions(list []transform.Conversion, converted string) {
 	if len(list) == 0 {
 		return
 	}
-	p.table(tableOf(conversionColumns, list))
+	last := columnOf[transform.Conversion]{"outcome", nil, func(c transform.Conversion) any { return outcome(c, converted) }}
+	p.table(tableOf(append(slices.Clone(conversionColumns), last), list))
 }

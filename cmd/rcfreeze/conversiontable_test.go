@@ -61,9 +61,9 @@ func TestConversionTable(t *testing.T) {
 		args     string
 		has, not []string
 	}{
-		{"convert model.onnx -o out.onnx --pointwise random", []string{"trained", "in bank", "MACs"}, []string{"groups", " relative "}},
+		{"convert model.onnx -o out.onnx --pointwise random", []string{"trained", "in bank", "MACs", "  converted\n"}, []string{"groups", " relative "}},
 		{"convert model.onnx -o out.onnx", []string{" relative ", "MACs"}, []string{" output "}},
-		{"inspect model.onnx", []string{"MACs", "parameters"}, []string{" relative "}},
+		{"inspect model.onnx", []string{"MACs", "parameters", "  would convert\n"}, []string{" relative ", "converted"}},
 		{"convert model.onnx -o out.onnx --pointwise calibrate --data bands", []string{" relative ", " output "}, []string{"groups"}},
 	} {
 		table := succeed(t, strings.Fields(c.args)...)

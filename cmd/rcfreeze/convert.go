@@ -77,7 +77,7 @@ func (c *convertCommand) print(r *rcfreeze.Converted) {
 	facts := [][2]string{{"before", r.Before.String()}, {"after", r.After.String()}}
 	written := r.Output
 	if c.precision.makesBlocks() {
-		c.conversions(r.Convolutions)
+		c.conversions(r.Convolutions, isConverted)
 		facts = append(append(facts, normFacts(r.Norms)...), conditionFact(r.Convolutions)...)
 		written += ", " + blockCount(r.Convolutions)
 	}
@@ -112,7 +112,7 @@ func conditionFact(list []transform.Conversion) [][2]string {
 	if worst == nil {
 		return nil
 	}
-	return [][2]string{{"worst bank", fmt.Sprintf("that of %s: combining its filters magnifies rounding errors up to about %s times (1 is best)", worst.Node, count(int64(math.Ceil(*worst.Condition))))}}
+	return [][2]string{{"worst bank", fmt.Sprintf("that of %s: combining its filters magnifies rounding errors up to about %s times", worst.Node, count(int64(math.Ceil(*worst.Condition))))}}
 }
 
 // normFacts tells how many batch normalizations were added, if any were asked for.

@@ -139,7 +139,7 @@ func TestDefaultTexts(t *testing.T) {
 		"train --max-array-size":       "of IDX, CIFAR, SVHN and npz files that take more memory than this, such as 16GB (default 4GB; 0: no limit)",
 		"train --normalize":            "(default: what the model records, else those of the training images)",
 		"predict --normalize":          "(default: what the model records, needed if it records nothing)",
-		"recalibrate --images":         "(default 10000; 0: all)",
+		"recalibrate --images N":       "(default 10000; 0: all)",
 		"export --max-array-size":      "in the file of --inputs that take more memory than this, such as 16GB (default 4GB; 0: no limit)",
 		"export --fold-batchnorm":      "(default true; --fold-batchnorm=false turns it off)",
 		"convert --blocks":             "--blocks=false makes none)",

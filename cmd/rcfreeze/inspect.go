@@ -74,7 +74,7 @@ func (c *inspectCommand) print(r *rcfreeze.Inspection) {
 		facts = append(facts, [2]string{"NaN, infinity", notFinite(r.NotFinite)})
 	}
 	c.facts(facts...)
-	c.conversions(r.Convolutions)
+	c.conversions(r.Convolutions, wouldConvert)
 	c.plans(r.Plan)
 	if len(r.Blocks) == 0 {
 		return
