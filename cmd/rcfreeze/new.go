@@ -34,7 +34,7 @@ rcfreeze new lenet -o lenet.onnx`,
 	c.output.add(cmd)
 	flags := cmd.Flags()
 	flags.IntVar(&c.options.Depth, "depth", 0, "number of layers (0: the architecture's default)")
-	flags.IntVar(&c.options.Width, "width", 0, "filters in the first stage (0: the architecture's default)")
+	flags.IntVar(&c.options.Width, "width", 0, "filters of the first convolution (0: the architecture's default)")
 	flags.IntVar(&c.options.Classes, "classes", 0, "number of classes (0: the architecture's default)")
 	flags.StringVar(&c.input, "input", "", "size of the images as channels, height and width, such as 3x32x32 (default: the architecture's)")
 	flags.Uint64Var(&c.options.Seed, "seed", 0, "seed for the random weights (default 0)")

@@ -4,7 +4,7 @@ package architecture
 // It is made for images of 32×32 pixels. Smaller images get a border of 2 pixels, like the 28×28 digits in the paper.
 var leNet = Architecture{
 	Name:     "lenet",
-	Doc:      "LeNet-5 with ReLU and max pooling (LeCun et al. 1998); depth 5, width 6 as in the paper, or another multiple of 3",
+	Doc:      "LeNet-5 with ReLU and max pooling (LeCun et al. 1998); depth 5, width of conv1 a multiple of 3, 6 in the paper",
 	Defaults: Options{Depth: 5, Width: 6, Classes: 10, Channels: 1, ImageHeight: 28, ImageWidth: 28},
 	depth:    oneOf(5),
 	width:    domain{func(w int) bool { return w >= 3 && w%3 == 0 }, "a multiple of 3, such as 6"},
