@@ -45,7 +45,7 @@ rcfreeze compare model.onnx -o comparison --data images --epochs 5
 # Compare frozen blocks of two sizes, each trained twice
 rcfreeze compare model.onnx -o sizes --data images --variants frozen -E 1,4 --seeds 0,1
 # Compare blocks with and without a ReLU inside, from scratch
-rcfreeze compare model.onnx -o kinds --data images --reinit --pointwise random --between none,relu`,
+rcfreeze compare model.onnx -o out --data images --pointwise random --between none,relu --epochs 5`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("resume") {
