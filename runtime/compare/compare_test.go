@@ -266,7 +266,15 @@ func TestOtherExperiment(t *testing.T) {
 			}
 		})
 	}
-	os.Remove(filepath.Join(p.Folder, "experiment.json"))
+	experiment := filepath.Join(p.Folder, "experiment.json")
+	older := strings.Replace(before[experiment], `"bank": ""`, `"bank": "kaiming-uniform"`, 1)
+	if err := os.WriteFile(experiment, []byte(older), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "an older version") {
+		t.Errorf("a comparison that an older version began: %v", err)
+	}
+	os.Remove(experiment)
 	if _, err := p.Do(context.Background()); err == nil || !strings.Contains(err.Error(), "no experiment.json") {
 		t.Errorf("results of which nobody knows what made them: %v", err)
 	}

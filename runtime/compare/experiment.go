@@ -73,6 +73,9 @@ func (p *Plan) finished(is experiment) (map[Cell]Row, error) {
 	case !p.hasWork():
 		return rows, nil
 	}
+	if was.Convert.Bank != "" {
+		return nil, fmt.Errorf("the comparison in %s was begun by an older version of rcfreeze, which gave runs other names: choose another folder", p.Folder)
+	}
 	if err := was.differences(is); err != nil {
 		return nil, errors.Join(fmt.Errorf("the runs in %s are of another experiment; repeat it with the same settings, or choose another folder:", p.Folder), err)
 	}
