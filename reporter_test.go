@@ -37,10 +37,10 @@ func TestMemoryOutline(t *testing.T) {
 		want string
 	}{
 		{0, `about 1.0 GB, .*\n$`},
-		{20e9, `\n20\.0 GB are free, enough for a --batch-size of about 1,500\n$`},
-		{1255e6, `\n1\.3 GB are free, enough for a --batch-size of about 100\n$`},
-		{1254e6, `only 1\.3 GB are free, enough for a --batch-size of about 99: use a smaller one, and --grad-accum-steps`},
-		{1e6, `only 1\.0 MB are free, enough for a --batch-size of about 0: `},
+		{20e9, `\n20\.0 GB of memory are free, enough for a --batch-size of about 1,500\n$`},
+		{1255e6, `\n1\.3 GB of memory are free, enough for a --batch-size of about 100\n$`},
+		{1254e6, `only 1\.3 GB of memory are free, enough for a --batch-size of about 99: use a smaller one; --grad-accum-steps`},
+		{1e6, `only 1\.0 MB of memory are free, enough for a --batch-size of about 0: `},
 	} {
 		var talk strings.Builder
 		m.Free = c.free

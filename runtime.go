@@ -14,7 +14,7 @@ type Runtime struct {
 	Provider ort.Provider // "" is ort.CPU; ort.Auto is ort.CUDA if it is usable, otherwise ort.CPU
 	Device   int          // number of the GPU, for ort.CUDA
 	TF32     bool         // faster: CUDA rounds the inputs of products to 10 bits of mantissa
-	Threads  int          // per operator; 0 means one per core that the process may use, which is also the most
+	Threads  int          // per operator, up to the number of cores that the process may use; 0 means all of them
 }
 
 // start initializes ONNX Runtime and returns the options for sessions.

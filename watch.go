@@ -78,9 +78,9 @@ func (r Reporter) outline(o train.Outline) {
 	switch n := m.Fitting(); {
 	case m.Free == 0:
 	case n < m.Images:
-		r.say("only %s are free, enough for a --batch-size of about %s: use a smaller one, and --grad-accum-steps for as many images per update", figures.Bytes(m.Free), figures.Count(figures.RoundDown(n)))
+		r.say("only %s of memory are free, enough for a --batch-size of about %s: use a smaller one; --grad-accum-steps then makes one update of several batches", figures.Bytes(m.Free), figures.Count(figures.RoundDown(n)))
 	default:
-		r.say("%s are free, enough for a --batch-size of about %s", figures.Bytes(m.Free), figures.Count(figures.RoundDown(n)))
+		r.say("%s of memory are free, enough for a --batch-size of about %s", figures.Bytes(m.Free), figures.Count(figures.RoundDown(n)))
 	}
 }
 

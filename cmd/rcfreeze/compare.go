@@ -64,7 +64,7 @@ rcfreeze compare model.onnx -o out --data images --pointwise random --between no
 	addLogits(flags, &o.Logits)
 	c.recipe.add(flags)
 	addNumClasses(flags, &o.NumClasses)
-	const each = "; several values are compared"
+	const each = "; give several, with commas between them, to compare them"
 	flags.StringSliceVar(&c.kinds.banks, "bank", nil, bankUsage+each)
 	flags.StringSliceVar(&c.kinds.layouts, "layout", []string{string(transform.Dense)}, layoutUsage+each)
 	flags.StringSliceVar(&c.kinds.betweens, "between", []string{string(transform.None)}, betweenUsage+each)
@@ -73,7 +73,7 @@ rcfreeze compare model.onnx -o out --data images --pointwise random --between no
 	c.conversion.addChoice(flags)
 	c.runtime.add(flags)
 	flags.BoolVar(&o.Reinit, "reinit", false, "train from scratch: first set everything that trains to new random values")
-	flags.Bool("resume", true, "can be left out: compare always continues what is in the folder (default true)")
+	flags.Bool("resume", true, "can be left out: compare always continues what is in the folder")
 	flags.MarkHidden("resume")
 	addSaveEvery(flags, &o.SaveEvery)
 	addEpsilon(cmd, &c.epsilon)

@@ -42,7 +42,7 @@ func (f *dataFlags) addReading(flags *pflag.FlagSet, otherwise string) {
 	flags.StringVar(&f.classes, "classes", "", "file with the names of the classes, in the order of the model's outputs: one name per line, or a JSON list (default: the names that the model records)")
 	f.limits.addPixels(flags)
 	f.normalize.add(flags, otherwise)
-	flags.IntVarP(&f.data.Workers, "workers", "j", 0, "images to read at the same time (0: one per available core, which is also the most)")
+	flags.IntVarP(&f.data.Workers, "workers", "j", 0, "images to read at the same time, up to the number of available cores (0: all of them)")
 }
 
 // settle gives the options what the flags stand for.

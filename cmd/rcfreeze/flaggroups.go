@@ -49,11 +49,15 @@ type placedFlags struct {
 	flags []placedFlag
 }
 
-// groupFlags returns the flags of a command by group. Those that are in no group come last, without a title.
+// groupFlags returns the flags of a command by group, without hidden ones. Those that are in no group come last, without a title.
 func groupFlags(cmd *cobra.Command) []placedFlags {
 	cmd.InheritedFlags() // makes Flags have them
 	left := map[string]*pflag.Flag{}
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { left[f.Name] = f })
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			left[f.Name] = f
+		}
+	})
 	of := map[string]string{} // the command's name for flags that have a row for it alone
 	for _, g := range flagGroups {
 		for _, row := range g.flags {

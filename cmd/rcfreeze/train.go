@@ -61,7 +61,7 @@ rcfreeze train model.onnx -o flowers.onnx --data images --num-classes 3`,
 	flags.BoolVar(&o.Resume, "resume", false, "continue from the last checkpoint in --run-dir; if there is none, start from the beginning")
 	addSaveEvery(flags, &o.SaveEvery)
 	flags.StringVar((*string)(&o.Keep), "keep", string(train.KeepLast), "which weights to write: last (of the last epoch), best (with the highest accuracy on val, or on test without val; those from before training count, too)")
-	flags.StringVar(&o.RunDir, "run-dir", "", "folder for checkpoints and metrics.csv; if it already holds a run, give --resume, or another folder (default: named like the output, with .run at its end)")
+	flags.StringVar(&o.RunDir, "run-dir", "", "folder for checkpoints and metrics.csv; if it already holds a run, give --resume, or another folder (default: the name of the output, with .run added)")
 	addEpsilon(cmd, &c.epsilon)
 	return cmd
 }

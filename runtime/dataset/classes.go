@@ -71,9 +71,9 @@ func (d *Dataset) takeOrder(model int) error {
 	switch {
 	case model > n:
 		return fmt.Errorf("the data set has %d classes, the model has %d and does not name them: if the model knows these classes, list the names of its %[2]d classes, "+
-			"in the order of its outputs, in a file (--classes FILE); otherwise give it a new last layer (rcfreeze train --num-classes %[1]d)", n, model)
+			"in the order of its outputs, in a file (--classes FILE); otherwise give the model a new last layer (rcfreeze train --num-classes %[1]d)", n, model)
 	case model != 0 && model < n:
-		return fmt.Errorf("the data set has %d classes, the model has %d: give it a new last layer (rcfreeze train --num-classes %[1]d)", n, model)
+		return fmt.Errorf("the data set has %d classes, the model has %d: give the model a new last layer (rcfreeze train --num-classes %[1]d)", n, model)
 	case model != 0 && d.Format == "imagefolder":
 		d.Notes = append(d.Notes, fmt.Sprintf("the model does not name its classes, which are taken in the order of the folders: %s; --classes FILE sets another order", onnxgraph.Listed(d.Classes)))
 	}
@@ -104,7 +104,7 @@ func (d *Dataset) matchNames(model []string) error {
 	var faults []error
 	if len(unknown) > 0 {
 		advice := fmt.Sprintf("if the model knows these classes by other names, list its %d class names as the data set writes them, in the order of its outputs, in a file (--classes FILE); "+
-			"otherwise give it a new last layer (rcfreeze train --num-classes %d)", len(model), len(d.Classes))
+			"otherwise give the model a new last layer (rcfreeze train --num-classes %d)", len(model), len(d.Classes))
 		fault := fmt.Errorf("%d of the data set's %d classes are not among those that the model names: %s", len(unknown), len(d.Classes), onnxgraph.Listed(unknown))
 		if rest := without(model, d.Classes); len(rest) > 0 {
 			fault = fmt.Errorf("%w; classes that only the model has: %s", fault, onnxgraph.Listed(rest))

@@ -78,7 +78,7 @@ func (s *shard) list(f shardFile, faults *shardFaults) error {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("after %d bytes: %w: it is damaged or cut short, or no tar file", end, err)
+			return fmt.Errorf("after %d bytes: %w: the file is damaged, cut short, or not a tar file", end, err)
 		}
 		offset, err := f.Seek(0, io.SeekCurrent)
 		if err != nil {
@@ -285,8 +285,8 @@ func (f *shardFaults) err() error {
 		entries      []string
 		is, are, fix string
 	}{
-		{f.noFiles, "entry is no plain file, but a link, a device, a sparse file or the like", "entries are no plain files, but links, devices, sparse files or the like", "put the files themselves in, as plain files"},
-		{f.outside, "entry has a path out of the tar file", "entries have a path out of the tar file", "use names without a slash in front, and without .."},
+		{f.noFiles, "entry is not a plain file, but a link, a device, a sparse file or the like", "entries are not plain files, but links, devices, sparse files or the like", "put the files themselves in, as plain files"},
+		{f.outside, "entry has a path that leads out of the tar file", "entries have paths that lead out of the tar file", "use names without a slash in front, and without .."},
 		{f.doubled, "entry is there twice, or is a second image of its key", "entries are there twice, or are second images of their keys", "each key needs one image, and at most one .cls and one .json"},
 		{f.unlabeled, "image has no label", "images have no label", "each KEY.jpg or KEY.png needs a KEY.cls with a class number, or a KEY.json with a \"label\", in the same tar file; a tar file of class folders must be unpacked"},
 		{f.imageless, "label has no image", "labels have no image", "each KEY.cls and KEY.json needs an image, KEY.jpg, KEY.jpeg or KEY.png, in the same tar file"},

@@ -64,7 +64,7 @@ func takeSVHN(variables []*matVariable, path string, limits Limits) (*Dataset, e
 	}
 	want := []int64{int64(svhnShape.Height), int64(svhnShape.Width), int64(svhnShape.Channels)}
 	if images.dtype.name != "|u1" || len(dims) != 4 || !slices.Equal(dims[:3], want) {
-		return nil, fmt.Errorf("X has shape %v and elements of type %s: needs [32 32 3 N] and |u1", images.dims, images.dtype.name)
+		return nil, fmt.Errorf("X has shape %v and elements of type %s: needs [32 32 3 N] and |u1 (uint8)", images.dims, images.dtype.name)
 	}
 	if n := dims[3]; labels.count != n || len(labels.dims) != 2 || n != max(labels.dims[0], labels.dims[1]) {
 		return nil, fmt.Errorf("X has %d images, so y needs shape [%[1]d 1], but has %v", n, labels.dims)
@@ -105,7 +105,7 @@ func (d *Dataset) setDigits() error {
 		}
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("%d labels in y are not from 1 to 10, where 10 stands for the digit 0: the first is %d, of sample %d", len(wrong), d.labels[wrong[0]], wrong[0])
+		return fmt.Errorf("%d labels in y are outside 1 to 10 (10 stands for the digit 0): the first is %d, of sample %d", len(wrong), d.labels[wrong[0]], wrong[0])
 	}
 	return nil
 }

@@ -190,7 +190,7 @@ func (l *shardLayout) choose(asked Split) (Split, []string, error) {
 		for _, s := range slices.Sorted(maps.Keys(l.splits)) {
 			has = append(has, string(s))
 		}
-		return "", nil, fmt.Errorf("no %s split in %s, which has %s: needs shards of such a name as %[1]s-0000.tar, or in a folder of the name %[1]s", asked, l.path, strings.Join(has, ", "))
+		return "", nil, fmt.Errorf("no %s split in %s, which has %s: needs shards with names such as %[1]s-0000.tar, or a folder named %[1]s", asked, l.path, strings.Join(has, ", "))
 	}
 	return split, l.splits[split], nil
 }

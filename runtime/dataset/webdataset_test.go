@@ -147,7 +147,7 @@ func TestShardSplits(t *testing.T) {
 			for _, asked := range slices.Sorted(maps.Keys(c.opens)) {
 				d, err := Open(dir, Options{Split: asked, Shape: Shape{3, 2, 2}})
 				if c.opens[asked] == missing {
-					if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("no %s split", asked)) || !strings.Contains(err.Error(), fmt.Sprintf("such a name as %s-0000.tar", asked)) {
+					if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("no %s split", asked)) || !strings.Contains(err.Error(), fmt.Sprintf("names such as %s-0000.tar", asked)) {
 						t.Errorf("%s: error %v, want one that there is none", asked, err)
 					}
 					continue

@@ -75,7 +75,7 @@ func (t *trainer) build(image string) error {
 	}
 	t.unreached = append(t.unreached, t.step.Unreached...)
 	if data := len(t.Train.Classes); data > t.step.Classes {
-		return fmt.Errorf("%s has %d classes, and the model %s has %d: give it a new last layer (rcfreeze train --num-classes %[2]d)",
+		return fmt.Errorf("%s has %d classes, and the model %s has %d: give the model a new last layer (rcfreeze train --num-classes %[2]d)",
 			t.Train.Path, data, t.Model.Path(), t.step.Classes)
 	}
 	return nil

@@ -28,7 +28,7 @@ func MakeChannelsFirst(m *onnxgraph.Model) error {
 	}
 	dims, _ := input.Shape()
 	if len(dims) != 4 {
-		return fmt.Errorf("putting the channels first in the images of %s: its input %q has dims %v, needs 4", m.Path(), input.Name(), dims)
+		return fmt.Errorf("putting the channels first in the images of %s: its input %q has dims %v, and needs to have 4", m.Path(), input.Name(), dims)
 	}
 	first := []onnxgraph.Dim{dims[0], dims[3], dims[1], dims[2]}
 	return readThrough(m, input, ".channels_first", input.DType(), first, "Transpose", onnxgraph.Ints("perm", 0, 2, 3, 1))

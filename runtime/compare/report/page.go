@@ -155,7 +155,7 @@ func (r Report) notes() markup {
 		note("± is the standard deviation over the seeds of a row.")
 	}
 	if baseline(groups) >= 0 && len(groups) > 1 {
-		note("Differences to the baseline are in percentage points, and by seed: each run is compared with the baseline's run of the same seed, and the table has the mean of these differences. It is – without a common seed.")
+		note("Differences to the baseline are in percentage points, and by seed: each run is compared with the baseline's run of the same seed, and the table has the mean of these differences. A – means that the two rows have no seed in common.")
 	}
 	if several && len(groups) > 1 {
 		note(fmt.Sprintf("In each column of accuracies and losses, the best row is marked only if it differs from each other row by more than the noise: the mean of the differences by seed must be above %d standard errors, over at least two common seeds. The second best must differ in the same way from all rows behind it. With two or three seeds, this is weak evidence.", compare.StandardErrors))
